@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift 6 language mode comes with the tools version; these two are what it does not bring.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let strictC: [CSetting] = [
+    .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
+]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+/// The rooms, in the alphabet's order. An import only ever points down: `docs/modules.md` says what each room is for.
+let targets: [Target] = [
+    .target(name: "CIoctl", cSettings: strictC),
+    .target(name: "CLinux", cSettings: strictC),
+    .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .target(name: "CToml"),
+    .target(name: "Configuration", dependencies: ["CToml"], swiftSettings: strict),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+    .target(name: "LinkState", swiftSettings: strict),
+    .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
+    .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
+    .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
+    .target(name: "MIIRegisters", dependencies: ["CIoctl", "LinuxSystem", system], swiftSettings: strict),
+    .testTarget(name: "MIIRegistersTests", dependencies: ["MIIRegisters"], swiftSettings: strict),
+    .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
+    .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
+    .target(name: "RtnlMonitor", dependencies: ["CMnl", "LinuxSystem", system], swiftSettings: strict),
+    .testTarget(name: "RtnlMonitorTests", dependencies: ["RtnlMonitor"], swiftSettings: strict),
+    .target(name: "VRRP", swiftSettings: strict),
+    .executableTarget(
+        name: "VRRPClient", dependencies: ["Configuration", "LinuxSystem", "Monitor", "VRRP", "Varlink"],
+        swiftSettings: strict),
+    .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: strict),
+    .target(name: "Varlink", dependencies: ["LinuxSystem", system], swiftSettings: strict),
+    .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
+    .executableTarget(
+        name: "linkwatch",
+        dependencies: [
+            "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: strict),
+    .executableTarget(
+        name: "linkwatchd",
+        dependencies: [
+            "Configuration", "LinkState", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
+        ],
+        swiftSettings: strict),
+]
+
+let package = Package(
+    name: "linkwatch",
+    products: [
+        .executable(name: "linkwatch", targets: ["linkwatch"]),
+        .executable(name: "linkwatch-vrrp", targets: ["VRRPClient"]),
+        .executable(name: "linkwatchd", targets: ["linkwatchd"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: targets,
+    cxxLanguageStandard: .cxx17
+)

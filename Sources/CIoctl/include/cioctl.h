@@ -1,0 +1,3 @@
+#ifndef CIOCTL_H
+#define CIOCTL_H
+#endif

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import LinkState
+
+@Test func placeholder() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import LinuxSystem
+
+@Test func placeholder() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import MIIRegisters
+
+@Test func placeholder() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Monitor
+
+@Test func placeholder() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import RtnlMonitor
+
+@Test func placeholder() { #expect(Bool(true)) }

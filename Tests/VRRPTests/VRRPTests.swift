@@ -1,0 +1,5 @@
+import Testing
+
+@testable import VRRP
+
+@Test func placeholder() { #expect(Bool(true)) }
