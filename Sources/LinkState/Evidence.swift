@@ -1,0 +1,83 @@
+/// What linkwatch knows of one interface, and who said it.
+///
+/// Evidence is kept apart by its source, because the sources disagree: a PHY shows a cut wire at once, the kernel
+/// one to two seconds later, some drivers never. `Verdict` draws the conclusion; this file only holds the words.
+
+/// Where a piece of evidence comes from.
+public enum EvidenceSource: Int, CaseIterable, Hashable, Sendable {
+    /// `IFF_UP`, by rtnetlink.
+    case admin
+    /// BMSR.LSTATUS, by SIOCGMIIREG.
+    case mii
+    /// The fast probe: ETHTOOL_GLINK, else sysfs `carrier`, else RTM_GETLINK.
+    case driver
+    /// `IFLA_CARRIER` or `IFF_LOWER_UP`, by rtnetlink.
+    case carrier
+    /// The RFC 2863 operational state (`IFLA_OPERSTATE`), by rtnetlink.
+    case operstate
+
+    /// The name as published.
+    public var name: String {
+        switch self {
+        case .admin: "admin"
+        case .mii: "mii"
+        case .driver: "driver"
+        case .carrier: "carrier"
+        case .operstate: "operstate"
+        }
+    }
+}
+
+/// Up or down: the state of a link, raw or settled, and what one source says of it.
+public enum State: Hashable, Sendable {
+    case up
+    case down
+
+    /// The name as published.
+    public var name: String { self == .up ? "up" : "down" }
+}
+
+/// What a source answered when it was asked.
+public enum Reading: Hashable, Sendable {
+    /// It says up or down.
+    case state(State)
+    /// It has nothing to say on this interface; `detail` says why, in words for an operator.
+    case unsupported(detail: String)
+    /// It was asked and did not answer, or not in time; `detail` says why.
+    case failed(detail: String)
+}
+
+/// One source's word on one interface.
+public struct Evidence: Hashable, Sendable {
+    /// The last word that was up or down; nil: none yet, or it has expired.
+    public var last: State?
+    /// True while the source fails to answer and `last` is kept for a while.
+    public var isStale: Bool
+    /// Since when it is stale, CLOCK_MONOTONIC; 0 unless stale.
+    public var staleSinceNs: Int64
+    /// When `last` was last confirmed, CLOCK_MONOTONIC; 0: never.
+    public var confirmedNs: Int64
+    /// Whether the verdict listens to it. A PHY whose link bit has never been seen set is published and not counted:
+    /// fibre and combo ports may never set it.
+    public var counts: Bool
+    /// Why it is unsupported or stale, or the source's own word ("dormant", "glink"); empty: nothing to add.
+    public var detail: String
+
+    public init(
+        last: State? = nil, isStale: Bool = false, staleSinceNs: Int64 = 0, confirmedNs: Int64 = 0,
+        counts: Bool = false, detail: String = ""
+    ) {
+        self.last = last
+        self.isStale = isStale
+        self.staleSinceNs = staleSinceNs
+        self.confirmedNs = confirmedNs
+        self.counts = counts
+        self.detail = detail
+    }
+
+    /// The name as published: `up`, `down`, `unsupported` or `stale`.
+    public var name: String {
+        if isStale { return "stale" }
+        return last?.name ?? "unsupported"
+    }
+}

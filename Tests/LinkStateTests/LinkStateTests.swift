@@ -1,5 +1,0 @@
-import Testing
-
-@testable import LinkState
-
-@Test func placeholder() { #expect(Bool(true)) }
