@@ -1,0 +1,183 @@
+/// The public interface of linkwatchd, as it is published by `org.varlink.service.GetInterfaceDescription`.
+///
+/// `linkwatch-varlink(7)` says it in prose. Names, once published, stay; fields may be added.
+public enum MonitorInterface {
+    /// The interface's name.
+    public static let name = "io.linkwatch.Monitor"
+
+    /// Where the daemon listens unless told otherwise.
+    public static let defaultSocketPath = "/run/linkwatch/linkwatchd.sock"
+
+    /// The interface description, in varlink's own language.
+    public static let description = """
+        # The state of every network interface of one network namespace, and the evidence for it.
+        # All times named ...Usec are microseconds, monotonic ones of CLOCK_MONOTONIC.
+        interface io.linkwatch.Monitor
+
+        # What one source says: state is up, down, unsupported or stale; last is its last word while it is stale.
+        # counted: whether the verdict listens to it (a PHY counts once its link bit has been seen set).
+        type Evidence (
+          state: string,
+          last: ?string,
+          counted: bool,
+          confirmedUsec: ?int,
+          detail: ?string
+        )
+
+        # The PHY's registers, decoded. source is the register that decided speed and duplex.
+        type MII (
+          phy: int,
+          bmcr: int,
+          bmsr: int,
+          phyId: int,
+          link: bool,
+          autoneg: bool,
+          autonegComplete: bool,
+          remoteFault: bool,
+          isolate: bool,
+          loopback: bool,
+          powerDown: bool,
+          advertised: []string,
+          partner: []string,
+          speed: ?int,
+          duplex: ?string,
+          duplexMismatchSuspected: bool
+        )
+
+        # Penalty dampening: reuseUsec is when the interface will be used again.
+        type Dampening (penalty: int, suppressed: bool, reuseUsec: ?int)
+
+        # state is settled, rawState is not: both are up or down. reason names the evidence that says down.
+        # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened.
+        type Interface (
+          ifindex: int,
+          ifname: string,
+          altnames: []string,
+          kind: ?string,
+          driver: ?string,
+          address: ?string,
+          mtu: int,
+          master: ?int,
+          link: ?int,
+          flags: []string,
+          operstate: string,
+          state: string,
+          rawState: string,
+          reason: ?string,
+          since: int,
+          evidence: [string]Evidence,
+          mii: ?MII,
+          speed: ?int,
+          duplex: ?string,
+          autoneg: ?bool,
+          duplexMismatchSuspected: bool,
+          carrierChanges: int,
+          flaps: int,
+          dampening: ?Dampening,
+          disagreement: bool,
+          conditions: []string
+        )
+
+        # A tracked route. ifindexes are those of its next hops; inferred: its loss was not announced by the kernel.
+        type Route (
+          dst: string,
+          table: int,
+          protocol: int,
+          metric: int,
+          type: string,
+          gateways: []string,
+          ifindexes: []int,
+          present: bool,
+          inferred: bool
+        )
+
+        # kind: snapshot, synced, added, changed, removed, renamed, flap, route, resync, overflow, heartbeat.
+        type Event (
+          seq: int,
+          generation: int,
+          kind: string,
+          cause: string,
+          monotonicUsec: int,
+          realtimeUsec: int,
+          interface: ?Interface,
+          route: ?Route
+        )
+
+        # scope: raw, settled, flap, added, renamed, removed.
+        type Transition (
+          ifindex: int,
+          ifname: string,
+          scope: string,
+          state: ?string,
+          reason: ?string,
+          monotonicUsec: int,
+          realtimeUsec: int
+        )
+
+        # Counts of readings by latency: `le` is the upper bound in microseconds, the last one is open.
+        type Bucket (le: ?int, count: int)
+
+        # One prober: mii or driver. overruns: sweeps that missed their deadline; staleMs: the longest wait right now.
+        type Probe (
+          ports: int,
+          intervalUsec: int,
+          polls: int,
+          ioctls: int,
+          overruns: int,
+          staleMs: int,
+          latencyMaxUsec: int,
+          latencySumUsec: int,
+          latency: []Bucket
+        )
+
+        # Everything now. With `more`, one interface or route a reply.
+        method Dump() -> (generation: int, seq: int, interfaces: []Interface, routes: []Route)
+
+        # With `more` only: a snapshot, `synced`, then changes, for ever. A consumer that falls behind gets `overflow`
+        # and a fresh snapshot. interfaces: names to watch, all without it; routes: false leaves routes out;
+        # heartbeatMs: an event of kind heartbeat at this interval, 10 to 3600000.
+        method Watch(interfaces: ?[]string, routes: ?bool, heartbeatMs: ?int) -> (event: Event)
+
+        # The PHY's registers 0 to 15, read now.
+        method Registers(ifname: string) -> (registers: []int, decoded: MII)
+
+        # The newest transitions, newest last.
+        method History(ifname: ?string, limit: ?int) -> (transitions: []Transition)
+
+        # Counters since the start.
+        method Statistics() -> (
+          version: string,
+          startedRealtimeUsec: int,
+          generation: int,
+          seq: int,
+          interfaces: int,
+          routes: int,
+          subscribers: int,
+          overflows: int,
+          events: int,
+          netlinkMessages: int,
+          netlinkIgnored: int,
+          netlinkMalformed: int,
+          netlinkOverruns: int,
+          resyncs: int,
+          dumpRetries: int,
+          inconsistent: bool,
+          mii: Probe,
+          driver: Probe,
+          reloads: int,
+          reloadError: ?string,
+          capabilities: []string
+        )
+
+        # Reads the configuration file again. For root and the daemon's own user only.
+        method Reload() -> ()
+
+        error NoSuchInterface (ifname: string)
+
+        # The interface has no MII registers, or the daemon may not read them.
+        error NoRegisters (ifname: string, detail: string)
+
+        # The file was refused and the old configuration stays; message names file and line.
+        error ReloadFailed (message: string)
+        """
+}
