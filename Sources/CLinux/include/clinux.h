@@ -1,7 +1,79 @@
+/* What the Glibc module does not export: headers it leaves out, and the few calls that have no wrapper in glibc or whose
+ * arguments Swift cannot spell. Header-only; every symbol is prefixed; functions return 0 or -errno. */
 #ifndef CLINUX_H
 #define CLINUX_H
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct epoll_event) == 12 || sizeof(struct epoll_event) == 16, "epoll_event layout");
+
+/* The capabilities as two sets of 64 bits; the kernel's calls take them in halves. */
+static inline int clinux_capget(uint64_t *effective, uint64_t *permitted) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -errno;
+    *effective = data[0].effective | (uint64_t)data[1].effective << 32;
+    *permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+    return 0;
+}
+
+/* For the calling thread alone: call it before any other thread starts. */
+static inline int clinux_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {
+        {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+        {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
+    };
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* prctl is variadic, which Swift cannot call. */
+static inline int clinux_prctl(int option, unsigned long arg2, unsigned long arg3) {
+    return prctl(option, arg2, arg3, 0UL, 0UL) < 0 ? -errno : 0;
+}
+
+static inline int clinux_pidfd_open(int pid) {
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/* SCHED_RR for the calling process; children start as SCHED_OTHER. */
+static inline int clinux_sched_rr(int priority) {
+    struct sched_param param = {.sched_priority = priority};
+    return sched_setscheduler(0, SCHED_RR | 0x40000000 /* SCHED_RESET_ON_FORK, behind _GNU_SOURCE in <sched.h> */, &param) < 0 ? -errno : 0;
+}
+
+/* Pages are locked as they are touched, not all at once. */
+static inline int clinux_mlockall_onfault(void) {
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
+}
+
+/* struct ucred is behind _GNU_SOURCE. */
+struct clinux_peer {
+    int32_t pid;
+    uint32_t uid;
+    uint32_t gid;
+};
+
+static inline int clinux_peercred(int fd, struct clinux_peer *peer) {
+    socklen_t length = sizeof *peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &length) < 0 ? -errno : 0;
+}
+
 #endif

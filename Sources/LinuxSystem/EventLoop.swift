@@ -1,0 +1,256 @@
+/// One thread, one epoll: descriptors, timers and signals of a process, handled one after another.
+///
+/// Everything that happens in a daemon happens in a handler of its loop, so no state needs a lock. Threads that must
+/// block (the register sweep) live outside and wake the loop through a descriptor.
+///
+/// Descriptors are level-triggered: a handler may leave data behind and is called again. Timers are absolute instants of
+/// CLOCK_MONOTONIC in a heap behind one timerfd, armed edge-triggered so that an expiry costs no read. What it does not
+/// do: threads, promises, priorities.
+import CLinux
+import Glibc
+import SystemPackage
+
+public final class EventLoop {
+    /// What a descriptor is watched for, and what was seen.
+    public struct Interest: OptionSet, Hashable, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        /// There is something to read. The corresponding C constant is `EPOLLIN`.
+        public static let readable = Interest(rawValue: EPOLLIN.rawValue)
+        /// There is room to write. The corresponding C constant is `EPOLLOUT`.
+        public static let writable = Interest(rawValue: EPOLLOUT.rawValue)
+        /// The other end is gone; always reported. The corresponding C constant is `EPOLLHUP`.
+        public static let hangup = Interest(rawValue: EPOLLHUP.rawValue)
+        /// An error is pending; always reported. The corresponding C constant is `EPOLLERR`.
+        public static let error = Interest(rawValue: EPOLLERR.rawValue)
+    }
+
+    /// A timer that has been scheduled.
+    public struct TimerID: Hashable, Sendable {
+        fileprivate let number: UInt64
+    }
+
+    private struct Watch {
+        var handler: (Interest) -> Void
+        /// Tells a descriptor from an earlier one of the same number whose event is still in the batch.
+        var generation: UInt32
+    }
+
+    private let epoll: Descriptor
+    private let timer: Descriptor
+    private var signals: CInt = -1
+    private var watches: [CInt: Watch] = [:]
+    private var generation: UInt32 = 0
+    private var timers = TimerHeap()
+    private var armedNs = Int64.max
+    private var isRunning = false
+
+    /// How many events one `epoll_wait` takes.
+    private static let batch = 64
+
+    /// - Throws: what `epoll_create1` or `timerfd_create` says.
+    public init() throws(Errno) {
+        epoll = Descriptor(owning: try Syscall.retry { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+        timer = Descriptor(
+            owning: try Syscall.retry {
+                timerfd_create(CLOCK_MONOTONIC, CInt(TFD_NONBLOCK | TFD_CLOEXEC))
+            })
+        try control(EPOLL_CTL_ADD, timer.raw, EPOLLIN.rawValue | EPOLLET.rawValue, generation: 0)
+    }
+
+    deinit { if signals >= 0 { close(signals) } }
+
+    // MARK: Descriptors
+
+    /// Watches a descriptor; it stays the caller's and must be unwatched before it is closed.
+    ///
+    /// - Throws: `Errno.fileExists` if it is watched already, or what `epoll_ctl` says.
+    public func watch(_ fd: CInt, _ interest: Interest, _ handler: @escaping (Interest) -> Void) throws(Errno) {
+        generation &+= 1
+        try control(EPOLL_CTL_ADD, fd, interest.rawValue, generation: generation)
+        watches[fd] = Watch(handler: handler, generation: generation)
+    }
+
+    /// Changes what a watched descriptor is watched for.
+    ///
+    /// - Throws: `Errno.noSuchFileOrDirectory` if it is not watched.
+    public func setInterest(_ fd: CInt, _ interest: Interest) throws(Errno) {
+        guard let watch = watches[fd] else { throw .noSuchFileOrDirectory }
+        try control(EPOLL_CTL_MOD, fd, interest.rawValue, generation: watch.generation)
+    }
+
+    /// Ends the watch; events of this descriptor that are still in the batch are dropped.
+    public func unwatch(_ fd: CInt) {
+        guard watches.removeValue(forKey: fd) != nil else { return }
+        try? control(EPOLL_CTL_DEL, fd, 0, generation: 0)
+    }
+
+    private func control(_ operation: CInt, _ fd: CInt, _ events: UInt32, generation: UInt32) throws(Errno) {
+        var event = unsafe epoll_event()
+        unsafe event.events = events
+        unsafe event.data.u64 = UInt64(UInt32(bitPattern: fd)) | UInt64(generation) << 32
+        try Syscall.retry { unsafe epoll_ctl(epoll.raw, operation, fd, &event) }
+    }
+
+    // MARK: Timers
+
+    /// Calls `action` once, at or as soon as possible after `atNs` (CLOCK_MONOTONIC); the past means: next.
+    @discardableResult
+    public func schedule(atNs: Int64, _ action: @escaping () -> Void) -> TimerID {
+        let number = timers.insert(atNs: max(1, atNs), action)
+        // While the loop handles events it arms the timer once, before it sleeps.
+        if !isRunning { armTimer() }
+        return TimerID(number: number)
+    }
+
+    /// Forgets a timer; one that has fired already is no error.
+    public func cancel(_ timer: TimerID) {
+        timers.remove(timer.number)
+    }
+
+    private func armTimer() {
+        guard let nextNs = timers.firstNs, nextNs != armedNs else { return }
+        armedNs = nextNs
+        var value = itimerspec()
+        value.it_value = timespec(tv_sec: Int(nextNs / 1_000_000_000), tv_nsec: Int(nextNs % 1_000_000_000))
+        let answer = unsafe timerfd_settime(timer.raw, CInt(TFD_TIMER_ABSTIME), &value, nil)
+        precondition(answer == 0, "timerfd_settime: \(Errno(rawValue: errno))")
+    }
+
+    private func runDueTimers() {
+        guard let first = timers.firstNs, first <= Clock.monotonicNs() else { return }
+        // Those that become due while these run wait for the descriptors' turn.
+        let nowNs = Clock.monotonicNs()
+        while let action = timers.popDue(nowNs: nowNs) { action() }
+    }
+
+    // MARK: Signals
+
+    /// Takes these signals out of their default handling and calls `handler` with each. Once a loop, before threads start.
+    ///
+    /// - Throws: what `pthread_sigmask` or `signalfd` says.
+    public func onSignals(_ numbers: [CInt], _ handler: @escaping (CInt) -> Void) throws(Errno) {
+        precondition(signals < 0, "one set of signals a loop")
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for number in numbers { unsafe sigaddset(&set, number) }
+        let answer = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        if answer != 0 { throw Errno(rawValue: answer) }
+        signals = try Syscall.retry {
+            unsafe signalfd(-1, &set, CInt(SFD_NONBLOCK | SFD_CLOEXEC))
+        }
+        try watch(signals, .readable) { [unowned self] _ in
+            var info = signalfd_siginfo()
+            let size = MemoryLayout<signalfd_siginfo>.size
+            while unsafe read(signals, &info, size) == size { handler(CInt(info.ssi_signo)) }
+        }
+    }
+
+    // MARK: Running
+
+    /// Handles what comes until `stop` is called from a handler.
+    ///
+    /// - Throws: what `epoll_wait` says; in practice nothing.
+    public func run() throws(Errno) {
+        isRunning = true
+        defer { isRunning = false }
+        let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: Self.batch)
+        defer { unsafe events.deallocate() }
+        while isRunning {
+            armTimer()
+            let count = try Syscall.retry { unsafe epoll_wait(epoll.raw, events.baseAddress, CInt(Self.batch), -1) }
+            for index in 0..<Int(count) where isRunning {
+                let event = unsafe events[index]
+                dispatch(unsafe event.data.u64, Interest(rawValue: unsafe event.events))
+            }
+            if isRunning { runDueTimers() }
+        }
+    }
+
+    private func dispatch(_ tag: UInt64, _ seen: Interest) {
+        let fd = CInt(bitPattern: UInt32(truncatingIfNeeded: tag))
+        if fd == timer.raw {
+            armedNs = .max
+            return
+        }
+        guard let watch = watches[fd], watch.generation == UInt32(tag >> 32) else { return }
+        watch.handler(seen)
+    }
+
+    /// Ends `run` after the handler that calls it.
+    public func stop() {
+        isRunning = false
+    }
+}
+
+/// Timers by instant: a binary heap of keys beside a dictionary of actions, so that cancelling costs no search. Cancelled
+/// keys stay in the heap until they come up or outnumber the live ones.
+private struct TimerHeap {
+    private struct Key {
+        var atNs: Int64
+        var number: UInt64
+    }
+    private var heap: [Key] = []
+    private var actions: [UInt64: () -> Void] = [:]
+    private var lastNumber: UInt64 = 0
+
+    mutating func insert(atNs: Int64, _ action: @escaping () -> Void) -> UInt64 {
+        lastNumber += 1
+        actions[lastNumber] = action
+        push(Key(atNs: atNs, number: lastNumber))
+        return lastNumber
+    }
+
+    mutating func remove(_ number: UInt64) {
+        guard actions.removeValue(forKey: number) != nil, heap.count > 2 * actions.count + 64 else { return }
+        let live = heap.filter { actions[$0.number] != nil }
+        heap.removeAll(keepingCapacity: true)
+        for key in live { push(key) }
+    }
+
+    /// The earliest instant; cancelled keys in front of it are let go.
+    var firstNs: Int64? {
+        mutating get {
+            while let first = heap.first, actions[first.number] == nil { popFirst() }
+            return heap.first?.atNs
+        }
+    }
+
+    /// Takes out one action that is due.
+    mutating func popDue(nowNs: Int64) -> (() -> Void)? {
+        guard let firstNs, firstNs <= nowNs else { return nil }
+        let number = heap[0].number
+        popFirst()
+        return actions.removeValue(forKey: number)
+    }
+
+    private mutating func push(_ key: Key) {
+        heap.append(key)
+        var child = heap.count - 1
+        while child > 0, precedes(child, (child - 1) / 2) {
+            heap.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    private mutating func popFirst() {
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        var parent = 0
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(child, least) {
+                least = child
+            }
+            if least == parent { return }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+    }
+
+    /// Those due at one instant run in the order in which they were scheduled.
+    private func precedes(_ left: Int, _ right: Int) -> Bool {
+        (heap[left].atNs, heap[left].number) < (heap[right].atNs, heap[right].number)
+    }
+}

@@ -1,0 +1,84 @@
+/// What a process gives up once it has what it needs, and the real-time promises it may ask for.
+import CLinux
+import Glibc
+import SystemPackage
+
+/// A set of capabilities; see capabilities(7).
+public struct Capabilities: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    /// Read MII registers, change addresses and links. The corresponding C constant is `CAP_NET_ADMIN`.
+    public static let netAdmin = Capabilities(rawValue: 1 << UInt64(CAP_NET_ADMIN))
+    /// Raw and packet sockets. The corresponding C constant is `CAP_NET_RAW`.
+    public static let netRaw = Capabilities(rawValue: 1 << UInt64(CAP_NET_RAW))
+    /// The corresponding C constant is `CAP_SETUID`.
+    public static let setUID = Capabilities(rawValue: 1 << UInt64(CAP_SETUID))
+    /// The corresponding C constant is `CAP_SETGID`.
+    public static let setGID = Capabilities(rawValue: 1 << UInt64(CAP_SETGID))
+    /// The corresponding C constant is `CAP_KILL`.
+    public static let kill = Capabilities(rawValue: 1 << UInt64(CAP_KILL))
+
+    /// The names as capabilities(7) spells them.
+    public var names: [String] {
+        let known: [(Capabilities, String)] = [
+            (.kill, "CAP_KILL"), (.netAdmin, "CAP_NET_ADMIN"), (.netRaw, "CAP_NET_RAW"), (.setGID, "CAP_SETGID"),
+            (.setUID, "CAP_SETUID"),
+        ]
+        return known.filter { contains($0.0) }.map(\.1)
+    }
+
+    /// What the calling thread may do now.
+    ///
+    /// - Throws: what capget(2) says.
+    public static func effective() throws(Errno) -> Capabilities {
+        var effective: UInt64 = 0
+        var permitted: UInt64 = 0
+        try Syscall.check(unsafe clinux_capget(&effective, &permitted))
+        return Capabilities(rawValue: effective)
+    }
+}
+
+public enum Privileges {
+    /// Keeps at most `wanted` of what the process has, for good: the rest leaves the permitted set, and no program that is
+    /// started can gain any (`PR_SET_NO_NEW_PRIVS`). Before threads start: these are properties of a thread.
+    ///
+    /// - Returns: what is left.
+    /// - Throws: what capset(2) or prctl(2) says.
+    @discardableResult
+    public static func keepOnly(_ wanted: Capabilities) throws(Errno) -> Capabilities {
+        var effective: UInt64 = 0
+        var permitted: UInt64 = 0
+        try Syscall.check(unsafe clinux_capget(&effective, &permitted))
+        let kept = permitted & wanted.rawValue
+        try Syscall.check(clinux_capset(kept, kept, 0))
+        try Syscall.check(clinux_prctl(PR_SET_NO_NEW_PRIVS, 1, 0))
+        return Capabilities(rawValue: kept)
+    }
+
+    /// Becomes `uid` and `gid` with no other groups; the permitted capabilities survive the change, the effective ones do
+    /// not until `keepOnly` sets them.
+    ///
+    /// - Throws: what setgroups, setgid, setuid or prctl says.
+    public static func become(uid: uid_t, gid: gid_t) throws(Errno) {
+        try Syscall.check(clinux_prctl(PR_SET_KEEPCAPS, 1, 0))
+        try Syscall.retry { setgroups(0, nil) }
+        try Syscall.retry { setgid(gid) }
+        try Syscall.retry { setuid(uid) }
+    }
+
+    /// Schedules the calling process as SCHED_RR; its children start as SCHED_OTHER.
+    ///
+    /// - Parameter priority: 1 to 99.
+    /// - Throws: `Errno.notPermitted` without CAP_SYS_NICE or RLIMIT_RTPRIO.
+    public static func realtime(priority: CInt) throws(Errno) {
+        try Syscall.check(clinux_sched_rr(priority))
+    }
+
+    /// Keeps every page that is touched in memory (`MCL_ONFAULT`).
+    ///
+    /// - Throws: `Errno.noMemory` or `Errno.notPermitted` beyond RLIMIT_MEMLOCK.
+    public static func lockMemory() throws(Errno) {
+        try Syscall.check(clinux_mlockall_onfault())
+    }
+}

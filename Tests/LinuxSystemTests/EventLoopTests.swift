@@ -1,0 +1,169 @@
+import Glibc
+import SystemPackage
+import Testing
+
+@testable import LinuxSystem
+
+/// A pipe whose ends close themselves.
+private struct Pipe: ~Copyable {
+    let reader: Descriptor
+    let writer: Descriptor
+
+    init() throws(Errno) {
+        var ends: [CInt] = [-1, -1]
+        try Syscall.retry { unsafe pipe(&ends) }
+        reader = Descriptor(owning: ends[0])
+        writer = Descriptor(owning: ends[1])
+    }
+
+    func send() {
+        var byte: UInt8 = 1
+        unsafe write(writer.raw, &byte, 1)
+    }
+
+    func take() {
+        var byte: UInt8 = 0
+        unsafe read(reader.raw, &byte, 1)
+    }
+}
+
+@Suite struct EventLoopTests {
+    @Test func timersRunInTheOrderOfTheirInstants() throws {
+        let loop = try EventLoop()
+        let nowNs = Clock.monotonicNs()
+        var seen: [Int] = []
+        loop.schedule(atNs: nowNs + 3_000_000) {
+            seen.append(3)
+            loop.stop()
+        }
+        loop.schedule(atNs: nowNs + 1_000_000) { seen.append(1) }
+        let cancelled = loop.schedule(atNs: nowNs + 1_500_000) { seen.append(0) }
+        loop.schedule(atNs: nowNs + 1_000_000) {
+            seen.append(2)
+            // The past is no error: it runs next.
+            loop.schedule(atNs: 0) { seen.append(9) }
+        }
+        loop.cancel(cancelled)
+        try loop.run()
+        #expect(seen == [1, 2, 9, 3])
+        #expect(Clock.monotonicNs() >= nowNs + 3_000_000, "never early")
+    }
+
+    @Test func anEarlierTimerOvertakesAnArmedOne() throws {
+        let loop = try EventLoop()
+        let pipe = try Pipe()
+        var seen: [String] = []
+        let late = loop.schedule(atNs: Clock.monotonicNs() + 3_600_000_000_000) { seen.append("late") }
+        try loop.watch(pipe.reader.raw, .readable) { _ in
+            pipe.take()
+            loop.schedule(atNs: Clock.monotonicNs() + 1_000_000) {
+                seen.append("early")
+                loop.stop()
+            }
+        }
+        pipe.send()
+        try loop.run()
+        loop.cancel(late)
+        loop.unwatch(pipe.reader.raw)
+        #expect(seen == ["early"])
+    }
+
+    @Test func manyCancelledTimersCostNothing() throws {
+        let loop = try EventLoop()
+        var fired = 0
+        for round in 0..<20_000 {
+            let timer = loop.schedule(atNs: Clock.monotonicNs() + 3_600_000_000_000 + Int64(round)) { fired += 1 }
+            loop.cancel(timer)
+        }
+        loop.schedule(atNs: 0) { loop.stop() }
+        try loop.run()
+        #expect(fired == 0)
+    }
+
+    @Test func whatIsLeftUnreadIsReportedAgain() throws {
+        let loop = try EventLoop()
+        let pipe = try Pipe()
+        var calls = 0
+        try loop.watch(pipe.reader.raw, .readable) { seen in
+            #expect(seen.contains(.readable))
+            calls += 1
+            if calls == 3 { loop.stop() }
+        }
+        pipe.send()
+        try loop.run()
+        loop.unwatch(pipe.reader.raw)
+        #expect(calls == 3)
+    }
+
+    @Test func anUnwatchedDescriptorIsNotCalledFromTheSameBatch() throws {
+        let loop = try EventLoop()
+        let first = try Pipe()
+        let second = try Pipe()
+        var calls = 0
+        for (mine, other) in [(first.reader.raw, second.reader.raw), (second.reader.raw, first.reader.raw)] {
+            try loop.watch(mine, .readable) { _ in
+                calls += 1
+                loop.unwatch(other)
+                loop.schedule(atNs: 0) { loop.stop() }
+            }
+        }
+        first.send()
+        second.send()
+        try loop.run()
+        loop.unwatch(first.reader.raw)
+        loop.unwatch(second.reader.raw)
+        #expect(calls == 1)
+    }
+
+    @Test func aHangupIsReportedUnasked() throws {
+        let loop = try EventLoop()
+        let pipe = try Pipe()
+        let reader = Descriptor(owning: dup(pipe.reader.raw))
+        try loop.watch(reader.raw, []) { seen in
+            #expect(seen.contains(.hangup))
+            loop.stop()
+        }
+        closeWriter(of: pipe)
+        try loop.run()
+        loop.unwatch(reader.raw)
+    }
+
+    private func closeWriter(of pipe: consuming Pipe) {}
+
+    @Test func watchingTwiceIsRefused() throws {
+        let loop = try EventLoop()
+        let pipe = try Pipe()
+        try loop.watch(pipe.reader.raw, .readable) { _ in }
+        #expect(throws: Errno.fileExists) { try loop.watch(pipe.reader.raw, .readable) { _ in } }
+        #expect(throws: Errno.noSuchFileOrDirectory) { try loop.setInterest(pipe.writer.raw, .writable) }
+        loop.unwatch(pipe.reader.raw)
+    }
+}
+
+@Suite struct SyscallTests {
+    @Test func anInterruptedCallIsMadeAgain() throws {
+        var calls = 0
+        let answer = try Syscall.retry { () -> CInt in
+            calls += 1
+            errno = EINTR
+            return calls < 3 ? -1 : 7
+        }
+        #expect(answer == 7)
+        #expect(calls == 3)
+    }
+
+    @Test func otherErrorsAreThrown() {
+        #expect(throws: Errno.permissionDenied) {
+            try Syscall.retry { () -> CInt in
+                errno = EACCES
+                return -1
+            }
+        }
+        #expect(throws: Errno(rawValue: 524)) { try Syscall.check(-524) }
+    }
+
+    @Test func capabilitiesHaveTheirNames() throws {
+        #expect(Capabilities([.netAdmin, .netRaw]).names == ["CAP_NET_ADMIN", "CAP_NET_RAW"])
+        if geteuid() == 0 { #expect(try Capabilities.effective().contains(.netAdmin)) }
+    }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import LinuxSystem
-
-@Test func placeholder() { #expect(Bool(true)) }
