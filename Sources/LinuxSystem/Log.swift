@@ -7,13 +7,12 @@ import Glibc
 
 public enum Log {
     /// As in syslog(3), the ones that are used.
-    public enum Level: Int, Comparable, Sendable {
+    private enum Level: Int {
         case error = 3
         case warning = 4
         case notice = 5
         case info = 6
 
-        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
     /// Whether stderr is a journal's.
