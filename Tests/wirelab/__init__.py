@@ -1,0 +1,1 @@
+"""The wire lab: a Debian kernel in QEMU whose network cards can be unplugged."""

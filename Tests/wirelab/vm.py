@@ -1,0 +1,306 @@
+"""One virtual machine of the wire lab, driven from the host.
+
+         host                                   guest (Debian's kernel, the host's files)
+    Vm.run, Vm.spawn ---- virtio port --------- agent.py ---- programs
+    Vm.set_link      ---- QMP --- QEMU: e0 --- hub 0 --- e2      a hub is a cable or a LAN;
+                                        e1 --- hub 1 --- e3      set_link unplugs one card from it
+    results/         ---- 9p, writable -------- /results
+
+QEMU emulates the processor (`-accel tcg`): it is a tenth as fast as the host, runs anywhere, and needs no privileges.
+Time is compared inside the guest only. The machine is killed by its own pid whatever happens.
+"""
+
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import kernel
+
+AGENT = kernel.HERE / "agent.py"
+BOOT_SECONDS_MAX = 90
+
+# The driver of each model of network card. MII registers that follow the wire: e1000, e1000e, rtl8139.
+DRIVERS = {
+    "e1000": "e1000",
+    "e1000e": "e1000e",
+    "rtl8139": "8139cp",
+    "i82559c": "e100",
+    "pcnet": "pcnet32",
+    "virtio-net-pci": "virtio_net",
+    "tulip": "tulip",
+    "vmxnet3": "vmxnet3",
+}
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network card: its name in the guest and on the monitor, its model, and the hub that its cable goes to."""
+
+    name: str
+    model: str = "e1000"
+    hub: int = 0
+
+
+class Failed(Exception):
+    """A program in the guest ended with another status than it should have, or the guest itself ended."""
+
+
+class Program:
+    """A program in the guest. Its output arrives as lines, in order, on `stdout` and `stderr`."""
+
+    def __init__(self, vm: "Vm", id: int, argv: list[str]):
+        self.vm, self.id, self.argv = vm, id, argv
+        self.status: int | None = None
+        self.stdout: list[str] = []
+        self.stderr: list[str] = []
+        self._partial = {"out": "", "err": ""}
+        self._changed = vm._changed
+
+    def wait(self, timeout: float = 60) -> int:
+        """Waits for its end; returns its exit status, negative for a signal."""
+        self.vm._await(lambda: self.status is not None, timeout, f"the end of {self.argv}")
+        return self.status
+
+    def await_line(self, predicate, timeout: float = 30, start: int = 0) -> str:
+        """The first line of standard output from `start` on that `predicate` accepts, now or when it comes."""
+        seen = start
+
+        def found():
+            nonlocal seen
+            while seen < len(self.stdout):
+                seen += 1
+                if predicate(self.stdout[seen - 1]):
+                    return True
+            if self.status is not None:
+                raise Failed(f"{self.argv} ended with {self.status}: {self.tail()}")
+            return False
+
+        self.vm._await(found, timeout, lambda: f"a line of {self.argv}; so far: {self.tail()}")
+        return self.stdout[seen - 1]
+
+    def await_json(self, predicate, timeout: float = 30, start: int = 0) -> dict:
+        """As `await_line`, for programs that print a JSON object a line."""
+        return json.loads(self.await_line(lambda line: predicate(json.loads(line)), timeout, start))
+
+    def json(self) -> list[dict]:
+        """All lines so far, each a JSON object."""
+        return [json.loads(line) for line in list(self.stdout)]
+
+    def kill(self, number: int = signal.SIGTERM) -> None:
+        """Sends its process group a signal; nothing happens if it has ended."""
+        self.vm._send(id=self.id, signal=int(number))
+
+    def stop(self, timeout: float = 30) -> int:
+        """SIGTERM, and waits for the end."""
+        self.kill()
+        return self.wait(timeout)
+
+    def tail(self) -> str:
+        """The last lines of both outputs, for a message."""
+        return "\n".join([*self.stdout[-20:], *self.stderr[-20:]])
+
+    def _receive(self, message: dict) -> None:
+        for name, lines in (("out", self.stdout), ("err", self.stderr)):
+            if name in message:
+                *whole, self._partial[name] = (self._partial[name] + message[name]).split("\n")
+                lines.extend(whole)
+            elif "exit" in message and self._partial[name]:
+                lines.append(self._partial[name])
+        self.status = message.get("exit", self.status)
+
+
+class Vm:
+    """A running guest; a context manager that kills it at the end.
+
+    `boot_seconds` is the time from the start of QEMU until the guest takes commands; `results` is a folder of the
+    host's that the guest sees as /results.
+    """
+
+    def __init__(self, nics: list[Nic], modules: list[str] = (), memory_mb: int = 512, processors: int = 1):
+        self.nics = list(nics)
+        self.kernel = kernel.prepare()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"wirelab-{os.getpid()}-"))
+        self.results = self.folder / "results"
+        self.results.mkdir()
+        self._changed = threading.Condition()
+        self._programs: dict[int, Program] = {}
+        self._ready = self._gone = False
+        self._next = 0
+        self._qemu = None
+        try:
+            self._boot(list(modules), memory_mb, processors)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Vm":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kills the guest and removes its folder."""
+        if self._qemu is not None:
+            self._qemu.kill()
+            self._qemu.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def spawn(self, *argv) -> Program:
+        """Starts a program in the guest."""
+        with self._changed:
+            self._next += 1
+            program = self._programs[self._next] = Program(self, self._next, [str(word) for word in argv])
+        self._send(id=program.id, argv=program.argv)
+        return program
+
+    def run(self, *argv, check: bool = True, timeout: float = 60) -> str:
+        """Runs a program in the guest to its end; returns its output. Raises Failed if its status is not 0."""
+        program = self.spawn(*argv)
+        status = program.wait(timeout)
+        if check and status != 0:
+            raise Failed(f"{program.argv} ended with {status}: {program.tail()}")
+        return "\n".join(program.stdout)
+
+    def sh(self, script: str, **options) -> str:
+        """Runs a shell script in the guest, which ends at the first command that fails."""
+        return self.run("/bin/sh", "-ec", script, **options)
+
+    def warm(self, *programs) -> None:
+        """Reads programs and their libraries into the guest's memory, so that 9p is in nobody's way later."""
+        for program in programs:
+            self.sh(f"cat {program} $(ldd {program} 2>/dev/null | grep -o '/[^ ]*') >/dev/null")
+
+    def set_link(self, name: str, up: bool) -> None:
+        """Plugs or unplugs the cable of one network card."""
+        self.qmp("set_link", name=name, up=up)
+
+    def qmp(self, command: str, **arguments):
+        """Asks QEMU itself."""
+        self._monitor.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = json.loads(self._answers.readline())
+            if "error" in answer:
+                raise Failed(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def read_result(self, name: str) -> str:
+        """What a program of the guest wrote to /results/NAME."""
+        return (self.results / name).read_text()
+
+    # Booting
+
+    def _boot(self, modules: list[str], memory_mb: int, processors: int) -> None:
+        started = time.monotonic()
+        log = open(self.folder / "qemu.log", "wb")
+        command = self._command(modules, memory_mb, processors)
+        self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._agent = self._connect("agent")
+        self._monitor = self._connect("monitor")
+        self._answers = self._monitor.makefile("rb")
+        self._answers.readline()
+        self.qmp("qmp_capabilities")
+        threading.Thread(target=self._read, daemon=True).start()
+        self._await(lambda: self._ready, BOOT_SECONDS_MAX, self._console)
+        self._name_nics()
+        self.boot_seconds = time.monotonic() - started
+
+    def _command(self, modules: list[str], memory_mb: int, processors: int) -> list[str]:
+        drivers = dict.fromkeys(DRIVERS[nic.model] for nic in self.nics)
+        append = [
+            "console=ttyS0 quiet panic=-1 nokaslr mitigations=off random.trust_cpu=on tsc=reliable clocksource=tsc",
+            f"lab.cache={self.kernel.modules} lab.agent={AGENT} lab.modules={','.join([*drivers, *modules])}",
+        ]
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-M", "pc,usb=off,vmport=off"]
+        command += ["-m", str(memory_mb), "-smp", str(processors)]
+        command += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+        command += ["-kernel", str(self.kernel.image), "-initrd", str(self.kernel.initramfs), "-append", " ".join(append)]
+        command += ["-serial", f"file:{self.folder}/console", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
+        command += ["-chardev", f"socket,id=agent,path={self.folder}/agent,server=on,wait=on"]
+        command += ["-device", "virtserialport,chardev=agent,name=linkwatch.agent"]
+        command += ["-chardev", f"socket,id=monitor,path={self.folder}/monitor,server=on,wait=off"]
+        command += ["-mon", "chardev=monitor,mode=control"]
+        share = "security_model=none,multidevs=remap"
+        command += ["-virtfs", f"local,path=/,mount_tag=hostroot,readonly=on,{share}"]
+        command += ["-virtfs", f"local,path={self.results},mount_tag=results,{share}"]
+        for place, nic in enumerate(self.nics):
+            command += ["-netdev", f"hubport,id=port{place},hubid={nic.hub}"]
+            device = f"{nic.model},id={nic.name},netdev=port{place},mac={_address(place)}"
+            command += ["-device", f"{device},romfile="]
+        return command
+
+    def _name_nics(self) -> None:
+        """Gives the cards their names; the kernel numbers them in the order in which drivers find them."""
+        wanted = " ".join(f"{_address(place)}={nic.name}" for place, nic in enumerate(self.nics))
+        self.sh(
+            f"""
+            for pair in {wanted}; do
+                for card in /sys/class/net/*; do
+                    read -r address <$card/address || continue
+                    [ "$address" = ${{pair%=*}} ] && ip link set ${{card##*/}} name ${{pair#*=}}
+                done
+                [ -d /sys/class/net/${{pair#*=}} ]
+            done
+            """
+        )
+
+    def _console(self) -> str:
+        texts = [(self.folder / name).read_text(errors="replace")[-2000:] for name in ("qemu.log", "console")]
+        return "the guest; its console: " + "\n".join(texts)
+
+    def _connect(self, name: str) -> socket.socket:
+        """A connection to a socket that QEMU is about to make."""
+        deadline = time.monotonic() + 10
+        while True:
+            peer = socket.socket(socket.AF_UNIX)
+            try:
+                peer.connect(str(self.folder / name))
+                return peer
+            except OSError:
+                peer.close()
+                if self._qemu.poll() is not None or time.monotonic() > deadline:
+                    raise Failed(f"QEMU does not start: {(self.folder / 'qemu.log').read_text().strip()}")
+                time.sleep(0.01)
+
+    # The agent's connection
+
+    def _send(self, **message) -> None:
+        self._agent.sendall(json.dumps(message).encode() + b"\n")
+
+    def _read(self) -> None:
+        for line in self._agent.makefile("rb"):
+            message = json.loads(line)
+            with self._changed:
+                self._ready = self._ready or "ready" in message
+                if "id" in message:
+                    self._programs[message["id"]]._receive(message)
+                self._changed.notify_all()
+        with self._changed:
+            self._gone = True
+            self._changed.notify_all()
+
+    def _await(self, condition, timeout: float, what) -> None:
+        def met():
+            if condition():
+                return True
+            if self._gone:
+                raise Failed(self._console())
+            return False
+
+        with self._changed:
+            if not self._changed.wait_for(met, timeout):
+                raise TimeoutError(f"{timeout} s passed without {what() if callable(what) else what}")
+
+
+def _address(place: int) -> str:
+    return f"52:54:00:6c:77:{place + 1:02x}"
