@@ -19,7 +19,7 @@ let targets: [Target] = [
     .target(name: "CLinux", cSettings: strictC),
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .target(name: "CToml"),
-    .target(name: "Configuration", dependencies: ["CToml"], swiftSettings: strict),
+    .target(name: "Configuration", dependencies: ["CToml", "LinkState"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
     .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
