@@ -21,16 +21,16 @@ def truth(boot):
     vm = boot([Nic(NAMES[model], model, hub) for hub, model in enumerate(DRIVERS)])
     for name in NAMES.values():
         vm.run("ip", "link", "set", name, "up")
-    truth = Truth(vm, list(NAMES.values()))
+    truth = Truth(vm, *NAMES.values())
     for name in NAMES.values():
-        truth.await_last(name, "running", True)
+        truth.await_state(name, "running", True)
     return truth
 
 
 @pytest.mark.parametrize("model", FOLLOWING)
 def test_phy_follows_the_wire(truth, say, model):
     name = NAMES[model]
-    truth.await_last(name, "mii", True)
+    truth.await_state(name, "mii", True)
     truth.cut(name)
     cut = truth.await_word(name, "mii", False)
     if model == "e1000":
@@ -41,13 +41,13 @@ def test_phy_follows_the_wire(truth, say, model):
     said = truth.words(name)
     truth.restore(name)
     back = truth.await_word(name, "mii", True)
-    truth.await_last(name, "running", True)
+    truth.await_state(name, "running", True)
     say(f"  {model} cut: {since(cut.t_ns, said)}; restored: {since(back.t_ns, truth.words(name))}")
 
 
 def test_e1000e_tells_the_kernel_nothing(truth):
     """Between the cut and the return, as its registers have them, nobody else says a word."""
-    truth.await_last("e1000e", "mii", True)
+    truth.await_state("e1000e", "mii", True)
     truth.cut("e1000e")
     truth.await_word("e1000e", "mii", False)
     truth.vm.set_link("e1000e", True)
@@ -59,7 +59,7 @@ def test_e1000e_tells_the_kernel_nothing(truth):
 def test_phy_never_drops(truth, model):
     """Until e1000 has been cut and has come back, which is some thousand polls, the bit stays set."""
     name = NAMES[model]
-    truth.await_last(name, "mii", True)
+    truth.await_state(name, "mii", True)
     truth.cut(name)
     truth.vm.set_link("e1000", False)
     truth.await_word("e1000", "running", False)
@@ -73,7 +73,7 @@ def test_phy_never_drops(truth, model):
 def test_no_mii(truth, model):
     """There are no registers, but the driver knows."""
     name = NAMES[model]
-    assert truth.error(name, "mii") == "Operation not supported"
+    assert truth.newest(name, "mii").error == "Operation not supported"
     truth.cut(name)
     truth.await_word(name, "glink", False)
     truth.await_word(name, "running", False)

@@ -1,88 +1,73 @@
 """The ground truth about the cards of one guest: cutwatch running there, and its words as they come."""
 
+import json
 from dataclasses import dataclass
 
-from . import kernel
-from .vm import Program, Vm
+from lab.journal import Journal
 
-SOURCES = ["mii", "glink", "running", "lower_up"]
+from . import kernel
+from .vm import Vm
 
 
 @dataclass(frozen=True)
 class Word:
     """One source's word about one interface: `up` is None where it has none, and `error` says why."""
 
-    t_ns: int
-    ifname: str
-    source: str
-    up: bool | None
+    t_ns: int = 0
+    ifname: str = ""
+    source: str = ""
+    up: bool | None = None
     error: str | None = None
+    ifindex: int = 0
+    ready: bool = False
 
 
-class Truth:
-    """cutwatch over the named interfaces. Its words before `mark()` are not looked at by `await_word` and `words`."""
+class Truth(Journal):
+    """cutwatch over the named interfaces: a journal of words."""
 
-    def __init__(self, vm: Vm, ifnames: list[str], namespace: str | None = None):
+    def __init__(self, vm: Vm, *ifnames: str, namespace: str | None = None):
+        super().__init__()
         self.vm = vm
         inside = ["ip", "netns", "exec", namespace] if namespace else []
-        self.program: Program = vm.spawn(*inside, kernel.cutwatch(), *ifnames)
-        self.program.await_json(lambda line: "ready" in line)
-        self.start = 0
-
-    def mark(self) -> None:
-        """Forgets what was said until now."""
-        self.start = len(self.program.stdout)
+        argv = [*inside, kernel.cutwatch(), *ifnames]
+        self.program = vm.spawn(*argv, stdout=self, parse=lambda line: Word(**json.loads(line)))
+        self.await_item(lambda word: word.ready)
 
     def cut(self, ifname: str) -> None:
-        """Unplugs the card's cable, and forgets what was said before."""
+        """Unplugs the card's cable; what was said before is history."""
         self.mark()
         self.vm.set_link(ifname, False)
 
     def restore(self, ifname: str) -> None:
-        """Plugs the card's cable in again, and forgets what was said before."""
+        """Plugs the card's cable in again; what was said before is history."""
         self.mark()
         self.vm.set_link(ifname, True)
 
     def await_word(self, ifname: str, source: str, up: bool, timeout: float = 30) -> Word:
         """The first word of this kind since the mark, now or when it comes."""
+        wanted = (ifname, source, up)
+        return self.await_item(lambda word: (word.ifname, word.source, word.up) == wanted, timeout, str(wanted))
 
-        def wanted(line):
-            return line.get("ifname") == ifname and line["source"] == source and line.get("up") == up
+    def await_state(self, ifname: str, source: str, up: bool, timeout: float = 30) -> None:
+        """Waits until the source's newest word, before the mark or after, is this one."""
 
-        return _word(self.program.await_json(wanted, timeout, self.start))
+        def holds():
+            newest = self.newest(ifname, source)
+            return newest is not None and newest.up == up
 
-    def await_last(self, ifname: str, source: str, up: bool, timeout: float = 30) -> None:
-        """Waits until the source's last word, marked off or not, is this one."""
-        if self.last(ifname, source) != up:
-            self.program.await_json(
-                lambda line: line.get("ifname") == ifname
-                and line["source"] == source
-                and self.last(ifname, source) == up,
-                timeout,
-            )
+        self.await_true(holds, timeout, f"{ifname} {source} {up}")
+
+    def newest(self, ifname: str, source: str) -> Word | None:
+        """The source's newest word."""
+        said = (word for word in reversed(self) if (word.ifname, word.source) == (ifname, source))
+        return next(said, None)
 
     def words(self, ifname: str, source: str | None = None) -> list[Word]:
         """What was said since the mark."""
-        lines = self.program.json()[self.start :]
-        found = [_word(line) for line in lines if line.get("ifname") == ifname]
-        return [word for word in found if source in (None, word.source)]
-
-    def last(self, ifname: str, source: str) -> bool | None:
-        """The source's last word; None if it has none or gives an error."""
-        said = [line for line in self.program.json() if (line.get("ifname"), line.get("source")) == (ifname, source)]
-        return said[-1].get("up") if said else None
-
-    def error(self, ifname: str, source: str) -> str | None:
-        """What the source answered instead of a word, if it did."""
-        said = [line for line in self.program.json() if (line.get("ifname"), line.get("source")) == (ifname, source)]
-        return said[-1].get("error") if said else None
+        return [word for word in self.recent() if word.ifname == ifname and source in (None, word.source)]
 
     def stop(self) -> None:
         self.program.stop()
-
-
-def _word(line: dict) -> Word:
-    return Word(line["t_ns"], line["ifname"], line["source"], line.get("up"), line.get("error"))
 
 
 def since(origin_ns: int, words: list[Word]) -> str:

@@ -12,7 +12,6 @@ Time is compared inside the guest only. The machine is killed by its own pid wha
 
 import json
 import os
-import queue
 import shutil
 import signal
 import socket
@@ -22,6 +21,8 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.journal import Journal
 
 from . import kernel
 
@@ -55,45 +56,21 @@ class Failed(Exception):
 
 
 class Program:
-    """A program in the guest. Its output arrives as lines, in order, on `stdout` and `stderr`."""
+    """A program in the guest. `stdout` and `stderr` are journals of its lines as they come, those of `stdout` parsed."""
 
-    def __init__(self, vm: "Vm", id: int, argv: list[str]):
-        self.vm, self.id, self.argv = vm, id, argv
+    def __init__(self, vm: "Vm", id: int, argv: list[str], stdout: Journal, parse):
+        self.vm, self.id, self.argv, self._parse = vm, id, argv, parse
         self.status: int | None = None
-        self.stdout: list[str] = []
-        self.stderr: list[str] = []
+        self.stdout, self.stderr = stdout, Journal("stderr")
+        self.stdout.name = " ".join(argv)
         self._partial = {"out": "", "err": ""}
-        self._changed = vm._changed
 
     def wait(self, timeout: float = 60) -> int:
         """Waits for its end; returns its exit status, negative for a signal."""
-        self.vm._await(lambda: self.status is not None, timeout, f"the end of {self.argv}")
+        self.stdout.await_end(timeout)
+        if self.status is None:
+            raise Failed(self.stdout.ended)
         return self.status
-
-    def await_line(self, predicate, timeout: float = 30, start: int = 0) -> str:
-        """The first line of standard output from `start` on that `predicate` accepts, now or when it comes."""
-        seen = start
-
-        def found():
-            nonlocal seen
-            while seen < len(self.stdout):
-                seen += 1
-                if predicate(self.stdout[seen - 1]):
-                    return True
-            if self.status is not None:
-                raise Failed(f"{self.argv} ended with {self.status}: {self.tail()}")
-            return False
-
-        self.vm._await(found, timeout, lambda: f"a line of {self.argv}; so far: {self.tail()}")
-        return self.stdout[seen - 1]
-
-    def await_json(self, predicate, timeout: float = 30, start: int = 0) -> dict:
-        """As `await_line`, for programs that print a JSON object a line."""
-        return json.loads(self.await_line(lambda line: predicate(json.loads(line)), timeout, start))
-
-    def json(self) -> list[dict]:
-        """All lines so far, each a JSON object."""
-        return [json.loads(line) for line in list(self.stdout)]
 
     def kill(self, number: int = signal.SIGTERM) -> None:
         """Sends its process group a signal; nothing happens if it has ended."""
@@ -106,16 +83,22 @@ class Program:
 
     def tail(self) -> str:
         """The last lines of both outputs, for a message."""
-        return "\n".join([*self.stdout[-20:], *self.stderr[-20:]])
+        return "\n".join(map(str, [*self.stdout[-20:], *self.stderr[-20:]]))
 
     def _receive(self, message: dict) -> None:
-        for name, lines in (("out", self.stdout), ("err", self.stderr)):
-            if name in message:
-                *whole, self._partial[name] = (self._partial[name] + message[name]).split("\n")
-                lines.extend(whole)
-            elif "exit" in message and self._partial[name]:
-                lines.append(self._partial[name])
-        self.status = message.get("exit", self.status)
+        for name, lines, parse in (("out", self.stdout, self._parse), ("err", self.stderr, str)):
+            *whole, self._partial[name] = (self._partial[name] + message.get(name, "")).split("\n")
+            if "exit" in message and self._partial[name]:
+                whole.append(self._partial[name])
+            for line in whole:
+                lines.append(parse(line))
+        if "exit" in message:
+            self.status = message["exit"]
+            self._end(f"exit status {self.status}: " + " / ".join(self.stderr[-5:]))
+
+    def _end(self, reason: str) -> None:
+        self.stderr.end(reason)
+        self.stdout.end(reason)
 
 
 class Vm:
@@ -131,11 +114,10 @@ class Vm:
         self.folder = Path(tempfile.mkdtemp(prefix=f"wirelab-{os.getpid()}-"))
         self.results = self.folder / "results"
         self.results.mkdir()
-        self._changed = threading.Condition()
         self._programs: dict[int, Program] = {}
-        self._ready = self._gone = False
+        self._ready = Journal("the guest's start")
         self._next = 0
-        self._qemu = None
+        self._qemu = self._reader = None
         try:
             self._boot(list(modules), memory_mb, processors)
         except BaseException:
@@ -153,13 +135,15 @@ class Vm:
         if self._qemu is not None:
             self._qemu.kill()
             self._qemu.wait()
+        if self._reader is not None:
+            self._reader.join()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def spawn(self, *argv) -> Program:
-        """Starts a program in the guest."""
-        with self._changed:
-            self._next += 1
-            program = self._programs[self._next] = Program(self, self._next, [str(word) for word in argv])
+    def spawn(self, *argv, stdout: Journal | None = None, parse=str) -> Program:
+        """Starts a program in the guest. Each line of its output goes through `parse` into the journal `stdout`."""
+        self._next += 1
+        stdout = Journal() if stdout is None else stdout
+        program = self._programs[self._next] = Program(self, self._next, [str(word) for word in argv], stdout, parse)
         self._send(id=program.id, argv=program.argv)
         return program
 
@@ -210,8 +194,12 @@ class Vm:
         self._answers = self._monitor.makefile("rb")
         self._answers.readline()
         self.qmp("qmp_capabilities")
-        threading.Thread(target=self._read, daemon=True).start()
-        self._await(lambda: self._ready, BOOT_SECONDS_MAX, self._console)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            self._ready.await_item(lambda _: True, BOOT_SECONDS_MAX)
+        except TimeoutError:
+            raise Failed(self._console())
         self._name_nics()
         self.boot_seconds = time.monotonic() - started
 
@@ -255,8 +243,10 @@ class Vm:
         )
 
     def _console(self) -> str:
-        texts = [(self.folder / name).read_text(errors="replace")[-2000:] for name in ("qemu.log", "console")]
-        return "the guest; its console: " + "\n".join(texts)
+        """What the guest and QEMU said last, while their folder is there."""
+        paths = [self.folder / name for name in ("qemu.log", "console")]
+        texts = [path.read_text(errors="replace")[-2000:] for path in paths if path.exists()]
+        return "the guest has ended or hangs: " + "\n".join(texts)
 
     def _connect(self, name: str) -> socket.socket:
         """A connection to a socket that QEMU is about to make."""
@@ -278,28 +268,17 @@ class Vm:
         self._agent.sendall(json.dumps(message).encode() + b"\n")
 
     def _read(self) -> None:
-        for line in self._agent.makefile("rb"):
-            message = json.loads(line)
-            with self._changed:
-                self._ready = self._ready or "ready" in message
-                if "id" in message:
+        try:
+            for line in self._agent.makefile("rb"):
+                message = json.loads(line)
+                if "ready" in message:
+                    self._ready.append(message)
+                else:
                     self._programs[message["id"]]._receive(message)
-                self._changed.notify_all()
-        with self._changed:
-            self._gone = True
-            self._changed.notify_all()
-
-    def _await(self, condition, timeout: float, what) -> None:
-        def met():
-            if condition():
-                return True
-            if self._gone:
-                raise Failed(self._console())
-            return False
-
-        with self._changed:
-            if not self._changed.wait_for(met, timeout):
-                raise TimeoutError(f"{timeout} s passed without {what() if callable(what) else what}")
+        finally:
+            self._ready.end(reason := self._console())
+            for program in list(self._programs.values()):
+                program._end(reason)
 
 
 def _address(place: int) -> str:
