@@ -1,0 +1,122 @@
+/// Why a group cannot serve (`Cause`), and what an operator should know though it moves nothing (`Condition`).
+///
+/// Causes are a set, never a counter: a failure reported three times and mended once is mended. A cause is known by its kind
+/// and subject; its detail, such as the evidence that says a link is down, may change while it lasts. *Hard* causes are
+/// FAULT unconditionally. *Soft* ones are FAULT only while a peer is known to serve better, if there is a heartbeat pool: an
+/// upstream that fails the checks of both directors must not take the service away from both.
+public struct Cause: Hashable, Sendable {
+    /// What failed.
+    public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
+        /// The link of a member's, or of a tracked, interface is down. Subject: the interface; detail: the evidence.
+        case link
+        /// The interface has no address to send from. Subject: the interface.
+        case noAddress
+        /// Sending fails because the interface is gone or down. Subject: the interface.
+        case sendDenied
+        /// The configuration cannot be carried out. Subject: what.
+        case config
+        /// A tracked route is missing. Subject: the prefix.
+        case route
+        /// A check fails. Subject: its name.
+        case check
+        /// A packet filter drops adverts and the configuration says that this is a fault. Subject: the interface.
+        case packetFilter
+        /// A leg that cannot be proven while the peer's are. Raised by the engine alone. Subject: the interface.
+        case isolated
+    }
+
+    /// What failed.
+    public var kind: Kind
+    /// Which one.
+    public var subject: String
+    /// By what evidence; may be empty.
+    public var detail: String
+
+    public init(_ kind: Kind, _ subject: String, detail: String = "") {
+        self.kind = kind
+        self.subject = subject
+        self.detail = detail
+    }
+
+    /// FAULT whatever the peer can do.
+    public var isHard: Bool {
+        switch kind {
+        case .link, .noAddress, .sendDenied, .config: true
+        case .route, .check, .packetFilter, .isolated: false
+        }
+    }
+}
+
+extension Cause: CustomStringConvertible {
+    /// `link:eth1:mii`, `no-address:eth0`, `check:upstream`: the form that status, logs and notify programs use.
+    public var description: String {
+        let name =
+            switch kind {
+            case .link: "link"
+            case .noAddress: "no-address"
+            case .sendDenied: "send-denied"
+            case .config: "config"
+            case .route: "route"
+            case .check: "check"
+            case .packetFilter: "packet-filter"
+            case .isolated: "isolated"
+            }
+        return detail.isEmpty ? "\(name):\(subject)" : "\(name):\(subject):\(detail)"
+    }
+}
+
+/// Something published that moves nothing.
+public struct Condition: Hashable, Sendable {
+    /// What is remarkable.
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// The peer is alive and holds, and none of its adverts arrive; or somebody answers for the virtual addresses.
+        case advertsBlocked = "adverts-blocked"
+        /// A member is silent while another hears a master. Subject: the member.
+        case deaf = "deaf"
+        /// The peer hears our heartbeat and not our adverts on a leg. Subject: the member.
+        case peerDeaf = "peer-deaf"
+        /// We held, or claimed, and were not heard: no preemption for now.
+        case unheard = "unheard"
+        /// A cable is silent, one-way or without carrier. Subject: the cable.
+        case heartbeatDegraded = "heartbeat-degraded"
+        /// Both routers have the same priority: addresses decide.
+        case equalPriority = "equal-priority"
+        /// Nobody is known who could serve. Error level.
+        case noDirector = "no-director"
+        /// A soft cause is present and not FAULT, since no peer serves better. Subject: the cause.
+        case tolerated = "tolerated"
+        /// The fence program runs. Without its success nothing is taken.
+        case fencing = "fencing"
+        /// The fence program failed or timed out; it is tried again.
+        case fenceFailed = "fence-failed"
+        /// We handed over and do not preempt until the peer is gone or hands back.
+        case handedOver = "handed-over"
+        /// A stranger sends from our own address. Subject: the member.
+        case ownAddress = "own-address"
+        /// The peer lists other virtual addresses. Subject: the member.
+        case addressesDiffer = "addresses-differ"
+        /// Adverts on the wire do not pass the packet filter. Raised by the process. Subject: the interface.
+        case advertsFiltered = "adverts-filtered"
+        /// Our own adverts do not pass the packet filter. Raised by the process. Subject: the interface.
+        case sendFiltered = "send-filtered"
+        /// The kernel does not have an address that we added. Subject: the member.
+        case addressMissing = "address-missing"
+        /// linkwatchd cannot be asked. Raised by the process.
+        case monitorLost = "monitor-lost"
+    }
+
+    /// What is remarkable.
+    public var kind: Kind
+    /// Of what: a member, a cable, an interface; empty for the group.
+    public var subject: String
+
+    public init(_ kind: Kind, _ subject: String = "") {
+        self.kind = kind
+        self.subject = subject
+    }
+}
+
+extension Condition: CustomStringConvertible {
+    /// `deaf:inside`, `adverts-blocked`.
+    public var description: String { subject.isEmpty ? kind.rawValue : "\(kind.rawValue):\(subject)" }
+}

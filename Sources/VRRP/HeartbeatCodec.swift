@@ -1,0 +1,83 @@
+/// A director's word as the address list of a version 3 advert, and back.
+///
+///     identity, stamp, holds..., ::, hears..., [peer's identity], ::, proven...
+///
+/// The identity comes first, so over IPv6 the first address is link-local, as RFC 9568 wants it. The stamp says when the word
+/// was spoken, so that a word that was overtaken on another cable is known as old: over IPv6 an address of the discard-only
+/// prefix 100::/64 (RFC 6666), over IPv4 one of the reserved block 240.0.0.0/4. Neither can be a virtual address, and no
+/// router acts on what an advert lists. An IPv4 member is listed IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be
+/// listed in an IPv4 heartbeat, and the configuration refuses that.
+///
+/// With 40 members holding and hearing at once there is no room for every proven leg in one Ethernet frame, so that list is
+/// cut; a leg that is not listed counts as unproven, which makes the peer less eager, never more.
+public enum HeartbeatCodec {
+    /// Addresses in a heartbeat, at most: (1500 - 40 - 8) / 16, one Ethernet frame over IPv6.
+    public static let addressesMax = 90
+
+    private static let stampBits: UInt32 = 0x0fff_ffff
+    private static let discardPrefix: UInt64 = 0x0100_0000_0000_0000
+    private static let reservedBlock: UInt32 = 0xf000_0000
+
+    /// The advert that carries `word` over a cable of the given configuration. `peerIdentity` is listed when the word says
+    /// that the peer's heartbeat is heard.
+    public static func advert(
+        _ word: PeerWord, cable: CableConfiguration, source: IPAddress, peerIdentity: IPAddress?,
+        members: [MemberConfiguration]
+    ) -> Advert {
+        let family = cable.family
+        let separator = family == .ipv6 ? IPAddress(ipv6High: 0, low: 0) : IPAddress(ipv4: 0)
+        func list(_ set: MemberSet) -> [IPAddress] {
+            members.indices.filter(set.contains(member:)).compactMap { listed(members[$0], family: family) }
+        }
+        var addresses = [word.identity, stampAddress(word.stamp, family: family)]
+        addresses += list(word.holds) + [separator] + list(word.hears)
+        if word.hearsHeartbeat, let peerIdentity { addresses.append(peerIdentity) }
+        addresses += [separator] + list(word.proven)
+        return Advert(
+            vrid: cable.vrid, priority: word.priority, intervalNs: cable.intervalNs,
+            addresses: Array(addresses.prefix(addressesMax)), source: source)
+    }
+
+    /// The word that an advert carries; nil when it is not a heartbeat. Addresses of members that we do not have are
+    /// passed over.
+    public static func word(
+        _ advert: Advert, ownIdentity: IPAddress?, members: [MemberConfiguration]
+    ) -> PeerWord? {
+        guard advert.addresses.count >= 4, let stamp = stamp(advert.addresses[1]) else { return nil }
+        let family = advert.source.family
+        let lists = advert.addresses[2...].split(omittingEmptySubsequences: false, whereSeparator: \.isUnspecified)
+        guard lists.count == 3 else { return nil }
+        func set(_ list: ArraySlice<IPAddress>) -> MemberSet {
+            var set: MemberSet = []
+            for (index, member) in members.enumerated() {
+                if let address = listed(member, family: family), list.contains(address) {
+                    set.insert(MemberSet(member: index))
+                }
+            }
+            return set
+        }
+        return PeerWord(
+            priority: advert.priority, identity: advert.addresses[0], stamp: stamp, holds: set(lists[0]),
+            hears: set(lists[1]), hearsHeartbeat: ownIdentity.map(lists[1].contains) ?? false, proven: set(lists[2]))
+    }
+
+    /// How a member is listed in a heartbeat of the family; nil: it cannot be.
+    private static func listed(_ member: MemberConfiguration, family: IPAddress.Family) -> IPAddress? {
+        guard let first = member.addresses.first else { return nil }
+        if family == .ipv6 { return first.mapped }
+        return first.family == .ipv4 ? first : nil
+    }
+
+    private static func stampAddress(_ stamp: UInt32, family: IPAddress.Family) -> IPAddress {
+        family == .ipv6
+            ? IPAddress(ipv6High: discardPrefix, low: UInt64(stamp & stampBits))
+            : IPAddress(ipv4: reservedBlock | stamp & stampBits)
+    }
+
+    private static func stamp(_ address: IPAddress) -> UInt32? {
+        switch address.family {
+        case .ipv6: address.high == discardPrefix && address.low <= stampBits ? UInt32(address.low) : nil
+        case .ipv4: address.low >> 28 == 0xf ? UInt32(address.low) & stampBits : nil
+        }
+    }
+}

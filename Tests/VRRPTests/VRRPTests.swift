@@ -1,5 +1,0 @@
-import Testing
-
-@testable import VRRP
-
-@Test func placeholder() { #expect(Bool(true)) }
