@@ -36,7 +36,7 @@ let targets: [Target] = [
         name: "VRRPClient", dependencies: ["Configuration", "LinuxSystem", "Monitor", "VRRP", "Varlink"],
         swiftSettings: strict),
     .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: strict),
-    .target(name: "Varlink", dependencies: ["LinuxSystem", system], swiftSettings: strict),
+    .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
     .executableTarget(
         name: "linkwatch",

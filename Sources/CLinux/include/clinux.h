@@ -71,6 +71,12 @@ struct clinux_peer {
     uint32_t gid;
 };
 
+/* accept4() is behind _GNU_SOURCE as well. */
+static inline int clinux_accept(int fd) {
+    long connection = syscall(SYS_accept4, fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return connection < 0 ? -errno : (int)connection;
+}
+
 static inline int clinux_peercred(int fd, struct clinux_peer *peer) {
     socklen_t length = sizeof *peer;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &length) < 0 ? -errno : 0;

@@ -1,0 +1,107 @@
+/// One call that waits for its answer; with `more`, a stream.
+///
+/// A handler may keep it and answer later. A stream's queue has a cap: `send` refuses what does not fit, nothing is
+/// queued in part, and once the client has taken everything `onDrained` says so. What to do about the gap is the
+/// service's business; this is how a slow client costs its own queue and nobody else anything.
+public final class VarlinkCall {
+    /// The method's qualified name.
+    public let method: String
+    /// They fit the description.
+    public let parameters: JSON.Object
+    /// The caller takes more than one reply.
+    public let wantsMore: Bool
+    /// Who calls.
+    public let peer: PeerCredentials
+
+    /// Called from the loop when `send` has refused something and all that was queued has gone to the client.
+    public var onDrained: (() -> Void)?
+    /// Called once when the client is gone before the call was answered for good.
+    public var onClosed: (() -> Void)?
+
+    private var connection: ServerConnection?
+    private let isOneway: Bool
+    private var hasRefused = false
+
+    init(_ message: CallMessage, wantsMore: Bool, connection: ServerConnection) {
+        method = message.method
+        parameters = message.parameters
+        isOneway = message.oneway
+        peer = connection.peer
+        self.wantsMore = wantsMore
+        self.connection = connection
+    }
+
+    /// The client is there and waits; false once the last reply was sent or the client has gone.
+    public var isOpen: Bool { connection != nil }
+
+    /// How many bytes wait for this client.
+    public var queuedBytes: Int { connection?.queuedBytes ?? 0 }
+
+    /// Answers for good.
+    public func reply(_ parameters: (inout JSONWriter) -> Void = { _ in }) {
+        if isOneway { return end() }
+        finish(SharedBytes.reply(parameters))
+    }
+
+    /// Answers for good with a message that others may get as well; made without `continues`.
+    public func reply(_ message: SharedBytes) {
+        finish(message)
+    }
+
+    /// Answers for good with an error.
+    public func fail(_ error: VarlinkError) {
+        finish(SharedBytes.reply(error))
+    }
+
+    /// Sends one reply of several.
+    ///
+    /// - Parameter message: made with `continues`.
+    /// - Returns: false if the queue has no room for it, or the client has gone; then it is not sent.
+    @discardableResult
+    public func send(_ message: SharedBytes) -> Bool {
+        send([message])
+    }
+
+    /// Sends several replies in one go: all of them, or none if the queue has no room for them.
+    ///
+    /// An empty queue takes a message of any size.
+    @discardableResult
+    public func send(_ messages: [SharedBytes]) -> Bool {
+        assert(wantsMore, "\(method): only a call with `more` takes more than one reply")
+        guard let connection else { return false }
+        let isSent = isOneway || connection.send(messages)
+        if !isSent { hasRefused = true }
+        return isSent
+    }
+
+    private func finish(_ message: SharedBytes) {
+        if !isOneway { connection?.sendLast(message) }
+        end()
+    }
+
+    private func end() {
+        guard let connection else { return }
+        detach()
+        connection.callHasEnded()
+    }
+
+    private func detach() {
+        connection = nil
+        onDrained = nil
+        onClosed = nil
+    }
+
+    // MARK: From the connection
+
+    func connectionHasDrained() {
+        guard hasRefused else { return }
+        hasRefused = false
+        onDrained?()
+    }
+
+    func connectionHasClosed() {
+        let closed = onClosed
+        detach()
+        closed?()
+    }
+}

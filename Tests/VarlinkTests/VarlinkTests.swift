@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Varlink
-
-@Test func placeholder() { #expect(Bool(true)) }
