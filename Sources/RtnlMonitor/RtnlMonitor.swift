@@ -1,1 +1,451 @@
-// RtnlMonitor
+/// The kernel's links, tracked routes and addresses, mirrored: the sockets, and the order in which they are read.
+///
+/// Three sockets: link events; route, nexthop and address events, behind a filter; requests. Groups are joined before
+/// anything is dumped, so that nothing falls in between. Dumps are read step by step as the socket gets readable, with
+/// events read in between; no call reads more than a fixed number of datagrams, so that a storm starves nobody.
+///
+/// An overrun (`ENOBUFS`) is not avoided but mended: the generation is counted up, `resync` is announced, everything of
+/// the socket is dumped again and the differences are announced. `NETLINK_NO_ENOBUFS` would hide it.
+///
+/// It brings no loop and no clock: wait for any of `descriptors` to be readable and call `handleReadable`, and call
+/// `advance` at `nextDeadlineNs`. All on one thread, and in the network namespace where it was made.
+import CMnl
+import LinuxSystem
+import SystemPackage
+
+public final class RtnlMonitor {
+    /// What to mirror, and how.
+    public struct Options: Sendable {
+        /// The routes to follow; nil: none.
+        public var routes: RouteTracking?
+        /// Whether addresses are mirrored.
+        public var addresses: Bool
+        /// The receive buffer of each event socket, bytes. Beyond `net.core.rmem_max` only with CAP_NET_ADMIN.
+        public var receiveBufferBytes: Int32
+        /// The most datagrams that one call reads from one socket.
+        public var budget: Int
+        /// Additions of addresses asked for by this port are not listened to: `RtnlRequester.port` of one that only
+        /// refreshes leases.
+        public var quietPort: UInt32?
+
+        public init(
+            routes: RouteTracking? = RouteTracking(), addresses: Bool = false, receiveBufferBytes: Int32 = 4 << 20,
+            budget: Int = 256, quietPort: UInt32? = nil
+        ) {
+            self.routes = routes
+            self.addresses = addresses
+            self.receiveBufferBytes = receiveBufferBytes
+            self.budget = max(1, budget)
+            self.quietPort = quietPort
+        }
+    }
+
+    /// Counters since the start.
+    public struct Statistics: Hashable, Sendable {
+        /// Messages decoded, those of dumps included.
+        public var messages = 0
+        /// Messages of no concern.
+        public var ignored = 0
+        /// Messages that could not be.
+        public var malformed = 0
+        /// Datagrams that did not come from the kernel.
+        public var foreign = 0
+        /// Times that an event socket lost messages.
+        public var overruns = 0
+        /// Dumps completed.
+        public var dumps = 0
+        /// Dumps that had to be made again.
+        public var dumpRetries = 0
+    }
+
+    private let options: Options
+    private let linkEvents: RtnlSocket
+    private let otherEvents: RtnlSocket?
+    let requests: RtnlSocket
+    private let buffer = RtnlBuffer()
+    private let requestBuffer = RtnlBuffer()
+
+    private var linkMirror = LinkMirror()
+    private var routeMirror: RouteMirror?
+    private var addressMirror: AddressMirror?
+    private var queue = DumpQueue()
+    private var dump: Dump?
+    private var sequence: UInt32 = 0
+    private var unsynced: Set<DumpKind>
+    private var wasInconsistent = false
+    private var lastRouteDump: (endedNs: Int64, tookNs: Int64) = (0, 0)
+    private var lateRecheckNs: Int64?
+
+    /// How often messages were lost, plus 1.
+    public private(set) var generation = 1
+    public private(set) var statistics = Statistics()
+
+    /// Opens the sockets and joins the groups; nothing is asked for yet.
+    ///
+    /// - Throws: what the kernel said; no privilege is needed.
+    public init(options: Options = Options()) throws(Errno) {
+        self.options = options
+        linkEvents = try RtnlSocket(groups: [RTNLGRP_LINK], receiveBufferBytes: options.receiveBufferBytes)
+        requests = try RtnlSocket()
+        let groups = Self.groups(options)
+        otherEvents =
+            groups.isEmpty
+            ? nil
+            : try RtnlSocket(
+                groups: groups, receiveBufferBytes: options.receiveBufferBytes,
+                filter: RouteFilter(
+                    tracking: options.routes, addresses: options.addresses, quietPort: options.quietPort))
+        routeMirror = options.routes.map(RouteMirror.init)
+        addressMirror = options.addresses ? AddressMirror() : nil
+        unsynced = [.links]
+        if options.routes != nil { unsynced.insert(.routes) }
+        if options.addresses { unsynced.insert(.addresses) }
+    }
+
+    private static func groups(_ options: Options) -> [rtnetlink_groups] {
+        var groups: [rtnetlink_groups] = []
+        if let routes = options.routes {
+            groups.append(RTNLGRP_NEXTHOP)
+            if routes.tracks(isIPv6: false) { groups += [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR] }
+            if routes.tracks(isIPv6: true) { groups.append(RTNLGRP_IPV6_ROUTE) }
+        }
+        if options.addresses {
+            if !groups.contains(RTNLGRP_IPV4_IFADDR) { groups.append(RTNLGRP_IPV4_IFADDR) }
+            groups.append(RTNLGRP_IPV6_IFADDR)
+        }
+        return groups
+    }
+}
+
+// MARK: - What is known
+
+extension RtnlMonitor {
+    /// The links, by ifindex.
+    public var links: [Int32: Link] { linkMirror.links }
+
+    /// The tracked routes, in no particular order.
+    public var routes: [Route] { routeMirror?.all ?? [] }
+
+    /// The addresses, if they are mirrored.
+    public var addresses: [AddressKey: Address] { addressMirror?.addresses ?? [:] }
+
+    /// Whether everything has been read once, and again after each overrun.
+    public var isSynced: Bool { unsynced.isEmpty }
+
+    /// Whether the kernel changes faster than it can be read, or more routes match than are kept.
+    public var isInconsistent: Bool { !queue.inconsistent.isEmpty || routeMirror?.isOverfull == true }
+
+    /// The link of that name or alternative name.
+    public func link(named name: String) -> Link? {
+        links.values.first { $0.name == name } ?? links.values.first { $0.altnames.contains(name) }
+    }
+}
+
+// MARK: - What a loop calls
+
+extension RtnlMonitor {
+    /// The descriptors to watch for readability; they stay the same.
+    public var descriptors: [CInt] { [linkEvents.fd, requests.fd] + (otherEvents.map { [$0.fd] } ?? []) }
+
+    /// Asks the kernel for everything. What it answers comes by `handleReadable`.
+    public func start(nowNs: Int64) -> [MirrorChange] {
+        for kind in unsynced { queue.want(kind, notBeforeNs: nowNs) }
+        return advance(nowNs: nowNs)
+    }
+
+    /// When `advance` wants to be called, CLOCK_MONOTONIC; nil: only after `handleReadable`.
+    public var nextDeadlineNs: Int64? {
+        [dump?.deadlineNs, queue.deadlineNs, lateRecheckNs].compactMap(\.self).min()
+    }
+
+    /// Does what its time has come for.
+    public func advance(nowNs: Int64) -> [MirrorChange] {
+        var changes: [MirrorChange] = []
+        if let dump, dump.deadlineNs <= nowNs { endDump(isWhole: false, nowNs, &changes) }
+        settle(nowNs, &changes)
+        return changes
+    }
+
+    /// Reads from a descriptor that is readable, up to the budget. It stays readable while there is more.
+    public func handleReadable(_ fd: CInt, nowNs: Int64) -> [MirrorChange] {
+        var changes: [MirrorChange] = []
+        if fd == requests.fd {
+            readDump(nowNs, &changes)
+        } else {
+            // Routes are seen through links, so what the kernel said of links before is read before.
+            readEvents(linkEvents, [.links], nowNs, &changes)
+            if let otherEvents, fd == otherEvents.fd {
+                readEvents(otherEvents, [.routes, .addresses], nowNs, &changes)
+            }
+        }
+        settle(nowNs, &changes)
+        return changes
+    }
+
+    /// Starts the next dump if it is time, and says so if consistency changed.
+    private func settle(_ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        if routeMirror?.isDoubtful == true {
+            routeMirror?.isDoubtful = false
+            recheckRoutes(nowNs + Self.recheckNs)
+            lateRecheckNs = nowNs + Self.lateRecheckNs
+        }
+        if let late = lateRecheckNs, late <= nowNs {
+            lateRecheckNs = nil
+            recheckRoutes(nowNs)
+        }
+        while dump == nil, let kind = queue.next(nowNs: nowNs) { startDump(kind, nowNs, &changes) }
+        if isInconsistent != wasInconsistent {
+            wasInconsistent = isInconsistent
+            changes.append(.inconsistent(wasInconsistent))
+        }
+    }
+
+    /// The kernel announces the cause before it acts, so routes are asked for a little later; with a full table, acting
+    /// takes it long, so they are asked for again.
+    private static let recheckNs: Int64 = 20_000_000
+    private static let lateRecheckNs: Int64 = 500_000_000
+
+    /// Reading a full table takes long: at most a tenth of the time is spent on that.
+    private func recheckRoutes(_ notBeforeNs: Int64) {
+        queue.want(.routes, notBeforeNs: max(notBeforeNs, lastRouteDump.endedNs + 10 * lastRouteDump.tookNs))
+    }
+}
+
+// MARK: - Events
+
+extension RtnlMonitor {
+    private func readEvents(
+        _ socket: RtnlSocket, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
+    ) {
+        for _ in 0..<options.budget {
+            switch Result(catching: { () throws(Errno) in try socket.receive(buffer) }) {
+            case .success(.nothing): return
+            case .success(.foreign): statistics.foreign += 1
+            case .success(.datagram(let count)):
+                buffer.decode(count) { header, message in handleEvent(header, message, &changes) }
+            case .success(.overrun), .failure:
+                overrun(kinds.intersection(mirrored), nowNs, &changes)
+                return
+            }
+        }
+    }
+
+    private var mirrored: Set<DumpKind> {
+        var kinds: Set<DumpKind> = [.links]
+        if options.routes != nil { kinds.insert(.routes) }
+        if options.addresses { kinds.insert(.addresses) }
+        return kinds
+    }
+
+    private func overrun(_ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        statistics.overruns += 1
+        generation += 1
+        unsynced.formUnion(kinds)
+        changes.append(.resync(generation: generation))
+        for kind in kinds {
+            if queue.current?.kind == kind { dump?.isWhole = false } else { queue.want(kind, notBeforeNs: nowNs) }
+        }
+    }
+
+    private func handleEvent(_ header: RtnlHeader, _ message: RtnlMessage, _ changes: inout [MirrorChange]) {
+        statistics.messages += 1
+        switch message {
+        case .link(let link, let isRemoval): handleLink(&changes) { $0.apply(link, isRemoval: isRemoval, &$1) }
+        case .route(let route, let isRemoval):
+            routeMirror?.apply(
+                route, isRemoval: isRemoval, isReplacement: header.isReplacement, linkMirror.links, &changes)
+        case .nexthop: routeMirror?.nexthopChanged()
+        case .address(let address, let isRemoval):
+            addressMirror?.apply(address, isRemoval: isRemoval, &changes)
+            if isRemoval { routeMirror?.addressRemoved(address) }
+        case .malformed: statistics.malformed += 1
+        case .neighbour, .done, .reply, .ignored: statistics.ignored += 1
+        }
+    }
+
+    /// Lets the link mirror change, and then the routes that are seen through it.
+    private func handleLink(
+        _ changes: inout [MirrorChange], _ body: (inout LinkMirror, inout [MirrorChange]) -> Void
+    ) {
+        let first = changes.count
+        body(&linkMirror, &changes)
+        guard routeMirror != nil else { return }
+        for index in first..<changes.count {
+            switch changes[index] {
+            case .linkAdded(let link), .linkRemoved(let link):
+                routeMirror?.linkChanged(link.ifindex, linkMirror.links, &changes)
+            case .linkChanged(let old, let new), .linkRenamed(let old, let new):
+                let relevant: LinkFlags = [.up, .running, .lowerUp]
+                if old.flags.intersection(relevant) == new.flags.intersection(relevant) { continue }
+                routeMirror?.linkChanged(new.ifindex, linkMirror.links, &changes)
+            default: break
+            }
+        }
+    }
+}
+
+// MARK: - Dumps
+
+/// A dump under way: the requests still to be made for it, and the number of the one being answered.
+private struct Dump {
+    enum Request {
+        case links
+        case addresses
+        case routes(isIPv6: Bool)
+        case nexthops
+    }
+
+    let kind: DumpKind
+    var remaining: [Request]
+    var sequence: UInt32 = 0
+    /// No part of it was interrupted, failed or overtaken by an overrun.
+    var isWhole = true
+    var hasNexthops = false
+    /// When to give up on an answer.
+    var deadlineNs: Int64
+}
+
+extension RtnlMonitor {
+    private static let answerTimeoutNs: Int64 = 5_000_000_000
+
+    private func startDump(_ kind: DumpKind, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        var steps: [Dump.Request] = []
+        switch kind {
+        case .links:
+            steps = [.links]
+            linkMirror.beginDump()
+        case .addresses:
+            steps = [.addresses]
+            addressMirror?.beginDump()
+        case .routes:
+            for isIPv6 in [false, true] where options.routes?.tracks(isIPv6: isIPv6) == true {
+                steps.append(.routes(isIPv6: isIPv6))
+            }
+            routeMirror?.beginDump()
+        }
+        dump = Dump(kind: kind, remaining: steps, deadlineNs: nowNs + Self.answerTimeoutNs)
+        nextStep(nowNs, &changes)
+    }
+
+    /// Sends the dump's next request, or ends it when there is none.
+    private func nextStep(_ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        guard var dump else { return }
+        guard !dump.remaining.isEmpty else { return endDump(isWhole: dump.isWhole, nowNs, &changes) }
+        let request = dump.remaining.removeFirst()
+        sequence &+= 1
+        dump.sequence = sequence
+        dump.deadlineNs = nowNs + Self.answerTimeoutNs
+        self.dump = dump
+        do throws(Errno) { try send(request) } catch { endDump(isWhole: false, nowNs, &changes) }
+    }
+
+    private func send(_ request: Dump.Request) throws(Errno) {
+        requestBuffer.clear()
+        let fits =
+            switch request {
+            case .links:
+                // Without statistics a link takes a third of the room, and nobody here reads them.
+                add(RTM_GETLINK, ifinfomsg()) { $0.put(Int(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS)) }
+            case .addresses: add(RTM_GETADDR, ifaddrmsg())
+            case .nexthops: add(RTM_GETNEXTHOP, nhmsg())
+            case .routes(let isIPv6): addRoutes(isIPv6: isIPv6)
+            }
+        guard fits else { throw .messageTooLong }
+        try requests.send(requestBuffer)
+    }
+
+    /// With one table to look into, the kernel (since 4.20) leaves the others out of the dump.
+    private func addRoutes(isIPv6: Bool) -> Bool {
+        var fixed = rtmsg()
+        fixed.rtm_family = UInt8(isIPv6 ? AF_INET6 : AF_INET)
+        let tables = options.routes?.tables ?? []
+        return add(RTM_GETROUTE, fixed) { if tables.count == 1 { $0.put(Int(RTA_TABLE.rawValue), tables[0]) } }
+    }
+
+    private func add<Fixed: BitwiseCopyable>(
+        _ type: Int, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void = { _ in }
+    ) -> Bool {
+        requestBuffer.add(type: type, flags: NLM_F_DUMP, sequence: sequence, fixed, attributes)
+    }
+
+    /// The kernel makes the next part of a dump while the one before is being read, so a few at a time will do.
+    private func readDump(_ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        for _ in 0..<min(options.budget, 16) {
+            switch Result(catching: { () throws(Errno) in try requests.receive(buffer) }) {
+            case .success(.nothing): return
+            case .success(.foreign): statistics.foreign += 1
+            case .success(.datagram(let count)):
+                dump?.deadlineNs = nowNs + Self.answerTimeoutNs
+                var isStepOver = false
+                buffer.decode(count) { handleDumped($0, $1, &isStepOver, &changes) }
+                if isStepOver { nextStep(nowNs, &changes) }
+            case .success(.overrun), .failure:
+                endDump(isWhole: false, nowNs, &changes)
+                return
+            }
+        }
+    }
+
+    private func handleDumped(
+        _ header: RtnlHeader, _ message: RtnlMessage, _ isStepOver: inout Bool, _ changes: inout [MirrorChange]
+    ) {
+        statistics.messages += 1
+        // Answers to a dump that was given up on.
+        guard let current = dump, header.sequence == current.sequence else { return statistics.ignored += 1 }
+        if header.isInterrupted { dump?.isWhole = false }
+        switch message {
+        case .link(let link, isRemoval: false): handleLink(&changes) { $0.applyDumped(link, &$1) }
+        case .address(let address, isRemoval: false): addressMirror?.applyDumped(address, &changes)
+        case .route(let route, isRemoval: false): routeMirror?.applyDumped(route)
+        case .nexthop(let nexthop, isRemoval: false): routeMirror?.applyDumped(nexthop)
+        case .done(let error), .reply(let error):
+            isStepOver = true
+            // A table that does not exist (yet) is an empty one.
+            if let error, error.errno != .noSuchFileOrDirectory || current.kind != .routes { dump?.isWhole = false }
+            if current.kind == .routes { askForNexthops() }
+        case .malformed:
+            statistics.malformed += 1
+            dump?.isWhole = false
+        default: statistics.ignored += 1
+        }
+    }
+
+    /// Only when all routes are read it shows whether their nexthop objects are needed.
+    private func askForNexthops() {
+        guard let current = dump, current.remaining.isEmpty, !current.hasNexthops, routeMirror?.needsNexthops == true
+        else { return }
+        dump?.remaining = [.nexthops]
+        dump?.hasNexthops = true
+    }
+
+    private func endDump(isWhole claimed: Bool, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        guard let ended = dump, let started = queue.current?.startedNs else { return }
+        dump = nil
+        var isWhole = claimed
+        switch ended.kind {
+        case .links:
+            isWhole = isWhole && !linkMirror.isSpoiled
+            handleLink(&changes) { $0.endDump(isWhole: isWhole, &$1) }
+        case .addresses:
+            isWhole = isWhole && addressMirror?.isSpoiled == false
+            addressMirror?.endDump(isWhole: isWhole, &changes)
+        case .routes:
+            isWhole = isWhole && routeMirror?.isSpoiled == false
+            routeMirror?.endDump(isWhole: isWhole, linkMirror.links, &changes)
+            lastRouteDump = (nowNs, nowNs - started)
+        }
+        conclude(ended.kind, isWhole: isWhole, nowNs, &changes)
+    }
+
+    /// Counts the dump, and announces `synced` when it was the last one missing: after five attempts as good as it gets.
+    private func conclude(_ kind: DumpKind, isWhole: Bool, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        if isWhole {
+            statistics.dumps += 1
+            queue.finish()
+        } else {
+            statistics.dumpRetries += 1
+            guard queue.fail(nowNs: nowNs) else { return }
+        }
+        if unsynced.remove(kind) != nil && unsynced.isEmpty { changes.append(.synced(generation: generation)) }
+    }
+}

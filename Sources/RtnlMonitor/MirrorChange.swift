@@ -1,0 +1,54 @@
+/// What changed between two looks at the mirror.
+public enum MirrorChange: Hashable, Sendable {
+    case linkAdded(Link)
+    /// Anything but the name.
+    case linkChanged(old: Link, new: Link)
+    /// The name, and perhaps more.
+    case linkRenamed(old: Link, new: Link)
+    case linkRemoved(Link)
+    case routeAdded(Route)
+    case routeChanged(old: Route, new: Route)
+    /// `isInferred` says that the kernel did not announce it.
+    case routeRemoved(Route)
+    case addressAdded(Address)
+    case addressChanged(old: Address, new: Address)
+    case addressRemoved(Address)
+    /// Messages were lost: the kernel is asked again, and the differences follow. Changes in between may be missing.
+    case resync(generation: Int)
+    /// The mirror is what the kernel had when it was asked: at the start, and after each `resync`.
+    case synced(generation: Int)
+    /// Whether the kernel keeps changing faster than it can be read: entries may be missing or too many until it is false.
+    case inconsistent(Bool)
+}
+
+/// A dump under way, beside events that keep coming.
+///
+/// Every change after the dump's start is announced by an event, so what an event has said of an entry is never older
+/// than what the dump will say, or a newer event is still to come: the dump's word on it is not taken. What neither named
+/// by the end is gone (mark and sweep).
+struct Sweep<Key: Hashable> {
+    /// Entries that events named since the start, removed ones among them.
+    private var touched: Set<Key> = []
+    private var confirmed: Set<Key> = []
+
+    /// Remembers that an event named it.
+    ///
+    /// - Returns: false when there are too many to remember: the dump must be made again.
+    mutating func touch(_ key: Key) -> Bool {
+        guard touched.count < 65536 else { return touched.contains(key) }
+        touched.insert(key)
+        return true
+    }
+
+    /// Whether the dump's word is to be taken; marks the entry.
+    mutating func confirm(_ key: Key) -> Bool {
+        if touched.contains(key) { return false }
+        confirmed.insert(key)
+        return true
+    }
+
+    func isTouched(_ key: Key) -> Bool { touched.contains(key) }
+
+    /// Whether an entry that is in the mirror is not in the kernel.
+    func isGone(_ key: Key) -> Bool { !touched.contains(key) && !confirmed.contains(key) }
+}

@@ -1,0 +1,291 @@
+/// What a VRRP process asks of the kernel: addresses that it leases, macvlan interfaces, neighbours.
+///
+/// Requests are batched in one datagram with an acknowledgement each. The kernel acts on a datagram before `send` returns,
+/// so the answers are there at once; the timeout is for a kernel that does not answer. Waiting for the RTNL lock happens
+/// inside `send` and no timeout covers it.
+import CMnl
+import LinuxSystem
+import SystemPackage
+
+/// An address to be added, or, if it is there, refreshed.
+public struct AddressRequest: Hashable, Sendable {
+    public var key: AddressKey
+    /// How long the kernel keeps it without a refresh, seconds, above 0; nil: for ever. (`IFA_CACHEINFO`, `ifa_valid`)
+    public var validSeconds: UInt32?
+    /// Whether the kernel may choose it as a source by itself; false: preferred lifetime 0, for IPv6 only.
+    public var isPreferred = true
+    /// Skip duplicate address detection. (`IFA_F_NODAD`, IPv6)
+    public var noDAD = true
+    /// Whether it brings no route to its prefix. (`IFA_F_NOPREFIXROUTE`)
+    public var noPrefixRoute = false
+    /// Who adds it; 0: unspecified. Kernels before 5.18 forget it. (`IFA_PROTO`)
+    public var addressProtocol: UInt8 = 0
+
+    public init(key: AddressKey, validSeconds: UInt32? = nil) {
+        self.key = key
+        self.validSeconds = validSeconds
+    }
+}
+
+/// One thing for the kernel to do.
+public enum RtnlRequest: Hashable, Sendable {
+    /// Adds the address, or refreshes its lifetimes. (RTM_NEWADDR, `NLM_F_REPLACE`)
+    case putAddress(AddressRequest)
+    /// RTM_DELADDR; EADDRNOTAVAIL (`.addressNotAvailable`) when it is not there.
+    case removeAddress(AddressKey)
+    /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
+    case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
+    /// RTM_DELLINK.
+    case removeLink(ifindex: Int32)
+    /// Administratively up or down.
+    case setUp(ifindex: Int32, Bool)
+    case setHardwareAddress(ifindex: Int32, HardwareAddress)
+    /// Whether IPv6 makes a link-local address when the interface comes up. (`IFLA_INET6_ADDR_GEN_MODE`: EUI64 or NONE)
+    case setLinkLocalAddress(ifindex: Int32, Bool)
+}
+
+public final class RtnlRequester {
+    private let socket: RtnlSocket
+    private let buffer = RtnlBuffer()
+    private let timeoutNs: Int64
+    private var sequence: UInt32 = 0
+
+    /// Requests in one datagram; their answers must fit the receive buffer.
+    private static let batchMax = 64
+
+    /// - Parameter timeoutNs: how long to wait for the answers to one batch.
+    public init(timeoutNs: Int64 = 1_000_000_000) throws(Errno) {
+        socket = try RtnlSocket()
+        self.timeoutNs = timeoutNs
+    }
+
+    /// The port that the kernel's notifications name as their cause; see `RtnlMonitor.Options.quietPort`.
+    public var port: UInt32 { socket.port }
+
+    /// Makes all requests, in order; one that fails does not stop the next.
+    ///
+    /// - Returns: for each request, nil or why it was refused.
+    /// - Throws: `.timedOut`, or what the socket said; then it is unknown which requests were carried out.
+    public func perform(_ requests: [RtnlRequest]) throws(Errno) -> [RtnlError?] {
+        var answers: [RtnlError?] = []
+        var start = 0
+        while start < requests.count {
+            let end = min(start + Self.batchMax, requests.count)
+            answers += try performBatch(requests[start..<end])
+            start = end
+        }
+        return answers
+    }
+
+    /// Makes one request.
+    public func perform(_ request: RtnlRequest) throws(RtnlError) {
+        let answers: [RtnlError?]
+        do throws(Errno) { answers = try perform([request]) } catch { throw RtnlError(error) }
+        if let refused = answers.first ?? nil { throw refused }
+    }
+
+    private func performBatch(_ requests: ArraySlice<RtnlRequest>) throws(Errno) -> [RtnlError?] {
+        buffer.clear()
+        let first = sequence &+ 1
+        var answers = [RtnlError?](repeating: nil, count: requests.count)
+        var outstanding = 0
+        for (index, request) in requests.enumerated() {
+            sequence &+= 1
+            if add(request) { outstanding += 1 } else { answers[index] = RtnlError(.invalidArgument, "does not fit") }
+        }
+        guard outstanding > 0 else { return answers }
+        try socket.send(buffer)
+        try receive { header, message in
+            let index = Int(header.sequence &- first)
+            guard case .reply(let error) = message, index < answers.count else { return false }
+            answers[index] = error
+            outstanding -= 1
+            return outstanding == 0
+        }
+        return answers
+    }
+
+    /// Reads until `body` says that this was the last message, or the time is up.
+    private func receive(_ body: (RtnlHeader, RtnlMessage) -> Bool) throws(Errno) {
+        let deadlineNs = Clock.monotonicNs() + timeoutNs
+        var isOver = false
+        while !isOver {
+            switch try socket.receive(buffer) {
+            case .datagram(let count): buffer.decode(count) { isOver = body($0, $1) || isOver }
+            case .foreign: break
+            case .overrun: throw .noBufferSpace
+            case .nothing:
+                let leftNs = deadlineNs - Clock.monotonicNs()
+                guard leftNs > 0 else { throw .timedOut }
+                try Syscall.check(cmnl_wait(socket.fd, CInt(clamping: (leftNs + 999_999) / 1_000_000)))
+            }
+        }
+    }
+}
+
+// MARK: - Questions
+
+extension RtnlRequester {
+    /// The link of that number, as it is now.
+    ///
+    /// - Throws: ENODEV (`.operationNotSupportedByDevice`) when there is none.
+    public func link(ifindex: Int32) throws(RtnlError) -> Link {
+        var fixed = ifinfomsg()
+        fixed.ifi_index = ifindex
+        return try link(fixed) { _ in }
+    }
+
+    /// The link of that name or alternative name, as it is now.
+    ///
+    /// - Throws: ENODEV (`.operationNotSupportedByDevice`) when there is none.
+    public func link(named name: String) throws(RtnlError) -> Link {
+        // A name too long for IFLA_IFNAME can only be an alternative one; those of kernels since 5.5 take any.
+        let type = name.utf8.count < Int(IF_NAMESIZE) ? Int(IFLA_IFNAME) : Int(IFLA_ALT_IFNAME)
+        return try link(ifinfomsg()) { $0.put(type, text: name) }
+    }
+
+    private func link(_ fixed: ifinfomsg, _ attributes: (inout RtnlAttributes) -> Void) throws(RtnlError) -> Link {
+        var found: Link?
+        try ask(RTM_GETLINK, 0, fixed) {
+            attributes(&$0)
+            $0.put(Int(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS))
+        } each: { message in
+            if case .link(let link, isRemoval: false) = message { found = link }
+            return found != nil
+        }
+        guard let found else { throw RtnlError(.operationNotSupportedByDevice) }
+        return found
+    }
+
+    /// The neighbours on an interface that the kernel knows of.
+    ///
+    /// - Parameters:
+    ///   - isIPv6: the family.
+    ///   - limit: further ones are left out.
+    public func neighbours(ifindex: Int32, isIPv6: Bool, limit: Int = 1024) throws(RtnlError) -> [Neighbour] {
+        var fixed = ndmsg()
+        fixed.ndm_family = UInt8(isIPv6 ? AF_INET6 : AF_INET)
+        var found: [Neighbour] = []
+        try ask(RTM_GETNEIGH, NLM_F_DUMP, fixed) {
+            $0.put(Int(NDA_IFINDEX), UInt32(bitPattern: ifindex))
+        } each: { message in
+            // Kernels without strict checking answer for all interfaces.
+            if case .neighbour(let neighbour, isRemoval: false) = message, neighbour.ifindex == ifindex,
+                found.count < limit
+            {
+                found.append(neighbour)
+            }
+            return false
+        }
+        return found
+    }
+
+    /// Asks, and hands over the answers until `each` says that it has what it wants, or the kernel is done.
+    private func ask<Fixed: BitwiseCopyable>(
+        _ type: Int, _ flags: CInt, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void,
+        each: (RtnlMessage) -> Bool
+    ) throws(RtnlError) {
+        buffer.clear()
+        sequence &+= 1
+        guard buffer.add(type: type, flags: flags, sequence: sequence, fixed, attributes) else {
+            throw RtnlError(.invalidArgument, "does not fit")
+        }
+        var failure: RtnlError?
+        do throws(Errno) {
+            try socket.send(buffer)
+            try receive { header, message in
+                guard header.sequence == sequence else { return false }
+                switch message {
+                case .done(let error), .reply(let error):
+                    failure = error
+                    return true
+                default: return each(message)
+                }
+            }
+        } catch {
+            throw RtnlError(error)
+        }
+        if let failure { throw failure }
+    }
+}
+
+// MARK: - How each request is written
+
+extension RtnlRequester {
+    private func add(_ request: RtnlRequest) -> Bool {
+        switch request {
+        case .putAddress(let address): add(address)
+        case .removeAddress(let key): add(RTM_DELADDR, 0, fixed(key)) { Self.put(key, &$0) }
+        case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
+        case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
+        case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
+        case .setHardwareAddress(let ifindex, let address):
+            add(RTM_NEWLINK, 0, fixed(ifindex)) { $0.put(Int(IFLA_ADDRESS), address.bytes) }
+        case .setLinkLocalAddress(let ifindex, let isMade):
+            add(RTM_NEWLINK, 0, fixed(ifindex)) {
+                $0.nest(Int(IFLA_AF_SPEC)) {
+                    $0.nest(Int(AF_INET6)) {
+                        let mode = isMade ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE
+                        $0.put(Int(IFLA_INET6_ADDR_GEN_MODE), UInt8(mode.rawValue))
+                    }
+                }
+            }
+        }
+    }
+
+    private func add<Fixed: BitwiseCopyable>(
+        _ type: Int, _ flags: CInt, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void
+    ) -> Bool {
+        buffer.add(type: type, flags: flags | NLM_F_ACK, sequence: sequence, fixed, attributes)
+    }
+
+    private func fixed(_ ifindex: Int32, isUp: Bool? = nil) -> ifinfomsg {
+        var fixed = ifinfomsg()
+        fixed.ifi_index = ifindex
+        if let isUp {
+            fixed.ifi_change = LinkFlags.up.rawValue
+            fixed.ifi_flags = isUp ? LinkFlags.up.rawValue : 0
+        }
+        return fixed
+    }
+
+    private func fixed(_ key: AddressKey) -> ifaddrmsg {
+        var fixed = ifaddrmsg()
+        fixed.ifa_family = key.address.family
+        fixed.ifa_prefixlen = key.prefixLength
+        fixed.ifa_index = UInt32(bitPattern: key.ifindex)
+        return fixed
+    }
+
+    private static func put(_ key: AddressKey, _ attributes: inout RtnlAttributes) {
+        attributes.put(Int(IFA_LOCAL), key.address.bytes)
+        attributes.put(Int(IFA_ADDRESS), (key.peer ?? key.address).bytes)
+    }
+
+    private func add(_ address: AddressRequest) -> Bool {
+        var flags: AddressFlags = []
+        if address.noDAD && address.key.address.isIPv6 { flags.insert(.noDAD) }
+        if address.noPrefixRoute { flags.insert(.noPrefixRoute) }
+        var lifetimes = ifa_cacheinfo()
+        lifetimes.ifa_valid = address.validSeconds ?? .max
+        lifetimes.ifa_prefered = address.isPreferred || !address.key.address.isIPv6 ? lifetimes.ifa_valid : 0
+        return add(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, fixed(address.key)) {
+            Self.put(address.key, &$0)
+            $0.put(Int(IFA_FLAGS), flags.rawValue)
+            $0.put(Int(IFA_CACHEINFO), structure: lifetimes)
+            if address.addressProtocol != 0 { $0.put(Int(IFA_PROTO), address.addressProtocol) }
+        }
+    }
+
+    private func addMacvlan(_ name: String, _ parent: Int32, _ address: HardwareAddress) -> Bool {
+        add(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg()) {
+            $0.put(Int(IFLA_IFNAME), text: name)
+            $0.put(Int(IFLA_LINK), UInt32(bitPattern: parent))
+            $0.put(Int(IFLA_ADDRESS), address.bytes)
+            $0.nest(Int(IFLA_LINKINFO)) {
+                $0.put(Int(IFLA_INFO_KIND), text: "macvlan")
+                $0.nest(Int(IFLA_INFO_DATA)) { $0.put(Int(IFLA_MACVLAN_MODE), MACVLAN_MODE_BRIDGE.rawValue) }
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+/// A rtnetlink socket, by libmnl, and the buffer to build requests in.
+import CMnl
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+/// What came of looking into a socket.
+enum Received {
+    /// A datagram of this many bytes is in the buffer.
+    case datagram(Int)
+    /// Nothing is waiting.
+    case nothing
+    /// The kernel had to drop messages (`ENOBUFS`), or one was too long for the buffer.
+    case overrun
+    /// A datagram that did not come from the kernel, to be ignored.
+    case foreign
+}
+
+@safe final class RtnlSocket {
+    private let handle: OpaquePointer
+    let fd: CInt
+    /// Its own address, which the kernel chose.
+    let port: UInt32
+
+    /// Opens, sets up, filters, and then joins: nothing unfiltered gets in between.
+    ///
+    /// - Parameters:
+    ///   - groups: RTNLGRP_... numbers to join.
+    ///   - receiveBufferBytes: beyond `net.core.rmem_max` where CAP_NET_ADMIN allows; nil: as the system has it.
+    init(groups: [rtnetlink_groups] = [], receiveBufferBytes: Int32? = nil, filter: RouteFilter? = nil) throws(Errno) {
+        guard let opened = unsafe mnl_socket_open2(NETLINK_ROUTE, Self.flags) else { throw Errno(rawValue: errno) }
+        unsafe handle = unsafe opened
+        fd = unsafe mnl_socket_get_fd(opened)
+        // All stored properties are set before anything may fail, so that deinit closes the socket.
+        guard unsafe mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0 else {
+            port = 0
+            throw Errno(rawValue: errno)
+        }
+        port = unsafe mnl_socket_get_portid(opened)
+        if let receiveBufferBytes { try setReceiveBuffer(receiveBufferBytes) }
+        // Kernels before 4.20 and 4.12 do without.
+        _ = cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        _ = cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1)
+        _ = cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1)
+        if let filter { try attach(filter) }
+        for group in groups {
+            try Syscall.check(cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, CInt(group.rawValue)))
+        }
+    }
+
+    deinit { _ = unsafe mnl_socket_close(handle) }
+
+    private static var flags: CInt { CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) }
+
+    private func setReceiveBuffer(_ bytes: Int32) throws(Errno) {
+        if cmnl_setsockopt_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) == 0 { return }
+        try Syscall.check(cmnl_setsockopt_int(fd, SOL_SOCKET, SO_RCVBUF, bytes))
+    }
+
+    private func attach(_ filter: RouteFilter) throws(Errno) {
+        let answer = unsafe filter.program.withUnsafeBufferPointer {
+            unsafe cmnl_attach_filter(fd, $0.baseAddress, UInt16($0.count))
+        }
+        try Syscall.check(answer)
+    }
+
+    /// Takes one datagram, if there is one.
+    func receive(_ buffer: RtnlBuffer) throws(Errno) -> Received {
+        var foreign: CInt = 0
+        let answer = unsafe cmnl_receive(fd, buffer.storage.baseAddress, buffer.storage.count, &foreign)
+        switch answer {
+        case -EAGAIN: return .nothing
+        case -ENOBUFS, -EMSGSIZE: return .overrun
+        case ..<0: throw Errno(rawValue: -answer)
+        default: break
+        }
+        if foreign != 0 { return .foreign }
+        return Int(answer) > buffer.capacity ? .overrun : .datagram(Int(answer))
+    }
+
+    /// Sends what the buffer holds. The kernel acts on it before this returns.
+    func send(_ buffer: RtnlBuffer) throws(Errno) {
+        try Syscall.check(unsafe cmnl_send(fd, buffer.storage.baseAddress, buffer.length))
+    }
+}
+
+/// Memory for one datagram, in or out. 32 KiB is the largest part of a dump that the kernel makes.
+@safe final class RtnlBuffer {
+    fileprivate let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 16)
+    var capacity: Int { unsafe storage.count }
+    /// The bytes of requests that were added.
+    private(set) var length = 0
+
+    deinit { unsafe storage.deallocate() }
+
+    /// Decodes the datagram that was received.
+    func decode(_ count: Int, _ body: (RtnlHeader, RtnlMessage) -> Void) {
+        unsafe RtnlDecoder.decode(UnsafeRawBufferPointer(rebasing: storage[..<min(count, storage.count)]), body)
+    }
+
+    func clear() { length = 0 }
+
+    /// Adds a request: its header, the fixed part that its family has, and what `attributes` writes.
+    ///
+    /// - Returns: false when it does not fit, and then nothing was added.
+    func add<Fixed: BitwiseCopyable>(
+        type: Int, flags: CInt, sequence: UInt32, _ fixed: Fixed,
+        _ attributes: (inout RtnlAttributes) -> Void = { _ in }
+    ) -> Bool {
+        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: storage[length...])
+        guard room.count >= 64 + MemoryLayout<Fixed>.size, let header = unsafe mnl_nlmsg_put_header(room.baseAddress)
+        else { return false }
+        unsafe header.pointee.nlmsg_type = UInt16(type)
+        unsafe header.pointee.nlmsg_flags = UInt16(flags | NLM_F_REQUEST)
+        unsafe header.pointee.nlmsg_seq = sequence
+        guard let extra = unsafe mnl_nlmsg_put_extra_header(header, MemoryLayout<Fixed>.size) else { return false }
+        unsafe extra.storeBytes(of: fixed, as: Fixed.self)
+        var writer = unsafe RtnlAttributes(header: header, capacity: room.count)
+        attributes(&writer)
+        guard writer.fits else { return false }
+        length += (Int(unsafe header.pointee.nlmsg_len) + 3) & ~3
+        return true
+    }
+}
+
+/// Writes the attributes of one request; what does not fit is remembered, not written.
+@safe struct RtnlAttributes {
+    private let header: UnsafeMutablePointer<nlmsghdr>
+    private let capacity: Int
+    private(set) var fits = true
+
+    fileprivate init(header: UnsafeMutablePointer<nlmsghdr>, capacity: Int) {
+        unsafe self.header = unsafe header
+        self.capacity = capacity
+    }
+
+    mutating func put(_ type: Int, _ value: UInt32) {
+        fits = unsafe mnl_attr_put_u32_check(header, capacity, UInt16(type), value) && fits
+    }
+
+    mutating func put(_ type: Int, _ value: UInt8) {
+        fits = unsafe mnl_attr_put_u8_check(header, capacity, UInt16(type), value) && fits
+    }
+
+    mutating func put(_ type: Int, _ bytes: [UInt8]) {
+        fits = unsafe mnl_attr_put_check(header, capacity, UInt16(type), bytes.count, bytes) && fits
+    }
+
+    /// With its NUL.
+    mutating func put(_ type: Int, text: String) {
+        fits = unsafe mnl_attr_put_strz_check(header, capacity, UInt16(type), text) && fits
+    }
+
+    mutating func put<Value: BitwiseCopyable>(_ type: Int, structure value: Value) {
+        fits =
+            unsafe withUnsafePointer(to: value) {
+                unsafe mnl_attr_put_check(header, capacity, UInt16(type), MemoryLayout<Value>.size, $0)
+            } && fits
+    }
+
+    mutating func nest(_ type: Int, _ body: (inout RtnlAttributes) -> Void) {
+        guard let start = unsafe mnl_attr_nest_start_check(header, capacity, UInt16(type)) else {
+            fits = false
+            return
+        }
+        body(&self)
+        unsafe mnl_attr_nest_end(header, start)
+    }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import RtnlMonitor
-
-@Test func placeholder() { #expect(Bool(true)) }
