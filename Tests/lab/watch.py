@@ -1,9 +1,10 @@
 """A subscription to linkwatchd by nothing but its public protocol: JSON objects that end in a NUL on a Unix socket.
 
-As a module it gives `Watch`, a journal of events. As a program it prints each event as a line, for where the socket is
-in another machine:
+As a module it gives `Watch`, a journal of events. As a program it waits for the socket, calls one method and prints each
+answer's parameters as a line of JSON, for where the socket is in another machine:
 
-    python3 -I Tests/lab/watch.py /run/linkwatch/linkwatchd.sock '{"heartbeatMs": 1000}'
+    python3 -I Tests/lab/watch.py /run/linkwatch/linkwatchd.sock Watch '{"heartbeatMs": 1000}'
+    python3 -I Tests/lab/watch.py /run/linkwatch/linkwatchd.sock Registers '{"ifname": "eth0"}'
 
 The client from PyPI is not used here, so that a mistake in the daemon cannot hide behind a client's leniency.
 """
@@ -12,6 +13,7 @@ import json
 import socket
 import sys
 import threading
+import time
 
 try:
     from .journal import Journal
@@ -127,15 +129,13 @@ class Events(Journal):
         return None
 
     def mirror(self) -> dict[int, dict]:
-        """All interfaces by index as a consumer has them who applied every event; a snapshot starts it anew."""
+        """All interfaces by index, as a consumer has them who applied every event; an overflow starts it anew."""
         interfaces: dict[int, dict] = {}
-        fresh = False
         for event in list(self):
-            kind, interface = event["kind"], event.get("interface")
-            if kind == "snapshot" and not fresh:
-                interfaces, fresh = {}, True
-            fresh = fresh and kind == "snapshot"
-            if kind == "removed":
+            interface = event.get("interface")
+            if event["kind"] == "overflow":
+                interfaces = {}
+            elif event["kind"] == "removed":
                 interfaces.pop(interface["ifindex"], None)
             elif interface:
                 interfaces[interface["ifindex"]] = interface
@@ -174,10 +174,27 @@ class Watch(Events):
             self.end(repr(error))
 
 
+def _connected(path: str, seconds: float = 20) -> Connection:
+    """A connection to a daemon that may still be starting."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return Connection(path, timeout=None)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def main() -> None:
-    parameters = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
-    for answer in Connection(sys.argv[1], timeout=None).stream("Watch", **parameters):
-        print(json.dumps(answer["event"]), flush=True)
+    path, method, parameters = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    connection = _connected(path)
+    connection.send(method, parameters, **({"more": True} if method == "Watch" else {}))
+    while True:
+        answer = connection.receive()
+        print(json.dumps({"error": answer["error"]} if "error" in answer else answer.get("parameters", {})), flush=True)
+        if not answer.get("continues"):
+            return
 
 
 if __name__ == "__main__":

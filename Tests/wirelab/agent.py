@@ -27,6 +27,11 @@ ENVIRONMENT = {
 }
 
 
+def power_off():
+    """Ends the guest; without a host that listens there is nothing to run for."""
+    os.system("/bin/busybox poweroff -f")
+
+
 class Program:
     """A started program: its pipes are read until both end, and it is reported ended when it is also reaped."""
 
@@ -86,7 +91,7 @@ class Agent:
     def receive(self):
         data = os.read(self.port, 65536)
         if not data:
-            os.system("poweroff -f")
+            power_off()
         *lines, self.received = (self.received + data).split(b"\n")
         for line in lines:
             request = json.loads(line)
@@ -136,5 +141,5 @@ if __name__ == "__main__":
         Agent().run()
     except BaseException as error:
         print(f"agent: {error!r}", file=sys.stderr)
-        os.system("poweroff -f")
+        power_off()
         raise

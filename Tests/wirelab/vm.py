@@ -7,7 +7,8 @@
     results/         ---- 9p, writable -------- /results
 
 QEMU emulates the processor (`-accel tcg`): it is a tenth as fast as the host, runs anywhere, and needs no privileges.
-Time is compared inside the guest only. The machine is killed by its own pid whatever happens.
+Time is compared inside the guest only. The machine is killed by its own pid whatever happens, and powers itself off when
+the host's end of the virtio port is gone: even a killed test run leaves nothing running.
 """
 
 import json

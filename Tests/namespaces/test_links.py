@@ -1,0 +1,397 @@
+"""What a subscriber of linkwatchd sees of the links of one namespace.
+
+    NAMESPACE m (monitored)                    NAMESPACE p (peer)
+    linkwatchd
+    [e0] ------------ veth ------------------- [e0]
+    [n0] ------------ veth, same index ------- [n0]     like a network card: the kernel delays the news of a loss
+    [t0] tap, plugged and unplugged by its descriptor   like a network card as well
+
+Ordering is awaited, not slept for: a pair of interfaces that is made and deleted after an action (`Lab.fence`) is
+announced after everything that the kernel had announced before.
+"""
+
+import itertools
+import json
+import resource
+import select
+import signal
+import socket
+import time
+
+import pytest
+
+from lab.daemon import program
+from lab.namespaces import Namespaces
+from lab.watch import Connection
+
+FIELDS = ["ifname", "operstate", "mtu", "master", "address"]
+
+
+class Lab:
+    """The topology above, its daemon, and a subscriber."""
+
+    def __init__(self, namespaces: Namespaces, daemon_in, *arguments: str, config: str | None = None):
+        self.ns = namespaces
+        self.ns.add("m", "p")
+        self.ns.veth("m:e0", "p:e0")
+        self.daemon = daemon_in("m", *arguments, config=config)
+        self.watch = self.daemon.watch()
+        self.fences = itertools.count()
+
+    def fence(self, timeout: float = 60) -> None:
+        """Returns when the subscriber has been told of all that the kernel has announced so far."""
+        name = f"fence{next(self.fences)}"
+        self.ns.ip("m", f"link add {name} type veth peer name {name}p", f"link delete {name}")
+        self.watch.await_item(lambda event: _is(event, "removed", name), timeout, f"the fence {name}")
+
+    def kernel(self) -> dict[int, dict]:
+        """The kernel's own account of the monitored namespace, in the terms of the published interface."""
+        links = json.loads(self.ns.run("m", "ip", "-j", "link"))
+        indexes = {link["ifname"]: link["ifindex"] for link in links}
+        return {link["ifindex"]: _published(link, indexes) for link in links}
+
+    def assert_mirrored(self) -> None:
+        """The subscriber's mirror and a fresh dump both are what the kernel says."""
+        kernel = self.kernel()
+        dumped = {interface["ifindex"]: interface for interface in self.daemon.call("Dump")["interfaces"]}
+        for mirror in (self.watch.mirror(), dumped):
+            assert {index: {key: mirror[index][key] for key in FIELDS} for index in mirror} == kernel
+
+
+def _is(event: dict, kind: str, ifname: str) -> bool:
+    return event["kind"] == kind and event["interface"]["ifname"] == ifname
+
+
+def _published(link: dict, indexes: dict[str, int]) -> dict:
+    return {
+        "ifname": link["ifname"],
+        "operstate": link["operstate"].lower(),
+        "mtu": link["mtu"],
+        "master": indexes.get(link.get("master")),
+        "address": link["address"],
+    }
+
+
+@pytest.fixture
+def lab(namespaces, daemon_in):
+    lab = Lab(namespaces, daemon_in)
+    yield lab
+    lab.watch.close()
+
+
+# Carrier
+
+
+def test_veth_loses_and_regains_its_carrier(lab):
+    lab.watch.await_state("e0", rawState="up", state="up", reason=None)
+    lab.watch.mark()
+    lab.ns.ip("p", "link set e0 down")
+    event = lab.watch.await_interface("e0", rawState="down", state="down")
+    assert event["kind"] == "changed"
+    assert event["interface"]["reason"] in ("carrier", "driver", "operstate")
+    assert event["interface"]["evidence"]["admin"]["state"] == "up"
+    lab.watch.mark()
+    lab.ns.ip("p", "link set e0 up")
+    event = lab.watch.await_interface("e0", rawState="up", state="up")
+    assert event["interface"]["reason"] is None
+    assert event["interface"]["evidence"]["carrier"]["state"] == "up"
+
+
+def test_administratively_down_is_the_reason(lab):
+    lab.watch.await_state("e0", rawState="up")
+    lab.watch.mark()
+    lab.ns.ip("m", "link set e0 down")
+    event = lab.watch.await_interface("e0", rawState="down")
+    assert event["interface"]["reason"] == "admin"
+    lab.watch.mark()
+    lab.ns.ip("m", "link set e0 up")
+    lab.watch.await_interface("e0", rawState="up")
+
+
+def test_tap_loses_and_regains_its_carrier(lab):
+    tap = lab.ns.tap("m", "t0")
+    lab.watch.await_state("t0", rawState="up")
+    for up, state in [(False, "down"), (True, "up"), (False, "down")]:
+        lab.watch.mark()
+        tap.carrier(up)
+        lab.watch.await_interface("t0", rawState=state)
+
+
+def test_a_card_like_veth_loses_and_regains_its_carrier(lab):
+    lab.ns.nic_like("m:n0", "p:n0")
+    lab.watch.await_state("n0", rawState="up")
+    for word, state in [("down", "down"), ("up", "up")]:
+        lab.watch.mark()
+        lab.ns.ip("p", f"link set n0 {word}")
+        lab.watch.await_interface("n0", rawState=state)
+
+
+@pytest.mark.parametrize("last", ["up", "down"])
+def test_200_rapid_toggles_end_in_the_right_state(lab, last):
+    tap = lab.ns.tap("m", "t0")
+    lab.watch.await_state("e0", rawState="up")
+    lab.watch.await_state("t0", rawState="up")
+    words = ["down", "up"] * 100 if last == "up" else ["up", "down"] * 100
+    lab.ns.ip("p", *(f"link set e0 {word}" for word in words))
+    for word in words:
+        tap.carrier(word == "up")
+    lab.fence()
+    lab.watch.await_state("e0", rawState=last, state=last)
+    lab.watch.await_state("t0", rawState=last, state=last)
+    lab.assert_mirrored()
+
+
+# Names and places
+
+
+def test_rename(lab):
+    index = lab.ns.index("m", "e0")
+    lab.watch.mark()
+    lab.ns.ip("m", "link set e0 down", "link set e0 name outside", "link set outside up")
+    event = lab.watch.await_item(lambda event: event["kind"] == "renamed", what="the renaming")
+    assert (event["interface"]["ifindex"], event["interface"]["ifname"]) == (index, "outside")
+    lab.watch.await_state("outside", rawState="up")
+    assert not [event for event in lab.watch.recent() if event["kind"] in ("added", "removed")]
+    lab.assert_mirrored()
+
+
+def test_two_interfaces_swap_their_names(lab):
+    lab.ns.veth("m:e1", "p:e1")
+    lab.watch.await_state("e1", rawState="up")
+    first, second = lab.ns.index("m", "e0"), lab.ns.index("m", "e1")
+    lab.ns.ip("m", "link set e0 down", "link set e1 down")
+    lab.ns.ip("m", "link set e0 name spare", "link set e1 name e0", "link set spare name e1")
+    lab.ns.ip("m", "link set e0 up", "link set e1 up")
+    lab.fence()
+    mirror = lab.watch.mirror()
+    assert (mirror[first]["ifname"], mirror[second]["ifname"]) == ("e1", "e0")
+    lab.watch.await_state("e0", rawState="up")
+    lab.watch.await_state("e1", rawState="up")
+    lab.watch.mark()
+    lab.ns.ip("p", "link set e1 down")
+    event = lab.watch.await_interface("e0", rawState="down")
+    assert event["interface"]["ifindex"] == second
+    assert lab.watch.interface("e1")["rawState"] == "up"
+
+
+def test_alternative_names(lab):
+    lab.ns.ip("m", "link property add dev e0 altname uplink")
+    lab.watch.await_interface("e0", altnames=["uplink"])
+    with lab.daemon.watch(interfaces=["uplink"]) as watch:
+        assert [event["interface"]["ifname"] for event in watch if event["kind"] == "snapshot"] == ["e0"]
+    lab.ns.ip("m", "link property del dev e0 altname uplink")
+    lab.watch.await_state("e0", altnames=[])
+
+
+def test_delete_and_create_under_the_same_name(lab):
+    index = lab.ns.index("m", "e0")
+    lab.watch.mark()
+    lab.ns.ip("m", "link delete e0")
+    gone = lab.watch.await_kind("removed")
+    assert gone["interface"]["ifindex"] == index
+    lab.ns.veth("m:e0", "p:e0")
+    added = lab.watch.await_kind("added")
+    assert (added["interface"]["ifname"], added["interface"]["ifindex"]) == ("e0", lab.ns.index("m", "e0"))
+    assert added["interface"]["ifindex"] != index
+    lab.watch.await_state("e0", rawState="up")
+    lab.assert_mirrored()
+
+
+def test_moved_to_another_namespace_and_back(lab):
+    lab.ns.ip("m", "link add v0 type veth peer name v1")
+    lab.watch.await_interface("v0")
+    lab.watch.mark()
+    lab.ns.ip("m", f"link set v0 netns {lab.ns.full('p')}")
+    lab.watch.await_item(lambda event: _is(event, "removed", "v0"), what="v0 to be removed")
+    lab.watch.mark()
+    lab.ns.ip("p", f"link set v0 netns {lab.ns.full('m')}")
+    lab.watch.await_item(lambda event: _is(event, "added", "v0"), what="v0 to be added")
+    lab.assert_mirrored()
+
+
+def test_leaving_a_bridge_is_not_a_deletion(lab):
+    """The kernel sends an RTM_DELLINK of family AF_BRIDGE for it, which takes nothing away."""
+    lab.ns.bridge("m", "br0", "e0")
+    lab.watch.await_state("e0", master=lab.ns.index("m", "br0"))
+    lab.watch.mark()
+    lab.ns.ip("m", "link set e0 nomaster")
+    lab.watch.await_state("e0", master=None)
+    lab.fence()
+    assert not [event for event in lab.watch.recent() if _is(event, "removed", "e0")]
+    assert lab.watch.interface("e0")["rawState"] == "up"
+    lab.assert_mirrored()
+
+
+# Many
+
+
+def test_2000_interfaces_come_and_go(lab, say):
+    """Those of group 7 are deleted, all at once; the others stay."""
+    started = time.monotonic()
+    pairs = [f"link add v{n} up group {7 if n % 10 else 0} type veth peer name w{n}" for n in range(1000)]
+    lab.ns.ip("m", *pairs)
+    lab.fence()
+    created = time.monotonic()
+    assert len(lab.watch.mirror()) >= 2000
+    lab.assert_mirrored()
+    checked = time.monotonic()
+    lab.ns.ip("m", "link delete group 7")
+    lab.fence()
+    assert len(lab.watch.mirror()) < 300
+    lab.assert_mirrored()
+    say(f"2,000 interfaces: made in {created - started:.1f} s, most deleted in {time.monotonic() - checked:.1f} s")
+
+
+def test_an_overrun_ends_in_a_resync_and_the_right_state(namespaces, daemon_in, say):
+    """A daemon that is stopped cannot read its small buffer while links come, change and go."""
+    lab = Lab(namespaces, daemon_in, config="receive-buffer = 4096\n")
+    lab.ns.veth("m:e1", "p:e1")
+    lab.watch.await_state("e1", rawState="up")
+    before = lab.daemon.call("Statistics")
+    lab.watch.mark()
+    lab.daemon.signal(signal.SIGSTOP)
+    lab.ns.ip("m", *(f"link add v{n} type veth peer name w{n}" for n in range(100)))
+    lab.ns.ip("m", *(f"link delete v{n}" for n in range(50)), "link set e0 down", "link set e0 name renamed")
+    lab.ns.ip("m", "link set renamed up", "link delete e1")
+    lab.daemon.signal(signal.SIGCONT)
+    resync = lab.watch.await_kind("resync")
+    assert resync["generation"] > before["generation"]
+    lab.watch.await_state("renamed", rawState="up")
+    lab.watch.await_item(lambda event: _is(event, "removed", "e1"), what="e1 to be removed")
+    lab.fence()
+    lab.assert_mirrored()
+    after = lab.daemon.call("Statistics")
+    assert after["netlinkOverruns"] > before["netlinkOverruns"]
+    assert not after["inconsistent"]
+    say(f"overruns: {after['netlinkOverruns']}, resyncs: {after['resyncs']}")
+    lab.watch.close()
+
+
+# Subscribers
+
+
+class Readers:
+    """Many subscribers in one thread: counts what each was told of one interface."""
+
+    def __init__(self, path, count: int):
+        self.poll = select.epoll()
+        self.connections = [Connection(path) for _ in range(count)]
+        self.by_fd = {connection.socket.fileno(): connection for connection in self.connections}
+        self.buffers = {fd: b"" for fd in self.by_fd}
+        self.states: dict[int, list[str]] = {fd: [] for fd in self.by_fd}
+        self.synced: set[int] = set()
+        self.kinds: set[str] = set()
+        for fd, connection in self.by_fd.items():
+            self.poll.register(fd, select.EPOLLIN)
+            connection.send("Watch", {}, more=True)
+
+    def read_until(self, done, timeout: float) -> None:
+        """Takes what comes until `done` says so."""
+        deadline = time.monotonic() + timeout
+        while not done():
+            ready = self.poll.poll(max(0.0, deadline - time.monotonic()))
+            if not ready and time.monotonic() > deadline:
+                raise TimeoutError(f"subscribers were told {sorted({len(told) for told in self.states.values()})}")
+            for fd, _ in ready:
+                self._take(fd)
+
+    def _take(self, fd: int) -> None:
+        data = self.by_fd[fd].socket.recv(1 << 20)
+        assert data, "the daemon closed a subscriber that reads"
+        *messages, self.buffers[fd] = (self.buffers[fd] + data).split(b"\0")
+        for message in messages:
+            event = json.loads(message)["parameters"]["event"]
+            self.kinds.add(event["kind"])
+            if event["kind"] == "synced":
+                self.synced.add(fd)
+            elif fd in self.synced and (event.get("interface") or {}).get("ifname") == "e0":
+                told = self.states[fd]
+                if not told or told[-1] != event["interface"]["rawState"]:
+                    told.append(event["interface"]["rawState"])
+
+    def close(self) -> None:
+        self.poll.close()
+        for connection in self.connections:
+            connection.close()
+
+
+def _allow_descriptors(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count:
+        pytest.skip(f"only {hard} descriptors are allowed, {count} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+
+
+def test_1000_subscribers_of_which_100_never_read(namespaces, daemon_in, say):
+    """Those who read get every change, and those who do not cost no more than their capped queue."""
+    _allow_descriptors(4096)
+    toggles, queue_kb = 100, 64
+    config = f'[socket]\nmax-clients = 1100\nmax-clients-per-uid = 1100\nqueue-limit = "{queue_kb}KiB"\n'
+    lab = Lab(namespaces, daemon_in, config=config)
+    lab.watch.await_state("e0", rawState="up")
+    readers = Readers(lab.daemon.socket, 900)
+    sleepers = [_sleeper(lab.daemon.socket) for _ in range(100)]
+    readers.read_until(lambda: len(readers.synced) == 900, 60)
+    before_kb = lab.daemon.memory_kb()
+    started = time.monotonic()
+    for n in range(toggles):
+        lab.ns.ip("p", f"link set e0 {'up' if n % 2 else 'down'}")
+        wanted = n + 1
+        readers.read_until(lambda: all(len(told) == wanted for told in readers.states.values()), 60)
+    seconds = time.monotonic() - started
+    grown_kb = lab.daemon.memory_kb() - before_kb
+    assert "overflow" not in readers.kinds
+    assert lab.daemon.call("Statistics")["subscribers"] >= 1000
+    assert grown_kb < 100 * queue_kb + 4096
+    lab.assert_mirrored()
+    for subscriber in [readers, *sleepers]:
+        subscriber.close()
+    # Their going is noticed, all of them.
+    lab.watch.mark()
+    deadline = time.monotonic() + 30
+    while lab.daemon.call("Statistics")["subscribers"] > 1 and time.monotonic() < deadline:
+        lab.fence()
+    assert lab.daemon.call("Statistics")["subscribers"] == 1
+    say(f"900 readers of 1,000 subscribers: {toggles} changes in {seconds:.1f} s, memory grown by {grown_kb} KB")
+    lab.watch.close()
+
+
+def _sleeper(path) -> Connection:
+    """A subscriber that never reads; its own receive buffer is as small as the kernel allows."""
+    connection = Connection(path)
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    connection.send("Watch", {}, more=True)
+    return connection
+
+
+# Life and death
+
+
+def test_killed_and_started_again_over_a_stale_socket(lab):
+    lab.watch.await_state("e0", rawState="up")
+    lab.daemon.kill()
+    lab.watch.await_end()
+    assert lab.daemon.socket.exists()
+    lab.ns.ip("p", "link set e0 down")
+    lab.daemon.start()
+    with lab.daemon.watch() as watch:
+        assert watch.interface("e0")["rawState"] == "down"
+        watch.mark()
+        lab.ns.ip("p", "link set e0 up")
+        watch.await_interface("e0", rawState="up")
+
+
+def test_a_second_daemon_does_not_take_a_live_socket(lab):
+    second = lab.ns.popen("m", program("linkwatchd"), *lab.daemon.arguments)
+    assert second.wait(30) != 0
+    assert lab.daemon.process.poll() is None
+    lab.watch.await_state("e0", rawState="up")
+    lab.ns.ip("p", "link set e0 down")
+    lab.watch.await_state("e0", rawState="down")
+    lab.daemon.call("Dump")
+
+
+def test_sigterm_ends_it_and_removes_the_socket(lab):
+    assert lab.daemon.stop() == 0
+    assert not lab.daemon.socket.exists()
+    lab.watch.await_end()

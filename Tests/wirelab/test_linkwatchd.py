@@ -1,0 +1,224 @@
+"""linkwatchd on real registers: cables are pulled, and what it publishes is compared with the ground truth.
+
+    one guest for each card whose PHY follows the wire          one guest for all the others
+    wire --- hub 0   (e1000 | e1000e | rtl8139)                 e1000, i82559c, tulip, pcnet, virtio, vmxnet3,
+                                                                each on a hub of its own
+    one guest for what is built on cards, and what the test machines' own kernel lacks
+
+    b0 (e1000) --- hub 0 \\
+                          bond --- bond.5 (VLAN)
+    b1 (e1000) --- hub 1 /
+
+All instants are the guest's CLOCK_MONOTONIC: cutwatch's words, and each event's own `monotonicUsec`.
+"""
+
+import pytest
+
+from wirelab.guest import GuestDaemon
+from wirelab.truth import Truth
+from wirelab.vm import Nic
+
+FAST = ["--mii-interval", "10ms", "--probe-interval", "10ms"]
+CUTS = 3
+
+# Which evidence may come first. The sweep asks the PHY and the driver in turn, so a cut falls between any two; e1000e's
+# driver and netlink never notice; 8139cp's interrupt tells netlink at once.
+FIRST_REASONS = {
+    "e1000": {"mii", "driver"},
+    "e1000e": {"mii"},
+    "rtl8139": {"mii", "driver", "carrier", "operstate"},
+}
+
+# Of these the registers never drop the link bit, or there are none.
+OTHERS = ["i82559c", "tulip", "pcnet", "virtio-net-pci", "vmxnet3"]
+NEVER_DROPPING = ["i82559c", "tulip"]
+WITHOUT_MII = ["pcnet", "virtio-net-pci", "vmxnet3"]
+
+
+def _up(vm, *names: str) -> Truth:
+    for name in names:
+        vm.run("ip", "link", "set", name, "up")
+    truth = Truth(vm, *names)
+    for name in names:
+        truth.await_state(name, "running", True)
+    return truth
+
+
+def _evidence(event: dict, source: str) -> str:
+    return event["interface"]["evidence"].get(source, {}).get("state", "unsupported")
+
+
+def _since(origin_ns: int, usec: int) -> str:
+    return f"{usec / 1e3 - origin_ns / 1e6:+.1f} ms"
+
+
+def _told(events, ifname: str, state: str, origin_ns: int) -> str:
+    """When each source's evidence was first published with this state, beside the instant of the cut."""
+    recent = [event for event in events.recent() if (event.get("interface") or {}).get("ifname") == ifname]
+    parts = []
+    for source in ["mii", "driver", "carrier", "operstate"]:
+        found = [event["monotonicUsec"] for event in recent if _evidence(event, source) == state]
+        parts.append(f"{source} {_since(origin_ns, found[0]) if found else 'never'}")
+    return ", ".join(parts)
+
+
+@pytest.mark.parametrize("model", FIRST_REASONS)
+def test_cut_and_restore(boot, say, model):
+    """The wire goes: the PHY's evidence says so, and the verdict is out before the kernel's own word."""
+    vm = boot([Nic("wire", model)])
+    truth = _up(vm, "wire")
+    with GuestDaemon(vm, *FAST) as guest:
+        events = guest.events
+        events.await_state("wire", rawState="up", state="up")
+        assert events.interface("wire")["driver"]
+        for _ in range(CUTS):
+            events.mark()
+            truth.cut("wire")
+            cut = truth.await_word("wire", "mii", False)
+            down = events.await_interface("wire", rawState="down")
+            assert down["interface"]["reason"] in FIRST_REASONS[model]
+            events.await_item(
+                lambda event: event.get("interface") and _evidence(event, "mii") == "down", what="evidence of the PHY"
+            )
+            if model == "e1000":
+                running = truth.await_word("wire", "running", False)
+                assert down["monotonicUsec"] * 1000 < running.t_ns
+                events.await_interface("wire", disagreement=False, rawState="down")
+            if model == "e1000e":
+                assert events.interface("wire")["disagreement"]
+            say(
+                f"  {model} cut: published {_since(cut.t_ns, down['monotonicUsec'])}, reason "
+                f"{down['interface']['reason']}; evidence: {_told(events, 'wire', 'down', cut.t_ns)}"
+            )
+            events.mark()
+            truth.restore("wire")
+            back = truth.await_word("wire", "mii", True)
+            up = events.await_interface("wire", rawState="up", state="up")
+            assert up["interface"]["reason"] is None
+            truth.await_state("wire", "running", True)
+            say(f"  {model} restored: published {_since(back.t_ns, up['monotonicUsec'])} after the PHY")
+        transitions = guest.call("History", ifname="wire")["transitions"]
+        raw = [(entry["state"], entry["reason"] is None) for entry in transitions if entry["scope"] == "raw"]
+        assert raw[-2 * CUTS :] == [("down", False), ("up", True)] * CUTS
+        assert guest.stop() == 0
+
+
+def test_the_phy_is_the_reason_when_it_is_the_only_fast_witness(boot):
+    """With the probe of the driver off, the verdict names `mii`, and the registers can be asked for."""
+    vm = boot([Nic("wire", "e1000")])
+    truth = _up(vm, "wire")
+    with GuestDaemon(vm, *FAST, config="[defaults]\nprobe = false") as guest:
+        guest.events.await_state("wire", rawState="up")
+        registers = guest.call("Registers", ifname="wire")
+        assert len(registers["registers"]) == 16
+        assert registers["decoded"]["link"]
+        assert (registers["decoded"]["speed"], registers["decoded"]["duplex"]) == (1000, "full")
+        guest.events.mark()
+        truth.cut("wire")
+        down = guest.events.await_interface("wire", rawState="down")
+        assert down["interface"]["reason"] == "mii"
+        assert down["interface"]["disagreement"]
+        assert not guest.call("Registers", ifname="wire")["decoded"]["link"]
+
+
+@pytest.fixture(scope="module")
+def others(boot):
+    """All cards without a PHY that follows the wire, one daemon over them, and an e1000 as the clock."""
+    names = {model: model.split("-")[0] for model in ["e1000", *OTHERS]}
+    vm = boot([Nic(name, model, hub) for hub, (model, name) in enumerate(names.items())])
+    truth = Truth(vm, *names.values())
+    for name in names.values():
+        vm.run("ip", "link", "set", name, "up")
+        truth.await_state(name, "running", True)
+    with GuestDaemon(vm, *FAST) as guest:
+        for name in names.values():
+            guest.events.await_state(name, rawState="up")
+        yield truth, guest
+
+
+@pytest.mark.parametrize("model", NEVER_DROPPING)
+def test_a_phy_that_never_drops_is_published_as_it_is(others, model):
+    """Its registers say up for ever, and so does the daemon: it invents nothing. The e1000's cut and return are the clock."""
+    truth, guest = others
+    guest.events.mark()
+    truth.cut(model)
+    truth.vm.set_link("e1000", False)
+    guest.events.await_interface("e1000", rawState="down")
+    truth.vm.set_link("e1000", True)
+    guest.events.await_interface("e1000", rawState="up")
+    interface = guest.events.interface(model)
+    assert (interface["rawState"], interface["evidence"]["mii"]["state"]) == ("up", "up")
+    assert not [event for event in guest.events.recent() if (event["interface"] or {}).get("ifname") == model]
+    truth.restore(model)
+
+
+@pytest.mark.parametrize("model", WITHOUT_MII)
+def test_no_mii_is_unsupported_and_the_driver_decides(others, say, model):
+    truth, guest = others
+    name = model.split("-")[0]
+    assert guest.events.interface(name)["evidence"]["mii"]["state"] == "unsupported"
+    assert guest.events.interface(name)["mii"] is None
+    assert guest.call("Registers", ifname=name) == {"error": "io.linkwatch.Monitor.NoRegisters"}
+    guest.events.mark()
+    truth.cut(name)
+    cut = truth.await_word(name, "glink", False)
+    down = guest.events.await_interface(name, rawState="down")
+    assert down["interface"]["reason"] in ("driver", "carrier", "operstate")
+    say(
+        f"  {model} cut: published {_since(cut.t_ns, down['monotonicUsec'])} after the driver, reason "
+        f"{down['interface']['reason']}"
+    )
+    guest.events.mark()
+    truth.restore(name)
+    guest.events.await_interface(name, rawState="up")
+
+
+def test_a_vlan_on_a_bond(boot):
+    """One cut leaves the bond and its VLAN up; both cuts take them down, and one return brings them back."""
+    vm = boot([Nic("b0", "e1000", 0), Nic("b1", "e1000", 1)])
+    truth = Truth(vm, "b0", "b1")
+    with GuestDaemon(vm, *FAST) as guest:
+        vm.sh(
+            """
+            ip link add bond type bond mode active-backup miimon 50
+            ip link set b0 master bond
+            ip link set b1 master bond
+            ip link set bond up
+            ip link add link bond name bond.5 type vlan id 5
+            ip link set bond.5 up
+            """
+        )
+        events = guest.events
+        bond = events.await_state("bond", rawState="up", kind="bond")
+        vlan = events.await_state("bond.5", rawState="up", kind="vlan")
+        assert vlan["link"] == bond["ifindex"]
+        assert vlan["evidence"]["mii"]["state"] == "unsupported"
+        for name in ("b0", "b1"):
+            events.await_state(name, rawState="up", master=bond["ifindex"])
+        events.mark()
+        truth.cut("b0")
+        events.await_interface("b0", rawState="down")
+        truth.await_word("b0", "running", False)
+        assert not [event for event in events.recent() if _is_down(event, "bond") or _is_down(event, "bond.5")]
+        events.mark()
+        truth.cut("b1")
+        events.await_interface("b1", rawState="down")
+        events.await_interface("bond", rawState="down")
+        events.await_interface("bond.5", rawState="down")
+        events.mark()
+        truth.restore("b0")
+        for name in ("b0", "bond", "bond.5"):
+            events.await_interface(name, rawState="up")
+        assert events.interface("b1")["rawState"] == "down"
+        events.mark()
+        vm.sh("ip link delete bond.5; ip link delete bond")
+        for name in ("bond.5", "bond"):
+            events.await_item(
+                lambda event: event["kind"] == "removed" and event["interface"]["ifname"] == name, what=f"{name} gone"
+            )
+        events.await_state("b0", master=None)
+
+
+def _is_down(event: dict, ifname: str) -> bool:
+    interface = event.get("interface") or {}
+    return interface.get("ifname") == ifname and interface["rawState"] == "down"
