@@ -55,7 +55,7 @@ struct VRRPAssembly {
                         + "\(draft.name.position.line)), of which \(instance.name.value) is a member")
             }
         }
-        return complete(draft.keys, members, draft.protocolKeys)
+        return complete(draft.keys, members)
     }
 
     /// The instance that a group names; nil: a mistake.
@@ -83,15 +83,14 @@ struct VRRPAssembly {
                     + "\(draft.name.value)] exists (line \(namesake.name.position.line)): expected it among that group's "
                     + "instances, or another name")
         }
-        return complete(draft.groupKeys, [draft], nil)
+        return complete(draft.groupKeys, [draft])
     }
 
-    private mutating func complete(
-        _ keys: GroupKeys, _ members: [InstanceDraft], _ protocolKeys: ProtocolKeys?
-    ) -> VRRPConfiguration.Group {
+    private mutating func complete(_ keys: GroupKeys, _ members: [InstanceDraft]) -> VRRPConfiguration.Group {
         var group = keys.group
         checkLegs(members, of: group.name)
-        group.instances = members.compactMap { instance($0, keys, protocolKeys) }
+        checkAdvertInterval(keys)
+        group.instances = members.compactMap { instance($0, keys) }
         group.heartbeats = pool(keys, members)
         group.tracks = tracks(keys)
         return group
@@ -140,20 +139,16 @@ struct VRRPAssembly {
 
     // MARK: Instances
 
-    private func instance(
-        _ draft: InstanceDraft, _ keys: GroupKeys, _ groupProtocol: ProtocolKeys?
-    ) -> VRRPConfiguration.Instance? {
-        let version = draft.protocolKeys.version ?? groupProtocol?.version
+    private func instance(_ draft: InstanceDraft, _ keys: GroupKeys) -> VRRPConfiguration.Instance? {
         checkFamily(draft)
-        checkVersion(draft, version, keys)
+        checkVersion(draft, keys)
         checkPeers(draft)
         guard let interface = draft.interface?.value, let vrid = draft.vrid?.value, !draft.addresses.isEmpty else {
             return nil
         }
         var result = VRRPConfiguration.Instance(
             name: draft.name.value, interface: interface, vrid: UInt8(vrid), addresses: draft.addresses.map(\.value))
-        result.version = version?.value ?? result.version
-        result.checksum = draft.protocolKeys.checksum ?? groupProtocol?.checksum ?? result.checksum
+        result.checksum = draft.checksum ?? result.checksum
         result.unicastPeers = draft.unicastPeers.map(\.value)
         result.source = draft.source?.value
         result.authPass = draft.authPass?.value
@@ -193,24 +188,27 @@ struct VRRPAssembly {
     }
 
     /// What version 2 cannot say, and what version 3 no longer does.
-    private func checkVersion(_ draft: InstanceDraft, _ version: Located<Int>?, _ keys: GroupKeys) {
+    private func checkVersion(_ draft: InstanceDraft, _ keys: GroupKeys) {
         let name = draft.name.value
-        guard let version, version.value == 2 else {
+        guard keys.group.version == 2 else {
             guard let authPass = draft.authPass else { return }
             return problems.report(
                 authPass.position, "auth-pass in version 3: expected none, or version = 2 (RFC 9568 has no passwords)")
         }
         if draft.family == .ipv6, let first = draft.addresses.first {
             problems.report(
-                version.position,
+                keys.versionPosition,
                 "version = 2 with the IPv6 addresses of instance \(name) (line \(first.position.line)): expected 3")
         }
-        if keys.group.advertIntervalNs % VRRPLimits.second != 0 {
-            problems.report(
-                keys.advertIntervalPosition,
-                "advert-interval = \(quoted(DurationText.format(keys.group.advertIntervalNs))) with version 2 in instance "
-                    + "\(name) (line \(version.position.line)): expected whole seconds, such as \"1s\", or version = 3")
-        }
+    }
+
+    /// The interval of a version 2 advert is a whole number of seconds.
+    private func checkAdvertInterval(_ keys: GroupKeys) {
+        guard keys.group.version == 2, keys.group.advertIntervalNs % VRRPLimits.second != 0 else { return }
+        problems.report(
+            keys.advertIntervalPosition,
+            "advert-interval = \(quoted(DurationText.format(keys.group.advertIntervalNs))) with version = 2 (line "
+                + "\(keys.versionPosition.line)): expected whole seconds, such as \"1s\", or version = 3")
     }
 
     private func checkPeers(_ draft: InstanceDraft) {

@@ -53,8 +53,10 @@ extension VRRPConfiguration {
         public var name: String
         /// 1 to 255; 255: the owner of the addresses.
         public var priority = 100
-        /// 10 ms to 40 s in steps of 10 ms; whole seconds when a member speaks version 2.
+        /// 10 ms to 40 s in steps of 10 ms; whole seconds with version 2.
         public var advertIntervalNs: Int64 = 1_000_000_000
+        /// VRRP's version, 3, or 2 if all members are IPv4.
+        public var version = 3
         public var preempts = true
         public var preemptDelayNs: Int64 = 0
         /// What else must be well.
@@ -83,9 +85,7 @@ extension VRRPConfiguration {
         public var vrid: UInt8
         /// 1 or more, all of one family, in the order of the file; the first of an IPv6 instance is link-local.
         public var addresses: [IPPrefix]
-        /// 3, or 2 with IPv4.
-        public var version = 3
-        /// How IPv4 version 3 adverts are sent; both kinds are received.
+        /// How adverts of IPv4 and version 3 are sent; both kinds are received.
         public var checksum = ChecksumForm.pseudoHeader
         /// Peers that are told by unicast; empty: multicast.
         public var unicastPeers: [IPAddress] = []

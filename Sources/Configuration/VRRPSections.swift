@@ -52,7 +52,7 @@ enum VRRPLimits {
 struct GroupKeys {
     /// All of them: in the section of a member they are mistakes.
     static let names = [
-        "priority", "advert-interval", "preempt", "preempt-delay", "heartbeats", "track", "packet-filter",
+        "priority", "advert-interval", "version", "preempt", "preempt-delay", "heartbeats", "track", "packet-filter",
         "probe-before-takeover", "fence", "address-lease", "link-state", "announce-count", "announce-interval",
         "announce-repeat", "announce-refresh",
     ]
@@ -60,6 +60,7 @@ struct GroupKeys {
     /// With the defaults filled in; what refers to other sections is still to be resolved.
     var group: VRRPConfiguration.Group
     var advertIntervalPosition: SourcePosition
+    var versionPosition: SourcePosition
     var heartbeats: [Located<String>]
     var tracks: [Located<TrackDraft>]
     /// Where which key stands.
@@ -72,6 +73,11 @@ struct GroupKeys {
         let interval = reader.duration("advert-interval", Limits.advertInterval, step: Limits.centisecond)
         group.advertIntervalNs = interval?.value ?? group.advertIntervalNs
         advertIntervalPosition = interval?.position ?? reader.position
+        let version = reader.value("version", "2 or 3") {
+            if case .integer(let number) = $0 { [2, 3].first { $0 == number } } else { nil }
+        }
+        group.version = version.map { Int($0.value) } ?? group.version
+        versionPosition = version?.position ?? reader.position
         group.preempts = reader.flag("preempt")?.value ?? group.preempts
         group.preemptDelayNs = reader.duration("preempt-delay", 0...Limits.hour)?.value ?? group.preemptDelayNs
         heartbeats = reader.names("heartbeats", atMost: Limits.heartbeatsInPool, "the name of a heartbeat")
@@ -88,24 +94,10 @@ struct GroupKeys {
     }
 }
 
-/// `version` and `checksum`, which a member may have otherwise than its group.
-struct ProtocolKeys {
-    var version: Located<Int>?
-    var checksum: VRRPConfiguration.ChecksumForm?
-
-    init(_ reader: TableReader) {
-        version = reader.value("version", "2 or 3") {
-            if case .integer(let number) = $0, number == 2 || number == 3 { Int(number) } else { nil }
-        }
-        checksum = reader.choice("checksum", VRRPConfiguration.ChecksumForm.self)?.value
-    }
-}
-
 /// `[group.NAME]`
 struct GroupDraft {
     var name: Located<String>
     var keys: GroupKeys
-    var protocolKeys: ProtocolKeys
     var instances: [Located<String>]
 
     init(_ name: Located<String>, _ reader: TableReader) {
@@ -115,7 +107,6 @@ struct GroupDraft {
         if instances.isEmpty, let position = reader.keyPosition("instances") {
             reader.problems.report(position, "\(reader.title) has no instance: expected at least one in instances")
         }
-        protocolKeys = ProtocolKeys(reader)
         keys = GroupKeys(name.value, reader)
     }
 }
@@ -134,7 +125,7 @@ struct InstanceDraft {
     var hasVirtualMAC: Bool
     var accepts: Bool
     var witnesses: [Located<IPAddress>]
-    var protocolKeys: ProtocolKeys
+    var checksum: VRRPConfiguration.ChecksumForm?
     var groupKeys: GroupKeys
 
     /// Of its first address; nil: it has none.
@@ -148,7 +139,7 @@ struct InstanceDraft {
             reader.list(
                 "addresses", atMost: 255, "an address of a host, such as \"192.0.2.1\" or \"192.0.2.1/24\"", hostPrefix)
             ?? []
-        protocolKeys = ProtocolKeys(reader)
+        checksum = reader.choice("checksum", VRRPConfiguration.ChecksumForm.self)?.value
         unicastPeers = reader.addresses("unicast-peers", atMost: VRRPLimits.unicastPeers)
         source = reader.address("source")
         authPass = reader.string("auth-pass", "a password of 1 to 8 ASCII characters") {

@@ -97,7 +97,6 @@ private let pair = """
             priority = 255
             advert-interval = "2s"
             version = 2
-            checksum = "message"
             preempt = false
             preempt-delay = "1min"
             packet-filter = "fault"
@@ -118,16 +117,16 @@ private let pair = """
             vrid = 1
             addresses = ["192.0.2.1", "192.0.2.2/24"]
             auth-pass = "secret"
+            checksum = "message"
             virtual-mac = true
             accept = false
             witness = ["192.0.2.254"]
             unicast-peers = ["192.0.2.12"]
             source = "192.0.2.11"
             [instance.b]
-            interface = "eth0"
+            interface = "eth1"
             vrid = 1
-            version = 3
-            addresses = ["fe80::1", "2001:db8::1/64"]
+            addresses = ["198.51.100.1"]
             [check.gate]
             witness = "192.0.2.254"
             interface = "eth0"
@@ -165,12 +164,12 @@ private let pair = """
         #expect(group.tracks.map(\.weight) == [10, -20, nil, -5])
 
         let (first, second) = (group.instances[0], group.instances[1])
-        #expect(first.version == 2 && first.checksum == .message && first.authPass == "secret")
+        #expect(group.version == 2 && first.checksum == .message && first.authPass == "secret")
         #expect(first.hasVirtualMAC && !first.accepts && first.family == .ipv4)
         #expect(first.addresses.map(\.description) == ["192.0.2.1/32", "192.0.2.2/24"])
         #expect(first.witnesses == [via])
         #expect(first.unicastPeers.map(\.description) == ["192.0.2.12"] && first.source?.description == "192.0.2.11")
-        #expect(second.version == 3 && second.family == .ipv6 && second.accepts && !second.hasVirtualMAC)
+        #expect(second.checksum == .pseudoHeader && second.accepts && !second.hasVirtualMAC && second.source == nil)
 
         #expect(configuration.checks.map(\.kind).first == .witness(via, interface: "eth0"))
         #expect(configuration.checks[1].intervalNs == 500_000_000 && configuration.checks[1].timeoutNs == 500_000_000)
@@ -196,7 +195,7 @@ private let pair = """
             """)
         let group = try #require(configuration.groups.first)
         #expect(group.name == "solo" && group.priority == 150 && group.instances.map(\.name) == ["solo"])
-        #expect(group.instances[0].version == 2 && group.heartbeats[0].family == .ipv4)
+        #expect(group.version == 2 && group.heartbeats[0].family == .ipv4)
         #expect(group.heartbeats[0].intervalNs == 100_000_000)
     }
 
@@ -424,12 +423,13 @@ private let pair = """
     }
 
     @Test func aGroupsKeysAreNotAMembers() {
-        let text = pair.replacing("vrid = 20", with: "vrid = 20\npriority = 5\ntrack = []\nversion = 3")
+        let text = pair.replacing(
+            "vrid = 20", with: "vrid = 20\npriority = 5\ntrack = []\nversion = 3\nchecksum = \"message\"")
         expect(
             mistakes { try read(text) },
             [
                 "19:1: priority belongs to the group: expected it in [group.lvs] (line 1), of which inside is a member",
-                "20:1: track belongs to the group",
+                "20:1: track belongs to the group", "21:1: version belongs to the group",
             ])
     }
 
@@ -488,13 +488,11 @@ private let pair = """
         let text = pair.replacing("version = 3", with: "version = 2").replacing("\"1s\"\n", with: "\"1.5s\"\n")
         expect(
             mistakes { try read(text) },
-            [
-                "5:19: advert-interval = \"1500ms\" with version 2 in instance outside (line 6) ... whole seconds",
-                "5:19: advert-interval = \"1500ms\" with version 2 in instance inside",
-            ])
-        // A member's own version counts.
-        let mixed = text.replacing("vrid = 10", with: "vrid = 10\nversion = 3")
-        expect(mistakes { try read(mixed) }, ["5:19: advert-interval ... inside (line 6)"])
+            ["5:19: advert-interval = \"1500ms\" with version = 2 (line 6): expected whole seconds"])
+        #expect(mistakes { try read(text.replacing("version = 2", with: "version = 3")) }.isEmpty)
+        // One family of a group speaks for all of it.
+        let dual = text.replacing("1.5s", with: "2s").replacing("\"198.51.100.1/24\"", with: "\"fe80::1\"")
+        expect(mistakes { try read(dual) }, ["6:11: version = 2 with the IPv6 addresses of instance inside (line 19)"])
     }
 
     @Test func passwordsAreVersionTwos() {
