@@ -1,3 +1,237 @@
+/* The hot path of linkwatch: asking the PHY and the driver whether the wire is there, on a thread of its own.
+ *
+ * Three layers, one file each:
+ *   kernel.c   one question, one system call; behind a table of functions, so that tests can be a PHY
+ *   probe.c    one poll: what SIOCGMIIPHY, SIOCGMIIREG, ETHTOOL_GLINK and their errors mean
+ *   sweep.c    the thread: which port is due, what changed, who is stuck
+ *
+ * All functions return 0 or more, or -errno. Interfaces are known by ifindex; the name is what the ioctls want, and it
+ * can belong to another interface tomorrow.
+ *
+ * What this deliberately does not do: SIOCDEVPRIVATE (on other devices those numbers mean other things), writing any
+ * register, and drawing conclusions: that is the room LinkState. */
 #ifndef CIOCTL_H
 #define CIOCTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* IFNAMSIZ, which <net/if.h> and <linux/if.h> both define. */
+#define CIOCTL_NAME_SIZE 16
+/* Ports in one sweep, at most. */
+#define CIOCTL_PORTS_MAX 1024
+/* Threads of one sweep, the stuck ones included, at most. */
+#define CIOCTL_WORKERS_MAX 8
+/* Register requests under way, at most. */
+#define CIOCTL_REQUESTS_MAX 8
+/* Upper bounds of the latency histogram: 1, 2, 5, 10 ... 1,000,000 us, and an open one. */
+#define CIOCTL_BUCKETS 20
+/* Polling intervals: 1 ms to 60 s. */
+#define CIOCTL_INTERVAL_MIN_NS 1000000LL
+#define CIOCTL_INTERVAL_MAX_NS 60000000000LL
+/* A port that fails three times in a row, or has never answered, is asked this often at most. */
+#define CIOCTL_RETRY_NS 1000000000LL
+/* The kernel's own ENOTSUPP, which has no business in user space and gets there all the same. */
+#define CIOCTL_ENOTSUPP 524
+
+/* MARK: kernel.c */
+
+/* The questions. Each function returns its answer, 0 or more, or -errno; all of them may block. */
+struct cioctl_backend {
+    void *context;
+    /* The name that this ifindex has now; never makes the kernel load a module. -ENODEV: there is no such interface. */
+    int (*name)(void *context, uint32_t ifindex, char ifname[CIOCTL_NAME_SIZE]);
+    /* SIOCGMIIPHY: the PHY's address. */
+    int (*mii_phy)(void *context, const char *ifname);
+    /* SIOCGMIIREG: one register's 16 bits. */
+    int (*mii_register)(void *context, const char *ifname, uint16_t phy, uint16_t number);
+    /* ETHTOOL_GLINK: 1 or 0. */
+    int (*glink)(void *context, const char *ifname);
+    /* /sys/class/net/NAME/carrier, if that directory is this ifindex's: 1 or 0. */
+    int (*sysfs_carrier)(void *context, uint32_t ifindex, const char *ifname);
+    /* RTM_GETLINK, IFLA_CARRIER: 1 or 0. */
+    int (*netlink_carrier)(void *context, uint32_t ifindex);
+};
+
+/* The kernel itself, for the network namespace of the calling thread. Close it with cioctl_kernel_close. */
+int cioctl_kernel_open(struct cioctl_backend *backend);
+void cioctl_kernel_close(struct cioctl_backend *backend);
+
+/* MARK: probe.c */
+
+/* Where evidence comes from. */
+enum cioctl_source { CIOCTL_MII, CIOCTL_DRIVER };
+#define CIOCTL_SOURCES 2
+
+/* How the question was put. */
+enum cioctl_method { CIOCTL_BY_MIIREG, CIOCTL_BY_GLINK, CIOCTL_BY_SYSFS, CIOCTL_BY_GETLINK };
+
+/* Whom to ask, and what is already known about asking. Zero it, then set ifindex and ifname. */
+struct cioctl_target {
+    uint32_t ifindex;
+    char ifname[CIOCTL_NAME_SIZE];
+    uint16_t phy;
+    bool has_phy;
+    /* The driver probe's method; BY_MIIREG (zero) means: not chosen yet. */
+    enum cioctl_method method;
+};
+
+/* What came with the answer. */
+struct cioctl_reading {
+    uint16_t bmsr;
+    /* The link is up and was down since the register was last read: BMSR.LSTATUS latches low and clears on read. */
+    bool latched;
+    /* System calls that this took. */
+    uint16_t calls;
+};
+
+/* One poll of the PHY: 1 up, 0 down, -errno. In the steady state of a healthy link this is one ioctl.
+ * -ENXIO: the registers read 0x0000, 0xffff or 0xffXX: nobody is there. */
+int cioctl_poll_mii(const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
+
+/* One poll of the driver: 1 up, 0 down, -errno. Falls back from GLINK to sysfs to RTM_GETLINK, and remembers. */
+int cioctl_poll_driver(
+    const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
+
+/* A poll whose answer may be published: unless it is `expected`, what was published last, the name is checked against
+ * the ifindex, and a renamed port is asked again by its new name. Nothing is asked of a name that was not checked or
+ * did not answer the last time: an ioctl on an absent name can make the kernel try to load a module.
+ * -ENODEV: the interface is gone. */
+int cioctl_poll_checked(
+    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target, int expected,
+    struct cioctl_reading *reading);
+
+/* Whether this errno (positive) says that the port has no such thing, rather than that it did not work just now. */
+bool cioctl_is_unsupported(int error);
+
+/* Registers 0 to 15. */
+struct cioctl_registers {
+    uint16_t phy;
+    /* [1] is the second reading, the link now; a register that could not be read is 0. */
+    uint16_t value[16];
+    /* BMSR as it was read first: the link since the last reading. */
+    uint16_t bmsr_first;
+};
+
+/* Reads them now, on this thread. Clears BMSR's latch, as every reader does. */
+int cioctl_read_registers(
+    const struct cioctl_backend *backend, uint32_t ifindex, struct cioctl_registers *registers);
+
+/* MARK: sweep.c */
+
+struct cioctl_sweep;
+
+/* The word on one port from one source. */
+enum cioctl_outcome { CIOCTL_UNKNOWN, CIOCTL_UP, CIOCTL_DOWN, CIOCTL_UNSUPPORTED, CIOCTL_FAILED };
+
+struct cioctl_port {
+    uint32_t ifindex;
+    char ifname[CIOCTL_NAME_SIZE];
+    /* By cioctl_source. */
+    bool wants[CIOCTL_SOURCES];
+};
+
+/* A change. There is one slot per port and source, so nothing is lost and nothing grows: what changes again before it
+ * is drained is one report, and a down that is over by then is counted as a drop. */
+struct cioctl_report {
+    uint32_t ifindex;
+    enum cioctl_source source;
+    enum cioctl_outcome outcome;
+    /* Positive; 0 unless unsupported or failed. */
+    int error;
+    enum cioctl_method method;
+    uint16_t bmsr;
+    /* Times the link was down and came back unseen since the last report. */
+    uint32_t drops;
+    /* CLOCK_MONOTONIC, when the answer was there. */
+    int64_t at_ns;
+};
+
+/* An answer to cioctl_sweep_request_registers. */
+struct cioctl_registers_report {
+    uint64_t id;
+    uint32_t ifindex;
+    /* 0 or -errno; -ETIMEDOUT: the ioctl has not come back. */
+    int result;
+    struct cioctl_registers registers;
+    int64_t at_ns;
+};
+
+/* Counters of one source since the start. */
+struct cioctl_statistics {
+    uint32_t ports;
+    int64_t interval_ns;
+    uint64_t polls;
+    /* System calls, the name checks included. */
+    uint64_t calls;
+    /* Sweeps that were not done when the next one was due; the missed ones are skipped, the grid stays. */
+    uint64_t overruns;
+    /* How long the longest stuck poll has been waiting; 0: none is stuck. */
+    int64_t stuck_ns;
+    uint32_t stuck_ports;
+    int64_t latency_max_ns;
+    int64_t latency_sum_ns;
+    uint64_t latency[CIOCTL_BUCKETS];
+};
+
+/* Upper bound of a bucket in microseconds; 0: open. */
+uint32_t cioctl_bucket_us(size_t bucket);
+
+struct cioctl_options {
+    /* By cioctl_source. */
+    int64_t interval_ns[CIOCTL_SOURCES];
+    /* A poll that takes longer is stuck, and another thread goes on with the others; 1 ms to 10 s. */
+    int64_t stuck_after_ns;
+    /* SCHED_RR priority of the threads; 0: as the caller. */
+    int realtime_priority;
+    /* NULL: the kernel. Copied; what context points to must outlive every poll. */
+    const struct cioctl_backend *backend;
+};
+
+/* Starts the thread, which sleeps until there are ports. Capabilities are a thread's own: drop them first.
+ * Without the right to SCHED_RR it starts all the same; see cioctl_sweep_realtime_error. */
+int cioctl_sweep_create(const struct cioctl_options *options, struct cioctl_sweep **sweep);
+
+/* Ends it. Returns within stuck_after_ns; a thread that is stuck in the kernel ends, and frees the rest, when it can. */
+void cioctl_sweep_destroy(struct cioctl_sweep *sweep);
+
+/* 0, or why SCHED_RR was refused (-errno). */
+int cioctl_sweep_realtime_error(struct cioctl_sweep *sweep);
+
+/* An eventfd, readable when there is something to drain. */
+int cioctl_sweep_notify_fd(const struct cioctl_sweep *sweep);
+
+/* A timerfd, readable when a poll may be stuck: call cioctl_sweep_handle_watchdog then. */
+int cioctl_sweep_watchdog_fd(const struct cioctl_sweep *sweep);
+
+/* These are all the ports from now on, in any order. A port that is known keeps its state; a new name makes it be asked
+ * from the beginning. -E2BIG, -EINVAL (an ifindex of 0 or twice), -ENOMEM: nothing has changed. */
+int cioctl_sweep_set_ports(struct cioctl_sweep *sweep, const struct cioctl_port *ports, size_t count);
+
+/* Asks a port from the beginning, whatever it said before: for an interface that went up. */
+void cioctl_sweep_refresh(struct cioctl_sweep *sweep, uint32_t ifindex);
+
+int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, enum cioctl_source source, int64_t interval_ns);
+
+/* Takes up to `max` reports. Fewer than `max`: that was all. */
+size_t cioctl_sweep_drain(struct cioctl_sweep *sweep, struct cioctl_report *reports, size_t max);
+
+/* Asks for the registers of a port, which need not be one of the sweep's. -EAGAIN: too many are under way,
+ * or all threads are stuck. */
+int cioctl_sweep_request_registers(struct cioctl_sweep *sweep, uint32_t ifindex, uint64_t *id);
+
+/* Takes one answer: 1, or 0 when there is none. */
+int cioctl_sweep_next_registers(struct cioctl_sweep *sweep, struct cioctl_registers_report *report);
+
+/* If the poll under way is stuck: reports the port as failed (ETIMEDOUT) and gives the others a new thread. When no
+ * thread is left, all of them are reported so, until the first one comes back. */
+void cioctl_sweep_handle_watchdog(struct cioctl_sweep *sweep);
+
+/* When the source last said up or down on that port, CLOCK_MONOTONIC; 0: never. */
+int64_t cioctl_sweep_confirmed_ns(struct cioctl_sweep *sweep, uint32_t ifindex, enum cioctl_source source);
+
+void cioctl_sweep_statistics(
+    struct cioctl_sweep *sweep, enum cioctl_source source, struct cioctl_statistics *statistics);
+
 #endif

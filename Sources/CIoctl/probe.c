@@ -1,0 +1,159 @@
+/* One poll: which questions are asked, in which order, and what the answers mean.
+ *
+ * IEEE 802.3 clause 22: BMSR.LSTATUS (register 1, bit 2) latches low and clears on read. A first reading of 1 says that
+ * the link is up and has been since the last reading: one ioctl. After a first 0 the second reading is the link now, and
+ * 0 then 1 is a link that blinked. The latch is shared with the driver and every other reader, so a blink is best effort.
+ *
+ * A bus without a PHY floats: 0xffff, or 0x0000 where it is pulled down, or 0xffXX from chips that answer in half. */
+#include "cioctl.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <linux/mii.h>
+
+/* The name may change under a question; who renames more often than this gets -EAGAIN. */
+enum { RENAMES_MAX = 3 };
+
+bool cioctl_is_unsupported(int error) {
+    switch (error) {
+    case EOPNOTSUPP:
+    case CIOCTL_ENOTSUPP:
+    case ENOTTY:
+    case ENOSYS:
+    case EPERM:
+    case EACCES:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_floating(int bmsr) { return bmsr == 0 || (bmsr & 0xff00) == 0xff00; }
+
+static int read_bmsr(
+    const struct cioctl_backend *backend, const struct cioctl_target *target, struct cioctl_reading *reading) {
+    int bmsr = backend->mii_register(backend->context, target->ifname, target->phy, MII_BMSR);
+    reading->calls++;
+    if (bmsr < 0) return bmsr;
+    reading->bmsr = (uint16_t)bmsr;
+    return is_floating(bmsr) ? -ENXIO : bmsr;
+}
+
+static int find_phy(
+    const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
+    int phy = backend->mii_phy(backend->context, target->ifname);
+    reading->calls++;
+    if (phy < 0) return phy;
+    target->phy = (uint16_t)phy;
+    target->has_phy = true;
+    return 0;
+}
+
+int cioctl_poll_mii(
+    const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
+    if (!target->has_phy) {
+        int result = find_phy(backend, target, reading);
+        if (result < 0) return result;
+    }
+    int first = read_bmsr(backend, target, reading);
+    if (first < 0) return first;
+    if (first & BMSR_LSTATUS) return 1;
+    int second = read_bmsr(backend, target, reading);
+    if (second < 0) return second;
+    reading->latched = (second & BMSR_LSTATUS) != 0;
+    return reading->latched;
+}
+
+static int ask_driver(const struct cioctl_backend *backend, const struct cioctl_target *target) {
+    switch (target->method) {
+    case CIOCTL_BY_SYSFS: return backend->sysfs_carrier(backend->context, target->ifindex, target->ifname);
+    case CIOCTL_BY_GETLINK: return backend->netlink_carrier(backend->context, target->ifindex);
+    default: return backend->glink(backend->context, target->ifname);
+    }
+}
+
+/* GLINK: drivers without get_link. sysfs: not mounted, or another namespace's. */
+static bool tries_next_method(enum cioctl_method method, int result) {
+    if (method == CIOCTL_BY_GETLINK) return false;
+    return cioctl_is_unsupported(-result) || (method == CIOCTL_BY_SYSFS && result == -ENOENT);
+}
+
+int cioctl_poll_driver(
+    const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
+    if (target->method == CIOCTL_BY_MIIREG) target->method = CIOCTL_BY_GLINK;
+    for (;;) {
+        int result = ask_driver(backend, target);
+        reading->calls++;
+        if (result >= 0) return result;
+        if (!tries_next_method(target->method, result)) return result;
+        target->method++;
+    }
+}
+
+static int poll_once(
+    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target,
+    struct cioctl_reading *reading) {
+    if (source == CIOCTL_MII) return cioctl_poll_mii(backend, target, reading);
+    return cioctl_poll_driver(backend, target, reading);
+}
+
+/* 1: the target has the name it should have. 0: it had another one, and is to be asked from the beginning. */
+static int check_name(
+    const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
+    char ifname[CIOCTL_NAME_SIZE] = "";
+    int result = backend->name(backend->context, target->ifindex, ifname);
+    reading->calls++;
+    if (result < 0) return result;
+    if (strncmp(ifname, target->ifname, CIOCTL_NAME_SIZE) == 0) return 1;
+    memcpy(target->ifname, ifname, CIOCTL_NAME_SIZE);
+    target->has_phy = false;
+    target->method = CIOCTL_BY_MIIREG;
+    return 0;
+}
+
+int cioctl_poll_checked(
+    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target, int expected,
+    struct cioctl_reading *reading) {
+    if (expected < 0) {
+        int name = check_name(backend, target, reading);
+        if (name < 0) return name;
+    }
+    for (int renames = 0; renames < RENAMES_MAX; renames++) {
+        int result = poll_once(backend, source, target, reading);
+        if (result >= 0 && result == expected && !reading->latched) return result;
+        int name = check_name(backend, target, reading);
+        if (name < 0) return name;
+        if (name == 1) return result;
+        reading->latched = false;
+    }
+    return -EAGAIN;
+}
+
+/* BMCR and BMSR make a PHY; what is beyond them may be missing. */
+static int read_all(const struct cioctl_backend *backend, const char *ifname, struct cioctl_registers *registers) {
+    for (uint16_t number = 0; number < 16; number++) {
+        int value = backend->mii_register(backend->context, ifname, registers->phy, number);
+        if (value < 0 && number <= MII_BMSR) return value;
+        registers->value[number] = value < 0 ? 0 : (uint16_t)value;
+    }
+    registers->bmsr_first = registers->value[MII_BMSR];
+    if (is_floating(registers->bmsr_first)) return -ENXIO;
+    if (registers->bmsr_first & BMSR_LSTATUS) return 0;
+    int again = backend->mii_register(backend->context, ifname, registers->phy, MII_BMSR);
+    if (again < 0) return again;
+    registers->value[MII_BMSR] = (uint16_t)again;
+    return 0;
+}
+
+int cioctl_read_registers(
+    const struct cioctl_backend *backend, uint32_t ifindex, struct cioctl_registers *registers) {
+    char ifname[CIOCTL_NAME_SIZE] = "";
+    memset(registers, 0, sizeof *registers);
+    int result = backend->name(backend->context, ifindex, ifname);
+    if (result < 0) return result;
+    int phy = backend->mii_phy(backend->context, ifname);
+    if (phy < 0) return phy;
+    registers->phy = (uint16_t)phy;
+    return read_all(backend, ifname, registers);
+}

@@ -1,0 +1,171 @@
+import CIoctl
+import SystemPackage
+
+/// What a sweep tells, in Swift's words.
+
+/// Who is asked.
+public enum ProbeSource: CaseIterable, Hashable, Sendable {
+    /// The PHY: BMSR.LSTATUS by SIOCGMIIREG.
+    case mii
+    /// The driver: ETHTOOL_GLINK, else sysfs `carrier`, else RTM_GETLINK.
+    case driver
+
+    var c: cioctl_source { self == .mii ? CIOCTL_MII : CIOCTL_DRIVER }
+}
+
+/// How it is asked.
+public enum ProbeMethod: String, Hashable, Sendable {
+    /// SIOCGMIIREG, register 1.
+    case bmsr
+    /// SIOCETHTOOL, ETHTOOL_GLINK.
+    case glink
+    /// `/sys/class/net/NAME/carrier`.
+    case sysfs
+    /// RTM_GETLINK, IFLA_CARRIER.
+    case getlink
+
+    fileprivate init(_ c: cioctl_method) {
+        switch c {
+        case CIOCTL_BY_GLINK: self = .glink
+        case CIOCTL_BY_SYSFS: self = .sysfs
+        case CIOCTL_BY_GETLINK: self = .getlink
+        default: self = .bmsr
+        }
+    }
+}
+
+/// What it says.
+public enum ProbeOutcome: Hashable, Sendable {
+    case up
+    case down
+    /// It has never said up or down on this port. After EOPNOTSUPP, ENOTSUPP (524), ENOTTY, ENOSYS, EPERM or EACCES it is
+    /// not asked again until the port is named anew; after anything else, once a second.
+    case unsupported(Errno)
+    /// It has answered before, and did not now. Asked again at the next two sweeps, then once a second.
+    case failed(Errno)
+}
+
+/// A change on one port, by one source.
+public struct SweepReport: Hashable, Sendable {
+    public var ifindex: Int32
+    public var source: ProbeSource
+    public var outcome: ProbeOutcome
+    /// How it was asked last.
+    public var method: ProbeMethod
+    /// BMSR as it was read last; 0 by the driver, and before the first reading.
+    public var bmsr: UInt16
+    /// Times that the link was down since the last report and is not any more: latched by the PHY between two polls, or
+    /// over before this was drained. Above 0 with `.up` it blinked.
+    public var drops: Int
+    /// When the answer was there, CLOCK_MONOTONIC.
+    public var atNs: Int64
+
+    init(_ c: cioctl_report) {
+        ifindex = Int32(bitPattern: c.ifindex)
+        source = c.source == CIOCTL_MII ? .mii : .driver
+        outcome = ProbeOutcome(c)
+        method = ProbeMethod(c.method)
+        bmsr = c.bmsr
+        drops = Int(c.drops)
+        atNs = c.at_ns
+    }
+
+    /// The outcome in words for an operator: what was asked, or why there is no answer.
+    public var detail: String {
+        switch outcome {
+        case .up, .down: source == .mii ? "BMSR 0x" + hex(bmsr) : method.rawValue
+        case .unsupported(let errno), .failed(let errno): probeDetail(errno, source)
+        }
+    }
+}
+
+extension ProbeOutcome {
+    fileprivate init(_ c: cioctl_report) {
+        switch c.outcome {
+        case CIOCTL_UP: self = .up
+        case CIOCTL_DOWN: self = .down
+        case CIOCTL_UNSUPPORTED: self = .unsupported(Errno(rawValue: c.error))
+        default: self = .failed(Errno(rawValue: c.error))
+        }
+    }
+}
+
+/// Why a PHY or a driver does not answer, in words for an operator.
+public func probeDetail(_ errno: Errno, _ source: ProbeSource) -> String {
+    switch errno.rawValue {
+    case Errno.notSupported.rawValue, CIOCTL_ENOTSUPP, Errno.noFunction.rawValue,
+        Errno.inappropriateIOCTLForDevice.rawValue:
+        source == .mii ? "the driver has no MII registers" : "the driver does not tell its link"
+    case Errno.notPermitted.rawValue, Errno.permissionDenied.rawValue: "not permitted: needs CAP_NET_ADMIN"
+    case Errno.noSuchAddressOrDevice.rawValue: "no PHY answers"
+    case Errno.operationNotSupportedByDevice.rawValue: "no such device"
+    case Errno.timedOut.rawValue: "the kernel has not answered in time"
+    case Errno.invalidArgument.rawValue: "the driver refuses: invalid argument"
+    default: errno.description
+    }
+}
+
+/// The registers that were asked for.
+public struct RegistersReport: Sendable {
+    /// As `requestRegisters` returned it.
+    public var id: UInt64
+    public var ifindex: Int32
+    /// `ETIMEDOUT`: the ioctl has not come back. `ENXIO`: no PHY answers. Others as the driver gives them.
+    public var result: Result<RegisterFile, Errno>
+    /// When the answer was there, CLOCK_MONOTONIC.
+    public var atNs: Int64
+
+    init(_ c: cioctl_registers_report) {
+        id = c.id
+        ifindex = Int32(bitPattern: c.ifindex)
+        result = c.result < 0 ? .failure(Errno(rawValue: -c.result)) : .success(RegisterFile(c.registers))
+        atNs = c.at_ns
+    }
+}
+
+/// Counters of one source since the start.
+public struct ProbeStatistics: Hashable, Sendable {
+    /// Ports that this source is asked for.
+    public var ports: Int
+    public var intervalNs: Int64
+    /// Questions that were answered, whatever the answer.
+    public var polls: UInt64
+    /// System calls for them: one a poll, on a healthy link.
+    public var ioctls: UInt64
+    /// Sweeps that were not done when the next one was due.
+    public var overruns: UInt64
+    /// Ports whose question is stuck now, and how long the longest has been waiting.
+    public var stuckPorts: Int
+    public var stuckNs: Int64
+    public var latencyMaxNs: Int64
+    public var latencySumNs: Int64
+    /// How many polls took at most so many microseconds, and longer than the bucket before; nil: any longer.
+    public var latency: [(atMostUsec: Int?, count: UInt64)] {
+        zip(Self.bounds, counts).map { (atMostUsec: $0, count: $1) }
+    }
+
+    private var counts: [UInt64]
+
+    /// 1, 2, 5, 10 ... 1,000,000, and open.
+    private static let bounds: [Int?] = (0..<Int(CIOCTL_BUCKETS)).map { index in
+        let us = cioctl_bucket_us(index)
+        return us == 0 ? nil : Int(us)
+    }
+
+    init(_ c: cioctl_statistics) {
+        ports = Int(c.ports)
+        intervalNs = c.interval_ns
+        polls = c.polls
+        ioctls = c.calls
+        overruns = c.overruns
+        stuckPorts = Int(c.stuck_ports)
+        stuckNs = c.stuck_ns
+        latencyMaxNs = c.latency_max_ns
+        latencySumNs = c.latency_sum_ns
+        counts = (0..<Int(CIOCTL_BUCKETS)).map { index in
+            unsafe withUnsafeBytes(of: c.latency) { bytes in
+                unsafe bytes.load(fromByteOffset: index * MemoryLayout<UInt64>.size, as: UInt64.self)
+            }
+        }
+    }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import MIIRegisters
-
-@Test func placeholder() { #expect(Bool(true)) }
