@@ -1,6 +1,8 @@
 /// The public interface of linkwatchd, as it is published by `org.varlink.service.GetInterfaceDescription`.
 ///
 /// `linkwatch-varlink(7)` says it in prose. Names, once published, stay; fields may be added.
+import Varlink
+
 public enum MonitorInterface {
     /// The interface's name.
     public static let name = "io.linkwatch.Monitor"
@@ -48,6 +50,7 @@ public enum MonitorInterface {
         type Dampening (penalty: int, suppressed: bool, reuseUsec: ?int)
 
         # state is settled, rawState is not: both are up or down. reason names the evidence that says down.
+        # since: when state last changed, microseconds of CLOCK_MONOTONIC. transitions: how often rawState changed.
         # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened.
         type Interface (
           ifindex: int,
@@ -73,6 +76,7 @@ public enum MonitorInterface {
           duplexMismatchSuspected: bool,
           carrierChanges: int,
           flaps: int,
+          transitions: int,
           dampening: ?Dampening,
           disagreement: bool,
           conditions: []string
@@ -180,4 +184,21 @@ public enum MonitorInterface {
         # The file was refused and the old configuration stays; message names file and line.
         error ReloadFailed (message: string)
         """
+
+    // MARK: Errors
+
+    /// No interface has this name.
+    public static func noSuchInterface(_ ifname: String) -> VarlinkError {
+        VarlinkError("\(name).NoSuchInterface", ["ifname": .string(ifname)])
+    }
+
+    /// The interface has no MII registers, or the daemon may not read them.
+    public static func noRegisters(_ ifname: String, detail: String) -> VarlinkError {
+        VarlinkError("\(name).NoRegisters", ["ifname": .string(ifname), "detail": .string(detail)])
+    }
+
+    /// The configuration was refused; `message` names file and line.
+    public static func reloadFailed(_ message: String) -> VarlinkError {
+        VarlinkError("\(name).ReloadFailed", ["message": .string(message)])
+    }
 }

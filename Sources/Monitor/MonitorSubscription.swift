@@ -1,0 +1,221 @@
+/// A daemon's view of linkwatchd: the tables of interfaces and routes, kept current over restarts of either side.
+///
+/// Every connection begins with a snapshot that the tables are compared with, and only differences are told, each with the
+/// record before and now: a restart of linkwatchd resets its counters, and no state that has not changed. While there is no connection the tables keep their
+/// last word and `isCurrent` is false; what to believe then is the owner's decision. A daemon that hangs is told from a
+/// quiet one by its heartbeat. Connecting again is tried at growing intervals, for ever.
+import LinuxSystem
+import Varlink
+
+public final class MonitorSubscription {
+    /// What to watch, and how patiently.
+    public struct Options: Sendable {
+        public var path = MonitorInterface.defaultSocketPath
+        /// Names to watch; nil: all.
+        public var interfaces: [String]?
+        public var routes = true
+        /// How often the daemon shows that it lives; after three intervals without a word it counts as lost.
+        public var heartbeatMs = 500
+        /// The first wait before connecting again; it doubles up to `retryNsMax`.
+        public var retryNsMin: Int64 = 50_000_000
+        public var retryNsMax: Int64 = 2_000_000_000
+
+        public init() {}
+    }
+
+    /// A difference, already in the tables.
+    public enum Change: Sendable {
+        /// New: `before` is nil. Gone: `now` is nil.
+        case interface(before: InterfaceRecord?, now: InterfaceRecord?)
+        case route(before: RouteRecord?, now: RouteRecord?)
+        /// The tables are complete and follow the daemon.
+        case synced
+        /// They do so no longer; told once until the next `synced`.
+        case lost(VarlinkClientError)
+    }
+
+    /// What routes are told apart by.
+    public struct RouteKey: Hashable, Sendable {
+        public var dst: String
+        public var table: Int
+        public var metric: Int
+
+        public init(dst: String, table: Int, metric: Int) {
+            self.dst = dst
+            self.table = table
+            self.metric = metric
+        }
+
+        init(_ route: RouteRecord) {
+            self.init(dst: route.dst, table: route.table, metric: route.metric)
+        }
+    }
+
+    /// By ifindex.
+    public private(set) var interfaces: [Int: InterfaceRecord] = [:]
+    public private(set) var routes: [RouteKey: RouteRecord] = [:]
+    /// The tables are complete and follow the daemon.
+    public private(set) var isCurrent = false
+
+    /// Called with every difference.
+    public var onChange: ((Change) -> Void)?
+    /// Called with every event, after its differences.
+    public var onEvent: ((EventRecord) -> Void)?
+
+    private let loop: EventLoop
+    private let options: Options
+    private var client: VarlinkLoopClient?
+    private var timer: EventLoop.TimerID?
+    private var retryNs: Int64
+    private var lastHeardNs: Int64 = 0
+    private var isLostTold = false
+    /// Seen in the snapshot that is being received; nil: none is.
+    private var seen: (interfaces: Set<Int>, routes: Set<RouteKey>)?
+
+    public init(loop: EventLoop, options: Options) {
+        self.loop = loop
+        self.options = options
+        retryNs = options.retryNsMin
+    }
+
+    deinit { stop() }
+
+    /// The interface of this name, alternative names included.
+    public func interface(named name: String) -> InterfaceRecord? {
+        interfaces.values.first { $0.ifname == name } ?? interfaces.values.first { $0.altnames.contains(name) }
+    }
+
+    /// Connects now; if that fails, `lost` is told and it is tried again later.
+    public func start() {
+        stop()
+        connect()
+    }
+
+    /// Disconnects. The tables stay; no change is told.
+    public func stop() {
+        client?.close()
+        client = nil
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        isCurrent = false
+        seen = nil
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        do throws(VarlinkClientError) {
+            let client = try VarlinkLoopClient(loop: loop, path: options.path)
+            self.client = client
+            client.call("\(MonitorInterface.name).Watch", more: true, encodeParameters) { [unowned self] result in
+                take(result)
+            }
+            client.onClosed = { [unowned self] error in lose(error) }
+            seen = ([], [])
+            lastHeardNs = Clock.monotonicNs()
+            awaitWord()
+        } catch {
+            lose(error)
+        }
+    }
+
+    private func encodeParameters(into writer: inout JSONWriter) {
+        writer.field("interfaces", options.interfaces)
+        writer.field("routes", options.routes)
+        writer.field("heartbeatMs", options.heartbeatMs)
+    }
+
+    /// The connection is of no use any more.
+    private func lose(_ error: VarlinkClientError) {
+        stop()
+        timer = loop.schedule(atNs: Clock.monotonicNs() + retryNs) { [unowned self] in
+            timer = nil
+            connect()
+        }
+        retryNs = min(retryNs * 2, options.retryNsMax)
+        guard !isLostTold else { return }
+        isLostTold = true
+        onChange?(.lost(error))
+    }
+
+    /// One timer that looks whether anything has come: words are frequent and move no timer.
+    private func awaitWord() {
+        let dueNs = lastHeardNs + 3 * Int64(options.heartbeatMs) * 1_000_000
+        timer = loop.schedule(atNs: dueNs) { [unowned self] in
+            timer = nil
+            guard Clock.monotonicNs() >= lastHeardNs + 3 * Int64(options.heartbeatMs) * 1_000_000 else {
+                return awaitWord()
+            }
+            lose(.timedOut)
+        }
+    }
+
+    // MARK: Events
+
+    private func take(_ result: Result<VarlinkReply, VarlinkClientError>) {
+        switch result {
+        case .failure(.refused(let error)): lose(.refused(error))
+        // `onClosed` tells of it.
+        case .failure: return
+        case .success(let reply):
+            lastHeardNs = Clock.monotonicNs()
+            do throws(JSON.FieldError) {
+                apply(try reply.parameters.decode("event"))
+                if !reply.continues, client != nil { lose(.closed) }
+            } catch {
+                lose(.malformed("\(error)"))
+            }
+        }
+    }
+
+    private func apply(_ event: EventRecord) {
+        switch event.kind {
+        case .overflow:
+            isCurrent = false
+            seen = ([], [])
+        case .synced: finishSnapshot()
+        default:
+            if let interface = event.interface { update(interface, isGone: event.kind == .removed) }
+            if let route = event.route { update(route) }
+        }
+        onEvent?(event)
+    }
+
+    private func update(_ interface: InterfaceRecord, isGone: Bool) {
+        let now = isGone ? nil : interface
+        let before = interfaces[interface.ifindex]
+        interfaces[interface.ifindex] = now
+        if isGone { seen?.interfaces.remove(interface.ifindex) } else { seen?.interfaces.insert(interface.ifindex) }
+        if before != now { onChange?(.interface(before: before, now: now)) }
+    }
+
+    private func update(_ route: RouteRecord) {
+        let key = RouteKey(route)
+        seen?.routes.insert(key)
+        guard let before = routes.updateValue(route, forKey: key) else {
+            onChange?(.route(before: nil, now: route))
+            return
+        }
+        if before != route { onChange?(.route(before: before, now: route)) }
+    }
+
+    /// What the snapshot did not show has gone while nobody told us.
+    private func finishSnapshot() {
+        guard let seen else { return }
+        self.seen = nil
+        for (ifindex, before) in interfaces where !seen.interfaces.contains(ifindex) {
+            interfaces[ifindex] = nil
+            onChange?(.interface(before: before, now: nil))
+        }
+        for (key, before) in routes where !seen.routes.contains(key) {
+            routes[key] = nil
+            onChange?(.route(before: before, now: nil))
+        }
+        // The owner may have had enough meanwhile.
+        guard client != nil else { return }
+        isCurrent = true
+        isLostTold = false
+        retryNs = options.retryNsMin
+        onChange?(.synced)
+    }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Monitor
-
-@Test func placeholder() { #expect(Bool(true)) }
