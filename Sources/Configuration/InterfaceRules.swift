@@ -125,10 +125,9 @@ extension TableReader {
 
     /// True, false, or a table that sets the numbers.
     fileprivate func dampening(_ key: String) -> DampeningPolicy?? {
-        if holdsTable(key) { return table(key) { $0.dampeningPolicy() } }
-        guard let isOn = value(key, "true, false or a table", { if case .boolean(let flag) = $0 { flag } else { nil } })
-        else { return nil }
-        return .some(isOn.value ? DampeningPolicy() : nil)
+        let (isOn, policy) = flagOrTable(key) { $0.dampeningPolicy() }
+        if let policy { return policy }
+        return isOn.map { $0 ? DampeningPolicy() : nil }
     }
 
     private func dampeningPolicy() -> DampeningPolicy {

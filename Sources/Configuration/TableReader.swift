@@ -129,9 +129,15 @@ final class TableReader {
         return body(reader)
     }
 
-    /// Whether `key` holds a table.
-    func holdsTable(_ key: String) -> Bool {
-        if case .table = entries.first(where: { $0.key == key })?.node.value { true } else { keyList != nil }
+    /// What stands under `key`: true or false, or a table, which `body` reads to its end.
+    func flagOrTable<Result>(_ key: String, _ body: (TableReader) -> Result) -> (flag: Bool?, table: Result?) {
+        var isTable = false
+        if case .table = entries.first(where: { $0.key == key })?.node.value { isTable = true }
+        // Whoever lists keys wants those of both.
+        let result = isTable || keyList != nil ? table(key, body) : nil
+        guard !isTable else { return (nil, result) }
+        let flag = value(key, "true, false or a table") { if case .boolean(let flag) = $0 { flag } else { nil } }
+        return (flag?.value, result)
     }
 
     /// The tables `[key.NAME]`, in the order of the file.
