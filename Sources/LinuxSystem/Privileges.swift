@@ -75,6 +75,13 @@ public enum Privileges {
         try Syscall.check(clinux_sched_rr(priority))
     }
 
+    /// Lets the process and its threads choose SCHED_RR up to `priority` later, when CAP_SYS_NICE is gone.
+    ///
+    /// - Throws: `Errno.notPermitted` without CAP_SYS_RESOURCE, if the limit is lower now.
+    public static func allowRealtime(priority: CInt) throws(Errno) {
+        try Syscall.check(clinux_limit_rtprio(rlim_t(priority)))
+    }
+
     /// Keeps every page that is touched in memory (`MCL_ONFAULT`).
     ///
     /// - Throws: `Errno.noMemory` or `Errno.notPermitted` beyond RLIMIT_MEMLOCK.

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -57,6 +58,12 @@ static inline int clinux_pidfd_open(int pid) {
 static inline int clinux_sched_rr(int priority) {
     struct sched_param param = {.sched_priority = priority};
     return sched_setscheduler(0, SCHED_RR | 0x40000000 /* SCHED_RESET_ON_FORK, behind _GNU_SOURCE in <sched.h> */, &param) < 0 ? -errno : 0;
+}
+
+/* glibc's resource argument is an enum in C++ and an int in C, and the Glibc module leaves RLIMIT_RTPRIO out. */
+static inline int clinux_limit_rtprio(rlim_t priority) {
+    struct rlimit limit = {priority, priority};
+    return setrlimit(RLIMIT_RTPRIO, &limit) < 0 ? -errno : 0;
 }
 
 /* Pages are locked as they are touched, not all at once. */
