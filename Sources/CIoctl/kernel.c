@@ -82,6 +82,33 @@ static int kernel_glink(void *context, const char *ifname) {
     return result < 0 ? result : value.data != 0;
 }
 
+/* The kernel first says, negated, how many words its bitmaps have; only a request with that number is answered
+ * (net/ethtool/ioctl.c, ethtool_get_link_ksettings). The bitmaps themselves are of no interest here. */
+static int kernel_settings(void *context, const char *ifname, struct cioctl_settings *settings) {
+    enum { WORDS_MAX = 32 };
+    union {
+        struct ethtool_link_settings head;
+        uint8_t room[sizeof(struct ethtool_link_settings) + 3 * WORDS_MAX * sizeof(uint32_t)];
+    } answer = {.room = {0}};
+    answer.head.cmd = ETHTOOL_GLINKSETTINGS;
+    struct ifreq request;
+    set_name(&request, ifname);
+    request.ifr_data = (void *)&answer;
+    int result = ask(context, SIOCETHTOOL, &request);
+    if (result < 0) return result;
+    int words = -answer.head.link_mode_masks_nwords;
+    if (words < 1 || words > WORDS_MAX) return -EPROTO;
+    memset(&answer, 0, sizeof answer);
+    answer.head.cmd = ETHTOOL_GLINKSETTINGS;
+    answer.head.link_mode_masks_nwords = (int8_t)words;
+    result = ask(context, SIOCETHTOOL, &request);
+    if (result < 0) return result;
+    settings->speed = answer.head.speed > INT32_MAX ? -1 : (int32_t)answer.head.speed;
+    settings->duplex = answer.head.duplex;
+    settings->autoneg = answer.head.autoneg;
+    return 0;
+}
+
 /* A decimal number from an attribute in sysfs; -ERANGE if it is anything else. */
 static int read_attribute(const char *ifname, const char *attribute) {
     char path[64], text[16];
@@ -171,6 +198,7 @@ int cioctl_kernel_open(struct cioctl_backend *backend) {
         .mii_register = kernel_mii_register,
         .glink = kernel_glink,
         .sysfs_carrier = kernel_sysfs_carrier,
+        .settings = kernel_settings,
         .netlink_carrier = kernel_netlink_carrier,
     };
     return 0;

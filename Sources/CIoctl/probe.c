@@ -157,3 +157,12 @@ int cioctl_read_registers(
     registers->phy = (uint16_t)phy;
     return read_all(backend, ifname, registers);
 }
+
+int cioctl_read_settings(
+    const struct cioctl_backend *backend, uint32_t ifindex, struct cioctl_settings *settings) {
+    char ifname[CIOCTL_NAME_SIZE] = "";
+    *settings = (struct cioctl_settings){.speed = -1, .duplex = 0xff, .autoneg = 0};
+    int result = backend->name(backend->context, ifindex, ifname);
+    if (result < 0) return result;
+    return backend->settings(backend->context, ifname, settings);
+}

@@ -161,11 +161,13 @@ static int64_t run_request(struct worker *worker, struct request *request, int64
     uint64_t id = request->report.id;
     uint32_t ifindex = request->report.ifindex;
     struct cioctl_registers registers;
+    struct cioctl_settings settings;
     worker->job = (struct job){.is_running = true, .started_ns = now_ns, .request_id = id};
     request->state = REQUEST_RUNNING;
     guard(sweep, now_ns);
     pthread_mutex_unlock(&sweep->lock);
     int result = cioctl_read_registers(&sweep->backend, ifindex, &registers);
+    int settings_result = cioctl_read_settings(&sweep->backend, ifindex, &settings);
     now_ns = clock_ns();
     pthread_mutex_lock(&sweep->lock);
     worker->job.is_running = false;
@@ -174,6 +176,8 @@ static int64_t run_request(struct worker *worker, struct request *request, int64
     request = find_request(sweep, id);
     if (!request || request->state != REQUEST_RUNNING) return now_ns;
     request->report.registers = registers;
+    request->report.settings_result = settings_result;
+    request->report.settings = settings;
     finish_request(sweep, request, result, now_ns);
     return now_ns;
 }

@@ -105,6 +105,22 @@ public func probeDetail(_ errno: Errno, _ source: ProbeSource) -> String {
     }
 }
 
+/// What ethtool says of a link: ETHTOOL_GLINKSETTINGS.
+public struct LinkSettings: Hashable, Sendable {
+    /// Mb/s; nil: unknown, as while there is no link.
+    public var speed: Int?
+    /// `full` or `half`; nil: unknown.
+    public var duplex: String?
+    /// Whether speed and duplex are negotiated.
+    public var autoneg: Bool
+
+    init(_ c: cioctl_settings) {
+        speed = c.speed > 0 ? Int(c.speed) : nil
+        duplex = c.duplex == 0 ? "half" : c.duplex == 1 ? "full" : nil
+        autoneg = c.autoneg == 1
+    }
+}
+
 /// The registers that were asked for.
 public struct RegistersReport: Sendable {
     /// As `requestRegisters` returned it.
@@ -112,6 +128,8 @@ public struct RegistersReport: Sendable {
     public var ifindex: Int32
     /// `ETIMEDOUT`: the ioctl has not come back. `ENXIO`: no PHY answers. Others as the driver gives them.
     public var result: Result<RegisterFile, Errno>
+    /// What ethtool says of the link, whatever became of the registers; nil: nothing.
+    public var settings: LinkSettings?
     /// When the answer was there, CLOCK_MONOTONIC.
     public var atNs: Int64
 
@@ -119,6 +137,7 @@ public struct RegistersReport: Sendable {
         id = c.id
         ifindex = Int32(bitPattern: c.ifindex)
         result = c.result < 0 ? .failure(Errno(rawValue: -c.result)) : .success(RegisterFile(c.registers))
+        settings = c.settings_result < 0 ? nil : LinkSettings(c.settings)
         atNs = c.at_ns
     }
 }

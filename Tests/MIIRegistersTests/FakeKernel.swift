@@ -162,7 +162,11 @@ import Glibc
             mii_register: { context, name, _, number in unsafe fake(context).register(text(name), number) },
             glink: { unsafe fake($0).driver(text($1)) },
             sysfs_carrier: { context, _, name in unsafe fake(context).sysfs(text(name)) },
-            netlink_carrier: { unsafe fake($0).netlink($1) })
+            netlink_carrier: { unsafe fake($0).netlink($1) },
+            settings: { _, _, settings in
+                unsafe settings?.pointee = cioctl_settings(speed: 1000, duplex: 1, autoneg: 1)
+                return 0
+            })
     }
 }
 

@@ -37,6 +37,16 @@
 
 /* MARK: kernel.c */
 
+/* What ethtool says of a link. */
+struct cioctl_settings {
+    /* Mb/s; -1: unknown. */
+    int32_t speed;
+    /* DUPLEX_HALF 0, DUPLEX_FULL 1; anything else: unknown. */
+    uint8_t duplex;
+    /* AUTONEG_DISABLE 0, AUTONEG_ENABLE 1. */
+    uint8_t autoneg;
+};
+
 /* The questions. Each function returns its answer, 0 or more, or -errno; all of them may block. */
 struct cioctl_backend {
     void *context;
@@ -52,6 +62,8 @@ struct cioctl_backend {
     int (*sysfs_carrier)(void *context, uint32_t ifindex, const char *ifname);
     /* RTM_GETLINK, IFLA_CARRIER: 1 or 0. */
     int (*netlink_carrier)(void *context, uint32_t ifindex);
+    /* ETHTOOL_GLINKSETTINGS. */
+    int (*settings)(void *context, const char *ifname, struct cioctl_settings *settings);
 };
 
 /* The kernel itself, for the network namespace of the calling thread. Close it with cioctl_kernel_close. */
@@ -118,6 +130,10 @@ struct cioctl_registers {
 int cioctl_read_registers(
     const struct cioctl_backend *backend, uint32_t ifindex, struct cioctl_registers *registers);
 
+/* What ethtool says of this interface's link. */
+int cioctl_read_settings(
+    const struct cioctl_backend *backend, uint32_t ifindex, struct cioctl_settings *settings);
+
 /* MARK: sweep.c */
 
 struct cioctl_sweep;
@@ -155,6 +171,9 @@ struct cioctl_registers_report {
     /* 0 or -errno; -ETIMEDOUT: the ioctl has not come back. */
     int result;
     struct cioctl_registers registers;
+    /* 0 or -errno, and what ethtool says; independent of the registers. */
+    int settings_result;
+    struct cioctl_settings settings;
     int64_t at_ns;
 };
 
