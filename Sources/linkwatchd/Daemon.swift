@@ -1,0 +1,348 @@
+/// linkwatchd itself: what comes in is put where it belongs, and what follows from it goes out.
+///
+///     rtnetlink ────> RtnlMonitor ──> InterfaceTable ──> Hub ──> subscribers
+///     PHY, driver ──> Sweep ──────────────^  ^
+///     clock, operator ───────────────────────┘
+///
+/// Everything here runs on the loop's thread and none of it waits for the kernel: what may block is asked by the sweep's.
+import Configuration
+import Glibc
+import LinkState
+import LinuxSystem
+import MIIRegisters
+import Monitor
+import RtnlMonitor
+import SystemPackage
+import Varlink
+
+final class Daemon: HubSource {
+    let rtnl: RtnlMonitor
+    let interfaces: InterfaceTable
+    private(set) var ports: Ports
+    private(set) lazy var hub = Hub(loop: loop, source: self)
+
+    private let loop: EventLoop
+    private let sweep: Sweep
+    private let server: VarlinkServer
+    private let arguments: Arguments
+    private var configuration: MonitorConfiguration
+    private let capabilities: Capabilities
+    private let startedRealtimeNs = Clock.realtimeNs()
+    private var reloads = 0
+    private var reloadError: String?
+    private var resyncs = 0
+
+    /// What is still to be offered; nil once it is.
+    private var listener: ListeningSocket?
+    private var armed: (timer: EventLoop.TimerID, atNs: Int64)?
+    private var arePortsOutdated = false
+    private var isOverLimit = false
+    /// The requests for details that are under way, by number.
+    private var requests: [UInt64: DetailsRequest] = [:]
+    /// Those that wait for one of them to end.
+    private var waitingRequests: [DetailsRequest] = []
+
+    /// A port whose registers are to be read, and who waits for them.
+    private struct DetailsRequest {
+        var ifindex: Int32
+        /// Nil: nobody but the table.
+        var reply: ((Result<RegisterFile, Errno>) -> Void)?
+    }
+
+    /// How many requests of clients wait at most.
+    private static let waitingMax = 1024
+
+    /// The loop's signals must be blocked already, and all privileges dropped: a thread starts here.
+    init(
+        _ loop: EventLoop, _ arguments: Arguments, _ configuration: MonitorConfiguration, capabilities: Capabilities
+    ) throws {
+        self.loop = loop
+        self.arguments = arguments
+        self.configuration = configuration
+        self.capabilities = capabilities
+        rtnl = try RtnlMonitor(
+            options: RtnlMonitor.Options(
+                routes: tracking(configuration), receiveBufferBytes: Int32(clamping: configuration.receiveBuffer)))
+        interfaces = InterfaceTable(configuration, realtimeNs: Clock.realtimeNs)
+        ports = Ports(mayReadRegisters: capabilities.contains(.netAdmin))
+        var limits = VarlinkServer.Limits()
+        limits.clientsMax = configuration.socket.maxClients
+        limits.clientsPerUserMax = configuration.socket.maxClientsPerUid
+        limits.queuedBytesMax = configuration.socket.queueLimit
+        let info = VarlinkServiceInfo(
+            vendor: "linkwatch", product: "linkwatchd", version: Linkwatchd.version, url: Linkwatchd.url)
+        server = VarlinkServer(loop: loop, info: info, limits: limits)
+        var options = SweepOptions()
+        options.miiIntervalNs = configuration.miiIntervalNs
+        options.driverIntervalNs = configuration.probeIntervalNs
+        options.realtimePriority = arguments.realtimePriority ?? 0
+        sweep = try Sweep(options)
+        if let error = sweep.realtimeError { Log.warning("the probing thread is not SCHED_RR: \(error)") }
+    }
+
+    /// Watches, and offers the service once everything has been read, until a signal ends it.
+    ///
+    /// - Throws: what epoll says.
+    func run(_ listener: ListeningSocket) throws {
+        server.add(try makeInterface())
+        interfaces.publish = { [unowned self] in publish($0) }
+        for fd in rtnl.descriptors {
+            try loop.watch(fd, .readable) { [unowned self] _ in
+                let nowNs = Clock.monotonicNs()
+                take(rtnl.handleReadable(fd, nowNs: nowNs), nowNs: nowNs)
+            }
+        }
+        try loop.watch(sweep.notifyDescriptor, .readable) { [unowned self] _ in drainSweep() }
+        try loop.watch(sweep.watchdogDescriptor, .readable) { [unowned self] _ in
+            sweep.handleWatchdog()
+            drainSweep()
+        }
+        self.listener = listener
+        let nowNs = Clock.monotonicNs()
+        take(rtnl.start(nowNs: nowNs), nowNs: nowNs)
+        try loop.run()
+        server.close()
+    }
+
+    /// SIGHUP reads the configuration again, the others end the daemon.
+    func handle(signal: CInt) {
+        if signal == SIGHUP {
+            _ = reload()
+        } else {
+            loop.stop()
+        }
+    }
+
+    // MARK: From rtnetlink
+
+    private func take(_ changes: [MirrorChange], nowNs: Int64) {
+        for change in changes {
+            switch change {
+            case .linkAdded(let link), .linkChanged(_, let link), .linkRenamed(_, let link):
+                interfaces.observed(link, nowNs: nowNs, driver: driverName)
+            case .linkRemoved(let link): interfaces.removed(link.ifindex, nowNs: nowNs)
+            case .routeAdded(let route), .routeChanged(_, let route):
+                hub.publish(route: RouteRecord(route), cause: "netlink", atNs: nowNs)
+            case .routeRemoved(let route):
+                hub.publish(route: RouteRecord(route, isThere: false), cause: "netlink", atNs: nowNs)
+            case .addressAdded, .addressChanged, .addressRemoved: break
+            case .resync: startResync(nowNs: nowNs)
+            case .synced: offer()
+            case .inconsistent(let isInconsistent):
+                Log.warning(
+                    isInconsistent
+                        ? "the kernel changes faster than it can be read: interfaces may be missing for now"
+                        : "the kernel has been read whole again")
+            }
+        }
+        finishStep()
+    }
+
+    private func startResync(nowNs: Int64) {
+        resyncs += 1
+        Log.notice("netlink messages were lost (\(resyncs)): asking the kernel again")
+        hub.publishResync(atNs: nowNs)
+    }
+
+    /// Everything has been read once: whoever connects from now on sees all of it.
+    private func offer() {
+        guard let listener else { return }
+        self.listener = nil
+        do {
+            try server.listen(listener)
+        } catch {
+            Log.error("cannot accept clients: \(error)")
+            return loop.stop()
+        }
+        Log.info("watching \(interfaces.states.count) interfaces, on \(listener.path ?? "the socket handed in")")
+        ServiceManager.notify("READY=1")
+    }
+
+    /// The driver of the device behind a port, from sysfs, which needs no lock of the kernel's.
+    private func driverName(_ link: Link) -> String? {
+        guard link.hasParentDevice else { return nil }
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let length = unsafe readlink("/sys/class/net/\(link.name)/device/driver", &buffer, buffer.count)
+        guard length > 0 else { return nil }
+        return String(decoding: buffer[..<length], as: UTF8.self).split(separator: "/").last.map(String.init)
+    }
+
+    // MARK: From the sweep
+
+    private func drainSweep() {
+        sweep.drain { report in
+            guard ports.current[report.ifindex] != nil else { return }
+            interfaces.probed(report)
+            wantDetails(report.ifindex)
+        } registers: { report in
+            finish(report)
+        }
+        finishStep()
+    }
+
+    /// Has the registers of a port read for the table.
+    private func wantDetails(_ ifindex: Int32) {
+        if waitingRequests.contains(where: { $0.ifindex == ifindex && $0.reply == nil }) { return }
+        waitingRequests.append(DetailsRequest(ifindex: ifindex))
+        sendRequests()
+    }
+
+    /// Has the registers of an interface read for a client.
+    func askRegisters(_ ifindex: Int32, reply: @escaping (Result<RegisterFile, Errno>) -> Void) {
+        guard waitingRequests.count < Self.waitingMax else { return reply(.failure(.resourceTemporarilyUnavailable)) }
+        waitingRequests.append(DetailsRequest(ifindex: ifindex, reply: reply))
+        sendRequests()
+    }
+
+    private func sendRequests() {
+        while let next = waitingRequests.first {
+            guard let id = try? sweep.requestRegisters(ifindex: next.ifindex) else {
+                // With none under way there is no end to wait for: every thread is stuck.
+                if requests.isEmpty {
+                    waitingRequests.removeFirst()
+                    next.reply?(.failure(.timedOut))
+                    continue
+                }
+                return
+            }
+            waitingRequests.removeFirst()
+            requests[id] = next
+        }
+    }
+
+    private func finish(_ report: RegistersReport) {
+        guard let request = requests.removeValue(forKey: report.id) else { return }
+        request.reply?(report.result)
+        interfaces.learned(report, isProbed: ports.current[report.ifindex]?.wantsMII == true)
+        sendRequests()
+    }
+
+    private func updatePorts(nowNs: Int64) {
+        arePortsOutdated = false
+        let (gone, overLimit) = ports.update(interfaces.states, limit: configuration.probeLimit)
+        do {
+            try sweep.setPorts(Array(ports.current.values))
+        } catch {
+            Log.error("cannot change which ports are probed: \(error)")
+        }
+        if (overLimit > 0) != isOverLimit {
+            isOverLimit = overLimit > 0
+            if isOverLimit { Log.warning("\(overLimit) ports are over probe-limit and are not probed") }
+        }
+        for ifindex in gone { interfaces.unprobed(ifindex, nowNs: nowNs) }
+    }
+
+    // MARK: Publishing
+
+    private func publish(_ publication: InterfaceTable.Publication) {
+        let state = publication.state
+        if publication.kind == .removed {
+            arePortsOutdated = arePortsOutdated || ports.current[state.link.ifindex] != nil
+        } else {
+            arePortsOutdated = arePortsOutdated || ports.isOutdated(by: state)
+        }
+        hub.publish(
+            publication.kind, cause: publication.cause, interface: record(state), formerName: publication.formerName,
+            atNs: publication.atNs)
+    }
+
+    /// The interface as it is published now.
+    func record(_ state: InterfaceState) -> InterfaceRecord {
+        let ifindex = state.link.ifindex
+        return state.record(nowNs: Clock.monotonicNs()) { source in
+            switch source {
+            case .mii: sweep.confirmedNs(ifindex: ifindex, source: .mii)
+            case .driver: sweep.confirmedNs(ifindex: ifindex, source: .driver)
+            default: nil
+            }
+        }
+    }
+
+    var generation: Int { rtnl.generation }
+
+    var routeRecords: [RouteRecord] { rtnl.routes.map { RouteRecord($0) } }
+
+    func firstRecord(from ifindex: Int) -> InterfaceRecord? {
+        Int32(exactly: ifindex).flatMap(interfaces.first).map(record)
+    }
+
+    func requestedNamesChanged() {
+        ports.requestedNames = hub.requestedNames
+        arePortsOutdated = true
+        finishStep()
+    }
+
+    // MARK: The end of every step
+
+    /// What a step may have left to do: other ports, another deadline.
+    private func finishStep() {
+        if arePortsOutdated { updatePorts(nowNs: Clock.monotonicNs()) }
+        let deadlines = [rtnl.nextDeadlineNs, interfaces.nextDeadlineNs].compactMap(\.self)
+        guard let nextNs = deadlines.min() else {
+            if let armed { loop.cancel(armed.timer) }
+            return armed = nil
+        }
+        guard nextNs != armed?.atNs else { return }
+        if let armed { loop.cancel(armed.timer) }
+        armed = (loop.schedule(atNs: nextNs) { [unowned self] in advance() }, nextNs)
+    }
+
+    private func advance() {
+        armed = nil
+        let nowNs = Clock.monotonicNs()
+        interfaces.advance(nowNs: nowNs)
+        take(rtnl.advance(nowNs: nowNs), nowNs: nowNs)
+    }
+
+    // MARK: From the operator
+
+    /// Reads the configuration again; a file that is refused changes nothing.
+    ///
+    /// - Returns: why it was refused.
+    func reload() -> String? {
+        do {
+            let new = try arguments.configuration()
+            let nowNs = Clock.monotonicNs()
+            warnOfRestart(new)
+            configuration = new
+            reloads += 1
+            reloadError = nil
+            try sweep.setIntervals(miiNs: new.miiIntervalNs, driverNs: new.probeIntervalNs)
+            interfaces.adopt(new, links: Array(rtnl.links.values), nowNs: nowNs, driver: driverName)
+            arePortsOutdated = true
+            finishStep()
+            Log.info("the configuration has been read again")
+            return nil
+        } catch {
+            reloadError = "\(error)"
+            for line in "\(error)".split(separator: "\n") { Log.error("reload: \(line)") }
+            return reloadError
+        }
+    }
+
+    /// Some things are settled at the start.
+    private func warnOfRestart(_ new: MonitorConfiguration) {
+        let settled: [(String, Bool)] = [
+            ("socket", new.socket != configuration.socket),
+            ("routes", tracking(new) != tracking(configuration)),
+            ("receive-buffer", new.receiveBuffer != configuration.receiveBuffer),
+            ("history", new.historySize != configuration.historySize),
+        ]
+        for (name, isChanged) in settled where isChanged {
+            Log.warning("reload: the change of \(name) takes effect when linkwatchd is started again")
+        }
+    }
+
+    var statistics: StatisticsRecord {
+        let netlink = rtnl.statistics
+        return StatisticsRecord(
+            version: Linkwatchd.version, startedRealtimeUsec: startedRealtimeNs / 1000, generation: rtnl.generation,
+            seq: hub.seq, interfaces: interfaces.states.count, routes: rtnl.routes.count,
+            subscribers: hub.subscriberCount, overflows: hub.overflows, events: hub.seq,
+            netlinkMessages: netlink.messages, netlinkIgnored: netlink.ignored,
+            netlinkMalformed: netlink.malformed + netlink.foreign, netlinkOverruns: netlink.overruns, resyncs: resyncs,
+            dumpRetries: netlink.dumpRetries, inconsistent: rtnl.isInconsistent,
+            mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)),
+            reloads: reloads, reloadError: reloadError, capabilities: capabilities.names)
+    }
+}

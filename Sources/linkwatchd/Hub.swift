@@ -1,0 +1,219 @@
+/// Subscribers, and what each still has to be told.
+///
+/// A subscriber gets a snapshot, `synced`, then changes. An event is encoded once and the same bytes go to everyone who
+/// wants it. A snapshot is sent as fast as its reader takes it: interface by interface in the order of ifindex, with a
+/// mark at the next one. A change behind the mark is sent, one ahead of it will be in the snapshot. A subscriber that
+/// cannot keep up loses nothing but the steps in between: what does not fit its queue is dropped, and once it has read
+/// what was queued it gets `overflow` and a snapshot again. So nobody waits for it, and it costs its queue and no more.
+import LinuxSystem
+import Monitor
+import Varlink
+
+/// Where the hub finds what there is.
+protocol HubSource: AnyObject {
+    /// The kernel mirror's generation.
+    var generation: Int { get }
+    /// All tracked routes.
+    var routeRecords: [RouteRecord] { get }
+    /// The first interface with at least this ifindex; nil: none.
+    func firstRecord(from ifindex: Int) -> InterfaceRecord?
+    /// The set of names that subscribers asked for may have changed.
+    func requestedNamesChanged()
+}
+
+final class Hub {
+    private final class Subscriber {
+        enum Phase {
+            /// The snapshot goes on with this ifindex.
+            case interfaces(from: Int)
+            /// The snapshot goes on with this route.
+            case routes(from: Int)
+            /// All is sent; changes follow.
+            case live
+            /// Its queue was full; all is sent anew when it has been read.
+            case behind
+        }
+
+        let call: VarlinkCall
+        /// The names it wants, all without it.
+        let names: Set<String>?
+        let wantsRoutes: Bool
+        let heartbeatNs: Int64?
+        var phase = Phase.interfaces(from: 0)
+        var heartbeat: EventLoop.TimerID?
+
+        init(_ call: VarlinkCall, names: Set<String>?, wantsRoutes: Bool, heartbeatNs: Int64?) {
+            self.call = call
+            self.names = names
+            self.wantsRoutes = wantsRoutes
+            self.heartbeatNs = heartbeatNs
+        }
+
+        func wants(_ interfaceNames: [String]) -> Bool {
+            guard let names else { return true }
+            return interfaceNames.contains(where: names.contains)
+        }
+    }
+
+    private let loop: EventLoop
+    private unowned let source: any HubSource
+    private var subscribers: [ObjectIdentifier: Subscriber] = [:]
+    /// The number of the last event.
+    private(set) var seq = 0
+    /// How often a subscriber's queue was full.
+    private(set) var overflows = 0
+
+    init(loop: EventLoop, source: any HubSource) {
+        self.loop = loop
+        self.source = source
+    }
+
+    var subscriberCount: Int { subscribers.count }
+
+    /// The names that subscribers asked for.
+    var requestedNames: Set<String> {
+        subscribers.values.reduce(into: []) { $0.formUnion($1.names ?? []) }
+    }
+
+    // MARK: Subscribing
+
+    /// Takes a `Watch` call; its parameters are in range.
+    func subscribe(_ call: VarlinkCall, names: Set<String>?, wantsRoutes: Bool, heartbeatNs: Int64?) {
+        let subscriber = Subscriber(call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
+        subscribers[ObjectIdentifier(call)] = subscriber
+        call.onDrained = { [unowned self, unowned subscriber] in resume(subscriber) }
+        call.onClosed = { [unowned self, unowned call] in unsubscribe(call) }
+        if names != nil { source.requestedNamesChanged() }
+        pump(subscriber)
+        scheduleHeartbeat(subscriber, atNs: Clock.monotonicNs())
+    }
+
+    private func unsubscribe(_ call: VarlinkCall) {
+        guard let subscriber = subscribers.removeValue(forKey: ObjectIdentifier(call)) else { return }
+        if let timer = subscriber.heartbeat { loop.cancel(timer) }
+        if subscriber.names != nil { source.requestedNamesChanged() }
+    }
+
+    /// The subscriber has read all that was queued.
+    private func resume(_ subscriber: Subscriber) {
+        if case .behind = subscriber.phase {
+            _ = subscriber.call.send(encode(.overflow, cause: "slow reader", nowNs: Clock.monotonicNs()))
+            subscriber.phase = .interfaces(from: 0)
+        }
+        pump(subscriber)
+    }
+
+    /// Sends as much of the snapshot as the queue takes.
+    private func pump(_ subscriber: Subscriber) {
+        let nowNs = Clock.monotonicNs()
+        while case .interfaces(let from) = subscriber.phase {
+            guard let record = source.firstRecord(from: from) else {
+                subscriber.phase = .routes(from: 0)
+                break
+            }
+            if subscriber.wants(record.names) {
+                let event = encode(.snapshot, cause: "snapshot", interface: record, nowNs: nowNs)
+                guard subscriber.call.send(event) else { return }
+            }
+            subscriber.phase = .interfaces(from: record.ifindex + 1)
+        }
+        guard case .routes(let from) = subscriber.phase else { return }
+        let routes = subscriber.wantsRoutes ? source.routeRecords : []
+        for (index, route) in routes.enumerated().dropFirst(from) {
+            guard subscriber.call.send(encode(.snapshot, cause: "snapshot", route: route, nowNs: nowNs)) else {
+                subscriber.phase = .routes(from: index)
+                return
+            }
+        }
+        guard subscriber.call.send(encode(.synced, cause: "snapshot", nowNs: nowNs)) else {
+            subscriber.phase = .routes(from: routes.count)
+            return
+        }
+        subscriber.phase = .live
+    }
+
+    // MARK: Publishing
+
+    /// Tells of an interface.
+    ///
+    /// - Parameter formerName: its name before, for those who asked for that.
+    func publish(
+        _ kind: EventKind, cause: String, interface record: InterfaceRecord, formerName: String? = nil, atNs: Int64
+    ) {
+        let names = record.names + (formerName.map { [$0] } ?? [])
+        fanOut(encode(kind, cause: cause, interface: record, nowNs: atNs)) { subscriber in
+            guard subscriber.wants(names) else { return false }
+            switch subscriber.phase {
+            case .interfaces(let from): return record.ifindex < from
+            case .routes, .live: return true
+            case .behind: return false
+            }
+        }
+    }
+
+    /// Tells of a route.
+    func publish(route record: RouteRecord, cause: String, atNs: Int64) {
+        fanOut(encode(.route, cause: cause, route: record, nowNs: atNs)) { subscriber in
+            guard subscriber.wantsRoutes else { return false }
+            switch subscriber.phase {
+            case .interfaces, .behind: return false
+            // A snapshot of routes that waits for its reader is begun anew, as routes have no order to compare with.
+            case .routes(let from):
+                if from > 0 { subscriber.phase = .routes(from: 0) }
+                return false
+            case .live: return true
+            }
+        }
+    }
+
+    /// Tells everyone that the mirror is being compared with the kernel.
+    func publishResync(atNs: Int64) {
+        fanOut(encode(.resync, cause: "netlink overrun", nowNs: atNs)) { subscriber in
+            if case .behind = subscriber.phase { false } else { true }
+        }
+    }
+
+    private func fanOut(_ message: @autoclosure () -> SharedBytes, to wants: (Subscriber) -> Bool) {
+        seq += 1
+        var encoded: SharedBytes?
+        for subscriber in subscribers.values where wants(subscriber) {
+            let bytes = encoded ?? message()
+            encoded = bytes
+            if subscriber.call.isOpen, !subscriber.call.send(bytes) {
+                subscriber.phase = .behind
+                overflows += 1
+            }
+        }
+    }
+
+    // MARK: Heartbeats
+
+    private func scheduleHeartbeat(_ subscriber: Subscriber, atNs: Int64) {
+        guard let intervalNs = subscriber.heartbeatNs else { return }
+        subscriber.heartbeat = loop.schedule(atNs: atNs + intervalNs) { [unowned self, weak subscriber] in
+            guard let subscriber, subscriber.call.isOpen else { return }
+            let nowNs = Clock.monotonicNs()
+            if case .live = subscriber.phase, subscriber.call.queuedBytes == 0 {
+                _ = subscriber.call.send(encode(.heartbeat, cause: "timer", nowNs: nowNs))
+            }
+            // On the grid, unless the process was stopped for longer than that.
+            scheduleHeartbeat(subscriber, atNs: max(atNs + intervalNs, nowNs - intervalNs))
+        }
+    }
+
+    // MARK: Encoding
+
+    private func encode(
+        _ kind: EventKind, cause: String, interface: InterfaceRecord? = nil, route: RouteRecord? = nil, nowNs: Int64
+    ) -> SharedBytes {
+        let event = EventRecord(
+            seq: seq, generation: source.generation, kind: kind, cause: cause, monotonicUsec: nowNs / 1000,
+            realtimeUsec: (Clock.realtimeNs() - Clock.monotonicNs() + nowNs) / 1000, interface: interface, route: route)
+        return event.reply
+    }
+}
+
+extension InterfaceRecord {
+    /// All names by which a subscriber may know it.
+    var names: [String] { [ifname] + altnames }
+}

@@ -1,0 +1,53 @@
+/// Everything linkwatchd knows of one interface: the kernel's attributes, the evidence and the verdict, what the PHY's
+/// registers say, and what has happened to it.
+import Configuration
+import LinkState
+import MIIRegisters
+import RtnlMonitor
+
+struct InterfaceState {
+    /// What rtnetlink says.
+    var link: Link
+    /// What follows from the evidence.
+    var verdict: Verdict
+    /// What has happened.
+    var history: History
+    /// The kernel driver's name; nil: none, as for a virtual interface.
+    var driver: String?
+    /// The PHY's registers when they were last read whole.
+    var registers: PHYStatus?
+    /// Speed, duplex and autonegotiation by ethtool, when it was last asked.
+    var settings: LinkSettings?
+    /// What the configuration says of it.
+    var policy: InterfacePolicy
+    /// How often the raw state has changed.
+    var transitions = 0
+
+    init(_ link: Link, policy: InterfacePolicy, historySize: Int) {
+        self.link = link
+        self.policy = policy
+        verdict = Verdict(policy: policy.settle)
+        history = History(capacity: historySize)
+    }
+}
+
+extension Link {
+    /// What one rtnetlink message says, as readings.
+    var readings: [(EvidenceSource, Reading, detail: String)] {
+        let isCarrierUp = carrier ?? flags.contains(.lowerUp)
+        return [
+            (.admin, .state(flags.contains(.up) ? .up : .down), detail: ""),
+            (.carrier, .state(isCarrierUp ? .up : .down), detail: ""),
+            operStateReading,
+        ]
+    }
+
+    /// The RFC 2863 state as a reading: `UNKNOWN` is a driver that does not maintain it, and says nothing.
+    private var operStateReading: (EvidenceSource, Reading, detail: String) {
+        switch operState {
+        case .up: (.operstate, .state(.up), detail: "")
+        case .unknown: (.operstate, .unsupported(detail: "unknown"), detail: "")
+        default: (.operstate, .state(.down), detail: operState.name.lowercased())
+        }
+    }
+}

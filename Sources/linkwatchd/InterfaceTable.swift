@@ -1,0 +1,257 @@
+/// All interfaces by ifindex, and what to tell of them.
+///
+/// Readings come in from two sides, rtnetlink and the sweep; each is taken as one step, and what the step changed is told
+/// through `publish` while the table shows exactly the state after it. No I/O, and no clock: whoever calls says when.
+import Configuration
+import LinkState
+import MIIRegisters
+import Monitor
+import RtnlMonitor
+
+final class InterfaceTable {
+    /// One thing to tell.
+    struct Publication {
+        var kind: EventKind
+        /// Which input made it so: `netlink`, `mii`, `driver`, `timer` or `config`.
+        var cause: String
+        /// The interface after the change; before it, for `removed`.
+        var state: InterfaceState
+        /// The name before, for `renamed`.
+        var formerName: String?
+        /// When it was seen, CLOCK_MONOTONIC.
+        var atNs: Int64
+    }
+
+    /// Called for each change, in order.
+    var publish: (Publication) -> Void = { _ in }
+
+    private(set) var states: [Int32: InterfaceState] = [:]
+    /// The ifindexes in order, for those who go through the table in steps.
+    private var order: [Int32] = []
+    /// What happened to interfaces that are gone, the newest last.
+    private var departed: [TransitionRecord] = []
+    private var configuration: MonitorConfiguration
+    /// The interfaces that wait for a hold, a suppression or a stale word to end.
+    private var deadlines: [Int32: Int64] = [:]
+    /// The wall clock, for the history.
+    private let realtimeNs: () -> Int64
+
+    init(_ configuration: MonitorConfiguration, realtimeNs: @escaping () -> Int64) {
+        self.configuration = configuration
+        self.realtimeNs = realtimeNs
+    }
+
+    /// The next instant at which `advance` has something to do; nil: none.
+    var nextDeadlineNs: Int64? { deadlines.values.min() }
+
+    /// How many transitions of interfaces that are gone are remembered.
+    private static let departedMax = 1024
+
+    // MARK: Looking
+
+    /// All of them, by ifindex.
+    var sorted: [InterfaceState] { order.compactMap { states[$0] } }
+
+    /// The first one with at least this ifindex.
+    func first(from ifindex: Int32) -> InterfaceState? {
+        var low = 0
+        var high = order.count
+        while low < high {
+            let middle = (low + high) / 2
+            if order[middle] < ifindex { low = middle + 1 } else { high = middle }
+        }
+        return low < order.count ? states[order[low]] : nil
+    }
+
+    /// The one with this name or alternative name.
+    func named(_ name: String) -> InterfaceState? {
+        states.values.first { $0.link.name == name } ?? states.values.first { $0.link.altnames.contains(name) }
+    }
+
+    /// Whether there is, or was, an interface of this name.
+    func hasHistory(of name: String) -> Bool {
+        named(name) != nil || departed.contains { $0.ifname == name }
+    }
+
+    /// What is remembered of one interface or of all, the newest last.
+    func transitions(of name: String?) -> [TransitionRecord] {
+        var all = departed.filter { name == nil || $0.ifname == name }
+        for state in name.map({ named($0).map { [$0] } ?? [] }) ?? Array(states.values) {
+            all += state.history.entries.map { TransitionRecord($0, ifindex: state.link.ifindex) }
+        }
+        return all.sorted { $0.monotonicUsec < $1.monotonicUsec }
+    }
+
+    // MARK: From rtnetlink
+
+    /// An interface has appeared, or its attributes have changed.
+    ///
+    /// - Parameter driver: finds its driver's name; asked once.
+    func observed(_ link: Link, nowNs: Int64, driver: (Link) -> String?) {
+        let policy = configuration.policy(forInterface: link.name, altnames: link.altnames)
+        if policy.isIgnored {
+            removed(link.ifindex, nowNs: nowNs)
+        } else if states[link.ifindex] == nil {
+            added(link, policy: policy, driver: driver(link), nowNs: nowNs)
+        } else {
+            changed(link, policy: policy, nowNs: nowNs)
+        }
+    }
+
+    private func added(_ link: Link, policy: InterfacePolicy, driver: String?, nowNs: Int64) {
+        var state = InterfaceState(link, policy: policy, historySize: configuration.historySize)
+        state.driver = driver
+        let changes = state.verdict.observe(link.readings + Self.withoutProbes("not probed"), nowNs: nowNs)
+        let place = order.firstIndex { $0 > link.ifindex } ?? order.count
+        order.insert(link.ifindex, at: place)
+        record(.added, in: &state, nowNs: nowNs)
+        note(changes, in: &state, nowNs: nowNs)
+        // What it was found in is no transition.
+        state.transitions = 0
+        store(state)
+        publish(Publication(kind: .added, cause: "netlink", state: state, atNs: nowNs))
+    }
+
+    private func changed(_ link: Link, policy: InterfacePolicy, nowNs: Int64) {
+        guard var state = states[link.ifindex] else { return }
+        let formerName = state.link.name
+        let wasUp = state.link.flags.contains(.up)
+        let isSameLink = state.link == link
+        state.link = link
+        var changes = state.verdict.observe(link.readings, nowNs: nowNs)
+        if wasUp, !link.flags.contains(.up) {
+            // A port that is switched off is not probed, and its PHY may be switched off as well.
+            changes += state.verdict.observe(Self.withoutProbes("administratively down"), nowNs: nowNs)
+        }
+        if policy != state.policy {
+            state.policy = policy
+            changes += state.verdict.adopt(policy.settle, nowNs: nowNs)
+        }
+        if formerName != link.name {
+            record(.renamed(from: formerName), in: &state, nowNs: nowNs)
+        }
+        note(changes, in: &state, nowNs: nowNs)
+        store(state)
+        if formerName != link.name {
+            publish(
+                Publication(kind: .renamed, cause: "netlink", state: state, formerName: formerName, atNs: nowNs))
+        } else if !isSameLink || !changes.isEmpty {
+            publish(Publication(kind: .changed, cause: "netlink", state: state, atNs: nowNs))
+        }
+    }
+
+    /// The interface is gone: deleted, or moved to another network namespace.
+    func removed(_ ifindex: Int32, nowNs: Int64) {
+        deadlines[ifindex] = nil
+        guard var state = states.removeValue(forKey: ifindex) else { return }
+        order.removeAll { $0 == ifindex }
+        record(.removed, in: &state, nowNs: nowNs)
+        departed += state.history.entries.suffix(Self.departedMax).map { TransitionRecord($0, ifindex: ifindex) }
+        departed.removeFirst(max(0, departed.count - Self.departedMax))
+        publish(Publication(kind: .removed, cause: "netlink", state: state, atNs: nowNs))
+    }
+
+    /// What the probes of a port that is not probed say.
+    private static func withoutProbes(_ why: String) -> [(EvidenceSource, Reading, detail: String)] {
+        [(.mii, .unsupported(detail: why), detail: ""), (.driver, .unsupported(detail: why), detail: "")]
+    }
+
+    // MARK: From the sweep
+
+    /// A probe has something new to say.
+    func probed(_ report: SweepReport) {
+        let source: EvidenceSource = report.source == .mii ? .mii : .driver
+        guard var state = states[report.ifindex], state.link.flags.contains(.up) else { return }
+        var changes: [Verdict.Change] = []
+        if report.drops > 0 {
+            changes += state.verdict.latchedDrops(Int(report.drops), nowNs: report.atNs)
+        }
+        changes += state.verdict.observe(source, report.reading, detail: report.detail, nowNs: report.atNs)
+        conclude(changes, cause: source.name, state: state, nowNs: report.atNs)
+    }
+
+    /// A port has left the sweep: its probes have nothing to say any more.
+    func unprobed(_ ifindex: Int32, nowNs: Int64) {
+        guard var state = states[ifindex] else { return }
+        let changes = state.verdict.observe(Self.withoutProbes("not probed"), nowNs: nowNs)
+        conclude(changes, cause: "config", state: state, nowNs: nowNs)
+    }
+
+    /// A port's registers were read, and ethtool was asked.
+    ///
+    /// - Parameter isProbed: whether the port's PHY is of interest; without, only a client was.
+    func learned(_ report: RegistersReport, isProbed: Bool) {
+        guard isProbed || report.settings != nil, var state = states[report.ifindex] else { return }
+        let phy = isProbed ? try? PHYStatus(report.result.get()) : nil
+        guard phy?.registers.all != state.registers?.registers.all || report.settings != state.settings else { return }
+        state.registers = phy
+        state.settings = report.settings
+        store(state)
+        publish(Publication(kind: .changed, cause: "mii", state: state, atNs: report.atNs))
+    }
+
+    // MARK: From the clock and the operator
+
+    /// Lets time pass.
+    func advance(nowNs: Int64) {
+        for (ifindex, deadlineNs) in deadlines where deadlineNs <= nowNs {
+            guard var state = states[ifindex] else { continue }
+            let changes = state.verdict.advance(nowNs: nowNs)
+            conclude(changes, cause: "timer", state: state, nowNs: nowNs)
+        }
+    }
+
+    /// Takes a new configuration; counters, history and evidence stay.
+    ///
+    /// - Parameter links: all links of the kernel: those that were left out may be wanted now.
+    func adopt(_ new: MonitorConfiguration, links: [Link], nowNs: Int64, driver: (Link) -> String?) {
+        configuration = new
+        for link in links { observed(link, nowNs: nowNs, driver: driver) }
+    }
+
+    // MARK: What every step ends with
+
+    private func conclude(_ changes: [Verdict.Change], cause: String, state: InterfaceState, nowNs: Int64) {
+        var state = state
+        note(changes, in: &state, nowNs: nowNs)
+        store(state)
+        guard !changes.isEmpty else { return }
+        let isBlink = changes.contains { if case .latchedDrops = $0 { true } else { false } }
+        publish(Publication(kind: isBlink ? .flap : .changed, cause: cause, state: state, atNs: nowNs))
+    }
+
+    private func note(_ changes: [Verdict.Change], in state: inout InterfaceState, nowNs: Int64) {
+        for change in changes {
+            switch change {
+            case .raw(let raw, let reason):
+                state.transitions += 1
+                record(.raw(raw, reason: reason), in: &state, nowNs: nowNs)
+            case .settled(let settled): record(.settled(settled), in: &state, nowNs: nowNs)
+            case .latchedDrops(let count): record(.flap(latchedDrops: count), in: &state, nowNs: nowNs)
+            case .evidence: break
+            }
+        }
+    }
+
+    private func record(_ kind: History.Entry.Kind, in state: inout InterfaceState, nowNs: Int64) {
+        state.history.append(
+            History.Entry(kind: kind, ifname: state.link.name, monotonicNs: nowNs, realtimeNs: realtimeNs()))
+    }
+
+    private func store(_ state: InterfaceState) {
+        states[state.link.ifindex] = state
+        deadlines[state.link.ifindex] = state.verdict.nextDeadlineNs
+    }
+}
+
+extension SweepReport {
+    /// What the probe says, as a reading.
+    fileprivate var reading: Reading {
+        switch outcome {
+        case .up: .state(.up)
+        case .down: .state(.down)
+        case .unsupported: .unsupported(detail: detail)
+        case .failed: .failed(detail: detail)
+        }
+    }
+}

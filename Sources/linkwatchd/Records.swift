@@ -1,0 +1,115 @@
+/// What is known, in the words in which it is published.
+import LinkState
+import MIIRegisters
+import Monitor
+import RtnlMonitor
+
+extension InterfaceState {
+    /// The interface as it is published.
+    ///
+    /// - Parameter confirmedNs: when a source that is polled last confirmed its word; the verdict is told of changes only.
+    func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
+        var evidence: [String: EvidenceRecord] = [:]
+        for source in EvidenceSource.allCases {
+            evidence[source.name] = EvidenceRecord(verdict[source], polledNs: confirmedNs(source))
+        }
+        let phy = registers
+        return InterfaceRecord(
+            ifindex: Int(link.ifindex), ifname: link.name, altnames: link.altnames,
+            kind: link.kind.isEmpty ? nil : link.kind, driver: driver, address: link.address?.description,
+            mtu: Int(link.mtu), master: link.master == 0 ? nil : Int(link.master),
+            link: link.link == 0 ? nil : Int(link.link), flags: link.flags.names, operstate: link.operState.name,
+            state: verdict.settledState.name, rawState: verdict.rawState.name, reason: verdict.reason?.name,
+            since: verdict.settledSinceNs / 1000, evidence: evidence, mii: phy.map(MIIRecord.init),
+            speed: speed, duplex: duplex, autoneg: autoneg,
+            duplexMismatchSuspected: phy?.duplexMismatchSuspected ?? false, carrierChanges: Int(link.carrierChanges),
+            flaps: verdict.flaps, transitions: transitions, dampening: dampening(nowNs: nowNs),
+            disagreement: verdict.disagreement, conditions: verdict.conditions)
+    }
+
+    private var isUp: Bool { verdict.rawState == .up }
+    /// Up to 1 Gb/s the registers know best; above it, and without registers, ethtool does.
+    private var speed: Int? {
+        guard isUp else { return nil }
+        if let speed = settings?.speed, speed > 1000 { return speed }
+        return registers?.speed ?? settings?.speed
+    }
+    private var duplex: String? {
+        guard isUp else { return nil }
+        if let speed = settings?.speed, speed > 1000 { return settings?.duplex }
+        return registers?.duplex ?? settings?.duplex
+    }
+    private var autoneg: Bool? { registers?.autoneg ?? settings?.autoneg }
+
+    private func dampening(nowNs: Int64) -> DampeningRecord? {
+        guard let policy = policy.settle.dampening else { return nil }
+        let dampening = verdict.dampening
+        return DampeningRecord(
+            penalty: Int(dampening.penalty(policy, nowNs: nowNs)), suppressed: dampening.isSuppressed,
+            reuseUsec: dampening.isSuppressed ? dampening.reuseAtNs(policy) / 1000 : nil)
+    }
+}
+
+extension EvidenceRecord {
+    init(_ word: Evidence, polledNs: Int64?) {
+        let confirmedNs = max(word.confirmedNs, word.last == nil || word.isStale ? 0 : polledNs ?? 0)
+        self.init(
+            state: word.name, last: word.isStale ? word.last?.name : nil, counted: word.counts,
+            confirmedUsec: confirmedNs == 0 ? nil : confirmedNs / 1000, detail: word.detail.isEmpty ? nil : word.detail)
+    }
+}
+
+extension MIIRecord {
+    init(_ phy: PHYStatus) {
+        let registers = phy.registers
+        self.init(
+            phy: Int(registers.phy), bmcr: Int(registers[0]), bmsr: Int(registers[1]),
+            phyId: Int(registers[2]) << 16 | Int(registers[3]), link: phy.link, autoneg: phy.autoneg,
+            autonegComplete: phy.autonegComplete, remoteFault: phy.remoteFault, isolate: phy.isolate,
+            loopback: phy.loopback, powerDown: phy.powerDown, advertised: phy.advertised.map(\.rawValue),
+            partner: phy.partner.map(\.rawValue), speed: phy.speed, duplex: phy.duplex,
+            duplexMismatchSuspected: phy.duplexMismatchSuspected)
+    }
+}
+
+extension RouteRecord {
+    /// - Parameter isThere: false for a route that has gone.
+    init(_ route: Route, isThere: Bool = true) {
+        self.init(
+            dst: route.key.destination.description, table: Int(route.key.table), protocol: Int(route.routeProtocol),
+            metric: Int(route.key.metric), type: route.typeName,
+            gateways: route.hops.compactMap { $0.gateway?.description },
+            ifindexes: route.hops.map { Int($0.ifindex) }.filter { $0 != 0 }, present: isThere && route.isUsable,
+            inferred: route.isInferred)
+    }
+}
+
+extension TransitionRecord {
+    init(_ entry: History.Entry, ifindex: Int32) {
+        var scope = ""
+        var state: String?
+        var reason: String?
+        switch entry.kind {
+        case .raw(let raw, let source): (scope, state, reason) = ("raw", raw.name, source?.name)
+        case .settled(let settled): (scope, state) = ("settled", settled.name)
+        case .flap(let drops): (scope, reason) = ("flap", String(drops))
+        case .added: scope = "added"
+        case .renamed(let former): (scope, reason) = ("renamed", former)
+        case .removed: scope = "removed"
+        }
+        self.init(
+            ifindex: Int(ifindex), ifname: entry.ifname, scope: scope, state: state, reason: reason,
+            monotonicUsec: entry.monotonicNs / 1000, realtimeUsec: entry.realtimeNs / 1000)
+    }
+}
+
+extension ProbeRecord {
+    init(_ statistics: ProbeStatistics) {
+        self.init(
+            ports: statistics.ports, intervalUsec: Int(statistics.intervalNs / 1000),
+            polls: Int(clamping: statistics.polls), ioctls: Int(clamping: statistics.ioctls),
+            overruns: Int(clamping: statistics.overruns), staleMs: Int(statistics.stuckNs / 1_000_000),
+            latencyMaxUsec: Int(statistics.latencyMaxNs / 1000), latencySumUsec: Int(statistics.latencySumNs / 1000),
+            latency: statistics.latency.map { BucketRecord(le: $0.atMostUsec, count: Int(clamping: $0.count)) })
+    }
+}
