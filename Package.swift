@@ -19,6 +19,7 @@ let targets: [Target] = [
     .target(name: "CLinux", cSettings: strictC),
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .target(name: "CToml"),
+    .testTarget(name: "CommandLineTests", dependencies: ["Monitor", "linkwatch"], swiftSettings: strict),
     .target(name: "Configuration", dependencies: ["CToml", "LinkState"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
@@ -41,7 +42,7 @@ let targets: [Target] = [
     .executableTarget(
         name: "linkwatch",
         dependencies: [
-            "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
+            "Configuration", "LinkState", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: strict),

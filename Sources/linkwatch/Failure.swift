@@ -1,0 +1,33 @@
+/// How linkwatch ends when it does not end well: one line, and a status that a script can tell apart.
+///
+/// The numbers are those of `sysexits.h`, as linkwatch(1) lists them.
+
+/// The exit statuses.
+enum ExitStatus: Int32 {
+    /// `wait` ran into its timeout.
+    case timeout = 1
+    /// There is no such interface, or it has no such registers. The corresponding C constant is `EX_NOINPUT`.
+    case noInterface = 66
+    /// No daemon answers on the socket. The corresponding C constant is `EX_UNAVAILABLE`.
+    case unavailable = 69
+    /// The daemon said something that this program does not understand. The corresponding C constant is `EX_SOFTWARE`.
+    case software = 70
+    /// The kernel refused a request. The corresponding C constant is `EX_OSERR`.
+    case system = 71
+    /// The output could not be written. The corresponding C constant is `EX_IOERR`.
+    case output = 74
+}
+
+/// An end with one line on standard error.
+struct Failure: Error {
+    var status: ExitStatus
+    var message: String
+
+    init(_ status: ExitStatus, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+}
+
+/// An end with nothing more to say, status 0: whoever read the output has gone.
+struct Finished: Error {}

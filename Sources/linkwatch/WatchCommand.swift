@@ -1,0 +1,55 @@
+/// `linkwatch watch`: the snapshot, and then a line for everything that happens, until it is interrupted.
+import ArgumentParser
+import Glibc
+import Monitor
+
+struct WatchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch",
+        abstract: "Print a line for everything that happens to the interfaces.",
+        discussion:
+            "First comes the state of each, then `synced`, then what changes. An interrupt ends it with status 0.")
+
+    @Argument(
+        help: ArgumentHelp("The interfaces to watch; without any, all.", valueName: "ifname"),
+        completion: InterfaceNames.completion)
+    var names: [String] = []
+
+    @Flag(help: "Watch the tracked routes as well.")
+    var routes = false
+
+    @Flag(help: "When the daemon goes away, wait for it and go on.")
+    var reconnect = false
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() throws {
+        endOnInterrupt()
+        var lines = EventLines(palette: Console.palette)
+        var connection = connection
+        while true {
+            do {
+                _ = try Daemon(connection).watch(names, routes: routes, deadlineNs: { nil }) { event in
+                    if format.json {
+                        try Console.print(event.json)
+                    } else if let line = lines.line(for: event) {
+                        try Console.print(line)
+                    }
+                    return true
+                }
+            } catch let failure as Failure where reconnect && failure.status == .unavailable {
+                Console.complain("\(failure.message); waiting for it")
+                lines = EventLines(palette: Console.palette)
+                connection.connectTimeout = Span(ns: Span.nsMax)
+            }
+        }
+    }
+
+    /// Every line is handed to the kernel whole, so there is nothing to finish first.
+    private func endOnInterrupt() {
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { _ in _exit(EXIT_SUCCESS) }
+        }
+    }
+}
