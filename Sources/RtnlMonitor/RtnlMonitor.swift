@@ -72,6 +72,8 @@ public final class RtnlMonitor {
     private var dump: Dump?
     private var sequence: UInt32 = 0
     private var unsynced: Set<DumpKind>
+    /// The kinds of which messages were lost, until what was waiting before is read.
+    private var lossy: Set<DumpKind> = []
     private var wasInconsistent = false
     private var lastRouteDump: (endedNs: Int64, tookNs: Int64) = (0, 0)
     private var lateRecheckNs: Int64?
@@ -214,19 +216,24 @@ extension RtnlMonitor {
 // MARK: - Events
 
 extension RtnlMonitor {
+    /// The most datagrams that are read beyond the budget to get behind a loss.
+    private static let backlogMax = 65536
+
     private func readEvents(
         _ socket: RtnlSocket, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
     ) {
-        for _ in 0..<options.budget {
+        var left = options.budget
+        while left > 0 || !lossy.isDisjoint(with: kinds) {
+            left -= 1
             switch Result(catching: { () throws(Errno) in try socket.receive(buffer) }) {
-            case .success(.nothing): return
+            case .success(.nothing): return drained(lossy.intersection(kinds), nowNs)
             case .success(.foreign): statistics.foreign += 1
             case .success(.datagram(let count)):
                 buffer.decode(count) { header, message in handleEvent(header, message, &changes) }
             case .success(.overrun), .failure:
-                overrun(kinds.intersection(mirrored), nowNs, &changes)
-                return
+                overrun(kinds.intersection(mirrored), &changes)
             }
+            if left < -Self.backlogMax { return }
         }
     }
 
@@ -237,11 +244,18 @@ extension RtnlMonitor {
         return kinds
     }
 
-    private func overrun(_ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+    private func overrun(_ kinds: Set<DumpKind>, _ changes: inout [MirrorChange]) {
         statistics.overruns += 1
         generation += 1
         unsynced.formUnion(kinds)
+        lossy.formUnion(kinds)
         changes.append(.resync(generation: generation))
+    }
+
+    /// What was waiting when messages were lost is older than the loss, and would be taken for newer than the dump: so the
+    /// dump comes after it. The kernel drops all further messages until the socket is empty, so this ends.
+    private func drained(_ kinds: Set<DumpKind>, _ nowNs: Int64) {
+        lossy.subtract(kinds)
         for kind in kinds {
             if queue.current?.kind == kind { dump?.isWhole = false } else { queue.want(kind, notBeforeNs: nowNs) }
         }

@@ -29,7 +29,7 @@ func inNamespace(_ body: @escaping () throws -> Void) throws {
         // Swift's Glibc has no unshare(2).
         guard let symbol = unsafe dlsym(nil, "unshare") else { throw Failure("no unshare") }
         let unshare = unsafe unsafeBitCast(symbol, to: (@convention(c) (CInt) -> CInt).self)
-        guard unsafe unshare(0x4000_0000 /* CLONE_NEWNET */) == 0 else { throw Errno(rawValue: errno) }
+        guard unshare(0x4000_0000 /* CLONE_NEWNET */) == 0 else { throw Errno(rawValue: errno) }
         try body()
     }
     var thread = pthread_t()
@@ -43,8 +43,17 @@ func inNamespace(_ body: @escaping () throws -> Void) throws {
             return nil
         }, argument)
     guard error == 0 else { throw Errno(rawValue: error) }
-    unsafe pthread_join(thread, nil)
+    pthread_join(thread, nil)
     if let failure = work.failure { throw failure }
+}
+
+/// The number of the calling thread, by which a program can name its namespace.
+func threadID() throws -> String {
+    var path = [CChar](repeating: 0, count: 64)
+    let count = path.count
+    let length = try Syscall.retry { unsafe readlink("/proc/thread-self", &path, count) }
+    let text = String(decoding: path.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return text.split(separator: "/").last.map(String.init) ?? ""
 }
 
 /// A program that runs beside the test.
@@ -61,7 +70,7 @@ final class Program {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_adddup2(&actions, file, 0)
         var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        defer { for word in unsafe argv { unsafe free(word) } }
+        defer { unsafe argv.forEach { unsafe free($0) } }
         var pid = pid_t()
         let error = unsafe posix_spawnp(&pid, arguments[0], &actions, nil, &argv, environ)
         guard error == 0 else { throw Errno(rawValue: error) }
@@ -98,7 +107,9 @@ final class Program {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let bytes = rest
-            let count = try Syscall.retry { unsafe bytes.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) } }
+            let count = try Syscall.retry {
+                unsafe bytes.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+            }
             rest = rest.dropFirst(count)
         }
         lseek(file, 0, SEEK_SET)
@@ -126,15 +137,23 @@ func sysctl(_ name: String, _ value: String) throws {
 }
 
 extension RtnlMonitor {
-    /// Reads as a loop would, until a condition holds; ten seconds are for a machine that is busy with other things.
+    /// Reads as a loop would, until a condition holds; the time limit is for a machine that is busy with other things.
     ///
     /// - Returns: all changes on the way.
     @discardableResult
-    func read(_ what: String = "", until condition: ([MirrorChange]) throws -> Bool) throws -> [MirrorChange] {
+    func read(
+        _ what: String = "", seconds: Int64 = 10, line: Int = #line, until condition: ([MirrorChange]) throws -> Bool
+    ) throws
+        -> [MirrorChange]
+    {
         var changes: [MirrorChange] = []
-        let deadlineNs = Clock.monotonicNs() + 10_000_000_000
+        let deadlineNs = Clock.monotonicNs() + seconds * 1_000_000_000
         while try !condition(changes) {
-            guard Clock.monotonicNs() < deadlineNs else { throw Failure("waited in vain \(what), after \(changes.suffix(20))") }
+            guard Clock.monotonicNs() < deadlineNs else {
+                throw Failure(
+                    "line \(line): waited in vain \(what): \(links.count) links, synced \(isSynced), \(statistics), after "
+                        + "\(changes.count) changes, the last \(changes.suffix(10))")
+            }
             changes += try step(waitMs: 50)
         }
         return changes
@@ -167,4 +186,8 @@ extension RtnlMonitor {
 }
 
 /// The mirror without what changes with nobody's doing.
-func stable(_ links: [Int32: Link]) -> [Int32: Link] { links.mapValues { var link = $0; link.carrierChanges = 0; return link } }
+func stable(_ links: [Int32: Link]) -> [Int32: Link] {
+    links.mapValues {
+        var link = $0; link.carrierChanges = 0; return link
+    }
+}

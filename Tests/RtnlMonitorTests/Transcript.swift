@@ -44,7 +44,7 @@ enum Transcript {
         "04003e80"  // IFLA_PROTO_DOWN_REASON, empty nest
     )
 
-    /// `ip link set right down`: its peer, in a bridge, loses carrier.
+    /// `ip link set right down`: its peer, in a bridge, loses carrier. IFLA_INFO_SLAVE_DATA is cut to one attribute.
     static let bridgedVeth = hex(
         "c0000000100000000000000000000000",  // RTM_NEWLINK, 192 bytes
         "00000100030000000310000000000000",  // ifinfomsg: ARPHRD_ETHER, ifindex 3, up without carrier
@@ -55,8 +55,8 @@ enum Transcript {
         "0500210000000000",  // IFLA_CARRIER
         "0800230003000000",  // IFLA_CARRIER_CHANGES
         "0600450000000000",  // 69
-        "0a00010046cb43d0b5090000",  // IFLA_ADDRESS
-        "280012000900010076657468000000000b00040062726964676500000c0005800500010003000000",  // IFLA_LINKINFO
+        "0a0001000200000000110000",  // IFLA_ADDRESS
+        "280012000900010076657468000000000b00040062726964676500000c0005000500010000000000",  // IFLA_LINKINFO
         "0800050002000000",  // IFLA_LINK
         "2400348020003500612d6d7563682d6c6f6e6765722d6e616d652d666f722d6c65667400",  // IFLA_PROP_LIST
         "04003e80"  // IFLA_PROTO_DOWN_REASON
