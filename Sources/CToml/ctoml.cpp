@@ -4,11 +4,26 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#define TOML_EXCEPTIONS 0
+namespace {
+
+/* toml++ 3.3 guards its parser with assertions that some texts violate, "[ = 1" among them. As a daemon reads its file
+ * while it runs, each becomes an exception that ends the parse, in every build. */
+struct Confused {};
+
+inline void require(bool holds) {
+    if (!holds) throw Confused();
+}
+
+}  // namespace
+
+#undef NDEBUG
+#define TOML_ASSERT(expr) require(!!(expr))
+#define TOML_EXCEPTIONS 1
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 16
@@ -154,6 +169,42 @@ void flatten(const toml::key *key, const toml::node &node, std::vector<ctoml_nod
     nodes.push_back(out);
 }
 
+bool confuses(std::string_view text) {
+    try {
+        toml::parse(text);
+    } catch (const toml::parse_error &) {
+    } catch (const Confused &) {
+        return true;
+    }
+    return false;
+}
+
+/* The line that confuses the parser: the last one of the shortest beginning of the text that does. */
+uint32_t lineOfConfusion(std::string_view text) {
+    std::vector<size_t> ends;
+    for (size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == '\n') ends.push_back(at + 1);
+    }
+    const auto end = std::partition_point(
+        ends.begin(), ends.end(), [&](size_t length) { return !confuses(text.substr(0, length)); });
+    return static_cast<uint32_t>(end - ends.begin()) + 1;
+}
+
+ctoml_document *parse(std::string_view text, ctoml_error *error) {
+    try {
+        auto document = std::make_unique<ctoml_document>();
+        document->root = toml::parse(text);
+        flatten(nullptr, document->root, document->nodes);
+        return document.release();
+    } catch (const toml::parse_error &refused) {
+        const auto &at = refused.source().begin;
+        fail(error, at.line, at.column, refused.description());
+    } catch (const Confused &) {
+        fail(error, lineOfConfusion(text), 1, "this line begins neither a table nor a key with its value");
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 extern "C" ctoml_document *ctoml_parse(const char *text, size_t length, ctoml_error *error) {
@@ -166,15 +217,12 @@ extern "C" ctoml_document *ctoml_parse(const char *text, size_t length, ctoml_er
         fail(error, line, 1, "a key has more than 16 parts");
         return nullptr;
     }
-    toml::parse_result result = toml::parse(view);
-    if (!result) {
-        const auto &at = result.error().source().begin;
-        fail(error, at.line, at.column, result.error().description());
+    try {
+        return parse(view, error);
+    } catch (...) {
+        fail(error, 0, 0, "the file cannot be parsed: out of memory");
         return nullptr;
     }
-    auto *document = new ctoml_document{std::move(result).table(), {}};
-    flatten(nullptr, document->root, document->nodes);
-    return document;
 }
 
 extern "C" const ctoml_node *ctoml_nodes(const ctoml_document *document, size_t *count) {

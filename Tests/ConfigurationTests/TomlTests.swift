@@ -50,6 +50,13 @@ private func entries(_ node: TomlNode) -> [TomlNode.Entry] {
         expect(found, ["\(place) ... not valid TOML: "])
     }
 
+    /// toml++ asserts on these.
+    @Test(arguments: ["[ = 1", "[ = 1\n", "[.a]\n", "[\n", "[ ", "[[ = 1"])
+    func whatConfusesTheParserIsRefusedWithItsLine(text: String) {
+        expect(mistakes { try parse("a = 1\n\n" + text) }, ["3: ... not valid TOML: "])
+        expect(mistakes { try parse("a = 1\n\n" + text + "\n[b]\nc = 1\n") }, ["3: ... not valid TOML: "])
+    }
+
     @Test func bytesThatAreNotUTF8AreRefused() {
         let found = mistakes { try TomlNode.parse(Array("a = \"".utf8) + [0xff, 0xfe] + Array("\"".utf8), file: "x") }
         expect(found, ["1: ... not valid TOML"])

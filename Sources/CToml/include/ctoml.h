@@ -8,8 +8,8 @@
  * copies what it wants and frees the document; nothing stays behind.
  *
  * Bounded: CTOML_LENGTH_MAX, CTOML_NESTING_MAX and CTOML_DOTTED_KEY_MAX are checked before or while parsing, because
- * toml++ 3.3 recurses once per level and knows no limit for dotted keys. No exception and no abort crosses into C,
- * except when memory runs out.
+ * toml++ 3.3 recurses once per level and knows no limit for dotted keys. No exception crosses into C, and no assertion
+ * of toml++ ends the process.
  *
  * Deliberately absent: dates and times as values (no key of ours takes one; they are CTOML_OTHER), writing, and
  * reading of files (the caller does that).
