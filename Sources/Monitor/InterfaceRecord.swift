@@ -353,12 +353,15 @@ public struct InterfaceRecord: MonitorRecord {
 
     /// The known sources in the order in which they stand in the model, then what a newer daemon may have.
     private func encodeEvidence(into writer: inout JSONWriter) {
-        let known = EvidenceSource.allCases.map(\.name)
-        for name in known where evidence[name] != nil {
-            writer.key(named: name)
-            evidence[name]?.encode(into: &writer)
+        var written = 0
+        for source in EvidenceSource.allCases {
+            guard let word = evidence[source.name] else { continue }
+            writer.key(named: source.name)
+            word.encode(into: &writer)
+            written += 1
         }
-        guard evidence.count > known.count || evidence.keys.contains(where: { !known.contains($0) }) else { return }
+        guard written < evidence.count else { return }
+        let known = Set(EvidenceSource.allCases.map(\.name))
         for (name, word) in evidence.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
             writer.key(named: name)
             word.encode(into: &writer)

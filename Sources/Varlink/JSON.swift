@@ -81,7 +81,8 @@ public enum JSON {
         public var description: String { "\(field.isEmpty ? "value" : field): expected \(expected)" }
 
         /// The same error seen from one level up.
-        fileprivate func within(_ parent: String) -> FieldError {
+        @usableFromInline
+        func within(_ parent: String) -> FieldError {
             let separator = field.isEmpty || field.hasPrefix("[") ? "" : "."
             return FieldError(field: parent + separator + field, expected: expected)
         }
@@ -108,6 +109,7 @@ extension JSON.Object {
     /// The member of this name.
     ///
     /// - Throws: if it is missing, null or of another type.
+    @inlinable
     public func decode<T: JSONDecodable>(_ key: String, as type: T.Type = T.self) throws(JSON.FieldError) -> T {
         do throws(JSON.FieldError) {
             return try T(decoding: self[key] ?? .null)
@@ -119,6 +121,7 @@ extension JSON.Object {
     /// The member of this name; nil: it is missing or null.
     ///
     /// - Throws: if it is of another type.
+    @inlinable
     public func decodeIfPresent<T: JSONDecodable>(
         _ key: String, as type: T.Type = T.self
     ) throws(JSON.FieldError) -> T? {

@@ -182,10 +182,14 @@ private struct Parser {
     private mutating func string() throws(JSON.ParseError) -> String {
         at += 1
         let start = at
+        var union: UInt8 = 0
         while at < bytes.count {
-            switch bytes[at] {
+            let byte = bytes[at]
+            switch byte {
             case UInt8(ascii: "\""):
-                let string = try validated(bytes[start..<at])
+                let text = bytes[start..<at]
+                // Validating is generic and slow; nearly all strings are ASCII, where there is nothing to validate.
+                let string = union < 0x80 ? String(decoding: text, as: UTF8.self) : try validated(text)
                 at += 1
                 return string
             case UInt8(ascii: "\\"):
@@ -193,6 +197,7 @@ private struct Parser {
             case 0..<0x20:
                 throw error(.badString)
             default:
+                union |= byte
                 at += 1
             }
         }

@@ -1,14 +1,80 @@
-/// Writes JSON straight into bytes: no tree, no allocation but the buffer's own growth.
+/// Writes JSON straight into memory: no tree, no allocation but the buffer's own growth.
 ///
 /// Commas need no state: one is due unless the last byte opened a container or ended a key. Keys are `StaticString`s that
 /// the program chose and are copied as they are; values are escaped. Fields that are nil are left out, which in varlink
-/// says the same as null.
-public struct JSONWriter: Sendable {
-    /// What has been written.
-    public private(set) var bytes: [UInt8] = []
+/// says the same as null. The buffer is malloc's rather than an array's: a field costs one look at the room that is left,
+/// and what is written becomes a `SharedBytes` without a copy.
+import Glibc
 
-    public init(reservingCapacity capacity: Int = 0) {
-        bytes.reserveCapacity(capacity)
+@safe public struct JSONWriter: ~Copyable {
+    private var storage: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    /// How many bytes have been written.
+    public private(set) var count = 0
+
+    public init(reservingCapacity capacity: Int = 256) {
+        self.capacity = max(capacity, 64)
+        unsafe storage = Self.allocate(self.capacity, replacing: nil)
+    }
+
+    deinit { unsafe free(storage) }
+
+    /// What has been written.
+    public var bytes: [UInt8] { unsafe Array(UnsafeBufferPointer(start: storage, count: count)) }
+
+    /// Hands over the memory, for the taker to free, with a NUL at its end.
+    consuming func finish() -> UnsafeMutableRawBufferPointer {
+        append(0)
+        let finished = unsafe Self.allocate(count, replacing: storage)
+        let result = unsafe UnsafeMutableRawBufferPointer(start: finished, count: count)
+        discard self
+        return unsafe result
+    }
+
+    // MARK: Memory
+
+    private static func allocate(
+        _ size: Int, replacing old: UnsafeMutablePointer<UInt8>?
+    ) -> UnsafeMutablePointer<UInt8> {
+        guard let memory = unsafe realloc(old, size) else { preconditionFailure("out of memory") }
+        return unsafe memory.assumingMemoryBound(to: UInt8.self)
+    }
+
+    /// Where the next `size` bytes go; the caller writes them all or fewer, and adds to `count` how many.
+    private mutating func room(_ size: Int) -> UnsafeMutablePointer<UInt8> {
+        if count + size > capacity {
+            capacity = max(2 * capacity, count + size)
+            unsafe storage = Self.allocate(capacity, replacing: storage)
+        }
+        return unsafe storage + count
+    }
+
+    private mutating func append(_ byte: UInt8) {
+        unsafe room(1).pointee = byte
+        count += 1
+    }
+
+    private mutating func append(_ text: UnsafeBufferPointer<UInt8>) {
+        guard let base = text.baseAddress else { return }
+        unsafe room(text.count).update(from: base, count: text.count)
+        count += text.count
+    }
+
+    private mutating func append(_ word: StaticString) {
+        word.withUTF8Buffer { unsafe append($0) }
+    }
+
+    /// Whether what comes next is not the first of its container.
+    private var needsComma: Bool {
+        guard count > 0 else { return false }
+        switch unsafe storage[count - 1] {
+        case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: ":"): return false
+        default: return true
+        }
+    }
+
+    private mutating func comma() {
+        if needsComma { append(UInt8(ascii: ",")) }
     }
 
     // MARK: Containers
@@ -16,17 +82,17 @@ public struct JSONWriter: Sendable {
     /// Writes an object as the next value.
     public mutating func object(_ body: (inout JSONWriter) -> Void) {
         comma()
-        bytes.append(UInt8(ascii: "{"))
+        append(UInt8(ascii: "{"))
         body(&self)
-        bytes.append(UInt8(ascii: "}"))
+        append(UInt8(ascii: "}"))
     }
 
     /// Writes an array as the next value.
     public mutating func array(_ body: (inout JSONWriter) -> Void) {
         comma()
-        bytes.append(UInt8(ascii: "["))
+        append(UInt8(ascii: "["))
         body(&self)
-        bytes.append(UInt8(ascii: "]"))
+        append(UInt8(ascii: "]"))
     }
 
     /// Writes a field whose value is an object.
@@ -45,22 +111,31 @@ public struct JSONWriter: Sendable {
 
     /// Writes a key that the program knows: ASCII, without quotes or backslashes.
     public mutating func key(_ key: StaticString) {
-        comma()
-        bytes.append(UInt8(ascii: "\""))
-        key.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        // Half of what is written are keys, so they are written in one go.
+        let length = key.utf8CodeUnitCount
+        let hasComma = needsComma
+        var end = unsafe room(length + 4)
+        if hasComma {
+            unsafe end.pointee = UInt8(ascii: ",")
+            unsafe end += 1
+        }
+        unsafe end.pointee = UInt8(ascii: "\"")
+        unsafe (end + 1).update(from: key.utf8Start, count: length)
+        unsafe end[length + 1] = UInt8(ascii: "\"")
+        unsafe end[length + 2] = UInt8(ascii: ":")
+        count += length + (hasComma ? 4 : 3)
     }
 
     /// Writes a key that is data.
     public mutating func key(named key: String) {
         value(key)
-        bytes.append(UInt8(ascii: ":"))
+        append(UInt8(ascii: ":"))
     }
 
     // MARK: Fields
 
     /// Writes a field; nil: nothing.
+    @inlinable
     public mutating func field<T: JSONEncodable>(_ key: StaticString, _ value: T?) {
         guard let value else { return }
         self.key(key)
@@ -68,6 +143,7 @@ public struct JSONWriter: Sendable {
     }
 
     /// Writes a field.
+    @inlinable
     public mutating func field<T: JSONEncodable>(_ key: StaticString, _ value: T) {
         self.key(key)
         value.encode(into: &self)
@@ -78,7 +154,7 @@ public struct JSONWriter: Sendable {
     /// Writes a value that is encoded already.
     public mutating func raw(_ encoded: [UInt8]) {
         comma()
-        bytes.append(contentsOf: encoded)
+        unsafe encoded.withUnsafeBufferPointer { unsafe append($0) }
     }
 
     public mutating func null() {
@@ -93,7 +169,7 @@ public struct JSONWriter: Sendable {
 
     public mutating func value(_ int: Int64) {
         comma()
-        if int < 0 { bytes.append(UInt8(ascii: "-")) }
+        if int < 0 { append(UInt8(ascii: "-")) }
         append(magnitude: int.magnitude)
     }
 
@@ -101,40 +177,35 @@ public struct JSONWriter: Sendable {
     public mutating func value(_ double: Double) {
         guard double.isFinite else { return null() }
         comma()
-        bytes.append(contentsOf: double.description.utf8)
+        var text = double.description
+        text.withUTF8 { unsafe append($0) }
     }
 
     public mutating func value(_ string: String) {
         comma()
-        bytes.append(UInt8(ascii: "\""))
+        append(UInt8(ascii: "\""))
         // The copy is for strings that are not stored contiguously; those of this project are.
         var string = string
         string.withUTF8 { unsafe append(escaping: $0) }
-        bytes.append(UInt8(ascii: "\""))
+        append(UInt8(ascii: "\""))
     }
 
     // MARK: Bytes
 
-    private mutating func comma() {
-        switch bytes.last {
-        case nil, UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: ":"): return
-        default: bytes.append(UInt8(ascii: ","))
-        }
-    }
-
-    private mutating func append(_ word: StaticString) {
-        word.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
-    }
-
     private mutating func append(magnitude: UInt64) {
-        guard magnitude >= 10 else { return bytes.append(UInt8(ascii: "0") + UInt8(magnitude)) }
-        let start = bytes.count
+        var length = 1
+        var bound = magnitude
+        while bound >= 10 {
+            bound /= 10
+            length += 1
+        }
+        let digits = unsafe room(length)
         var rest = magnitude
-        while rest > 0 {
-            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+        for index in (0..<length).reversed() {
+            unsafe digits[index] = UInt8(ascii: "0") + UInt8(rest % 10)
             rest /= 10
         }
-        bytes[start...].reverse()
+        count += length
     }
 
     /// Copies runs that need no escape in one piece.
@@ -143,11 +214,11 @@ public struct JSONWriter: Sendable {
         for index in 0..<text.count {
             let byte = unsafe text[index]
             guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-            unsafe bytes.append(contentsOf: text[runStart..<index])
+            unsafe append(UnsafeBufferPointer(rebasing: text[runStart..<index]))
             append(escaped: byte)
             runStart = index + 1
         }
-        unsafe bytes.append(contentsOf: text[runStart...])
+        unsafe append(UnsafeBufferPointer(rebasing: text[runStart...]))
     }
 
     private mutating func append(escaped byte: UInt8) {
@@ -160,7 +231,7 @@ public struct JSONWriter: Sendable {
         default:
             append("\\u00")
             for digit in [byte >> 4, byte & 15] {
-                bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+                append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
             }
         }
     }
@@ -172,22 +243,27 @@ public protocol JSONEncodable {
 }
 
 extension Bool: JSONEncodable {
+    @inlinable
     public func encode(into writer: inout JSONWriter) { writer.value(self) }
 }
 
 extension Int: JSONEncodable {
+    @inlinable
     public func encode(into writer: inout JSONWriter) { writer.value(Int64(self)) }
 }
 
 extension Int64: JSONEncodable {
+    @inlinable
     public func encode(into writer: inout JSONWriter) { writer.value(self) }
 }
 
 extension Double: JSONEncodable {
+    @inlinable
     public func encode(into writer: inout JSONWriter) { writer.value(self) }
 }
 
 extension String: JSONEncodable {
+    @inlinable
     public func encode(into writer: inout JSONWriter) { writer.value(self) }
 }
 

@@ -10,12 +10,12 @@ import SystemPackage
 @safe public final class SharedBytes {
     private let storage: UnsafeMutableRawBufferPointer
 
-    public init(_ bytes: [UInt8]) {
-        unsafe storage = .allocate(byteCount: bytes.count, alignment: 1)
-        unsafe storage.copyBytes(from: bytes)
+    /// Takes over what was written; a NUL is added.
+    public init(_ writer: consuming JSONWriter) {
+        unsafe storage = writer.finish()
     }
 
-    deinit { unsafe storage.deallocate() }
+    deinit { unsafe free(storage.baseAddress) }
 
     public var count: Int { unsafe storage.count }
 
@@ -32,7 +32,7 @@ import SystemPackage
     static func message(_ body: (inout JSONWriter) -> Void) -> SharedBytes {
         var writer = JSONWriter(reservingCapacity: 1024)
         writer.object(body)
-        return SharedBytes(writer.bytes + [0])
+        return SharedBytes(writer)
     }
 
     /// One reply, to be sent to any number of calls.
