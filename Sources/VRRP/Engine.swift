@@ -1,22 +1,192 @@
 /// One sync group: the state machine itself.
-public struct Engine: Hashable, Sendable {
+///
+/// This is RFC 9568, section 6.4 (and RFC 3768, 6.4, for version 2), with one state for all members of a group, with FAULT as
+/// a set of causes, and with heartbeats as evidence. A plain instance is a group of one. A step always has the same shape:
+///
+///     sleep noticed -> what lapsed is taken out -> the input is recorded as evidence
+///     -> proofs, FAULT and the decision until nothing changes -> adverts and heartbeats that are due -> conditions
+///
+/// Where to look: evidence of a leg in `Member`, of the peer in `HeartbeatPool`, the rules in `Decision`, what makes a leg
+/// doubtful in `Engine+Proof`, causes in `Engine+Fault`, what is heard in `Engine+Hearing`, what is done in `Engine+Acting`.
+///
+/// It is a value without a clock, a socket or a thread, and it can be compared: the same code runs in the daemon, in the
+/// simulator and in the exhaustive search. What it deliberately does not do: refresh leases, repeat announcements, count
+/// what a packet filter drops, run programs. That is the process's business, as `Output` says.
+public struct Engine: Sendable {
     /// What the group is told to do.
-    public private(set) var configuration: GroupConfiguration
+    public internal(set) var configuration: GroupConfiguration
+    /// What it remembers.
+    var state: State
+    /// What it only tells: counters, and facts for status that move nothing.
+    var record: Record
 
     /// An engine that waits for its `start`.
     public init(configuration: GroupConfiguration) {
         self.configuration = configuration
+        state = State(configuration)
+        record = Record(configuration)
     }
 
-    /// Takes one input at `nowNs` (CLOCK_MONOTONIC, never going back) and returns what is to be done, in this order.
-    public mutating func handle(_ input: Input, nowNs: Int64) -> [Output] { [] }
+    /// Takes one input at `nowNs` (CLOCK_MONOTONIC, never going back) and returns what is to be done, in this order. An input
+    /// that names a member or a cable out of range is ignored.
+    public mutating func handle(_ input: Input, nowNs: Int64) -> [Output] {
+        var step = Step(nowNs: nowNs)
+        noticeSleep(&step)
+        expire(&step)
+        take(input, &step)
+        settle(&step)
+        sendDueAdverts(&step)
+        sendDueHeartbeats(&step)
+        publishConditions(&step)
+        return step.outputs
+    }
 
-    /// When `timer` is due; nil: no deadline.
-    public var nextDeadlineNs: Int64? { nil }
+    /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with.
+    public var nextDeadlineNs: Int64? { earliest(state.nextDeadlineNs, takeoverProbeAtNs) }
 
-    /// The group as it is published.
-    public var status: GroupStatus { GroupStatus(state: .initialize, priority: configuration.priority) }
+    /// One call of `handle`.
+    struct Step {
+        let nowNs: Int64
+        var outputs: [Output] = []
+    }
 
-    /// Why a handover would be refused; nil: go ahead.
-    public var handoverRefusal: String? { nil }
+    // MARK: The parts of a step
+
+    /// Carries out decisions until there is none. Every decision but `yield` and `take` changes what the next one sees in
+    /// one direction only, and those two alternate at most once a step, so the limit is never reached; it is here because
+    /// a daemon must not depend on that.
+    private mutating func settle(_ step: inout Step) {
+        guard state.role != .initialize else { return }
+        for _ in 0..<8 {
+            updateProofs(&step)
+            updateFault(&step)
+            updateTakeoverProbe(&step)
+            updateRestraints()
+            let decision = Decision.decide(state, configuration, nowNs: step.nowNs)
+            if decision == .stay { break }
+            carryOut(decision, &step)
+        }
+        finishStep()
+    }
+
+    /// Forgets what only one step may see.
+    private mutating func finishStep() {
+        for index in state.members.indices where state.members[index].isBeaten {
+            state.members[index].isBeaten = false
+        }
+        state.isAtOnce = false
+        state.isUnheard = false
+        state.isHandingOver = false
+        state.hasOverslept = false
+        if !(state.role == .backup && state.everyMemberWants && !state.isSilentEverywhere) {
+            state.preemptDelay = .none
+        }
+    }
+
+    /// A deadline missed by far says that we were stopped, and silence during our own sleep is no evidence: a backup listens
+    /// for one more interval, a master whose lease ran out is master no longer. The threshold keeps a busy machine with
+    /// fast adverts from never taking over.
+    private mutating func noticeSleep(_ step: inout Step) {
+        guard configuration.rules.contains(.awake), let deadlineNs = nextDeadlineNs else { return }
+        let lateNs = step.nowNs - deadlineNs
+        guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
+        if state.isSpeaking {
+            state.hasOverslept = configuration.addressLeaseNs > 0 && lateNs >= configuration.addressLeaseNs
+        } else if state.role == .backup {
+            for index in state.members.indices {
+                guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }
+                let member = state.members[index]
+                state.members[index].downAtNs = step.nowNs + member.masterIntervalNs + skewNs(member.masterIntervalNs)
+            }
+        }
+    }
+
+    /// Takes out what has lapsed, and does what only waits for its time.
+    private mutating func expire(_ step: inout Step) {
+        let nowNs = step.nowNs
+        func lapse(_ atNs: inout Int64?) -> Bool {
+            guard let time = atNs, time <= nowNs else { return false }
+            atNs = nil
+            return true
+        }
+        for index in state.members.indices { state.members[index].expire(nowNs: nowNs) }
+        state.pool.expire(nowNs: nowNs)
+        _ = lapse(&state.claimUntilNs)
+        _ = lapse(&state.hearingGraceUntilNs)
+        _ = lapse(&state.resignUntilNs)
+        if let lesser = state.lesser, lesser.untilNs <= nowNs { state.lesser = nil }
+        if case .until(let atNs) = state.preemptDelay, atNs <= nowNs { state.preemptDelay = .over }
+        if case .failed(let atNs) = state.fence, atNs <= nowNs { state.fence = .idle }
+        if let untilNs = state.takeoverProbe?.untilNs, untilNs <= nowNs { state.takeoverProbe?.untilNs = nil }
+        if lapse(&state.tieAtNs) { decideTieOnLaterLeg() }
+        if lapse(&state.collisionUntilNs) { endCollision(&step) }
+        if lapse(&state.announceAgainAtNs) { announceAll(&step) }
+    }
+
+    private mutating func take(_ input: Input, _ step: inout Step) {
+        switch input {
+        case .start(let snapshot): start(snapshot, &step)
+        case .timer: break
+        case .advert(let index, let advert):
+            if state.members.indices.contains(index) { hear(advert, on: index, &step) }
+        case .heartbeat(let index, let word):
+            if state.pool.cables.indices.contains(index) { hear(word, cable: index, &step) }
+        case .link(let interface, let isUp, let reason):
+            link(interface, isUp: isUp, reason: reason, &step)
+        case .holding(let index, let isHeld):
+            if state.members.indices.contains(index) { hold(index, isHeld, &step) }
+        case .primaryAddress(let index, let address):
+            if state.members.indices.contains(index) { setPrimaryAddress(address, of: index, &step) }
+        case .cableAddress(let index, let address):
+            if state.pool.cables.indices.contains(index) { state.pool.cables[index].address = address }
+        case .cause(let cause, let isPresent):
+            if cause.kind != .isolated { setCause(cause, isPresent: isPresent, &step) }
+        case .weight(let name, let weight): setWeight(weight, of: name)
+        case .condition(let condition, let isPresent): setExternal(condition, isPresent: isPresent, &step)
+        case .proof(let index):
+            if state.members.indices.contains(index) { prove(index, nowNs: step.nowNs) }
+        case .foreignAnswer(let index):
+            if state.members.indices.contains(index) { state.takeoverProbe?.isAnswered = true }
+        case .fence(let succeeded): endFence(succeeded: succeeded, nowNs: step.nowNs)
+        case .handover: state.isHandingOver = handoverRefusal == nil
+        case .reload(let configuration, let snapshot): reload(configuration, snapshot, &step)
+        case .shutdown: shutdown(&step)
+        }
+    }
+
+    // MARK: Times
+
+    /// `Skew_Time`: (256 - priority) / 256 of the master's interval; of one second in version 2.
+    func skewNs(_ masterIntervalNs: Int64) -> Int64 {
+        let unitNs = configuration.version == .v2 ? 1_000_000_000 : masterIntervalNs
+        return (256 - Int64(state.priority)) * unitNs / 256
+    }
+
+    /// `Master_Down_Interval`: three of the master's intervals and the skew.
+    func downNs(_ masterIntervalNs: Int64) -> Int64 { 3 * masterIntervalNs + skewNs(masterIntervalNs) }
+
+    /// The longest of the pool's heartbeat intervals; 0: no pool.
+    var heartbeatIntervalNs: Int64 { configuration.cables.reduce(0) { max($0, $1.intervalNs) } }
+
+    /// The stamp of a word spoken now.
+    func stamp(nowNs: Int64) -> UInt32 {
+        UInt32(truncatingIfNeeded: nowNs / max(1, configuration.timing.stampUnitNs)) & 0x0fff_ffff
+    }
+}
+
+extension Engine: Hashable {
+    /// Counters are not compared.
+    public static func == (left: Engine, right: Engine) -> Bool {
+        left.state == right.state && left.configuration == right.configuration
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(state) }
+
+    /// The engine moved to the beginning of time, without its counters: equal for two that will behave alike from here.
+    package func normalised(nowNs: Int64) -> Engine {
+        var engine = self
+        engine.state = state.shifted(nowNs: nowNs, stampNow: stamp(nowNs: nowNs))
+        engine.record = Record(configuration)
+        return engine
+    }
 }

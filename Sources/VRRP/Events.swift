@@ -34,14 +34,15 @@ public enum Input: Hashable, Sendable {
     case fence(succeeded: Bool)
     /// An operator wants the peer to serve. Ask `handoverRefusal` first.
     case handover
-    /// A new configuration that has passed all checks. Members are matched by name. Before this input the process removes
-    /// the addresses of members that are no longer there; after it all indices are the new configuration's.
-    case reload(GroupConfiguration)
+    /// A new configuration that has passed all checks, and the world as it is under it. Members and cables are matched by
+    /// name. Before this input the process removes the addresses that are no longer configured; after it all indices are
+    /// the new configuration's.
+    case reload(GroupConfiguration, Snapshot)
     /// Resign and say so. Carry out the outputs, report the addresses gone, carry out those outputs, then end.
     case shutdown
 }
 
-/// The world as it is when the engine starts.
+/// The world as it is when the engine starts, or when it takes a new configuration.
 public struct Snapshot: Hashable, Sendable {
     /// Per member: the address to send from; nil: none.
     public var primaryAddresses: [IPAddress?]
@@ -53,16 +54,19 @@ public struct Snapshot: Hashable, Sendable {
     public var causes: Set<Cause>
     /// Interfaces of cables whose link is down.
     public var cablesDown: Set<String>
+    /// What tracked things add to the priority at present.
+    public var weights: [String: Int]
 
     public init(
         primaryAddresses: [IPAddress?], holding: [Bool] = [], cableAddresses: [IPAddress?] = [],
-        causes: Set<Cause> = [], cablesDown: Set<String> = []
+        causes: Set<Cause> = [], cablesDown: Set<String> = [], weights: [String: Int] = [:]
     ) {
         self.primaryAddresses = primaryAddresses
         self.holding = holding
         self.cableAddresses = cableAddresses
         self.causes = causes
         self.cablesDown = cablesDown
+        self.weights = weights
     }
 }
 
@@ -72,7 +76,8 @@ public enum Output: Hashable, Sendable {
     case sendAdvert(member: Int, priority: UInt8)
     /// Send a heartbeat on the cable.
     case sendHeartbeat(cable: Int, PeerWord)
-    /// Add the member's virtual addresses, and refresh their lease until told to remove them.
+    /// Add the member's virtual addresses and refresh their lease until told to remove them; report `holding(member, true)`
+    /// as soon as the kernel lists them. `announce` follows from that report.
     case addAddresses(member: Int)
     /// Remove the member's virtual addresses and report `holding(member, false)` as soon as the kernel has confirmed.
     case removeAddresses(member: Int)

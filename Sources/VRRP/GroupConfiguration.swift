@@ -121,17 +121,28 @@ public struct CableConfiguration: Hashable, Sendable {
 
 /// The constants of the rules. The search counts time in ticks and sets its own.
 public struct Timing: Hashable, Sendable {
-    /// How long a leg must have been unproven, while the peer's are proven, before it is `isolated`.
+    /// How long a leg must have been unproven, while the peer's are proven, before it is `isolated`; and how long the
+    /// peer's must have been unproven before it no longer is.
     public var isolationDelayNs: Int64 = 300_000_000
-    /// Time between two probes of a leg in doubt.
+    /// Time between two probes of a leg whose doubt is young.
     public var probeIntervalNs: Int64 = 100_000_000
+    /// How long a doubt is young.
+    public var probeBurstNs: Int64 = 1_000_000_000
+    /// Time between two probes of a leg that has been in doubt for longer.
+    public var probeCalmIntervalNs: Int64 = 1_000_000_000
     /// How long an answer proves a leg in doubt.
-    public var proofValidNs: Int64 = 1_000_000_000
+    public var proofValidNs: Int64 = 3_000_000_000
     /// How long the answer to a probe of the virtual addresses is waited for, at most; never more than one advert
     /// interval.
     public var takeoverProbeNs: Int64 = 100_000_000
     /// When the winner of a collision announces a second time.
     public var announceAgainNs: Int64 = 1_000_000_000
+    /// How long after a failure the fence program is tried again.
+    public var fenceRetryNs: Int64 = 5_000_000_000
+    /// A deadline missed by more than this, and by more than one advert interval, was slept through.
+    public var sleepMinNs: Int64 = 200_000_000
+    /// The unit of a heartbeat's stamp.
+    public var stampUnitNs: Int64 = 1_000
 
     public init() {}
 }

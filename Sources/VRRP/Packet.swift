@@ -74,7 +74,7 @@ public enum Discard: String, Error, Hashable, Sendable, CaseIterable {
 }
 
 /// What an advert for one virtual router must look like.
-public struct Expectation: Hashable, Sendable {
+public struct AdvertExpectation: Hashable, Sendable {
     /// The version configured.
     public var version: Version
     /// Version 2: the interval that must be equal.
@@ -170,7 +170,7 @@ public enum AdvertCodec {
     /// Reads the VRRP message that `header` frames in `packet`. `expectation` says what is expected of a VRID on the
     /// interface and family the packet came by; nil: no such VRID.
     public static func decode(
-        _ packet: Span<UInt8>, header: IPHeader, expectation: (UInt8) -> Expectation?
+        _ packet: Span<UInt8>, header: IPHeader, expectation: (UInt8) -> AdvertExpectation?
     ) throws(Discard) -> Advert {
         let family = header.source.family
         guard header.hopLimit == 255 else { throw .hopLimit }
@@ -237,7 +237,7 @@ public enum AdvertCodec {
     // MARK: Parts
 
     private static func interval(
-        _ message: Span<UInt8>, version: Version, length: Int, expected: Expectation
+        _ message: Span<UInt8>, version: Version, length: Int, expected: AdvertExpectation
     ) throws(Discard) -> Int64 {
         switch version {
         case .v3:

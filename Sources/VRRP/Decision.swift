@@ -1,0 +1,129 @@
+/// What a group does next: one pure, total function of what it knows.
+///
+/// It is asked after every change, an advert, a heartbeat, an expiry, a link, a check, a reload, and it sees the whole
+/// group: no member decides anything. Each rule stands here under its name, and `docs/state-machine.md` lists them. The
+/// function changes nothing; the engine carries out what it returns and asks again until it says `stay`.
+///
+/// *On silence.* A leg is silent for many reasons: the peer is dead, the leg is cut, a filter drops protocol 112. So silence
+/// on one leg decides nothing (Take), silence on all of them decides nothing while the peer says over a cable that it holds
+/// (Blocked), and silence everywhere is answered by a fence and by a probe of the addresses before it is believed (Dead).
+enum Decision: Hashable, Sendable {
+    /// Nothing.
+    case stay
+    /// Become master.
+    case take(TransitionReason)
+    /// Send adverts and wait for the peer's release.
+    case claim
+    /// Become backup.
+    case yield(TransitionReason)
+    /// Let the preempt delay begin.
+    case delayPreemption
+    /// Run the fence program.
+    case fence
+    /// Ask who has the virtual addresses.
+    case probe
+
+    static func decide(_ state: State, _ configuration: GroupConfiguration, nowNs: Int64) -> Decision {
+        switch state.role {
+        case .initialize: .stay
+        case .backup: state.isFault || state.isStopping ? .stay : asBackup(state, configuration)
+        case .claiming: asClaiming(state, nowNs: nowNs)
+        case .master: asMaster(state, configuration)
+        }
+    }
+
+    /// The better of two directors that both hold: by priority, then by what the cables or the legs know them by.
+    static func wins(_ state: State, against peer: PeerWord) -> Bool {
+        if state.priority != peer.priority { return state.priority > peer.priority }
+        guard let identity = state.pool.identity else { return false }
+        return identity > peer.identity
+    }
+
+    /// Master and claiming: what ends both.
+    private static func mustYield(_ state: State) -> TransitionReason? {
+        if state.isStopping { return .shutdown }
+        if state.isFault { return .fault }
+        if state.hasOverslept { return .awake }
+        return state.isHandingOver ? .handover : nil
+    }
+
+    private static func asMaster(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+        if let reason = mustYield(state) { return .yield(reason) }
+        // Lose: one leg is enough.
+        let isBeaten =
+            configuration.rules.contains(.lose)
+            ? state.members.contains { $0.isBeaten } : state.members.allSatisfy { $0.isBeaten }
+        if isBeaten { return .yield(.lose) }
+        if configuration.rules.contains(.twoHolders), state.isHolding, state.peerHolds, let peer = state.peer,
+            !wins(state, against: peer)
+        {
+            return .yield(.twoHolders)
+        }
+        if configuration.rules.contains(.unheard), state.isUnheard { return .yield(.unheard) }
+        return .stay
+    }
+
+    private static func asClaiming(_ state: State, nowNs: Int64) -> Decision {
+        if let reason = mustYield(state) { return .yield(reason) }
+        if state.members.contains(where: { $0.isBeaten }) { return .yield(.lose) }
+        if let peer = state.peer, peer.holds.isEmpty { return .take(.preempt) }
+        return state.claimUntilNs == nil ? .yield(.unheard) : .stay
+    }
+
+    private static func asBackup(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+        // Take: every member, or none.
+        let isWanted =
+            configuration.rules.contains(.take) && !configuration.bugs.contains(.oneDeafMember)
+            ? state.everyMemberWants : state.members.contains { $0.downAtNs == nil }
+        guard isWanted, !state.members.isEmpty else { return .stay }
+        return state.isSilentEverywhere
+            ? onSilence(state, configuration) : onLesserMaster(state, configuration)
+    }
+
+    private static func onSilence(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+        guard state.peer != nil else { return onDeath(state, configuration) }
+        if configuration.rules.contains(.blocked), state.peerHolds { return .stay }
+        return .take(state.isAtOnce ? .atOnce : .take)
+    }
+
+    private static func onDeath(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+        let take = Decision.take(configuration.hasPool ? .dead : .take)
+        guard configuration.rules.contains(.dead) else { return take }
+        if configuration.hasFence {
+            switch state.fence {
+            case .idle: return .fence
+            case .running, .failed: return .stay
+            case .succeeded: break
+            }
+        }
+        guard configuration.probeBeforeTakeover else { return take }
+        guard let probe = state.takeoverProbe else { return .probe }
+        if probe.untilNs != nil { return .stay }
+        return probe.isAnswered ? .probe : take
+    }
+
+    /// Preempt: whoever is heard is lesser, or the timers would run.
+    private static func onLesserMaster(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+        guard mayPreempt(state, configuration) else { return .stay }
+        let isProven = state.members.allSatisfy { $0.isProven }
+        let mustClaim: Bool
+        if configuration.rules.contains(.preempt) {
+            // A better priority on a worse leg is no better director.
+            if !isProven, state.peer == nil || state.peerHolds && state.peerIsProven { return .stay }
+            mustClaim = state.peerHolds
+        } else {
+            mustClaim = false
+        }
+        switch state.preemptDelay {
+        case .none where configuration.preemptDelayNs > 0: return .delayPreemption
+        case .until: return .stay
+        case .none, .over: return mustClaim ? .claim : .take(.preempt)
+        }
+    }
+
+    /// Whether a lesser master may be preempted at all. An owner always preempts; nobody does with a cause, even one that is
+    /// tolerated: a cable that dies would otherwise move the service to the director that fails its checks.
+    static func mayPreempt(_ state: State, _ configuration: GroupConfiguration) -> Bool {
+        (configuration.preempt || state.priority == 255) && state.restraints.isEmpty && !state.hasSoftCause
+    }
+}

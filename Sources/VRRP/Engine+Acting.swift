@@ -1,0 +1,366 @@
+/// What is done: roles change, adverts and heartbeats are sent, addresses come and go.
+///
+/// The order of what is asked for is part of the meaning. A takeover speaks first, so that a rival hears it before it acts,
+/// then adds the addresses, and announces each as soon as the kernel lists it. A group that yields removes its addresses
+/// before it sends a word. A director that leaves says so at priority 0 on every leg that still carries a packet, and three
+/// times on every cable once the kernel has confirmed that nothing is held any longer.
+extension Engine {
+    mutating func carryOut(_ decision: Decision, _ step: inout Step) {
+        switch decision {
+        case .stay: break
+        case .take(let reason): becomeMaster(reason, &step)
+        case .claim: becomeClaiming(&step)
+        case .yield(let reason): becomeBackup(reason, &step)
+        case .delayPreemption:
+            state.preemptDelay = .until(step.nowNs + configuration.preemptDelayNs)
+        case .fence:
+            state.fence = .running
+            step.outputs.append(.runFence)
+        case .probe: beginTakeoverProbe(&step)
+        }
+    }
+
+    // MARK: Roles
+
+    private mutating func becomeMaster(_ reason: TransitionReason, _ step: inout Step) {
+        let wasClaiming = state.role == .claiming
+        state.role = .master
+        state.restraints = []
+        state.claimUntilNs = nil
+        state.fence = .idle
+        state.takeoverProbe = nil
+        state.lesser = nil
+        state.tieAtNs = nil
+        state.hearingGraceUntilNs = step.nowNs + configuration.advertIntervalNs + heartbeatIntervalNs
+        for index in state.members.indices { state.members[index].downAtNs = nil }
+        record.statistics.becameMaster += 1
+        if !wasClaiming { advertiseAll(&step) }
+        if !state.isSilentEverywhere {
+            state.collisionUntilNs = step.nowNs + configuration.advertIntervalNs
+        }
+        for index in state.members.indices {
+            step.outputs.append(.addAddresses(member: index))
+            if state.members[index].isHeld { step.outputs.append(.announce(member: index)) }
+        }
+        publish(reason, &step)
+    }
+
+    private mutating func becomeClaiming(_ step: inout Step) {
+        state.role = .claiming
+        state.claimUntilNs = step.nowNs + 3 * configuration.advertIntervalNs
+        advertiseAll(&step)
+    }
+
+    private mutating func becomeBackup(_ reason: TransitionReason, _ step: inout Step) {
+        let wasMaster = state.role == .master
+        state.role = .backup
+        state.advertAtNs = nil
+        state.claimUntilNs = nil
+        state.hearingGraceUntilNs = nil
+        state.collisionUntilNs = nil
+        state.announceAgainAtNs = nil
+        state.tieAtNs = nil
+        state.lesser = nil
+        for index in state.members.indices {
+            state.members[index].hasReplied = false
+            state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
+        }
+        if wasMaster {
+            record.statistics.leftMaster += 1
+            for index in state.members.indices { step.outputs.append(.removeAddresses(member: index)) }
+        }
+        switch reason {
+        case .unheard: state.restraints.insert(.unheard)
+        case .handover:
+            state.restraints.insert(.handedOver)
+            state.resignUntilNs = step.nowNs + 3 * max(heartbeatIntervalNs, configuration.advertIntervalNs)
+            sayGoodbye(&step)
+        case .fault, .shutdown: sayGoodbye(&step)
+        default: break
+        }
+        publish(reason, &step)
+    }
+
+    /// Tells the state, if it is another than was told last.
+    mutating func publish(_ reason: TransitionReason, _ step: inout Step) {
+        let now = state.publicState
+        guard now != state.published else { return }
+        step.outputs.append(
+            .transition(Transition(from: state.published, to: now, reason: reason, priority: state.priority)))
+        state.published = now
+        record.sinceNs = step.nowNs
+    }
+
+    // MARK: Beginning and end
+
+    mutating func start(_ snapshot: Snapshot, _ step: inout Step) {
+        guard state.role == .initialize, !state.hasSnapshot, !state.isStopping else { return }
+        state.hasSnapshot = true
+        adopt(snapshot, &step)
+        for index in state.members.indices where state.members[index].isHeld {
+            step.outputs.append(.removeAddresses(member: index))
+        }
+        beginIfClean(&step)
+    }
+
+    /// Start: no packet before the leftovers of an earlier run are gone.
+    private mutating func beginIfClean(_ step: inout Step) {
+        guard state.role == .initialize, state.hasSnapshot, !state.isStopping else { return }
+        if configuration.rules.contains(.start), state.members.contains(where: { $0.isHeld }) { return }
+        state.role = .backup
+        for index in state.members.indices {
+            state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
+        }
+        for index in state.pool.cables.indices { beginCable(index, nowNs: step.nowNs) }
+        state.isFault = shouldBeInFault
+        publish(state.isFault ? .fault : .start, &step)
+        if configuration.priority == 255, !state.isFault { becomeMaster(.owner, &step) }
+    }
+
+    /// A cable counts as alive until it has had time to speak.
+    private mutating func beginCable(_ index: Int, nowNs: Int64) {
+        state.pool.cables[index].sendAtNs = nowNs
+        state.pool.cables[index].aliveUntilNs = nowNs + 3 * configuration.cables[index].intervalNs
+    }
+
+    private mutating func adopt(_ snapshot: Snapshot, _ step: inout Step) {
+        for index in state.members.indices {
+            state.members[index].primaryAddress =
+                snapshot.primaryAddresses.indices.contains(index) ? snapshot.primaryAddresses[index] : nil
+            state.members[index].isHeld = snapshot.holding.indices.contains(index) && snapshot.holding[index]
+        }
+        let interfaces = Set(configuration.members.map(\.interface))
+        for cause in state.causes where cause.kind == .noAddress && !interfaces.contains(cause.subject) {
+            setCause(cause, isPresent: false, &step)
+        }
+        for interface in interfaces.sorted() { updateAddressCause(of: interface, &step) }
+        for index in state.pool.cables.indices {
+            state.pool.cables[index].address =
+                snapshot.cableAddresses.indices.contains(index) ? snapshot.cableAddresses[index] : nil
+            state.pool.cables[index].isLinkDown = snapshot.cablesDown.contains(configuration.cables[index].interface)
+        }
+        let missing = snapshot.causes.filter { $0.kind != .noAddress && $0.kind != .isolated }
+        for cause in state.causes where cause.kind != .noAddress && !missing.contains(cause) {
+            setCause(cause, isPresent: false, &step)
+        }
+        for cause in missing { setCause(cause, isPresent: true, &step) }
+        state.weights = [:]
+        for (name, weight) in snapshot.weights { setWeight(weight, of: name) }
+        updatePriority()
+    }
+
+    mutating func shutdown(_ step: inout Step) {
+        guard !state.isStopping else { return }
+        state.isStopping = true
+        guard state.role != .initialize else { return }
+        if state.isSpeaking { becomeBackup(.shutdown, &step) }
+        state.role = .initialize
+        publish(.shutdown, &step)
+    }
+
+    /// Takes a new configuration without dropping what a master holds.
+    mutating func reload(_ new: GroupConfiguration, _ snapshot: Snapshot, _ step: inout Step) {
+        let old = configuration
+        let before = state
+        let recordBefore = record
+        configuration = new
+        record.members = new.members.map { _ in Record.OfMember() }
+        state.members = new.members.map { _ in Member(masterIntervalNs: new.advertIntervalNs) }
+        state.pool.cables = new.cables.map { _ in HeartbeatPool.Cable() }
+        for (index, member) in new.members.enumerated() {
+            if let known = old.members.firstIndex(where: { $0.name == member.name }) {
+                state.members[index] = before.members[known]
+                record.members[index] = recordBefore.members[known]
+            }
+        }
+        for (index, cable) in new.cables.enumerated() {
+            if let known = old.cables.firstIndex(where: { $0.name == cable.name }) {
+                state.pool.cables[index] = before.pool.cables[known]
+            }
+        }
+        if new.cables.isEmpty { state.pool = HeartbeatPool() }
+        // Words name members by their place in the list, on the wire by their first address.
+        state.pool.relist(
+            new.members.map { member in old.members.firstIndex { $0.addresses.first == member.addresses.first } })
+        state.pool.lastSent = nil
+        adopt(snapshot, &step)
+        guard state.role != .initialize else { return }
+        beginNewParts(old, &step)
+    }
+
+    private mutating func beginNewParts(_ old: GroupConfiguration, _ step: inout Step) {
+        for (index, cable) in configuration.cables.enumerated()
+        where !old.cables.contains(where: { $0.name == cable.name }) {
+            beginCable(index, nowNs: step.nowNs)
+        }
+        if let atNs = state.advertAtNs {
+            state.advertAtNs = min(atNs, step.nowNs + configuration.advertIntervalNs)
+        }
+        for (index, member) in configuration.members.enumerated() where !old.members.contains(member) {
+            let isNew = !old.members.contains { $0.name == member.name }
+            if state.role == .master {
+                if isNew { sendAdvert(on: index, &step) }
+                step.outputs.append(.addAddresses(member: index))
+            } else if isNew, state.role == .backup {
+                state.members[index].downAtNs = step.nowNs + downNs(configuration.advertIntervalNs)
+            }
+        }
+    }
+
+    // MARK: Handover
+
+    /// Why a handover would be refused; nil: go ahead. Without heartbeats nobody can know whether the peer is there.
+    public var handoverRefusal: String? {
+        guard state.role == .master else { return "not master" }
+        guard configuration.hasPool else { return nil }
+        guard let peer = state.peer else { return "the peer is silent on every cable" }
+        guard peer.priority > 0 else { return "the peer is unable to serve" }
+        return state.peerIsProven ? nil : "the peer has not proven every leg"
+    }
+
+    /// Restraints end when there is nobody to be restrained from.
+    mutating func updateRestraints() {
+        guard state.restraints.contains(.unheard) else { return }
+        let isNobodyThere = state.isSilentEverywhere && !state.peerHolds
+        let isHeardAgain = state.peer.map { !$0.hears.isEmpty } ?? false
+        if isNobodyThere || isHeardAgain { state.restraints.remove(.unheard) }
+    }
+
+    // MARK: Addresses
+
+    /// The kernel's word on the member's addresses.
+    mutating func hold(_ index: Int, _ isHeld: Bool, _ step: inout Step) {
+        guard state.members[index].isHeld != isHeld else { return }
+        state.members[index].isHeld = isHeld
+        if isHeld, state.role == .master { step.outputs.append(.announce(member: index)) }
+        beginIfClean(&step)
+    }
+
+    mutating func announceAll(_ step: inout Step) {
+        guard state.role == .master else { return }
+        for index in state.members.indices { step.outputs.append(.announce(member: index)) }
+    }
+
+    /// Two holders: the last foreign claim has ended, so caches are set right, and once more a second later.
+    mutating func endCollision(_ step: inout Step) {
+        announceAll(&step)
+        state.announceAgainAtNs = step.nowNs + configuration.timing.announceAgainNs
+    }
+
+    // MARK: Fence and probe
+
+    mutating func endFence(succeeded: Bool, nowNs: Int64) {
+        guard state.fence == .running else { return }
+        state.fence = succeeded ? .succeeded : .failed(retryAtNs: nowNs + configuration.timing.fenceRetryNs)
+    }
+
+    private mutating func beginTakeoverProbe(_ step: inout Step) {
+        let waitNs = state.takeoverProbe == nil ? takeoverProbeNs : configuration.advertIntervalNs
+        let lastNs = state.members.compactMap(\.downAtNs).max()
+        state.takeoverProbe = State.TakeoverProbe(untilNs: lastNs ?? step.nowNs + waitNs)
+        for index in state.members.indices { step.outputs.append(.probeAddresses(member: index)) }
+    }
+
+    private var takeoverProbeNs: Int64 { min(configuration.timing.takeoverProbeNs, configuration.advertIntervalNs) }
+
+    /// When the probe before a takeover is due, so that it costs no time: shortly before the last timer runs out. Nil: it
+    /// has begun, or there is nothing to probe for.
+    var takeoverProbeAtNs: Int64? {
+        guard mayDieOfSilence, state.takeoverProbe == nil, !configuration.hasFence || state.fence == .succeeded
+        else { return nil }
+        var lastNs: Int64?
+        for member in state.members { lastNs = max(lastNs ?? .min, member.downAtNs ?? .min) }
+        guard let lastNs, lastNs > .min else { return nil }
+        return lastNs - takeoverProbeNs
+    }
+
+    /// Backup, no fresh peer, and no lesser master that would make it a preemption.
+    private var mayDieOfSilence: Bool {
+        state.role == .backup && !state.isFault && state.peer == nil && configuration.probeBeforeTakeover
+            && configuration.rules.contains(.dead)
+            && !state.members.contains { $0.downAtNs == nil && $0.heard != nil }
+    }
+
+    /// Begins the probe in time, and forgets probe and fence when somebody is heard again.
+    mutating func updateTakeoverProbe(_ step: inout Step) {
+        if state.takeoverProbe != nil, !isTakeoverNear(nowNs: step.nowNs) { state.takeoverProbe = nil }
+        if state.fence != .idle, !state.isFenceWanted { state.fence = .idle }
+        if let atNs = takeoverProbeAtNs, atNs <= step.nowNs { beginTakeoverProbe(&step) }
+    }
+
+    private func isTakeoverNear(nowNs: Int64) -> Bool {
+        guard mayDieOfSilence else { return false }
+        let lastNs = state.members.compactMap(\.downAtNs).max() ?? nowNs
+        return lastNs <= nowNs + takeoverProbeNs
+    }
+
+    // MARK: Sending
+
+    mutating func sendAdvert(on index: Int, _ step: inout Step) {
+        record.members[index].statistics.advertsSent += 1
+        step.outputs.append(.sendAdvert(member: index, priority: state.priority))
+    }
+
+    /// All members speak at once, and the interval begins.
+    private mutating func advertiseAll(_ step: inout Step) {
+        for index in state.members.indices {
+            state.members[index].hasReplied = false
+            sendAdvert(on: index, &step)
+        }
+        state.advertAtNs = step.nowNs + configuration.advertIntervalNs
+    }
+
+    /// Drift-free: the next advert is due one interval after this one was, unless that has passed too.
+    mutating func sendDueAdverts(_ step: inout Step) {
+        guard state.isSpeaking, let atNs = state.advertAtNs, atNs <= step.nowNs else { return }
+        advertiseAll(&step)
+        let nextNs = atNs + configuration.advertIntervalNs
+        if nextNs > step.nowNs { state.advertAtNs = nextNs }
+    }
+
+    private mutating func sayGoodbye(_ step: inout Step) {
+        for index in state.members.indices where !state.members[index].isBroken {
+            record.members[index].statistics.resignationsSent += 1
+            step.outputs.append(.sendAdvert(member: index, priority: 0))
+        }
+    }
+
+    /// What we say of ourselves; nil: we have no address on any cable.
+    private func word(nowNs: Int64) -> PeerWord? {
+        guard let identity = state.pool.identity else { return nil }
+        let isUnable = state.role == .initialize || state.isFault || state.resignUntilNs != nil
+        var word = PeerWord(
+            priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.peer != nil)
+        for (index, member) in state.members.enumerated() {
+            let bit = MemberSet(member: index)
+            if member.isHeld { word.holds.insert(bit) }
+            if member.heard != nil { word.hears.insert(bit) }
+            if member.isProven { word.proven.insert(bit) }
+        }
+        if state.hasSoftCause || state.isIsolated { word.proven = [] }
+        return word
+    }
+
+    /// On every cable when it is due, and on all at once when there is news. The last word of a director that leaves is said
+    /// three times.
+    mutating func sendDueHeartbeats(_ step: inout Step) {
+        guard configuration.hasPool, state.role != .initialize || state.isStopping, var word = word(nowNs: step.nowNs)
+        else { return }
+        let isNews = word != state.pool.lastSent
+        let isLastWord = isNews && word.priority == 0 && word.holds.isEmpty
+        state.pool.lastSent = word
+        word.stamp = stamp(nowNs: step.nowNs)
+        for index in state.pool.cables.indices {
+            let dueNs = state.pool.cables[index].sendAtNs
+            guard isNews || (dueNs ?? .max) <= step.nowNs else { continue }
+            let intervalNs = configuration.cables[index].intervalNs
+            let nextNs = (isNews ? step.nowNs : dueNs ?? step.nowNs) + intervalNs
+            state.pool.cables[index].sendAtNs =
+                state.role == .initialize ? nil : nextNs > step.nowNs ? nextNs : step.nowNs + intervalNs
+            for _ in 0..<(isLastWord ? 3 : 1) where !state.pool.cables[index].isLinkDown {
+                record.statistics.heartbeatsSent += 1
+                step.outputs.append(.sendHeartbeat(cable: index, word))
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+/// What is heard: adverts on the legs, heartbeats on the cables.
+///
+/// The rows of RFC 9568, 6.4.2 and 6.4.3, that begin with "an advertisement is received". An election is only noted here; that
+/// losing it on one leg loses the group is the decision's rule. The tie-break is never looked at in Backup.
+extension Engine {
+    mutating func hear(_ advert: Advert, on index: Int, _ step: inout Step) {
+        guard state.role != .initialize else { return }
+        if let own = state.members[index].primaryAddress, own == advert.source {
+            // It can be forged, so it moves nothing.
+            record.members[index].statistics.ownAddressReceived += 1
+            state.members[index].strangerUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
+            return
+        }
+        note(advert, on: index)
+        if advert.priority == 0 {
+            hearResignation(advert, on: index, &step)
+        } else {
+            state.members[index].heard = Member.Heard(
+                source: advert.source, priority: advert.priority, untilNs: step.nowNs + downNs(advert.intervalNs))
+            if state.isSpeaking {
+                hearAsMaster(advert, on: index, &step)
+            } else {
+                hearAsBackup(advert, on: index, nowNs: step.nowNs)
+            }
+        }
+    }
+
+    private mutating func note(_ advert: Advert, on index: Int) {
+        record.members[index].statistics.advertsReceived += 1
+        record.members[index].lastSource = advert.source
+        record.members[index].lastPriority = advert.priority
+        record.members[index].checksumForm = advert.checksumForm
+        let configured = configuration.members[index].addresses
+        state.members[index].listsOtherAddresses =
+            advert.addresses != configured && Set(advert.addresses) != Set(configured)
+    }
+
+    /// A master resigned. Here it is the skew; on the other legs, where it may not have been heard, a master that lives has
+    /// one interval to say so.
+    private mutating func hearResignation(_ advert: Advert, on index: Int, _ step: inout Step) {
+        record.members[index].statistics.resignationsReceived += 1
+        if state.isSpeaking {
+            if state.role == .master { answer(on: index, &step) }
+            return
+        }
+        let nowNs = step.nowNs
+        for other in state.members.indices where other != index {
+            let intervalNs = state.members[other].masterIntervalNs
+            guard let atNs = state.members[other].downAtNs else { continue }
+            state.members[other].downAtNs = min(atNs, nowNs + intervalNs + skewNs(intervalNs))
+        }
+        let skewNs = skewNs(state.members[index].masterIntervalNs)
+        state.members[index].downAtNs = nowNs + skewNs
+        if let heard = state.members[index].heard, heard.source == advert.source {
+            state.members[index].heard?.untilNs = min(heard.untilNs, nowNs + skewNs)
+        }
+    }
+
+    private mutating func hearAsBackup(_ advert: Advert, on index: Int, nowNs: Int64) {
+        guard !isLesser(advert, on: index) || !Decision.mayPreempt(state, configuration) else { return }
+        if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
+        state.members[index].downAtNs = nowNs + downNs(state.members[index].masterIntervalNs)
+    }
+
+    /// Backup compares priorities alone.
+    private func isLesser(_ advert: Advert, on index: Int) -> Bool {
+        if configuration.bugs.contains(.tieBreakInBackup), advert.priority == state.priority {
+            return !losesTie(to: advert.source, on: index)
+        }
+        return advert.priority < state.priority
+    }
+
+    private mutating func hearAsMaster(_ advert: Advert, on index: Int, _ step: inout Step) {
+        if advert.priority > state.priority {
+            beBeaten(by: advert, on: index)
+        } else if advert.priority == state.priority {
+            hearEqual(advert, on: index, &step)
+        } else {
+            hearLesser(advert.intervalNs, on: index, &step)
+        }
+    }
+
+    private mutating func beBeaten(by advert: Advert, on index: Int) {
+        state.members[index].isBeaten = true
+        if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
+    }
+
+    /// There is one tie-break for a group, or two masters would lose to each other on different legs: who the cables know
+    /// them by, else the addresses on the first leg. Where the first leg is silent, the leg at hand decides, but only after
+    /// two intervals in which the first could have spoken.
+    private mutating func hearEqual(_ advert: Advert, on index: Int, _ step: inout Step) {
+        let isPeer = state.pool.peerIdentity != nil && state.pool.identity != nil
+        if isPeer || index == 0 {
+            state.tieAtNs = nil
+            if losesTie(to: advert.source, on: index) {
+                beBeaten(by: advert, on: index)
+            } else {
+                hearLesser(advert.intervalNs, on: index, &step)
+            }
+        } else if state.tieAtNs == nil, state.members[0].heard == nil {
+            state.tieAtNs = step.nowNs + 2 * max(advert.intervalNs, configuration.advertIntervalNs)
+            answer(on: index, &step)
+        }
+    }
+
+    /// Whether a sender of equal priority wins.
+    private func losesTie(to source: IPAddress, on index: Int) -> Bool {
+        if let peer = state.pool.peerIdentity, let own = state.pool.identity { return peer > own }
+        guard let own = state.members[index].primaryAddress else { return true }
+        return source > own
+    }
+
+    /// The first leg has stayed silent: the first leg that has not decides.
+    mutating func decideTieOnLaterLeg() {
+        guard state.isSpeaking, state.members.first?.heard == nil,
+            let index = state.members.firstIndex(where: { $0.heard?.priority == state.priority }),
+            let source = state.members[index].heard?.source
+        else { return }
+        if losesTie(to: source, on: index) { state.members[index].isBeaten = true }
+    }
+
+    /// A lesser master: it is told at once who is master, once an interval, and if it does not listen for long, then we are
+    /// the one who is not heard.
+    private mutating func hearLesser(_ intervalNs: Int64, on index: Int, _ step: inout Step) {
+        if configuration.version == .v3 { answer(on: index, &step) }
+        guard state.role == .master else { return }
+        state.collisionUntilNs = max(state.collisionUntilNs ?? 0, step.nowNs + intervalNs + intervalNs / 4)
+        bearLesser(forNs: downNs(intervalNs), nowNs: step.nowNs)
+    }
+
+    private mutating func bearLesser(forNs: Int64, nowNs: Int64) {
+        if let lesser = state.lesser {
+            if nowNs >= lesser.yieldAtNs { state.isUnheard = true }
+            state.lesser?.untilNs = max(lesser.untilNs, nowNs + forNs)
+        } else {
+            let patienceNs = downNs(configuration.advertIntervalNs) + 3 * heartbeatIntervalNs
+            state.lesser = State.Lesser(untilNs: nowNs + forNs, yieldAtNs: nowNs + patienceNs)
+        }
+    }
+
+    /// One advert an interval and leg answers whatever comes: a flood is not answered by a flood.
+    private mutating func answer(on index: Int, _ step: inout Step) {
+        guard !state.members[index].hasReplied else { return }
+        state.members[index].hasReplied = true
+        sendAdvert(on: index, &step)
+    }
+
+    // MARK: Heartbeats
+
+    mutating func hear(_ word: PeerWord, cable index: Int, _ step: inout Step) {
+        guard state.role != .initialize else { return }
+        let before = state.peer
+        let intervalNs = configuration.cables[index].intervalNs
+        switch state.pool.receive(word, cable: index, intervalNs: intervalNs, nowNs: step.nowNs) {
+        case .echo: record.statistics.heartbeatEchoes += 1
+        case .stale: record.statistics.heartbeatsStale += 1
+        case .accepted:
+            record.statistics.heartbeatsReceived += 1
+            record.lastWord = word
+            if !word.holds.isEmpty { state.resignUntilNs = nil }
+            noticeResignation(of: word, after: before)
+            noticeOtherHolder(word, after: before, &step)
+        }
+    }
+
+    /// At once: only the step from holding to "unable and not holding" is a resignation. A peer that says 0 and holds has not
+    /// left; one that did not hold had nothing to leave, and acting on that would fight a third router for ever.
+    private mutating func noticeResignation(of word: PeerWord, after before: PeerWord?) {
+        guard configuration.rules.contains(.atOnce), state.role == .backup, let before, !before.holds.isEmpty,
+            word.holds.isEmpty, word.priority == 0
+        else { return }
+        state.isAtOnce = true
+        for index in state.members.indices {
+            state.members[index].heard = nil
+            state.members[index].downAtNs = nil
+        }
+    }
+
+    /// While we hold, a lesser peer that holds too is a collision and, if it lasts, does not hear us.
+    private mutating func noticeOtherHolder(_ word: PeerWord, after before: PeerWord?, _ step: inout Step) {
+        guard state.role == .master else { return }
+        let freshNs = 3 * heartbeatIntervalNs
+        if word.holds.isEmpty {
+            guard let before, !before.holds.isEmpty, state.collisionUntilNs != nil else { return }
+            state.collisionUntilNs = nil
+            endCollision(&step)
+        } else if state.isHolding, Decision.wins(state, against: word) {
+            state.collisionUntilNs = max(state.collisionUntilNs ?? 0, step.nowNs + freshNs)
+            bearLesser(forNs: freshNs, nowNs: step.nowNs)
+        }
+    }
+}

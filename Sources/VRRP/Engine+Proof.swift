@@ -1,0 +1,101 @@
+/// Whether a leg works: doubt, proof, isolation.
+///
+/// Doubt arises from silence (`deaf`) or from the peer's word that it does not hear us (`mute`), see `Member.Doubt`. A leg in
+/// doubt is probed, by ARP or ND to witnesses or neighbours, and unproven until one answers; an answer is good for some
+/// seconds, for the leg may die while it is still in doubt. A leg that stays unproven while the peer's are all proven is
+/// *isolated*, a soft cause: the peer serves better.
+///
+/// Isolation comes and goes with a delay of its own, since at a takeover every leg of the new master is in doubt for the
+/// moment until the peer has heard it. But never yield to nobody: it is gone at once when the peer falls silent or says 0.
+extension Engine {
+    mutating func updateProofs(_ step: inout Step) {
+        let matters = proofMatters
+        for index in state.members.indices {
+            updateDoubt(of: index)
+            probe(index, matters: matters, &step)
+            let wasIsolated = state.members[index].isIsolated
+            updateIsolation(of: index, nowNs: step.nowNs)
+            let isIsolated = state.members[index].isIsolated
+            guard isIsolated != wasIsolated else { continue }
+            let cause = Cause(.isolated, configuration.members[index].interface)
+            step.outputs.append(.causeChanged(cause, isPresent: isIsolated))
+        }
+    }
+
+    /// A neighbour or a witness answered.
+    mutating func prove(_ index: Int, nowNs: Int64) {
+        guard state.members[index].doubt != nil else { return }
+        state.members[index].proofUntilNs = nowNs + configuration.timing.proofValidNs
+    }
+
+    /// We hold, and the fresh peer, which has had time to, does not hear us there.
+    func isMute(_ index: Int) -> Bool {
+        guard let peer = state.peer, state.role == .master, state.members[index].isHeld,
+            state.hearingGraceUntilNs == nil
+        else { return false }
+        return !peer.hears.contains(member: index)
+    }
+
+    /// Without a fresh peer only preemption asks for proofs, and only where a master is heard.
+    private var proofMatters: Bool { state.peer != nil || state.role == .backup && !state.isSilentEverywhere }
+
+    private mutating func updateDoubt(of index: Int) {
+        let member = state.members[index]
+        let doubt: Member.Doubt?
+        if isMute(index) || member.doubt == .mute && !isMuteDoubtSettled(index) {
+            doubt = .mute
+        } else {
+            doubt = state.role != .master && member.heard == nil ? .deaf : nil
+        }
+        guard doubt != member.doubt else { return }
+        state.members[index].doubt = doubt
+        if doubt == nil || member.doubt == nil {
+            state.members[index].proofUntilNs = nil
+            state.members[index].probeAtNs = nil
+            state.members[index].probeBurstUntilNs = nil
+        }
+    }
+
+    private func isMuteDoubtSettled(_ index: Int) -> Bool {
+        if state.peer?.hears.contains(member: index) ?? false { return true }
+        return state.role != .master && state.members[index].proofUntilNs != nil
+    }
+
+    private mutating func probe(_ index: Int, matters: Bool, _ step: inout Step) {
+        let member = state.members[index]
+        guard member.doubt != nil, matters, !member.isBroken else {
+            state.members[index].probeAtNs = nil
+            return
+        }
+        if let atNs = member.probeAtNs {
+            guard atNs <= step.nowNs else { return }
+        } else if configuration.timing.probeBurstNs > 0 {
+            state.members[index].probeBurstUntilNs = step.nowNs + configuration.timing.probeBurstNs
+        }
+        let isYoung = state.members[index].probeBurstUntilNs != nil
+        let intervalNs = isYoung ? configuration.timing.probeIntervalNs : configuration.timing.probeCalmIntervalNs
+        state.members[index].probeAtNs = step.nowNs + intervalNs
+        step.outputs.append(.probePeers(member: index))
+    }
+
+    private mutating func updateIsolation(of index: Int, nowNs: Int64) {
+        guard configuration.rules.contains(.isolated), let peer = state.peer, peer.priority > 0 else {
+            state.members[index].isIsolated = false
+            state.members[index].isolationFlipAtNs = nil
+            return
+        }
+        let member = state.members[index]
+        // A leg that has not listened for a down interval yet is not known to be deaf.
+        let hasListened = member.doubt == .mute || member.downAtNs == nil
+        let shouldBe = !member.isProven && hasListened && !member.isBroken && state.peerIsProven
+        if shouldBe == member.isIsolated {
+            state.members[index].isolationFlipAtNs = nil
+        } else if let atNs = member.isolationFlipAtNs {
+            guard atNs <= nowNs else { return }
+            state.members[index].isIsolated = shouldBe
+            state.members[index].isolationFlipAtNs = nil
+        } else {
+            state.members[index].isolationFlipAtNs = nowNs + configuration.timing.isolationDelayNs
+        }
+    }
+}

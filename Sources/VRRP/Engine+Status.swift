@@ -1,0 +1,182 @@
+/// What is told: conditions as they come and go, and the whole as somebody asks.
+///
+/// Conditions are derived from the state after every step and compared with what was published last, so none can be
+/// forgotten. They move nothing.
+extension Engine {
+    mutating func publishConditions(_ step: inout Step) {
+        for index in state.members.indices {
+            let now = conditions(of: index)
+            let before = state.members[index].published
+            guard now != before else { continue }
+            state.members[index].published = now
+            for (bit, kind) in MemberConditions.kinds {
+                tell(
+                    Condition(kind, configuration.members[index].name), was: before.contains(bit),
+                    is: now.contains(bit), &step)
+            }
+        }
+        for index in state.pool.cables.indices {
+            let isDegraded = isDegraded(index)
+            let wasDegraded = state.pool.cables[index].isPublished
+            state.pool.cables[index].isPublished = isDegraded
+            let condition = Condition(.heartbeatDegraded, configuration.cables[index].name)
+            tell(condition, was: wasDegraded, is: isDegraded, &step)
+        }
+        let now = groupConditions
+        let before = state.conditions
+        guard now != before else { return }
+        state.conditions = now
+        for (bit, kind) in GroupConditions.kinds {
+            tell(Condition(kind), was: before.contains(bit), is: now.contains(bit), &step)
+        }
+    }
+
+    private func tell(_ condition: Condition, was: Bool, is isPresent: Bool, _ step: inout Step) {
+        guard was != isPresent else { return }
+        step.outputs.append(isPresent ? .raised(condition) : .cleared(condition))
+    }
+
+    mutating func setExternal(_ condition: Condition, isPresent: Bool, _ step: inout Step) {
+        tell(condition, was: record.external.contains(condition), is: isPresent, &step)
+        if isPresent {
+            record.external.insert(condition)
+        } else {
+            record.external.remove(condition)
+        }
+    }
+
+    private func conditions(of index: Int) -> MemberConditions {
+        let member = state.members[index]
+        var now: MemberConditions = []
+        guard state.role != .initialize else { return now }
+        if state.role == .backup, member.heard == nil, member.downAtNs == nil, !member.isBroken,
+            !state.isSilentEverywhere
+        {
+            now.insert(.deaf)
+        }
+        if isMute(index) { now.insert(.peerDeaf) }
+        if member.strangerUntilNs != nil { now.insert(.ownAddress) }
+        if member.listsOtherAddresses { now.insert(.addressesDiffer) }
+        if state.role == .master, !member.isHeld, state.hearingGraceUntilNs == nil { now.insert(.addressMissing) }
+        return now
+    }
+
+    /// Silent, one-way, or without carrier.
+    private func isDegraded(_ index: Int) -> Bool {
+        guard state.role != .initialize else { return false }
+        let cable = state.pool.cables[index]
+        return cable.isLinkDown || cable.aliveUntilNs == nil || state.peer.map { !$0.hearsHeartbeat } ?? false
+    }
+
+    private var groupConditions: GroupConditions {
+        var now: GroupConditions = []
+        guard state.role != .initialize else { return now }
+        let isSilent = state.isSilentEverywhere
+        if state.role == .backup, !state.isFault, isSilent, state.everyMemberWants,
+            state.peerHolds || state.takeoverProbe?.isAnswered ?? false
+        {
+            now.insert(.advertsBlocked)
+        }
+        if state.restraints.contains(.unheard) { now.insert(.unheard) }
+        if state.restraints.contains(.handedOver) { now.insert(.handedOver) }
+        if state.peer?.priority == state.priority
+            || state.members.contains(where: { $0.heard?.priority == state.priority })
+        {
+            now.insert(.equalPriority)
+        }
+        if state.isFault, isSilent, state.everyMemberWants, !state.peerHolds, state.peer?.priority ?? 0 == 0 {
+            now.insert(.noDirector)
+        }
+        if state.hasSoftCause, !state.isFault { now.insert(.tolerated) }
+        if state.fence == .running { now.insert(.fencing) }
+        if case .failed = state.fence { now.insert(.fenceFailed) }
+        return now
+    }
+
+    // MARK: Status
+
+    /// The group as it is published.
+    public var status: GroupStatus {
+        var status = GroupStatus(state: state.publicState, priority: state.priority)
+        status.isClaiming = state.role == .claiming
+        status.isHolding = state.members.contains { $0.isHeld }
+        status.causes = allCauses
+        status.conditions = publishedConditions
+        status.members = state.members.indices.map(memberStatus)
+        if let word = state.peer ?? record.lastWord, configuration.hasPool {
+            status.peer = PeerStatus(
+                word: word, isFresh: state.peer != nil, cables: state.pool.cables.map { $0.aliveUntilNs != nil })
+        }
+        status.sinceNs = record.sinceNs
+        status.advertAtNs = state.advertAtNs
+        status.statistics = record.statistics
+        return status
+    }
+
+    private var allCauses: [Cause] {
+        var causes = state.causes
+        for index in state.members.indices where state.members[index].isIsolated {
+            causes.append(Cause(.isolated, configuration.members[index].interface))
+        }
+        return causes
+    }
+
+    private var publishedConditions: [Condition] {
+        var conditions = GroupConditions.kinds.filter { state.conditions.contains($0.0) }.map { Condition($0.1) }
+        for index in state.members.indices {
+            for (bit, kind) in MemberConditions.kinds where state.members[index].published.contains(bit) {
+                conditions.append(Condition(kind, configuration.members[index].name))
+            }
+        }
+        for index in state.pool.cables.indices where state.pool.cables[index].isPublished {
+            conditions.append(Condition(.heartbeatDegraded, configuration.cables[index].name))
+        }
+        return conditions + record.external.sorted { $0.description < $1.description }
+    }
+
+    private func memberStatus(_ index: Int) -> MemberStatus {
+        let member = state.members[index]
+        let record = record.members[index]
+        return MemberStatus(
+            name: configuration.members[index].name, primaryAddress: member.primaryAddress, isHolding: member.isHeld,
+            isHeard: member.heard != nil, isProven: member.isProven, downAtNs: member.downAtNs,
+            masterIntervalNs: member.masterIntervalNs, lastSource: record.lastSource,
+            lastPriority: record.lastPriority, checksumForm: record.checksumForm, statistics: record.statistics)
+    }
+}
+
+/// The conditions of a member that the engine derives.
+struct MemberConditions: OptionSet, Hashable, Sendable {
+    let rawValue: UInt8
+
+    static let deaf = MemberConditions(rawValue: 1 << 0)
+    static let peerDeaf = MemberConditions(rawValue: 1 << 1)
+    static let ownAddress = MemberConditions(rawValue: 1 << 2)
+    static let addressesDiffer = MemberConditions(rawValue: 1 << 3)
+    static let addressMissing = MemberConditions(rawValue: 1 << 4)
+
+    static let kinds: [(MemberConditions, Condition.Kind)] = [
+        (.deaf, .deaf), (.peerDeaf, .peerDeaf), (.ownAddress, .ownAddress), (.addressesDiffer, .addressesDiffer),
+        (.addressMissing, .addressMissing),
+    ]
+}
+
+/// The conditions of the group that the engine derives.
+struct GroupConditions: OptionSet, Hashable, Sendable {
+    let rawValue: UInt8
+
+    static let advertsBlocked = GroupConditions(rawValue: 1 << 0)
+    static let unheard = GroupConditions(rawValue: 1 << 1)
+    static let handedOver = GroupConditions(rawValue: 1 << 2)
+    static let equalPriority = GroupConditions(rawValue: 1 << 3)
+    static let noDirector = GroupConditions(rawValue: 1 << 4)
+    static let tolerated = GroupConditions(rawValue: 1 << 5)
+    static let fencing = GroupConditions(rawValue: 1 << 6)
+    static let fenceFailed = GroupConditions(rawValue: 1 << 7)
+
+    static let kinds: [(GroupConditions, Condition.Kind)] = [
+        (.advertsBlocked, .advertsBlocked), (.unheard, .unheard), (.handedOver, .handedOver),
+        (.equalPriority, .equalPriority), (.noDirector, .noDirector), (.tolerated, .tolerated), (.fencing, .fencing),
+        (.fenceFailed, .fenceFailed),
+    ]
+}

@@ -1,0 +1,22 @@
+/// What a group only tells: counters and last sights. It moves nothing and is not compared.
+struct Record: Sendable {
+    var statistics = GroupStatistics()
+    /// When the published state last changed.
+    var sinceNs: Int64 = 0
+    /// The peer's last word, fresh or not.
+    var lastWord: PeerWord?
+    /// What the process wants published.
+    var external: Set<Condition> = []
+    var members: [OfMember]
+
+    struct OfMember: Sendable {
+        var lastSource: IPAddress?
+        var lastPriority: UInt8 = 0
+        var checksumForm: ChecksumForm?
+        var statistics = MemberStatistics()
+    }
+
+    init(_ configuration: GroupConfiguration) {
+        members = configuration.members.map { _ in OfMember() }
+    }
+}

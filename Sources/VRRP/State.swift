@@ -1,0 +1,168 @@
+/// Everything a group remembers. What can be derived from it is derived, never stored beside it.
+///
+/// FAULT is not a role: it is a set of causes that is not empty. `isFault` is kept only as the value that was last published,
+/// so that its change can be told. A group in FAULT has the role Backup and listens as one.
+struct State: Hashable, Sendable {
+    /// The role in the election.
+    enum Role: UInt8, Hashable, Sendable {
+        /// Before the first snapshot, or after the end.
+        case initialize
+        /// Listens.
+        case backup
+        /// Sends adverts as a master does and waits for the peer to release; published as Backup.
+        case claiming
+        /// Holds.
+        case master
+    }
+
+    var role = Role.initialize
+    /// The state that was last published.
+    var published = GroupState.initialize
+    /// The first snapshot was taken; leftovers may still have to go.
+    var hasSnapshot = false
+    /// An orderly end is under way.
+    var isStopping = false
+    /// The effective priority.
+    var priority: UInt8
+    var members: [Member]
+    var pool = HeartbeatPool()
+    /// Causes in order of kind and subject, each once; the engine's own `isolated` is kept with its member.
+    var causes: [Cause] = []
+    /// Reports of failure, for the planted bug alone.
+    var faultCount = 0
+    var weights: [String: Int] = [:]
+    /// FAULT as it was last published.
+    var isFault = false
+
+    /// The next adverts, as master or claiming.
+    var advertAtNs: Int64?
+    /// Until when a claim waits for the peer's release.
+    var claimUntilNs: Int64?
+    /// Until when the peer is given time to hear a new master.
+    var hearingGraceUntilNs: Int64?
+    /// How far the preempt delay has run.
+    var preemptDelay = PreemptDelay.none
+    /// Why we do not preempt.
+    var restraints: Restraints = []
+    /// Until when a handover keeps our heartbeats at priority 0.
+    var resignUntilNs: Int64?
+    /// A holder of lower priority that goes on as if it did not hear us.
+    var lesser: Lesser?
+    /// Until when another router's claim to our addresses is taken to last.
+    var collisionUntilNs: Int64?
+    /// The second announcement after a collision.
+    var announceAgainAtNs: Int64?
+    /// When equal priorities heard only on a later leg are decided there.
+    var tieAtNs: Int64?
+    var fence = Fence.idle
+    var takeoverProbe: TakeoverProbe?
+    /// The conditions that were last published.
+    var conditions: GroupConditions = []
+
+    // Set by an input, consumed in the same step.
+    /// The peer has just resigned over a cable.
+    var isAtOnce = false
+    /// A lesser holder has been heard for too long.
+    var isUnheard = false
+    /// An operator asks for a handover.
+    var isHandingOver = false
+    /// We slept longer than the lease of our addresses.
+    var hasOverslept = false
+
+    enum PreemptDelay: Hashable, Sendable { case none, until(Int64), over }
+
+    struct Lesser: Hashable, Sendable {
+        var untilNs: Int64
+        var yieldAtNs: Int64
+    }
+
+    enum Fence: Hashable, Sendable { case idle, running, succeeded, failed(retryAtNs: Int64) }
+
+    struct TakeoverProbe: Hashable, Sendable {
+        /// Until when answers are waited for; nil: the wait is over.
+        var untilNs: Int64?
+        var isAnswered = false
+    }
+
+    init(_ configuration: GroupConfiguration) {
+        priority = configuration.priority
+        members = configuration.members.map { _ in Member(masterIntervalNs: configuration.advertIntervalNs) }
+        pool.cables = configuration.cables.map { _ in HeartbeatPool.Cable() }
+    }
+
+    // MARK: Derived
+
+    /// Silence everywhere is about to be believed.
+    var isFenceWanted: Bool { role == .backup && !isFault && everyMemberWants && isSilentEverywhere && peer == nil }
+
+    /// The peer's newest word, if it is fresh.
+    var peer: PeerWord? { pool.word }
+    /// Sends adverts.
+    var isSpeaking: Bool { role == .master || role == .claiming }
+    /// Holds at least one virtual address as master.
+    var isHolding: Bool { role == .master && members.contains { $0.isHeld } }
+    /// Every member's down timer ran out.
+    var everyMemberWants: Bool { members.allSatisfy { $0.downAtNs == nil } }
+    /// No member hears another router.
+    var isSilentEverywhere: Bool { members.allSatisfy { $0.heard == nil } }
+    /// The fresh peer holds.
+    var peerHolds: Bool { peer.map { !$0.holds.isEmpty } ?? false }
+    /// The fresh peer can serve, and every leg of its works.
+    var peerIsProven: Bool {
+        peer.map { $0.priority > 0 && $0.proven.isSuperset(of: .first(members.count)) } ?? false
+    }
+    var hasSoftCause: Bool { causes.contains { !$0.isHard } }
+    var isIsolated: Bool { members.contains { $0.isIsolated } }
+
+    /// The state as it is published.
+    var publicState: GroupState {
+        switch role {
+        case .initialize: .initialize
+        case .master: .master
+        case .backup, .claiming: isFault ? .fault : .backup
+        }
+    }
+
+    /// The next deadline but for the takeover's probe, which depends on the configuration.
+    var nextDeadlineNs: Int64? {
+        guard role != .initialize else { return nil }
+        var deadlineNs = earliest(advertAtNs, claimUntilNs, hearingGraceUntilNs, resignUntilNs)
+        deadlineNs = earliest(deadlineNs, lesser?.untilNs, collisionUntilNs, announceAgainAtNs, tieAtNs)
+        deadlineNs = earliest(deadlineNs, pool.nextDeadlineNs, takeoverProbe?.untilNs)
+        if case .until(let atNs) = preemptDelay { deadlineNs = earliest(deadlineNs, atNs) }
+        if case .failed(let atNs) = fence { deadlineNs = earliest(deadlineNs, atNs) }
+        for member in members { deadlineNs = earliest(deadlineNs, member.nextDeadlineNs) }
+        return deadlineNs
+    }
+
+    /// The state moved to the beginning of time: equal for two groups that will behave alike.
+    func shifted(nowNs: Int64, stampNow: UInt32) -> State {
+        var state = self
+        for index in members.indices { state.members[index] = members[index].shifted(nowNs: nowNs) }
+        state.pool = pool.shifted(nowNs: nowNs, stampNow: stampNow)
+        state.advertAtNs = shift(advertAtNs, nowNs)
+        state.claimUntilNs = shift(claimUntilNs, nowNs)
+        state.hearingGraceUntilNs = shift(hearingGraceUntilNs, nowNs)
+        state.resignUntilNs = shift(resignUntilNs, nowNs)
+        state.collisionUntilNs = shift(collisionUntilNs, nowNs)
+        state.announceAgainAtNs = shift(announceAgainAtNs, nowNs)
+        state.tieAtNs = shift(tieAtNs, nowNs)
+        if let lesser {
+            state.lesser = Lesser(untilNs: shift(lesser.untilNs, nowNs), yieldAtNs: shift(lesser.yieldAtNs, nowNs))
+        }
+        if let takeoverProbe { state.takeoverProbe?.untilNs = shift(takeoverProbe.untilNs, nowNs) }
+        if case .until(let atNs) = preemptDelay { state.preemptDelay = .until(shift(atNs, nowNs)) }
+        if case .failed(let atNs) = fence { state.fence = .failed(retryAtNs: shift(atNs, nowNs)) }
+        return state
+    }
+}
+
+/// Why a better director leaves a lesser master alone.
+struct Restraints: OptionSet, Hashable, Sendable {
+    let rawValue: UInt8
+
+    /// It does not hear us.
+    static let unheard = Restraints(rawValue: 1 << 0)
+    /// We handed over to it.
+    static let handedOver = Restraints(rawValue: 1 << 1)
+}

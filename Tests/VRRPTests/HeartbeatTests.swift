@@ -1,0 +1,91 @@
+import Testing
+
+@testable import VRRP
+
+/// A word on the wire and back, and the pool that hears it.
+struct HeartbeatTests {
+    private let own = IPAddress(ipv6High: 0xfe80_0000_0000_0000, low: 1)
+    private let peer = IPAddress(ipv6High: 0xfe80_0000_0000_0000, low: 2)
+    private let cable = CableConfiguration(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21)
+
+    private func members(_ count: Int) -> [MemberConfiguration] {
+        (0..<count).map { index in
+            let address =
+                index % 2 == 0
+                ? IPAddress(ipv4: 0xc000_0200 + UInt32(index))
+                : IPAddress(ipv6High: 0x2001_0db8_0000_0000, low: UInt64(index))
+            return MemberConfiguration(name: "m\(index)", interface: "eth\(index)", vrid: 1, addresses: [address])
+        }
+    }
+
+    @Test func wordSurvivesTheWire() throws {
+        let members = members(3)
+        for holds in [MemberSet(), .init(rawValue: 5), .first(3)] {
+            for hears in [MemberSet(), .init(rawValue: 2)] {
+                for hearsHeartbeat in [false, true] {
+                    let word = PeerWord(
+                        priority: 200, identity: own, stamp: 0x0abc_def1, holds: holds, hears: hears,
+                        hearsHeartbeat: hearsHeartbeat, proven: .init(rawValue: 6))
+                    let advert = HeartbeatCodec.advert(
+                        word, cable: cable, source: own, peerIdentity: peer, members: members)
+                    let octets = AdvertCodec.encode(advert, destination: AdvertCodec.ipv6Group)
+                    let header = IPHeader(
+                        source: own, destination: AdvertCodec.ipv6Group, hopLimit: 255, payload: 0..<octets.count)
+                    let decoded = try AdvertCodec.decode(octets.span, header: header) { _ in AdvertExpectation() }
+                    #expect(HeartbeatCodec.word(decoded, ownIdentity: peer, members: members) == word)
+                }
+            }
+        }
+    }
+
+    @Test func ipv4CableListsIPv4Members() {
+        var cable = cable
+        cable.family = .ipv4
+        let members = [members(1)[0]]
+        let own = IPAddress(ipv4: 0x0a00_0001)
+        let word = PeerWord(priority: 1, identity: own, stamp: 7, holds: .first(1), proven: .first(1))
+        let advert = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: nil, members: members)
+        #expect(HeartbeatCodec.word(advert, ownIdentity: nil, members: members) == word)
+    }
+
+    @Test func fortyMembersFitIntoAFrame() throws {
+        let members = members(GroupConfiguration.membersMaxWithPool)
+        let all = MemberSet.first(members.count)
+        let word = PeerWord(
+            priority: 200, identity: own, holds: all, hears: all, hearsHeartbeat: true, proven: all)
+        let advert = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: peer, members: members)
+        #expect(AdvertCodec.encode(advert, destination: AdvertCodec.ipv6Group).count + 40 <= 1500)
+        let heard = try #require(HeartbeatCodec.word(advert, ownIdentity: peer, members: members))
+        #expect(heard.holds == all && heard.hears == all && heard.hearsHeartbeat)
+        #expect(heard.proven.isStrictSubset(of: all))
+    }
+
+    @Test func ordinaryAdvertIsNoWord() {
+        let advert = Advert(vrid: 11, priority: 200, intervalNs: 1, addresses: [own, peer, own, peer], source: own)
+        #expect(HeartbeatCodec.word(advert, ownIdentity: peer, members: members(2)) == nil)
+    }
+
+    @Test func freshestWordCounts() {
+        var pool = HeartbeatPool(cables: [.init(address: own), .init()])
+        let old = PeerWord(priority: 100, identity: peer, stamp: 0x0fff_ffff)
+        let new = PeerWord(priority: 0, identity: peer, stamp: 3)
+        #expect(pool.receive(new, cable: 0, intervalNs: 100, nowNs: 0) == .accepted)
+        #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 10) == .stale)
+        #expect(pool.word == new)
+        #expect(pool.cables[1].aliveUntilNs == 310)
+        #expect(pool.receive(new, cable: 1, intervalNs: 100, nowNs: 20) == .accepted)
+        pool.expire(nowNs: 319)
+        #expect(pool.word == new)
+        pool.expire(nowNs: 320)
+        #expect(pool.word == nil)
+        // The peer's machine started anew: its clock begins at 0, and nothing fresh speaks against it.
+        #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 330) == .accepted)
+    }
+
+    @Test func echoIsKnown() {
+        var pool = HeartbeatPool(cables: [.init(), .init(address: own)])
+        let word = PeerWord(priority: 100, identity: own)
+        #expect(pool.receive(word, cable: 0, intervalNs: 100, nowNs: 0) == .echo)
+        #expect(pool.cables[0].aliveUntilNs == nil && pool.word == nil)
+    }
+}
