@@ -27,7 +27,7 @@ let targets: [Target] = [
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
     .target(name: "MIIRegisters", dependencies: ["CIoctl", "LinuxSystem", system], swiftSettings: strict),
-    .testTarget(name: "MIIRegistersTests", dependencies: ["CIoctl", "MIIRegisters"], swiftSettings: strict),
+    .testTarget(name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "MIIRegisters"], swiftSettings: strict),
     .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
     .target(name: "RtnlMonitor", dependencies: ["CMnl", "LinuxSystem", system], swiftSettings: strict),

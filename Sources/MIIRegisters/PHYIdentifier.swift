@@ -37,6 +37,7 @@ public struct PHYIdentifier: Hashable, Sendable {
         0x00_0885: "Micrel",
         0x00_0895: "AMD",
         0x00_1018: "Broadcom",
+        0x00_105a: "3Com",
         0x00_1374: "Atheros",
         0x00_4063: "VIA",
         0x00_5043: "Marvell",

@@ -5,33 +5,13 @@ import Testing
 
 @testable import MIIRegisters
 
-/// A sweep over a fake kernel, and an event loop for it: what linkwatchd does with the two descriptors.
-final class Bench {
-    let kernel: FakeKernel
+/// A sweep, and an event loop for it: what linkwatchd does with the two descriptors.
+class Loop {
     let sweep: Sweep
     private(set) var reports: [SweepReport] = []
     private(set) var registers: [RegistersReport] = []
 
-    init(
-        _ ports: [String: FakeKernel.Port], intervalNs: Int64 = 1_000_000, stuckAfterNs: Int64 = 10_000_000_000
-    ) throws {
-        kernel = FakeKernel(ports)
-        var options = SweepOptions()
-        options.miiIntervalNs = intervalNs
-        options.driverIntervalNs = intervalNs
-        options.stuckAfterNs = stuckAfterNs
-        var backend = unsafe kernel.backend
-        sweep = try unsafe Sweep(options, backend: &backend)
-    }
-
-    /// One port, `eth0`, asked by its PHY alone unless told otherwise.
-    convenience init(_ port: FakeKernel.Port = FakeKernel.Port(ifindex: 7), stuckAfterNs: Int64 = 10_000_000_000) throws
-    {
-        try self.init(["eth0": port], stuckAfterNs: stuckAfterNs)
-        try sweep.setPorts([mii])
-    }
-
-    var mii: SweepPort { SweepPort(ifindex: 7, ifname: "eth0", wantsDriver: false) }
+    init(_ sweep: Sweep) { self.sweep = sweep }
 
     /// Runs the loop until a report fits; what does not fit stays in `reports`. Fails the test after 20 s.
     @discardableResult
@@ -39,10 +19,8 @@ final class Bench {
         var seen = 0
         while true {
             while seen < reports.count {
+                if fits(reports[seen]) { return reports.remove(at: seen) }
                 seen += 1
-                if fits(reports[seen - 1]) {
-                    return reports.remove(at: seen - 1)
-                }
             }
             try #require(turn(), "no such report; there were \(reports)", sourceLocation: source)
         }
@@ -72,4 +50,29 @@ final class Bench {
             registers.append($0)
         }
     }
+}
+
+/// A loop over a fake kernel.
+final class Bench: Loop {
+    let kernel: FakeKernel
+
+    init(
+        _ ports: [String: FakeKernel.Port], intervalNs: Int64 = 1_000_000, stuckAfterNs: Int64 = 10_000_000_000
+    ) throws {
+        kernel = FakeKernel(ports)
+        var options = SweepOptions()
+        options.miiIntervalNs = intervalNs
+        options.driverIntervalNs = intervalNs
+        options.stuckAfterNs = stuckAfterNs
+        var backend = unsafe kernel.backend
+        super.init(try unsafe Sweep(options, backend: &backend))
+    }
+
+    /// One port, `eth0`, asked by its PHY alone.
+    convenience init(_ port: FakeKernel.Port = FakeKernel.Port(ifindex: 7)) throws {
+        try self.init(["eth0": port])
+        try sweep.setPorts([mii])
+    }
+
+    var mii: SweepPort { SweepPort(ifindex: 7, ifname: "eth0", wantsDriver: false) }
 }

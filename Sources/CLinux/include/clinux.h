@@ -54,6 +54,9 @@ static inline int clinux_pidfd_open(int pid) {
     return fd < 0 ? -errno : (int)fd;
 }
 
+/* For the calling thread; behind _GNU_SOURCE in <sched.h>. */
+static inline int clinux_setns(int fd) { return syscall(SYS_setns, fd, 0) < 0 ? -errno : 0; }
+
 /* SCHED_RR for the calling process; children start as SCHED_OTHER. */
 static inline int clinux_sched_rr(int priority) {
     struct sched_param param = {.sched_priority = priority};
