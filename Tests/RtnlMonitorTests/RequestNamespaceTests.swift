@@ -1,0 +1,168 @@
+/// What a VRRP process asks for, and what the mirror of addresses says of it.
+///
+///     left ======= right        (veth)
+///      +-- vip                  (macvlan)
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import Testing
+
+@Suite(.serialized, .enabled(if: isRoot, needsRoot)) struct RequestNamespaceTests {
+    private static func ports() throws {
+        try startBatch(["link add left type veth peer name right", "link set left up", "link set right up"]).wait()
+    }
+
+    private static func key(_ ifindex: Int32, _ text: String, _ length: UInt8) throws -> AddressKey {
+        AddressKey(ifindex: ifindex, address: try #require(IPAddress(parsing: text)), prefixLength: length)
+    }
+
+    @Test func addressesAreLeasedAndTakenBack() throws {
+        try inNamespace {
+            try Self.ports()
+            let monitor = try RtnlMonitor.started(.init(routes: nil, addresses: true))
+            let requester = try RtnlRequester()
+            let left = try monitor.ifindex("left")
+            var request4 = AddressRequest(key: try Self.key(left, "192.0.2.1", 32), validSeconds: 1)
+            request4.addressProtocol = 112
+            var request6 = AddressRequest(key: try Self.key(left, "2001:db8::1", 128), validSeconds: 1)
+            request6.isPreferred = false
+            request6.addressProtocol = 112
+            #expect(try requester.perform([.putAddress(request4), .putAddress(request6)]) == [nil, nil])
+            try monitor.read { _ in
+                monitor.addresses[request4.key] != nil && monitor.addresses[request6.key] != nil
+            }
+            let held4 = try #require(monitor.addresses[request4.key])
+            let held6 = try #require(monitor.addresses[request6.key])
+            #expect(held4.hasLease && held6.hasLease)
+            #expect(held4.addressProtocol == 112 && held6.addressProtocol == 112)
+            #expect(held6.flags == [.noDAD, .deprecated])
+            // A refresh changes nothing that is kept; then the kernel takes both back by itself.
+            #expect(try requester.perform([.putAddress(request4), .putAddress(request6)]) == [nil, nil])
+            let changes = try monitor.read("for the leases to end") { _ in
+                monitor.addresses[request4.key] == nil && monitor.addresses[request6.key] == nil
+            }
+            #expect(!changes.contains { if case .addressChanged = $0 { true } else { false } })
+        }
+    }
+
+    @Test func aRefusalIsSaidInTheKernelsWords() throws {
+        try inNamespace {
+            try Self.ports()
+            let requester = try RtnlRequester()
+            let left = try requester.link(named: "left").ifindex
+            let answers = try requester.perform([
+                .removeAddress(try Self.key(left, "192.0.2.1", 32)),
+                .putAddress(AddressRequest(key: try Self.key(9999, "192.0.2.1", 32))),
+                .putAddress(AddressRequest(key: try Self.key(left, "192.0.2.1", 32))),
+                .removeAddress(try Self.key(left, "192.0.2.1", 32)),
+            ])
+            #expect(answers.map { $0?.errno } == [.addressNotAvailable, .operationNotSupportedByDevice, nil, nil])
+            #expect(answers.first??.text.isEmpty == false)
+        }
+    }
+
+    @Test func manyAddressesInBatches() throws {
+        try inNamespace {
+            try Self.ports()
+            let monitor = try RtnlMonitor.started(.init(routes: nil, addresses: true))
+            let requester = try RtnlRequester()
+            let left = try monitor.ifindex("left")
+            let keys = try (0..<500).map { try Self.key(left, "10.0.\($0 / 250).\($0 % 250 + 1)", 32) }
+            let answers = try requester.perform(keys.map { .putAddress(AddressRequest(key: $0, validSeconds: 60)) })
+            #expect(answers == [RtnlError?](repeating: nil, count: 500))
+            try monitor.read { _ in keys.allSatisfy { monitor.addresses[$0] != nil } }
+            let fresh = try RtnlMonitor.snapshot(options: .init(routes: nil, addresses: true))
+            // The kernel's own IPv6 addresses are still being checked for duplicates.
+            #expect(
+                monitor.addresses.filter { !$0.key.address.isIPv6 } == fresh.addresses.filter { !$0.key.address.isIPv6 }
+            )
+            #expect(try requester.perform(keys.map { .removeAddress($0) }).allSatisfy { $0 == nil })
+            try monitor.read { _ in !keys.contains { monitor.addresses[$0] != nil } }
+        }
+    }
+
+    @Test func anOverrunOfAddressesIsMended() throws {
+        try inNamespace {
+            try Self.ports()
+            let monitor = try RtnlMonitor.started(.init(routes: nil, addresses: true, receiveBufferBytes: 4096))
+            let requester = try RtnlRequester()
+            let left = try monitor.ifindex("left")
+            let keys = try (1...200).map { try Self.key(left, "10.0.0.\($0)", 32) }
+            _ = try requester.perform(keys.map { .putAddress(AddressRequest(key: $0)) })
+            _ = try requester.perform(keys.prefix(100).map { .removeAddress($0) })
+            try monitor.read { _ in
+                monitor.isSynced && keys.enumerated().allSatisfy { (monitor.addresses[$1] == nil) == ($0 < 100) }
+            }
+            #expect(monitor.statistics.overruns > 0)
+        }
+    }
+
+    @Test func refreshesOfAQuietPortWakeNobody() throws {
+        try inNamespace {
+            try Self.ports()
+            let requester = try RtnlRequester()
+            let refresher = try RtnlRequester()
+            let monitor = try RtnlMonitor.started(.init(routes: nil, addresses: true, quietPort: refresher.port))
+            let left = try monitor.ifindex("left")
+            let request = AddressRequest(key: try Self.key(left, "192.0.2.1", 32), validSeconds: 60)
+            try requester.perform(.putAddress(request))
+            try monitor.read { _ in monitor.addresses[request.key] != nil }
+            for _ in 0..<10 { try refresher.perform(.putAddress(request)) }
+            try requester.perform(.removeAddress(request.key))
+            let changes = try monitor.read { _ in monitor.addresses[request.key] == nil }
+            #expect(changes.count { if case .addressChanged = $0 { true } else { false } } == 0)
+        }
+    }
+
+    @Test func aMacvlanIsMadeAndUnmade() throws {
+        try inNamespace {
+            try Self.ports()
+            let monitor = try RtnlMonitor.started(.init(routes: nil, addresses: true))
+            let requester = try RtnlRequester()
+            let left = try monitor.ifindex("left")
+            let address = try #require(HardwareAddress([0, 0, 0x5e, 0, 1, 10]))
+            try requester.perform(.addMacvlan(name: "vip", parent: left, address: address))
+            try monitor.read { _ in monitor.link(named: "vip") != nil }
+            let vip = try #require(monitor.link(named: "vip"))
+            #expect(vip.kind == "macvlan" && vip.link == left && vip.address == address)
+            #expect(!vip.flags.contains(.up))
+            #expect(
+                try requester.perform([
+                    .setLinkLocalAddress(ifindex: vip.ifindex, false), .setUp(ifindex: vip.ifindex, true),
+                ]) == [nil, nil])
+            try monitor.read { _ in monitor.links[vip.ifindex]?.operState == .up }
+            #expect(!monitor.addresses.keys.contains { $0.ifindex == vip.ifindex })
+            let other = try #require(HardwareAddress([2, 0, 0, 0, 0, 1]))
+            #expect(
+                try requester.perform([
+                    .setUp(ifindex: vip.ifindex, false), .setHardwareAddress(ifindex: vip.ifindex, other),
+                ])
+                    == [nil, nil])
+            try monitor.read { _ in monitor.links[vip.ifindex]?.address == other }
+            try requester.perform(.removeLink(ifindex: vip.ifindex))
+            try monitor.read { _ in monitor.links[vip.ifindex] == nil }
+            #expect { try requester.perform(.addMacvlan(name: "left", parent: left, address: address)) } throws: {
+                ($0 as? RtnlError)?.errno == .fileExists
+            }
+        }
+    }
+
+    @Test func neighboursOfOneLink() throws {
+        try inNamespace {
+            try Self.ports()
+            try startBatch([
+                "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev left nud reachable",
+                "neigh add 192.0.2.8 lladdr 02:00:00:00:00:08 dev right nud reachable",
+                "neigh add 2001:db8::9 lladdr 02:00:00:00:00:09 dev left nud stale",
+            ]).wait()
+            let requester = try RtnlRequester()
+            let left = try requester.link(named: "left").ifindex
+            let found = try requester.neighbours(ifindex: left, isIPv6: false)
+            #expect(found.map(\.address.description) == ["192.0.2.9"])
+            #expect(found.allSatisfy { $0.hasAnswered })
+            let found6 = try requester.neighbours(ifindex: left, isIPv6: true).filter(\.hasAnswered)
+            #expect(found6.map(\.address.description) == ["2001:db8::9"])
+            #expect(try requester.neighbours(ifindex: left, isIPv6: false, limit: 0).isEmpty)
+        }
+    }
+}
