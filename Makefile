@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 SWIFTFLAGS := -c release --static-swift-stdlib
 BIN := .build/release
+COMPLETIONS := .build/completions
+PREFIX ?= /usr/local
 
 build: deps
 	swift build $(SWIFTFLAGS)
@@ -29,6 +31,28 @@ test-namespaces: deps-test
 
 test-wirelab: deps-test
 	@Tests/run-all build wirelab
+
+# What the shells read, as linkwatch itself writes it.
+completions:
+	@mkdir -p $(COMPLETIONS)
+	@for shell in bash zsh fish; do \
+	    $(BIN)/linkwatch --generate-completion-script $$shell > $(COMPLETIONS)/linkwatch.$$shell || exit 1; done
+
+# After `make build`, so that root needs no compiler. DESTDIR and PREFIX as usual; the examples are those of the manual pages.
+install: completions
+	install -d $(DESTDIR)$(PREFIX)/{bin,sbin,lib/systemd/system,share/doc/linkwatch/examples}
+	install -m 755 $(BIN)/linkwatch $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/linkwatchd $(BIN)/linkwatch-vrrp $(DESTDIR)$(PREFIX)/sbin
+	for page in man/*.[1-8]; do \
+	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	install -D -m 644 $(COMPLETIONS)/linkwatch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/linkwatch
+	install -D -m 644 $(COMPLETIONS)/linkwatch.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_linkwatch
+	install -D -m 644 $(COMPLETIONS)/linkwatch.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/linkwatch.fish
+	for unit in $(wildcard dist/*.service dist/*.socket); do \
+	    sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	for page in man/*.toml.5; do example=$${page##*/}; \
+	    awk '/^\.Ed/ { on = 0 } on; /^\.Bd -literal/ { on = 1 }' $$page \
+	        > $(DESTDIR)$(PREFIX)/share/doc/linkwatch/examples/$${example%.5} || exit 1; done
 
 format:
 	swift format -i -r -p Sources Tests Fuzz Benchmarks Package.swift

@@ -125,7 +125,7 @@ struct Daemon {
         case ("io.linkwatch.Monitor.NoSuchInterface", let ifname?):
             return Failure(.noInterface, "no interface \(ifname)")
         case ("io.linkwatch.Monitor.NoRegisters", let ifname?):
-            return Failure(.noInterface, "\(ifname): no MII registers: \(text("detail") ?? "")")
+            return Failure(.noInterface, "\(ifname): no MII: \(text("detail") ?? "the daemon cannot read any")")
         default:
             return Failure(.software, "linkwatchd refuses: \(refusal)")
         }

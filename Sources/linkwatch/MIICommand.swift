@@ -29,7 +29,7 @@ struct MIICommand: ParsableCommand {
         } catch .noSuchFileOrDirectory {
             throw Failure(.noInterface, "no interface \(name)")
         } catch {
-            throw Failure(.noInterface, "\(name): no MII registers: \(probeDetail(error, .mii))")
+            throw Failure(.noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
         }
     }
 }

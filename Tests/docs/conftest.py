@@ -1,0 +1,1 @@
+"""These tests need the built programs and no privileges."""

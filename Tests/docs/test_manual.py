@@ -1,0 +1,136 @@
+"""The manual pages say what the programs say: options, methods, types, fields, events and errors, neither more nor less.
+
+Run by the stage `man`, after the build; a program or a page that is not there is skipped by name.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.daemon import program
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGES = CHECKOUT / "man"
+# Every command takes these; linkwatch(1) explains them once.
+COMMON = {("socket", True), ("connect-timeout", True), ("version", False), ("help", False)}
+
+
+def page(name: str) -> str:
+    return (PAGES / name).read_text()
+
+
+def sections(text: str, macro: str) -> dict[str, str]:
+    """What stands under each heading of this level, and before the first one under ""."""
+    parts = re.split(rf"^\.{macro} (.+)$", text, flags=re.MULTILINE)
+    return {"": parts[0]} | dict(zip(parts[1::2], parts[2::2]))
+
+
+def documented(text: str) -> set[tuple[str, bool]]:
+    """The long options that have an entry, and whether they take a value."""
+    entries = re.findall(r"^\.It Fl (.+)$", text, re.MULTILINE)
+    return {(name, " Ar " in entry) for entry in entries for name in re.findall(r"-([a-z][a-z-]+)", entry)}
+
+
+def helped(*argv: str) -> set[tuple[str, bool]]:
+    """The long options that a program lists: those at the start of a line, as the text may mention others."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    entries = re.findall(r"^ +(?:-\w, )?--([a-z][a-z-]+)( <?[A-Za-z-]+>?(?=  |$))?", done.stdout, re.MULTILINE)
+    assert entries, f"{' '.join(argv)} lists no options"
+    return {(name, value != "") for name, value in entries}
+
+
+def commands() -> list[str]:
+    listed = subprocess.run([program("linkwatch"), "--help"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"^  ([a-z]+) ", listed.split("SUBCOMMANDS:")[1], re.MULTILINE)
+
+
+def test_linkwatch_and_its_options():
+    description = sections(page("linkwatch.1"), "Sh")["DESCRIPTION"]
+    parts = sections(description, "Ss")
+    assert documented(parts[""]) == COMMON
+    assert documented(parts["linkwatch --dump"]) | COMMON == helped(program("linkwatch"), "--help")
+
+
+def test_every_command_of_linkwatch_and_its_options():
+    parts = sections(sections(page("linkwatch.1"), "Sh")["DESCRIPTION"], "Ss")
+    assert {name.split()[1] for name in parts if name} - {"--dump", "vrrp"} == set(commands()) - {"vrrp"}
+    # linkwatch vrrp is documented in linkwatch-vrrp(8), as linkwatch(1) says.
+    for command in set(commands()) - {"vrrp"}:
+        options = helped(program("linkwatch"), "help", command)
+        assert documented(parts[f"linkwatch {command}"]) | COMMON == options, command
+
+
+def test_the_exit_statuses_are_those_of_the_source():
+    source = (CHECKOUT / "Sources/linkwatch/Failure.swift").read_text()
+    statuses = {int(number) for number in re.findall(r"^    case \w+ = (\d+)$", source, re.MULTILINE)}
+    entries = re.findall(r"^\.It (\d+)$", sections(page("linkwatch.1"), "Sh")["EXIT STATUS"], re.MULTILINE)
+    assert {int(number) for number in entries} == statuses | {0, 64}
+
+
+@pytest.mark.parametrize("name", ["linkwatchd", "linkwatch-vrrp"])
+def test_a_daemon_and_its_options(name: str):
+    if not (PAGES / f"{name}.8").exists():
+        pytest.skip(f"there is no {name}(8) yet")
+    assert documented(page(f"{name}.8")) == helped(program(name), "--help")
+
+
+# The interface description.
+
+
+def description() -> str:
+    """Without its comments."""
+    source = (CHECKOUT / "Sources/Monitor/Interface.swift").read_text()
+    text = re.search(r'description = """(.*?)"""', source, re.DOTALL).group(1)
+    return re.sub(r"#.*", "", text)
+
+
+def fields(text: str) -> dict[str, str]:
+    return dict(re.findall(r"(\w+): ([^,\s)]+)", text))
+
+
+def declared(keyword: str) -> dict[str, str]:
+    pattern = rf"^ *{keyword} (\w+) ?(\(.*?\)(?: -> \(.*?\))?)(?=\s*(?:^ *(?:type|method|error)|\Z))"
+    found = dict(re.findall(pattern, description(), re.MULTILINE | re.DOTALL))
+    assert len(found) == len(re.findall(rf"^ *{keyword} ", description(), re.MULTILINE))
+    return found
+
+
+def explained(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^(?:\.It )?\.?Va (\w+) No : (\S+)", text, re.MULTILINE))
+
+
+def test_every_type_and_its_fields():
+    parts = sections(sections(page("linkwatch-varlink.7"), "Sh")["TYPES"], "Ss")
+    types = declared("type")
+    assert {name for name in parts if name} == set(types)
+    for name, body in types.items():
+        assert explained(parts[name]) == fields(body), name
+
+
+def test_every_method_and_its_parameters():
+    text = sections(page("linkwatch-varlink.7"), "Sh")["METHODS"]
+    methods = declared("method")
+    entries = re.findall(r"^\.It Fn (\w+)([^\n]*)$(.*?)(?=^\.It Fn|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert [name for name, _, _ in entries] == list(methods)
+    for name, arguments, body in entries:
+        taken, _, given = body.partition("Answers with")
+        expected_in, _, expected_out = methods[name].partition("->")
+        assert arguments.split() == list(fields(expected_in)), name
+        assert explained(taken) == fields(expected_in), name
+        assert explained(given) == fields(expected_out), name
+
+
+def test_every_error_and_its_parameters():
+    text = sections(page("linkwatch-varlink.7"), "Sh")["ERROR REPLIES"]
+    entries = re.findall(r"^\.It Sy (\w+)$(.*?)(?=^\.It|^\.El)", text, re.MULTILINE | re.DOTALL)
+    expected = {name: fields(body) for name, body in declared("error").items()}
+    assert {name: explained(body) for name, body in entries} == expected
+
+
+def test_every_kind_of_event():
+    source = (CHECKOUT / "Sources/Monitor/Interface.swift").read_text()
+    kinds = re.search(r"# kind: (.*?)\.\n", source).group(1).split(", ")
+    text = sections(page("linkwatch-varlink.7"), "Sh")["EVENTS"]
+    assert re.findall(r"^\.It Sy (\w+)$", text, re.MULTILINE) == kinds
