@@ -11,6 +11,9 @@ let strictC: [CSetting] = [
     .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
 ]
 
+/// The static runtime's arguments export every symbol of a program; without that the dynamic symbol table is not mapped.
+let program: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--no-export-dynamic"])]
+
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 /// The rooms, in the alphabet's order. An import only ever points down: `docs/modules.md` says what each room is for.
@@ -51,7 +54,7 @@ let targets: [Target] = [
         dependencies: [
             "Configuration", "LinkState", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
         ],
-        swiftSettings: strict),
+        swiftSettings: strict, linkerSettings: program),
 ]
 
 let package = Package(

@@ -88,4 +88,12 @@ public enum Privileges {
     public static func lockMemory() throws(Errno) {
         try Syscall.check(clinux_mlockall_onfault())
     }
+
+    /// Gives back the memory of program pages that only the start needed; not together with `lockMemory`.
+    ///
+    /// The pages are the file's own and clean: what is needed again is mapped again from the page cache. It changes what
+    /// the process keeps mapped while it idles, not what it can do. A refusal is no harm and is not reported.
+    public static func releaseStartPages() {
+        _ = clinux_release_code_pages()
+    }
 }

@@ -49,6 +49,8 @@ final class Daemon: HubSource {
         var reply: ((Result<RegisterFile, Errno>) -> Void)?
     }
 
+    /// When the start is over and what it needed of the program's pages is given back.
+    private static let settlingNs: Int64 = 1_000_000_000
     /// How many requests of clients wait at most.
     private static let waitingMax = 1024
 
@@ -156,6 +158,8 @@ final class Daemon: HubSource {
         }
         Log.info("watching \(interfaces.states.count) interfaces, on \(listener.path ?? "the socket handed in")")
         ServiceManager.notify("READY=1")
+        guard !arguments.locksMemory else { return }
+        loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { Privileges.releaseStartPages() }
     }
 
     /// The driver of the device behind a port, from sysfs, which needs no lock of the kernel's.
