@@ -98,7 +98,7 @@ public struct VarlinkReply: Sendable {
     public var continues: Bool
 
     /// - Throws: the error that the message is, or the reason why it is no reply.
-    init(parsing bytes: [UInt8]) throws(VarlinkClientError) {
+    package init(parsing bytes: [UInt8]) throws(VarlinkClientError) {
         do {
             let object = try JSON.parse(bytes).object()
             parameters = try object.decodeIfPresent("parameters") ?? [:]

@@ -102,7 +102,8 @@ public final class VarlinkServer {
         }
     }
 
-    private func admit(_ descriptor: consuming Descriptor) {
+    /// Takes a client that is connected.
+    package func admit(_ descriptor: consuming Descriptor) {
         guard let peer = try? PeerCredentials(of: descriptor.raw), connections.count < limits.clientsMax,
             clientsByUser[peer.uid, default: 0] < limits.clientsPerUserMax
         else {
