@@ -16,6 +16,9 @@ final class ServerConnection {
     private weak var server: VarlinkServer?
     private var reader: FrameReader
     private var queue = OutputQueue()
+    /// A last reply is in the queue; it counts against what all clients together may leave unread.
+    private var hasReplyQueued = false
+    private var countedBytes = 0
     private var call: VarlinkCall?
     private var interest: EventLoop.Interest = .readable
     private var hasInputEnded = false
@@ -68,6 +71,7 @@ final class ServerConnection {
         do throws(Errno) {
             let hadQueued = !queue.isEmpty
             try queue.flush(to: fd)
+            countReply()
             if hadQueued, queue.isEmpty { call?.connectionHasDrained() }
         } catch {
             close()
@@ -93,6 +97,8 @@ final class ServerConnection {
     func close() {
         guard isOpen else { return }
         isOpen = false
+        hasReplyQueued = false
+        countReply()
         loop.unwatch(fd)
         server?.forget(self)
         call?.connectionHasClosed()
@@ -152,11 +158,23 @@ final class ServerConnection {
         return true
     }
 
-    /// Queues a last reply, which has a place in any queue.
+    /// Queues a last reply, which has a place in any queue, unless all clients together leave too much unread.
     func sendLast(_ message: SharedBytes) {
         guard isOpen else { return }
         queue.append(message)
+        hasReplyQueued = true
         flush()
+        if let server, server.unreadReplyBytes > server.limits.unreadReplyBytesMax {
+            server.statistics.refused += 1
+            close()
+        }
         settle()
+    }
+
+    private func countReply() {
+        if queue.isEmpty { hasReplyQueued = false }
+        let bytes = hasReplyQueued ? queue.bytes : 0
+        server?.unreadReplyBytes += bytes - countedBytes
+        countedBytes = bytes
     }
 }

@@ -18,6 +18,9 @@ public final class VarlinkServer {
         public var messageBytesMax = 64 * 1024
         /// What may wait for one client before its stream is refused more, in bytes.
         public var queuedBytesMax = 256 * 1024
+        /// What all clients together may leave unread of last replies, which are as long as they are; a client whose reply
+        /// would go beyond it is closed. Bytes.
+        public var unreadReplyBytesMax = 64 * 1024 * 1024
 
         public init() {}
     }
@@ -26,7 +29,7 @@ public final class VarlinkServer {
     public struct Statistics: Hashable, Sendable {
         /// Connections that were accepted.
         public var accepted = 0
-        /// Connections that were closed at once for a limit.
+        /// Connections that were closed for a limit.
         public var refused = 0
         /// Calls that were well-formed messages.
         public var calls = 0
@@ -44,6 +47,8 @@ public final class VarlinkServer {
     private var listener: ListeningSocket?
     private var connections: [CInt: ServerConnection] = [:]
     private var clientsByUser: [uid_t: Int] = [:]
+    /// Last replies that wait in the queues of all clients.
+    var unreadReplyBytes = 0
 
     /// How long the listening socket rests when there is no descriptor left.
     private static let restNs: Int64 = 100_000_000

@@ -245,6 +245,25 @@ private final class Bench {
         #expect(client.received.count == text.utf8.count + #"{"parameters":{"done":""}}"#.utf8.count + 1)
     }
 
+    @Test func whatAllLeaveUnreadIsCapped() throws {
+        var limits = VarlinkServer.Limits()
+        limits.unreadReplyBytesMax = 3_000_000
+        let bench = try Bench(limits)
+        let clients = try (0..<4).map { _ in try bench.client() }
+        for (index, client) in clients.enumerated() {
+            try client.pause()
+            try client.send(#"{"method":"org.example.test.Slow"}"# + "\0")
+            try bench.loop.pump("the call") { bench.slow.count == index + 1 }
+            bench.slow[index].reply { $0.field("done", String(repeating: "y", count: 1_200_000)) }
+        }
+        #expect(bench.server.clientCount == 3)
+        for client in clients { try client.resume() }
+        try bench.loop.pump("what was taken") { clients.dropLast().allSatisfy { $0.received.last == 0 } }
+        #expect(clients[3].received.count < 1_000_000)
+        #expect(bench.server.unreadReplyBytes == 0)
+        #expect(try bench.ask(clients[0], #"{"method":"org.example.test.Privileged"}"#) == #"{"parameters":{}}"#)
+    }
+
     @Test func aThousandClientsAndNotOneMore() throws {
         var limits = VarlinkServer.Limits()
         limits.clientsMax = 1000
