@@ -5,6 +5,9 @@
 import Monitor
 
 struct EventLines {
+    /// The sources whose words are told; the operational state is told in the kernel's word.
+    private static let sources = ["admin", "mii", "driver", "carrier"]
+
     private let palette: Palette
     private var known: [Int: InterfaceRecord] = [:]
     /// How many came since the snapshot began.
@@ -42,14 +45,13 @@ struct EventLines {
         let state = isGone ? "gone" : interface.stateWords
         return compose(
             event, interface.ifname, state, isGone ? .bad : interface.stateStyle,
-            Self.words(for: event, interface, before: before))
+            words(for: event, interface, before: before))
     }
 
-    private static func words(for event: EventRecord, _ interface: InterfaceRecord, before: InterfaceRecord?) -> String
-    {
+    private func words(for event: EventRecord, _ interface: InterfaceRecord, before: InterfaceRecord?) -> String {
         switch event.kind {
-        case "snapshot": return summary(interface)
-        case "added": return "added; " + summary(interface)
+        case "snapshot": return Self.summary(interface)
+        case "added": return (["added"] + [Self.summary(interface)].filter { !$0.isEmpty }).joined(separator: ", ")
         case "removed": return "removed"
         case "renamed":
             return before.map { $0.ifname != interface.ifname ? "was \($0.ifname)" : "renamed" } ?? "renamed"
@@ -57,41 +59,53 @@ struct EventLines {
             let drops = interface.flaps &- (before?.flaps ?? interface.flaps)
             return drops > 1 ? "blinked \(drops) times" : "blinked"
         default:
-            guard let before else { return summary(interface) }
+            guard let before else { return Self.summary(interface) }
             let changes = changes(from: before, to: interface)
-            return changes.isEmpty ? event.cause : changes.joined(separator: ", ")
+            return changes.isEmpty ? "details (\(event.cause))" : changes.joined(separator: ", ")
         }
     }
 
-    /// All there is to say of an interface that is new to the reader.
+    /// What is worth saying of an interface that is new to the reader: what is not simply up.
     private static func summary(_ interface: InterfaceRecord) -> String {
-        var words = because(interface).map { [$0] } ?? []
-        for source in ["admin", "mii", "driver", "carrier"] {
-            if let word = interface.word(of: source) { words.append("\(source) \(word.text)") }
+        var words = [because(interface)]
+        for source in sources where source != interface.reason {
+            words.append(interface.word(of: source).flatMap { $0.text == "up" ? nil : "\(source) \($0.text)" })
         }
-        words.append("operstate \(interface.operstate)")
-        if let speed = interface.speedWords { words.append(speed) }
-        return (words + interface.notes).joined(separator: ", ")
+        words.append(["up", "unknown"].contains(interface.operstate) ? nil : "operstate \(interface.operstate)")
+        words.append(interface.speedWords)
+        return (words.compactMap { $0 } + interface.notes).joined(separator: ", ")
     }
 
     /// What differs, each as `name old -> new`.
-    static func changes(from old: InterfaceRecord, to new: InterfaceRecord) -> [String] {
+    private func changes(from old: InterfaceRecord, to new: InterfaceRecord) -> [String] {
         func change(_ name: String, _ old: String?, _ new: String?) -> String? {
             old == new ? nil : "\(name) \(old ?? "-") -> \(new ?? "-")"
         }
-        var changes = ["admin", "mii", "driver", "carrier"].map { source in
-            change(source, old.word(of: source)?.text, new.word(of: source)?.text)
-        }
+        var changes = Self.sources.map { change($0, old.word(of: $0)?.text, new.word(of: $0)?.text) }
         changes.append(change("operstate", old.operstate, new.operstate))
-        if new.why != old.why { changes.append(because(new)) }
-        changes.append(change("speed", old.speedWords, new.speedWords))
+        let isSaid = new.reason.map { old.evidence[$0]?.state != new.evidence[$0]?.state } ?? false
+        if new.why != old.why, !isSaid { changes.append(Self.because(new)) }
+        // A link that is down has no speed, which needs no words.
+        if let speed = new.speedWords, speed != old.speedWords {
+            changes.append(old.speedWords.map { "speed \($0) -> \(speed)" } ?? speed)
+        }
         changes.append(change("mtu", "\(old.mtu)", "\(new.mtu)"))
         changes.append(change("address", old.address, new.address))
-        changes.append(change("master", old.master.map { "#\($0)" }, new.master.map { "#\($0)" }))
+        changes.append(change("master", old.master.map(name), new.master.map(name)))
         changes += new.notes.filter { !old.notes.contains($0) }
         changes += old.notes.filter { !new.notes.contains($0) }.map { "no longer \($0)" }
-        return changes.compactMap { $0 }
+        let said = changes.compactMap { $0 }
+        return said.isEmpty ? flagChanges(from: old, to: new) : said
     }
+
+    /// The kernel's flags, which come and go with what is said already: `+DORMANT`, `-RUNNING`.
+    private func flagChanges(from old: InterfaceRecord, to new: InterfaceRecord) -> [String] {
+        new.flags.filter { !old.flags.contains($0) }.map { "+\($0)" }
+            + old.flags.filter { !new.flags.contains($0) }.map { "-\($0)" }
+    }
+
+    /// An interface's name, as far as it has been seen.
+    private func name(_ ifindex: Int) -> String { known[ifindex]?.ifname ?? "#\(ifindex)" }
 
     /// Who says down, or what holds the state back; nil: it is up, or a condition says it.
     private static func because(_ interface: InterfaceRecord) -> String? {
@@ -105,7 +119,7 @@ struct EventLines {
         if event.kind == "snapshot" { routes += 1 }
         var words = ["route \(route.destinationWords)"]
         words += route.gateways.map { "via \($0)" }
-        let devices = route.ifindexes.map { known[$0]?.ifname ?? "#\($0)" }
+        let devices = route.ifindexes.map(name)
         if !devices.isEmpty { words.append("dev " + devices.joined(separator: ",")) }
         if route.metric != 0 { words.append("metric \(route.metric)") }
         if route.inferred { words.append("(inferred)") }
@@ -122,6 +136,7 @@ struct EventLines {
     {
         let time = palette.paint(WallClock.timeOfDay(usec: event.realtimeUsec), .faint)
         let paintedState = palette.paint(state, style) + String(repeating: " ", count: max(0, 9 - state.count))
-        return "\(time)  \(name.printable.padded(9))  \(paintedState)  \(words.printable)"
+        let line = "\(time)  \(name.printable.padded(9))  "
+        return words.isEmpty ? line + palette.paint(state, style) : line + paintedState + "  " + words.printable
     }
 }
