@@ -129,8 +129,8 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(try bench.await { $0.ifindex == 7 }.outcome == .unsupported(.invalidArgument))
         bench.kernel.change("eth0") { $0.phy = 1 }
         #expect(try bench.await { $0.ifindex == 7 }.outcome == .up)
-        #expect(bench.kernel.count("phy eth0") == 2)
-        #expect(bench.kernel.count("bmsr eth1") > 2, "the others were asked meanwhile")
+        #expect(
+            bench.kernel.count("phy eth0") * 10 < bench.kernel.count("bmsr eth1"), "the others were asked meanwhile")
     }
 
     @Test func aDriverFallsBackToSysfsAndNetlink() throws {
@@ -245,7 +245,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
 
 /// A question that does not come back.
 @Suite(.timeLimit(.minutes(1))) struct StuckTests {
-    private static let stuckAfterNs: Int64 = 20_000_000
+    private static let stuckAfterNs: Int64 = 100_000_000
 
     private static func ports(_ count: UInt32) -> [String: Port] {
         Dictionary(uniqueKeysWithValues: (1...count).map { ("eth\($0)", Port(ifindex: $0)) })
@@ -330,13 +330,13 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
     }
 
     @Test func aLongSweepIsNotAStuckOne() throws {
-        let bench = try Bench(Self.ports(30), stuckAfterNs: 20_000_000)
-        for index in 1...30 { bench.kernel.change("eth\(index)") { $0.delayUs = 1500 } }
-        try bench.sweep.setPorts(Self.all(30))
-        for index in 1...30 as ClosedRange<Int32> { try bench.await { $0.ifindex == index && $0.outcome == .up } }
-        bench.kernel.wait("bmsr eth30", count: 3)
-        #expect(bench.sweep.statistics(.mii).overruns > 0, "45 ms of work every millisecond")
-        #expect(bench.sweep.statistics(.mii).polls > 0)
+        let bench = try Bench(Self.ports(40), stuckAfterNs: Self.stuckAfterNs)
+        for index in 1...40 { bench.kernel.change("eth\(index)") { $0.delayUs = 5000 } }
+        try bench.sweep.setPorts(Self.all(40))
+        for index in 1...40 as ClosedRange<Int32> { try bench.await { $0.ifindex == index && $0.outcome == .up } }
+        #expect(bench.reports.isEmpty, "200 ms of progress are not 100 ms of silence")
+        bench.kernel.wait("bmsr eth1", count: 3)
+        #expect(bench.sweep.statistics(.mii).overruns > 0)
     }
 }
 
@@ -384,23 +384,19 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
 /// The grid.
 @Suite(.timeLimit(.minutes(1))) struct TimingTests {
     @Test func pollsKeepToTheGrid() throws {
-        let intervalNs: Int64 = 5_000_000
+        let intervalNs: Int64 = 10_000_000
         var port = Port(ifindex: 7)
-        port.delayUs = 2000
+        port.delayUs = 4000
         let bench = try Bench(["eth0": port], intervalNs: intervalNs)
         try bench.sweep.setPorts([bench.mii])
-        // A machine that is too busy skips points of the grid, and says so; then this window proves nothing.
-        for _ in 0..<10 {
-            let before = bench.sweep.statistics(.mii).overruns
-            let start = bench.kernel.readings.count
-            bench.kernel.wait("bmsr eth0", count: bench.kernel.count("bmsr eth0") + 40)
-            let points = bench.kernel.readings[(start + 2)...].map { $0 / intervalNs }
-            #expect(zip(points, points.dropFirst()).allSatisfy { $0 < $1 }, "two polls for one point of the grid")
-            guard bench.sweep.statistics(.mii).overruns == before, let first = points.first, let last = points.last
-            else { continue }
-            #expect(points.count == Int(last - first) + 1, "the time that a poll takes delays the next one")
-            return
-        }
+        bench.kernel.wait("bmsr eth0", count: 60)
+        let overruns = Int(bench.sweep.statistics(.mii).overruns)
+        // The first one is fresh and waits for no point.
+        let points = bench.kernel.readings[1..<60].map { $0 / intervalNs }
+        let steps = zip(points, points.dropFirst()).map { $1 - $0 }
+        #expect(steps.allSatisfy { $0 >= 1 }, "two polls for one point of the grid")
+        // A busy machine is late and skips points, before or after a poll, and says so; a drift would skip them silently.
+        #expect(steps.count { $0 > 1 } <= 2 * overruns + 1, "the time that a poll takes delays the next one")
     }
 
     @Test func aSweepThatTakesTooLongIsCounted() throws {
@@ -413,12 +409,14 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
     }
 
     @Test func aSlowBusDoesNotStarveTheDrivers() throws {
-        var port = Port(ifindex: 7)
-        port.delayUs = 3000
-        let bench = try Bench(["eth0": port])
-        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0")])
-        bench.kernel.wait("glink eth0", count: 5)
-        bench.kernel.wait("bmsr eth0", count: 5)
+        let ports = (1...10).map { SweepPort(ifindex: $0, ifname: "eth\($0)") }
+        let bench = try Bench(
+            Dictionary(
+                uniqueKeysWithValues: ports.map { ($0.ifname, Port(ifindex: UInt32($0.ifindex), delayUs: 1000)) }))
+        try bench.sweep.setPorts(ports)
+        bench.kernel.wait("glink eth10", count: 5)
+        let readings = bench.kernel.readings.count
+        #expect(readings < 150, "50 questions to drivers took \(readings) to PHYs: they take turns")
     }
 
     @Test func intervalsAreChecked() throws {
