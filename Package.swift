@@ -21,7 +21,7 @@ let targets: [Target] = [
     .target(name: "CIoctl", cSettings: strictC),
     .target(name: "CLinux", cSettings: strictC),
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
-    .target(name: "CToml"),
+    .target(name: "CToml", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .testTarget(name: "CommandLineTests", dependencies: ["Monitor", "linkwatch"], swiftSettings: strict),
     .target(name: "Configuration", dependencies: ["CToml", "LinkState"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
