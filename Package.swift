@@ -37,8 +37,10 @@ let targets: [Target] = [
     .testTarget(name: "RtnlMonitorTests", dependencies: ["RtnlMonitor"], swiftSettings: strict),
     .target(name: "VRRP", swiftSettings: strict),
     .executableTarget(
-        name: "VRRPClient", dependencies: ["Configuration", "LinuxSystem", "Monitor", "VRRP", "Varlink"],
+        name: "VRRPClient",
+        dependencies: ["CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "Varlink", system],
         swiftSettings: strict),
+    .testTarget(name: "VRRPClientTests", dependencies: ["VRRPClient"], swiftSettings: strict),
     .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: strict),
     .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),

@@ -3,6 +3,9 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "clinux_packet.h"
+#include "clinux_spawn.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>

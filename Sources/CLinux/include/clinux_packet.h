@@ -1,0 +1,152 @@
+/* Packet and raw sockets for one IP protocol: what linkwatch-vrrp sends and hears with. Functions return a descriptor or
+ * 0, or -errno. Sockets are non-blocking and close on exec. */
+#ifndef CLINUX_PACKET_H
+#define CLINUX_PACKET_H
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
+/* A packet socket that hears nothing until it is bound: protocol 0. Link-level headers are cut off (SOCK_DGRAM). */
+static inline int clinux_packet_socket(void) {
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static inline int clinux_attach_filter(int fd, const struct sock_filter *filter, uint16_t count) {
+    struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)filter};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+/* protocol: ETH_P_*, in host order. */
+static inline int clinux_packet_bind(int fd, uint16_t protocol, int ifindex) {
+    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = ifindex};
+    return bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+}
+
+/* Sends a network-layer packet in a frame to `mac` (6 bytes); the kernel fills in the frame's source. */
+static inline int clinux_packet_send(
+    int fd, int ifindex, uint16_t protocol, const uint8_t *mac, const void *packet, size_t length) {
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = ifindex, .sll_halen = 6};
+    memcpy(address.sll_addr, mac, 6);
+    ssize_t sent;
+    do sent = sendto(fd, packet, length, 0, (struct sockaddr *)&address, sizeof address);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+/* A raw socket of one interface whose packets carry their own IP header, and do not come back to this host. */
+static inline int clinux_raw_socket(int family, int protocol, int ifindex) {
+    int one = 1, zero = 0;
+    int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd < 0) return -errno;
+    int failed = setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof ifindex);
+    if (!failed && family == AF_INET) {
+        struct ip_mreqn out = {.imr_ifindex = ifindex};
+        failed = setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &one, sizeof one) ||
+                 setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out) ||
+                 setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &zero, sizeof zero);
+    } else if (!failed) {
+        failed = setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &one, sizeof one) ||
+                 setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &ifindex, sizeof ifindex) ||
+                 setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &zero, sizeof zero);
+    }
+    if (failed) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+/* group: 4 or 16 bytes, by family. */
+static inline int clinux_join(int fd, int family, const uint8_t *group, int ifindex) {
+    if (family == AF_INET) {
+        struct ip_mreqn request = {.imr_ifindex = ifindex};
+        memcpy(&request.imr_multiaddr, group, 4);
+        return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request) < 0 ? -errno : 0;
+    }
+    struct ipv6_mreq request = {.ipv6mr_interface = (unsigned)ifindex};
+    memcpy(&request.ipv6mr_multiaddr, group, 16);
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) < 0 ? -errno : 0;
+}
+
+/* Sends a packet that carries its own IP header. destination: 4 or 16 bytes, by family; ifindex: the scope. */
+static inline int clinux_raw_send(
+    int fd, int family, const uint8_t *destination, int ifindex, const void *packet, size_t length) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)ifindex};
+    memcpy(&v4.sin_addr, destination, 4);
+    if (family == AF_INET6) memcpy(&v6.sin6_addr, destination, 16);
+    const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+    socklen_t size = family == AF_INET ? sizeof v4 : sizeof v6;
+    ssize_t sent;
+    do sent = sendto(fd, packet, length, 0, address, size);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+#define CLINUX_BATCH 32
+#define CLINUX_PACKET_MAX 2048
+
+/* What one recvmmsg brought: reused for every call, so its pages are touched only as far as packets are long. */
+struct clinux_batch {
+    uint32_t length[CLINUX_BATCH]; /* of the packet on the wire; above CLINUX_PACKET_MAX it was cut */
+    union {
+        struct sockaddr_ll link;
+        struct sockaddr_in6 ip6;
+        struct sockaddr_in ip4;
+    } from[CLINUX_BATCH];
+    uint8_t data[CLINUX_BATCH][CLINUX_PACKET_MAX];
+};
+
+/* Returns how many packets it took, 0 if there were none, or -errno (ENETDOWN comes when the interface goes down). */
+static inline int clinux_receive(int fd, struct clinux_batch *batch) {
+    struct {
+        struct msghdr header;
+        unsigned length;
+    } messages[CLINUX_BATCH];
+    struct iovec parts[CLINUX_BATCH];
+    memset(messages, 0, sizeof messages);
+    for (int i = 0; i < CLINUX_BATCH; i++) {
+        parts[i] = (struct iovec){batch->data[i], CLINUX_PACKET_MAX};
+        messages[i].header.msg_iov = &parts[i];
+        messages[i].header.msg_iovlen = 1;
+        messages[i].header.msg_name = &batch->from[i];
+        messages[i].header.msg_namelen = sizeof batch->from[i];
+    }
+    long count = syscall(SYS_recvmmsg, fd, messages, CLINUX_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    for (long i = 0; i < count; i++) batch->length[i] = messages[i].length;
+    return (int)count;
+}
+
+static inline const uint8_t *clinux_packet(const struct clinux_batch *batch, int index) { return batch->data[index]; }
+static inline void clinux_source_mac(const struct clinux_batch *batch, int index, uint8_t *mac) {
+    memcpy(mac, batch->from[index].link.sll_addr, 6);
+}
+static inline void clinux_ip6_words(const struct clinux_batch *batch, int index, uint64_t *high, uint64_t *low) {
+    const uint8_t *bytes = batch->from[index].ip6.sin6_addr.s6_addr;
+    *high = *low = 0;
+    for (int i = 0; i < 8; i++) {
+        *high = *high << 8 | bytes[i];
+        *low = *low << 8 | bytes[8 + i];
+    }
+}
+static inline uint32_t clinux_packet_length(const struct clinux_batch *batch, int index) {
+    return batch->length[index];
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* Processes: fork, which Swift hides, and starting a program as another user. Only for a process of one thread. */
+#ifndef CLINUX_SPAWN_H
+#define CLINUX_SPAWN_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline int clinux_fork(void) {
+    pid_t pid = fork();
+    return pid < 0 ? -errno : pid;
+}
+
+/* Both ends are closed on exec; the reading end does not block, the writing end, a program's output, does. */
+static inline int clinux_pipe(int ends[2]) {
+    if (pipe(ends) < 0) return -errno;
+    for (int i = 0; i < 2; i++) fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+/* In the child of clinux_spawn: never returns. Signals are as a program expects them, and nothing is inherited but the
+ * three standard descriptors. */
+static inline void clinux_become_program(
+    char *const argv[], char *const environment[], const char *user, unsigned uid, unsigned gid, int output, int report) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    setpgid(0, 0);
+    int null = open("/dev/null", O_RDONLY);
+    int failed = null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0;
+    if (!failed && user) failed = initgroups(user, gid) < 0 || setgid(gid) < 0 || setuid(uid) < 0;
+    /* CLOEXEC on all others closes them; what was inherited from our own parent without it is closed here. */
+    if (!failed) {
+        syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
+        execve(argv[0], argv, environment);
+    }
+    int error = errno;
+    ssize_t ignored = write(report, &error, sizeof error);
+    (void)ignored;
+    _exit(127);
+}
+
+/* Starts a program in a process group of its own, its output going to `output`. user: NULL to stay as we are.
+ * Returns its pid, or -errno if it could not be started (a program that does not exist, a user we may not become). */
+static inline int clinux_spawn(
+    char *const argv[], char *const environment[], const char *user, unsigned uid, unsigned gid, int output) {
+    int report[2];
+    int failed = clinux_pipe(report);
+    if (failed) return failed;
+    fcntl(report[0], F_SETFL, 0); /* we wait until the program runs or cannot */
+    pid_t pid = fork();
+    if (pid == 0) clinux_become_program(argv, environment, user, uid, gid, output, report[1]);
+    int error = pid < 0 ? errno : 0;
+    close(report[1]);
+    if (pid > 0) {
+        setpgid(pid, pid); /* both sides, so that it is done whoever runs first */
+        if (read(report[0], &error, sizeof error) != sizeof error) error = 0;
+        if (error) waitpid(pid, NULL, 0);
+    }
+    close(report[0]);
+    return error ? -error : pid;
+}
+
+#endif

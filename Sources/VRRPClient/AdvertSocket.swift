@@ -1,0 +1,247 @@
+/// One interface in one family: where adverts of all its virtual routers arrive, and the raw socket through which they leave.
+///
+/// *In.* Adverts are heard on a packet socket, which sees what an INPUT or PREROUTING rule will drop. The membership of the
+/// group belongs to the raw socket, because a snooping switch must see an IGMP or MLD report. What also arrives at the raw
+/// socket has passed the packet filter: adverts on the wire that are not there, three in a row of one router, mean that a
+/// filter drops protocol 112 (design of `FilterWatch`).
+///
+/// *Out.* Through the raw socket, as any program would send. EPERM there is an OUTPUT rule: the same packet then goes by the
+/// packet socket, and the caller is told. Unicast has no second way.
+///
+/// A socket is bound to an ifindex. When the interface goes, so does this object.
+import CLinux
+import Glibc
+import LinuxSystem
+import SystemPackage
+import VRRP
+
+/// What packets are sent or heard on.
+struct SocketKey: Hashable {
+    var ifindex: Int32
+    var family: IP.Family
+}
+
+/// What came of sending.
+enum SendOutcome: Equatable {
+    case sent
+    /// A packet filter refused it, and it was sent around the filter.
+    case sentAround
+    case failed(Errno)
+}
+
+/// A raw socket of one interface whose packets carry their own IP header.
+final class RawSocket {
+    let key: SocketKey
+    private let socket: Descriptor
+
+    /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone, EAFNOSUPPORT without the family.
+    init(_ key: SocketKey) throws(Errno) {
+        self.key = key
+        let family = key.family == .ipv4 ? AF_INET : AF_INET6
+        socket = Descriptor(
+            owning: try Syscall.check(clinux_raw_socket(family, CInt(AdvertCodec.ipProtocol), key.ifindex)))
+    }
+
+    var raw: CInt { socket.raw }
+
+    /// Asks the network for what is sent to the family's VRRP group.
+    func joinGroup() throws(Errno) {
+        let family = key.family == .ipv4 ? AF_INET : AF_INET6
+        try Syscall.check(unsafe clinux_join(socket.raw, family, AdvertCodec.group(key.family).bytes, key.ifindex))
+    }
+
+    func send(_ packet: [UInt8], to destination: IP) -> Errno? {
+        let family = key.family == .ipv4 ? AF_INET : AF_INET6
+        let answer = unsafe clinux_raw_send(
+            socket.raw, family, destination.bytes, key.ifindex, packet, packet.count)
+        return answer < 0 ? Errno(rawValue: -answer) : nil
+    }
+}
+
+/// Sends packets by the link layer, past the packet filter: announcements, probes, and adverts that a filter refused.
+final class LinkSender {
+    private let socket: Descriptor
+
+    init() throws(Errno) { socket = Descriptor(owning: try Syscall.check(clinux_packet_socket())) }
+
+    enum Kind {
+        case arp
+        case ip(IP.Family)
+
+        fileprivate var etherType: UInt16 {
+            switch self {
+            case .arp: UInt16(ETH_P_ARP)
+            case .ip(.ipv4): UInt16(ETH_P_IP)
+            case .ip(.ipv6): UInt16(ETH_P_IPV6)
+            }
+        }
+    }
+
+    @discardableResult
+    func send(_ packet: [UInt8], _ kind: Kind, to mac: [UInt8], on ifindex: Int32) -> Errno? {
+        let answer = unsafe clinux_packet_send(
+            socket.raw, ifindex, kind.etherType, mac, packet, packet.count)
+        return answer < 0 ? Errno(rawValue: -answer) : nil
+    }
+}
+
+final class AdvertSocket {
+    /// Who listens for a VRID.
+    struct Receiver {
+        var expectation: AdvertExpectation
+        /// The only senders that count; nil: anyone.
+        var peers: Set<IP>?
+        var deliver: (Advert) -> Void
+    }
+
+    let key: SocketKey
+    let sender: RawSocket
+    private let packets: Descriptor
+    private let loop: EventLoop
+    private let buffer: ReceiveBuffer
+    private var receivers: [UInt8: Receiver] = [:]
+    private var filterWatch = FilterWatch()
+
+    /// Packets that were no adverts for us, by reason.
+    private(set) var discards: [Discard: UInt64] = [:]
+    /// Whether a source's adverts must have passed the packet filter to count as unfiltered: those on the link.
+    var isOnLink: (IP) -> Bool = { _ in true }
+    /// Called when it turns out that a packet filter drops adverts, or no longer does.
+    var onFiltered: (Bool) -> Void = { _ in }
+    private var isFiltered = false
+
+    /// Opens both sockets, joins the group, and listens.
+    ///
+    /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone.
+    init(_ key: SocketKey, loop: EventLoop, buffer: ReceiveBuffer) throws(Errno) {
+        self.key = key
+        self.loop = loop
+        self.buffer = buffer
+        sender = try RawSocket(key)
+        try sender.joinGroup()
+        packets = Descriptor(owning: try Syscall.check(clinux_packet_socket()))
+        let filter = PacketFilter.adverts(key.ifindex, isIPv6: key.family == .ipv6)
+        try Syscall.check(filter.attach(to: packets.raw))
+        let type = UInt16(key.family == .ipv4 ? ETH_P_IP : ETH_P_IPV6)
+        try Syscall.check(clinux_packet_bind(packets.raw, type, key.ifindex))
+        try loop.watch(packets.raw, .readable) { [unowned self] _ in readAdverts() }
+    }
+
+    deinit { loop.unwatch(packets.raw) }
+
+    var isUnused: Bool { receivers.isEmpty }
+
+    func listen(_ vrid: UInt8, _ receiver: Receiver) { receivers[vrid] = receiver }
+
+    func stopListening(_ vrid: UInt8) { receivers[vrid] = nil }
+
+    // MARK: In
+
+    private func readAdverts() {
+        buffer.receive(from: packets.raw) { packet, _ in
+            do throws(Discard) {
+                try take(packet)
+            } catch {
+                discards[error, default: 0] += 1
+            }
+        }
+        if filterWatch.wantsDrain { drainPassed() }
+    }
+
+    private func take(_ packet: Span<UInt8>) throws(Discard) {
+        let header = try IPHeader(key.family, packet: packet)
+        let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
+        guard let receiver = receivers[advert.vrid] else { throw .vrid }
+        if let peers = receiver.peers, !peers.contains(advert.source) { throw .source }
+        if isOnLink(advert.source) { filterWatch.sawOnWire(advert.source, advert.vrid) }
+        receiver.deliver(advert)
+    }
+
+    /// Takes from the raw socket what has passed the packet filter.
+    private func drainPassed() {
+        let family = key.family
+        repeat {
+        } while buffer.receive(from: sender.raw) { packet, index in
+            switch family {
+            case .ipv4:
+                let start = packet.isEmpty ? 0 : Int(packet[0] & 15) * 4
+                guard packet.count > start + 1, let source = IP(.ipv4, in: packet, at: 12) else { return }
+                filterWatch.sawPassed(source, packet[start + 1])
+            case .ipv6:
+                guard packet.count > 1 else { return }
+                filterWatch.sawPassed(buffer.ipv6Source(index), packet[1])
+            }
+        } == Int(CLINUX_BATCH)
+        filterWatch.hasDrained()
+        if filterWatch.isFiltered != isFiltered {
+            isFiltered.toggle()
+            onFiltered(isFiltered)
+        }
+    }
+
+    // MARK: Out
+
+    func send(_ packet: [UInt8], to destination: IP, around link: LinkSender) -> SendOutcome {
+        Self.send(packet, to: destination, by: sender, around: link)
+    }
+
+    static func send(
+        _ packet: [UInt8], to destination: IP, by sender: RawSocket, around link: LinkSender
+    ) -> SendOutcome {
+        guard let error = sender.send(packet, to: destination) else { return .sent }
+        guard error == .notPermitted, destination == AdvertCodec.group(destination.family) else {
+            return .failed(error)
+        }
+        let mac = PacketCraft.multicastMAC(destination)
+        if let error = link.send(packet, .ip(destination.family), to: mac, on: sender.key.ifindex) {
+            return .failed(error)
+        }
+        return .sentAround
+    }
+}
+
+/// Compares what is on the wire with what passes the packet filter, per sender and VRID.
+///
+/// Every advert on the wire counts up, one that passed sets back to nothing; three unanswered ones mean a filter. Draining
+/// the raw socket costs a system call, so it is done when some sender has three outstanding or many have some.
+struct FilterWatch {
+    private struct Sender: Hashable {
+        var source: IP
+        var vrid: UInt8
+    }
+
+    /// Adverts in a row that did not pass.
+    private static let limit: UInt8 = 3
+    /// Adverts after which the raw socket is drained in any case; its buffer holds some 250.
+    private static let drainAfter = 64
+    /// Senders that are followed; a flood of invented ones is not.
+    private static let sendersMax = 1024
+
+    private var outstanding: [Sender: UInt8] = [:]
+    private var sinceDrain = 0
+    private(set) var wantsDrain = false
+    /// Whether some sender's adverts do not pass.
+    private(set) var isFiltered = false
+
+    mutating func sawOnWire(_ source: IP, _ vrid: UInt8) {
+        let sender = Sender(source: source, vrid: vrid)
+        guard outstanding.count < Self.sendersMax || outstanding[sender] != nil else { return }
+        let count = min(outstanding[sender, default: 0] + 1, Self.limit)
+        outstanding[sender] = count
+        sinceDrain += 1
+        if count >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
+    }
+
+    mutating func sawPassed(_ source: IP, _ vrid: UInt8) {
+        let sender = Sender(source: source, vrid: vrid)
+        if outstanding[sender] != nil { outstanding[sender] = 0 }
+    }
+
+    mutating func hasDrained() {
+        isFiltered = outstanding.values.contains { $0 >= Self.limit }
+        // Those that were answered are forgotten, so that a table full of strangers does not stay full.
+        outstanding = outstanding.filter { $0.value > 0 }
+        sinceDrain = 0
+        wantsDrain = false
+    }
+}

@@ -1,0 +1,71 @@
+/// Tells the neighbours of one leg who has its virtual addresses: gratuitous ARP or unsolicited neighbour advertisements, in
+/// bursts, since a switch or host may miss one, and again after a while, for those that were still learning the topology.
+import Configuration
+import LinuxSystem
+import VRRP
+
+final class Announcer {
+    private let settings: VRRPConfiguration.Announce
+    private let link: LinkSender
+    private let loop: EventLoop
+    private var timers: [EventLoop.TimerID] = []
+    private var refreshTimer: EventLoop.TimerID?
+
+    /// Whom to announce, where and with what MAC address; nil: nothing is held any more.
+    var subject: () -> (addresses: [IP], ifindex: Int32, mac: [UInt8])? = { nil }
+
+    init(_ settings: VRRPConfiguration.Announce, link: LinkSender, loop: EventLoop) {
+        self.settings = settings
+        self.link = link
+        self.loop = loop
+    }
+
+    deinit { stop() }
+
+    /// Announces at once, then as configured. A burst under way is replaced.
+    func announce() {
+        stop()
+        sendRound()
+        let nowNs = Clock.monotonicNs()
+        let bursts = settings.repeatAfterNs > 0 ? [0, settings.repeatAfterNs] : [0]
+        for start in bursts {
+            for round in 0..<Int64(settings.count) where start + round > 0 {
+                timers.append(
+                    loop.schedule(atNs: nowNs + start + round * settings.intervalNs) { [unowned self] in sendRound() })
+            }
+        }
+        scheduleRefresh()
+    }
+
+    /// Ends all that is still to come.
+    func stop() {
+        for timer in timers { loop.cancel(timer) }
+        timers = []
+        if let refreshTimer { loop.cancel(refreshTimer) }
+        refreshTimer = nil
+    }
+
+    private func scheduleRefresh() {
+        guard settings.refreshNs > 0 else { return }
+        refreshTimer = loop.schedule(atNs: Clock.monotonicNs() + settings.refreshNs) { [unowned self] in
+            refreshTimer = nil
+            sendRound()
+            scheduleRefresh()
+        }
+    }
+
+    private func sendRound() {
+        guard let (addresses, ifindex, mac) = subject() else { return stop() }
+        for address in addresses {
+            switch address.family {
+            case .ipv4:
+                link.send(
+                    PacketCraft.gratuitousARP(address, mac: mac), .arp, to: PacketCraft.broadcastMAC, on: ifindex)
+            case .ipv6:
+                let allNodes: [UInt8] = [0x33, 0x33, 0, 0, 0, 1]
+                link.send(
+                    PacketCraft.unsolicitedAdvertisement(address, mac: mac), .ip(.ipv6), to: allNodes, on: ifindex)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+/// One heartbeat on its interface: sends our words, hears the peer's.
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+final class Cable {
+    let heartbeat: VRRPConfiguration.Heartbeat
+    let configuration: CableConfiguration
+    private let wire: Wire
+    private let kernel: KernelState
+    /// The interface's number; nil: it does not exist.
+    private(set) var ifindex: Int32?
+    /// Where heartbeats come from; nil: there is no address to send from.
+    private(set) var source: IP?
+
+    /// Called with every advert that the peer sends, or that we hear of our own.
+    var onAdvert: (Advert) -> Void = { _ in }
+
+    init(_ heartbeat: VRRPConfiguration.Heartbeat, wire: Wire, kernel: KernelState) {
+        self.heartbeat = heartbeat
+        self.wire = wire
+        self.kernel = kernel
+        configuration = CableConfiguration(heartbeat)
+    }
+
+    private var family: IP.Family { configuration.family }
+
+    /// The interface has this number now; nil: it is gone.
+    func bind(to ifindex: Int32?, prepare: (AdvertSocket) -> Void) throws(Errno) {
+        guard ifindex != self.ifindex else { return }
+        unbind()
+        guard let ifindex else { return }
+        let socket = try wire.socket(SocketKey(ifindex: ifindex, family: family), prepare: prepare)
+        for vrid in [heartbeat.peerVrid, heartbeat.vrid] {
+            socket.listen(
+                vrid,
+                AdvertSocket.Receiver(
+                    expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), peers: nil,
+                    deliver: { [unowned self] in onAdvert($0) }))
+        }
+        self.ifindex = ifindex
+    }
+
+    func unbind() {
+        guard let ifindex else { return }
+        let key = SocketKey(ifindex: ifindex, family: family)
+        wire.release(key, vrid: heartbeat.vrid)
+        wire.release(key, vrid: heartbeat.peerVrid)
+        self.ifindex = nil
+    }
+
+    /// Chooses the source anew; returns whether it changed.
+    func chooseSource(isVirtual: (IP) -> Bool) -> Bool {
+        let chosen = ifindex.flatMap {
+            SourceChoice.source(
+                of: kernel.addresses(of: $0), family: family, wanted: nil, present: source, isVirtual: isVirtual)
+        }
+        guard chosen != source else { return false }
+        source = chosen
+        return true
+    }
+
+    /// Sends an advert made by `HeartbeatCodec`.
+    func send(_ advert: Advert) -> SendOutcome {
+        guard let ifindex, let sender = wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
+        else { return .failed(.noSuchAddressOrDevice) }
+        let group = AdvertCodec.group(family)
+        let packet = PacketCraft.datagram(
+            AdvertCodec.encode(advert, destination: group), source: advert.source, destination: group)
+        return AdvertSocket.send(packet, to: group, by: sender, around: wire.link)
+    }
+}

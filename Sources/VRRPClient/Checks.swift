@@ -1,0 +1,80 @@
+/// A check: a program that is run, or a witness that is asked, again and again; `fall` failures in a row make it fail, `rise`
+/// successes in a row make it succeed.
+///
+/// Until its first result a check counts as well, and the first result decides at once: a process that starts on a broken
+/// upstream must not become master first.
+import Configuration
+import LinuxSystem
+
+final class Check {
+    let configuration: VRRPConfiguration.Check
+    private let loop: EventLoop
+    private let ask: (@escaping (Bool, String) -> Void) -> Void
+    private var timer: EventLoop.TimerID?
+    private var isAsking = false
+    private var nextNs: Int64
+    private var streak = 0
+    private var isDecided = false
+
+    private(set) var isWell = true
+    /// What the last failure said, for an operator.
+    private(set) var detail = ""
+
+    /// Called when `isWell` has changed.
+    var onChange: () -> Void = {}
+
+    /// - Parameter ask: asks once and calls back once with the result and what it said.
+    init(
+        _ configuration: VRRPConfiguration.Check, loop: EventLoop,
+        ask: @escaping (@escaping (Bool, String) -> Void) -> Void
+    ) {
+        self.configuration = configuration
+        self.loop = loop
+        self.ask = ask
+        nextNs = Clock.monotonicNs()
+        schedule()
+    }
+
+    /// Ends it; no callback comes any more.
+    func stop() {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        onChange = {}
+    }
+
+    private func schedule() {
+        timer = loop.schedule(atNs: nextNs) { [weak self] in
+            guard let self else { return }
+            let nowNs = Clock.monotonicNs()
+            // Drift-free, and without a burst after a sleep.
+            nextNs = max(nextNs + configuration.intervalNs, nowNs)
+            schedule()
+            askOnce()
+        }
+    }
+
+    private func askOnce() {
+        guard !isAsking else { return }
+        isAsking = true
+        ask { [weak self] success, detail in
+            self?.isAsking = false
+            self?.take(success, detail)
+        }
+    }
+
+    private func take(_ success: Bool, _ said: String) {
+        if !success { detail = said }
+        if success == isWell && isDecided {
+            streak = 0
+            return
+        }
+        streak += 1
+        guard !isDecided || streak >= (success ? configuration.rise : configuration.fall) else { return }
+        isDecided = true
+        streak = 0
+        guard success != isWell else { return }
+        isWell = success
+        Log.notice("check \(configuration.name) \(success ? "succeeds" : "fails: \(said)")")
+        onChange()
+    }
+}

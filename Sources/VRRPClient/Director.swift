@@ -1,0 +1,374 @@
+/// The process: its groups, and what they share.
+///
+///     rtnetlink ──> KernelState ──┐                        ┌──> addresses, macvlans (KernelState)
+///     linkwatchd ──> LinkWatch ───┼──> GroupDriver(Engine) ┼──> adverts, heartbeats (Wire)
+///     adverts ──> AdvertSocket ───┤         one a group    ├──> announcements, probes (LinkSender, Prober)
+///     checks <──> Runner ─────────┘                        └──> notify programs, fence (Runner), status, log
+///
+/// Nothing is sent before the kernel has been read, linkwatchd has answered or cannot be asked, and the leftovers of an
+/// earlier process are gone. One thread, one loop.
+import Configuration
+import Glibc
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+import Varlink
+
+final class Director: GroupServices {
+    let loop: EventLoop
+    let wire: Wire
+    let kernel: KernelState
+    let prober: Prober
+    let leases: LeaseKeeper
+    let runner: Runner
+    let notifier: Notifier
+    private(set) var configuration: VRRPConfiguration
+    private(set) var links: LinkWatch
+    private(set) var groups: [GroupDriver] = []
+    private var checks: [String: Check] = [:]
+    private var virtualAddresses: Set<IP> = []
+    private let record: HoldingsRecord
+    private var hasBegun = false
+
+    /// How long linkwatchd may take to answer before we start without it.
+    private static let patienceNs: Int64 = 2_000_000_000
+
+    /// Called with what the engines publish, in order.
+    var onOutput: (GroupDriver, Output) -> Void = { _, _ in }
+
+    /// Opens everything that needs privileges.
+    init(_ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner) throws(Errno) {
+        self.configuration = configuration
+        self.loop = loop
+        self.runner = runner
+        wire = try Wire(loop: loop)
+        kernel = try KernelState(loop: loop, tracking: Self.tracking(configuration))
+        prober = Prober(loop: loop, wire: wire)
+        leases = LeaseKeeper(kernel: kernel, loop: loop)
+        notifier = Notifier(runner: runner)
+        record = HoldingsRecord(directory: configuration.process.stateDirectory)
+        links = LinkWatch(
+            kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
+            interfaces: Self.interfaces(configuration))
+    }
+
+    // MARK: Beginning
+
+    /// Reads the kernel, asks linkwatchd, and then begins.
+    func start() throws(Errno) {
+        try runner.start(on: loop)
+        runner.onLost = { Log.error("the runner has died: checks keep their last result, no program is run") }
+        kernel.onChanges = { [unowned self] in kernelChanged($0) }
+        leases.onLapse = { [unowned self] in groups.forEach { $0.checkClock() } }
+        follow(links)
+        adopt(configuration)
+        groups = configuration.groups.map { GroupDriver($0, services: self) }
+        try kernel.start()
+        links.start()
+        loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [weak self] in self?.begin() }
+    }
+
+    private func follow(_ links: LinkWatch) {
+        links.onChange = { [unowned self] name in
+            guard hasBegun else { return }
+            for group in groups { group.linkChanged(name) }
+        }
+        links.onMonitor = { [unowned self] isThere in
+            beginIfReady()
+            guard hasBegun else { return }
+            for group in groups {
+                group.setCondition(Condition(.monitorLost), !isThere)
+                if isThere { group.interfaces.forEach(group.linkChanged) }
+            }
+        }
+    }
+
+    private func beginIfReady() {
+        if kernel.isSynced, links.isMonitorLost != nil { begin() }
+    }
+
+    private func begin() {
+        guard !hasBegun, kernel.isSynced else { return }
+        hasBegun = true
+        removeLeftovers()
+        for group in groups {
+            group.bindAll()
+            group.start()
+        }
+        ServiceManager.notify("READY=1")
+    }
+
+    private func removeLeftovers() {
+        var requests = record.leftovers(addresses: kernel.addresses.values) { kernel.link(ifindex: $0)?.name }
+        for address in kernel.addresses.values where LegAddresses.isOurs(address) {
+            if isVirtual(IP(address.key.address)) { requests.append(.removeAddress(address.key)) }
+        }
+        if !requests.isEmpty {
+            Log.notice("removing \(requests.count) virtual addresses that an earlier process left behind")
+            _ = try? kernel.requests.perform(requests)
+        }
+        recordHoldings()
+    }
+
+    private func recordHoldings() {
+        let instances = configuration.groups.flatMap(\.instances)
+        let entries = instances.flatMap { instance in
+            instance.addresses.map { HoldingsRecord.Entry(interface: instance.interface, address: IP($0.address)) }
+        }
+        do throws(Errno) {
+            try record.write(entries)
+        } catch {
+            Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
+        }
+    }
+
+    /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
+    private func adopt(_ configuration: VRRPConfiguration) {
+        self.configuration = configuration
+        virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { IP($0.address) })
+        var adopted: [String: Check] = [:]
+        for check in configuration.checks {
+            let same = checks[check.name].flatMap { $0.configuration == check ? $0 : nil }
+            adopted[check.name] = same ?? makeCheck(check)
+        }
+        for (name, check) in checks where adopted[name] !== check { check.stop() }
+        checks = adopted
+    }
+
+    private func makeCheck(_ check: VRRPConfiguration.Check) -> Check {
+        let made = Check(check, loop: loop) { [unowned self] done in ask(check, done) }
+        made.onChange = { [unowned self] in
+            guard hasBegun else { return }
+            for group in groups { group.trackedChanged { $0 == .check(check.name) } }
+        }
+        return made
+    }
+
+    private func ask(_ check: VRRPConfiguration.Check, _ done: @escaping (Bool, String) -> Void) {
+        switch check.kind {
+        case .program(let program):
+            let program = Program(
+                arguments: program.arguments, user: program.user ?? programUser, timeoutNs: check.timeoutNs)
+            runner.run(program) { done($0.isSuccess, "\($0)\($0.said)") }
+        case .witness(let address, let interface): askWitness(IP(address), interface, check.timeoutNs, done)
+        }
+    }
+
+    private func askWitness(
+        _ address: IP, _ interface: String, _ timeoutNs: Int64, _ done: @escaping (Bool, String) -> Void
+    ) {
+        guard let link = kernel.link(named: interface), let mac = link.address?.bytes, mac.count == 6,
+            let source = SourceChoice.source(
+                of: kernel.addresses(of: link.ifindex), family: address.family, wanted: nil, present: nil,
+                isVirtual: isVirtual)
+        else { return done(false, "\(interface) has no address to ask from") }
+        var isAnswered = false
+        let timer = loop.schedule(atNs: Clock.monotonicNs() + timeoutNs) {
+            if !isAnswered { done(false, "\(address) does not answer on \(interface)") }
+        }
+        prober.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [weak self] _ in
+            guard !isAnswered else { return }
+            isAnswered = true
+            self?.loop.cancel(timer)
+            done(true, "")
+        }
+    }
+
+    // MARK: What the kernel says
+
+    private func kernelChanged(_ changes: [MirrorChange]) {
+        var names: Set<String> = []
+        var keys: [AddressKey] = []
+        var areRoutesChanged = false
+        for change in changes {
+            switch change {
+            case .linkAdded(let link): note(link, nil, &names)
+            case .linkChanged(let old, let link), .linkRenamed(let old, let link): note(link, old, &names)
+            case .linkRemoved(let link):
+                wire.forget(ifindex: link.ifindex)
+                note(link, nil, &names)
+            case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
+            case .addressAdded(let address), .addressRemoved(let address): keys.append(address.key)
+            case .addressChanged(_, let address): keys.append(address.key)
+            case .synced: beginIfReady()
+            case .resync, .inconsistent: break
+            }
+        }
+        guard hasBegun else { return }
+        for group in groups {
+            if !keys.isEmpty { group.addressesChanged(keys) }
+            for name in names { group.linkChanged(name) }
+            if areRoutesChanged { group.trackedChanged { if case .route = $0 { true } else { false } } }
+        }
+    }
+
+    private func note(_ link: Link, _ old: Link?, _ names: inout Set<String>) {
+        names.insert(link.name)
+        names.formUnion(link.altnames)
+        if let old { names.insert(old.name) }
+        links.kernelSaw(link, before: old)
+    }
+
+    /// The routes that are tracked; nil: none.
+    private static func tracking(_ configuration: VRRPConfiguration) -> RouteTracking? {
+        var prefixes: [KernelPrefix] = []
+        var tables: [UInt32] = []
+        for case .route(let route) in configuration.groups.flatMap(\.tracks).map(\.object) {
+            guard let prefix = KernelPrefix(parsing: route.prefix.description) else { continue }
+            if !prefixes.contains(prefix) { prefixes.append(prefix) }
+            if !tables.contains(route.table) { tables.append(route.table) }
+        }
+        return prefixes.isEmpty ? nil : RouteTracking(prefixes: prefixes, tables: tables)
+    }
+
+    private static func interfaces(_ configuration: VRRPConfiguration) -> [String] {
+        var names: Set<String> = []
+        for group in configuration.groups {
+            names.formUnion(group.instances.map(\.interface))
+            names.formUnion(group.heartbeats.map(\.interface))
+            for case .link(let name) in group.tracks.map(\.object) { names.insert(name) }
+        }
+        return names.sorted()
+    }
+
+    // MARK: What groups use
+
+    func isVirtual(_ address: IP) -> Bool { virtualAddresses.contains(address) }
+
+    func prepare(_ socket: AdvertSocket) {
+        let key = socket.key
+        socket.isOnLink = { [unowned self] in isOnLink($0, key.ifindex) }
+        socket.onFiltered = { [unowned self] in filtered(key, $0) }
+    }
+
+    private func isOnLink(_ source: IP, _ ifindex: Int32) -> Bool {
+        if source.isLinkLocal { return true }
+        return kernel.addresses(of: ifindex).contains {
+            IP($0.key.address).shares(Int($0.key.prefixLength), with: source)
+        }
+    }
+
+    private func filtered(_ key: SocketKey, _ isFiltered: Bool) {
+        for group in groups {
+            guard let leg = group.legs.first(where: { $0.ifindex == key.ifindex && $0.family == key.family })
+            else { continue }
+            let interface = leg.instance.interface
+            switch group.group.packetFilter {
+            case .ignore: break
+            case .warn: group.setCondition(Condition(.advertsFiltered, interface), isFiltered)
+            case .fault:
+                group.setCondition(Condition(.advertsFiltered, interface), isFiltered)
+                group.setCause(Cause(.packetFilter, interface), isFiltered)
+            }
+        }
+    }
+
+    func linkState(_ name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> LinkWatch.State {
+        links.state(of: name, choice)
+    }
+
+    func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool {
+        switch object {
+        case .check(let name): checks[name]?.isWell ?? true
+        case .route(let route): hasRoute(route)
+        case .link: true
+        }
+    }
+
+    private func hasRoute(_ wanted: VRRPConfiguration.Route) -> Bool {
+        let prefix = KernelPrefix(parsing: wanted.prefix.description)
+        let ifindex = wanted.interface.map { kernel.link(named: $0)?.ifindex ?? 0 }
+        return kernel.routes.contains { route in
+            guard route.key.destination == prefix, route.key.table == wanted.table, route.isUsable else { return false }
+            if wanted.via == nil, ifindex == nil { return true }
+            return route.hops.contains { hop in
+                (wanted.via == nil || hop.gateway.map(IP.init) == wanted.via.map(IP.init))
+                    && (ifindex == nil || hop.ifindex == ifindex)
+            }
+        }
+    }
+
+    var sharedConditions: [Condition] { links.isMonitorLost == false ? [] : [Condition(.monitorLost)] }
+
+    /// Programs without a user of their own run as the process itself was started.
+    var programUser: String { "" }
+
+    func happened(_ output: Output, in group: GroupDriver) {
+        switch output {
+        case .transition(let transition):
+            Log.notice(
+                "group \(group.name): \(transition.from.rawValue) -> \(transition.to.rawValue) "
+                    + "(\(transition.reason.rawValue), priority \(transition.priority))")
+            notify(group, transition)
+        case .raised(let condition): Log.warning("group \(group.name): \(condition)")
+        case .cleared(let condition): Log.info("group \(group.name): no longer \(condition)")
+        case .causeChanged(let cause, let isPresent):
+            Log.notice("group \(group.name): \(cause)\(isPresent ? "" : " is over")")
+        default: break
+        }
+        onOutput(group, output)
+    }
+
+    private func notify(_ group: GroupDriver, _ transition: Transition) {
+        for notify in configuration.notifies where notify.groups?.contains(group.name) ?? true {
+            var program = Program(
+                arguments: notify.program.arguments, user: notify.program.user ?? programUser,
+                timeoutNs: notify.program.timeoutNs)
+            program.environment = [
+                "LINKWATCH_GROUP=\(group.name)",
+                "LINKWATCH_INSTANCES=\(group.group.instances.map(\.name).joined(separator: " "))",
+                "LINKWATCH_STATE=\(transition.to.rawValue)",
+                "LINKWATCH_PREVIOUS_STATE=\(transition.from.rawValue)",
+                "LINKWATCH_REASON=\(transition.reason.rawValue)",
+                "LINKWATCH_PRIORITY=\(transition.priority)",
+            ]
+            notifier.notify(group: group.name, name: notify.name, program)
+        }
+    }
+
+    // MARK: Reload and end
+
+    /// Applies a configuration that has passed all checks: the difference, and nothing else.
+    func reload(_ new: VRRPConfiguration) throws(Errno) {
+        let wantsOtherLinks =
+            Self.interfaces(new) != Self.interfaces(configuration)
+            || new.monitorSocketPath != configuration.monitorSocketPath
+        adopt(new)
+        recordHoldings()
+        try kernel.track(Self.tracking(new))
+        if wantsOtherLinks { replaceLinkWatch() }
+        var old: [String: GroupDriver] = [:]
+        for group in groups { old[group.name] = group }
+        for group in groups where !new.groups.contains(where: { $0.name == group.name }) { group.shutDown() }
+        groups = new.groups.map { group in
+            if let driver = old[group.name] { return driver }
+            return GroupDriver(group, services: self)
+        }
+        for (driver, group) in zip(groups, new.groups) {
+            if old[group.name] == nil {
+                driver.bindAll()
+                driver.start()
+            } else if driver.group != group {
+                driver.reload(group)
+            }
+        }
+    }
+
+    /// Another set of interfaces is watched: the new subscription begins with what the old one knew last.
+    private func replaceLinkWatch() {
+        let old = links
+        old.stop()
+        links = LinkWatch(
+            kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
+            interfaces: Self.interfaces(configuration), predecessor: old)
+        follow(links)
+        links.start()
+    }
+
+    /// Resigns everywhere: addresses first, then the word.
+    func shutDown() {
+        for group in groups { group.shutDown() }
+        links.stop()
+    }
+}

@@ -1,0 +1,31 @@
+/// The file's words in the engine's: what of a group the engine needs to know.
+import Configuration
+import VRRP
+
+extension GroupConfiguration {
+    init(_ group: VRRPConfiguration.Group) {
+        self.init(
+            name: group.name, priority: UInt8(clamping: group.priority), version: group.version == 2 ? .v2 : .v3,
+            advertIntervalNs: group.advertIntervalNs, preempt: group.preempts, preemptDelayNs: group.preemptDelayNs,
+            members: group.instances.map(MemberConfiguration.init),
+            cables: group.heartbeats.map(CableConfiguration.init),
+            hasFence: group.fence != nil, probeBeforeTakeover: group.probesBeforeTakeover,
+            addressLeaseNs: group.addressLeaseNs)
+    }
+}
+
+extension MemberConfiguration {
+    init(_ instance: VRRPConfiguration.Instance) {
+        self.init(
+            name: instance.name, interface: instance.interface, vrid: instance.vrid,
+            addresses: instance.addresses.map { IP($0.address) })
+    }
+}
+
+extension CableConfiguration {
+    init(_ heartbeat: VRRPConfiguration.Heartbeat) {
+        self.init(
+            name: heartbeat.name, interface: heartbeat.interface, vrid: heartbeat.vrid, peerVrid: heartbeat.peerVrid,
+            intervalNs: heartbeat.intervalNs, family: IP.Family(heartbeat.family))
+    }
+}

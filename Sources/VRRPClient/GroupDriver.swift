@@ -1,0 +1,419 @@
+/// One group: its engine, and the legs and cables through which the engine touches the world.
+///
+/// Inputs go through `feed`, one after another: what an output brings about (an address that the kernel has confirmed, a
+/// send that failed) becomes an input of its own after all outputs of the step are carried out, in their order. One timer
+/// follows the engine's deadline. A backup's deadline moves with every advert it hears; the timer stays where it is, finds
+/// nothing due, and moves then.
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+/// What a group uses of the process it lives in.
+protocol GroupServices: AnyObject {
+    var wire: Wire { get }
+    var kernel: KernelState { get }
+    var prober: Prober { get }
+    var leases: LeaseKeeper { get }
+    var runner: Runner { get }
+
+    /// Whether an address is a virtual one of any instance.
+    func isVirtual(_ address: IP) -> Bool
+    /// Sets up a new socket.
+    func prepare(_ socket: AdvertSocket)
+    /// The state of an interface.
+    func linkState(_ name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> LinkWatch.State
+    /// Whether a tracked thing other than a link is well.
+    func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool
+    /// What the process itself knows and publishes with every group.
+    var sharedConditions: [Condition] { get }
+    /// Whom to run a program as that has no user of its own.
+    var programUser: String { get }
+    /// Something to be published.
+    func happened(_ output: Output, in group: GroupDriver)
+}
+
+final class GroupDriver {
+    private(set) var group: VRRPConfiguration.Group
+    private(set) var engine: Engine
+    private(set) var legs: [Leg] = []
+    private(set) var cables: [Cable] = []
+    private unowned let services: GroupServices
+
+    private var pending: [Input] = []
+    private var isHandling = false
+    private var timer: EventLoop.TimerID?
+    private var armedNs = Int64.max
+
+    /// Who the peer said it is, so that our heartbeats can say that we hear it.
+    private var peerIdentity: IP?
+    private var causes: Set<Cause> = []
+    private var conditions: Set<Condition> = []
+    private var failedSends: [String: UInt64] = [:]
+
+    var name: String { group.name }
+
+    init(_ group: VRRPConfiguration.Group, services: GroupServices) {
+        self.group = group
+        self.services = services
+        engine = Engine(configuration: GroupConfiguration(group))
+        legs = group.instances.map(makeLeg)
+        cables = group.heartbeats.map(makeCable)
+    }
+
+    deinit { if let timer { services.wire.loop.cancel(timer) } }
+
+    // MARK: Parts
+
+    private func makeLeg(_ instance: VRRPConfiguration.Instance) -> Leg {
+        let leg = Leg(instance, group: group, wire: services.wire, kernel: services.kernel)
+        leg.onAdvert = { [unowned self, unowned leg] advert in
+            if let index = index(of: leg) { feed(.advert(member: index, advert)) }
+        }
+        leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
+            if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
+        }
+        leg.addresses.onMissing = { [unowned self, unowned leg] isMissing in
+            setCondition(Condition(.addressMissing, leg.instance.name), isMissing)
+        }
+        services.leases.follow(leg.addresses)
+        return leg
+    }
+
+    private func makeCable(_ heartbeat: VRRPConfiguration.Heartbeat) -> Cable {
+        let cable = Cable(heartbeat, wire: services.wire, kernel: services.kernel)
+        cable.onAdvert = { [unowned self, unowned cable] in hear($0, on: cable) }
+        return cable
+    }
+
+    private func index(of leg: Leg) -> Int? { legs.firstIndex { $0 === leg } }
+
+    private func hear(_ advert: Advert, on cable: Cable) {
+        guard let index = cables.firstIndex(where: { $0 === cable }),
+            let word = HeartbeatCodec.word(
+                advert, ownIdentity: identity, members: engine.configuration.members)
+        else { return }
+        if advert.vrid == cable.heartbeat.peerVrid, word.identity != identity { peerIdentity = word.identity }
+        feed(.heartbeat(cable: index, word))
+    }
+
+    /// Who we are over the cables: our address on the first that has one.
+    private var identity: IP? { cables.first { $0.source != nil }?.source }
+
+    // MARK: The engine
+
+    /// Gives the engine an input and carries out what follows.
+    func feed(_ input: Input) {
+        pending.append(input)
+        guard !isHandling else { return }
+        isHandling = true
+        var next = 0
+        while next < pending.count {
+            for output in engine.handle(pending[next], nowNs: Clock.monotonicNs()) { carryOut(output) }
+            next += 1
+        }
+        pending.removeAll(keepingCapacity: true)
+        isHandling = false
+        schedule()
+    }
+
+    private func schedule() {
+        guard let deadlineNs = engine.nextDeadlineNs else { return }
+        guard deadlineNs < armedNs else { return }
+        if let timer { services.wire.loop.cancel(timer) }
+        armedNs = deadlineNs
+        timer = services.wire.loop.schedule(atNs: deadlineNs) { [unowned self] in
+            timer = nil
+            armedNs = .max
+            checkClock()
+            services.leases.tend()
+        }
+    }
+
+    /// Tells the engine the time if something is due.
+    func checkClock() {
+        if let deadlineNs = engine.nextDeadlineNs, deadlineNs <= Clock.monotonicNs() {
+            feed(.timer)
+        } else {
+            schedule()
+        }
+    }
+
+    // MARK: Outputs
+
+    private func carryOut(_ output: Output) {
+        switch output {
+        case .sendAdvert(let member, let priority): sendAdvert(legs[member], priority)
+        case .sendHeartbeat(let cable, let word): sendHeartbeat(cables[cable], word)
+        case .addAddresses(let member):
+            legs[member].addAddresses()
+            services.leases.reconsider()
+        case .removeAddresses(let member):
+            legs[member].removeAddresses()
+            services.leases.reconsider()
+            feed(.holding(member: member, legs[member].addresses.isHolding))
+        case .announce(let member): legs[member].announcer.announce()
+        case .probePeers(let member): probePeers(member)
+        case .probeAddresses(let member): probeAddresses(member)
+        case .runFence: runFence()
+        case .transition, .raised, .cleared, .causeChanged: services.happened(output, in: self)
+        }
+    }
+
+    private func sendAdvert(_ leg: Leg, _ priority: UInt8) {
+        judge(leg.sendAdvert(priority: priority), interface: leg.instance.interface)
+    }
+
+    private func sendHeartbeat(_ cable: Cable, _ word: PeerWord) {
+        guard let source = cable.source else { return }
+        let advert = HeartbeatCodec.advert(
+            word, cable: cable.configuration, source: source, peerIdentity: peerIdentity,
+            members: engine.configuration.members)
+        // A cable that cannot carry a word says so by its silence, and is no cause.
+        if case .failed = cable.send(advert) { failedSends[cable.heartbeat.interface, default: 0] += 1 }
+    }
+
+    /// An interface that is gone or down is a cause; a packet filter is a condition; anything else passes.
+    private func judge(_ outcome: SendOutcome, interface: String) {
+        switch outcome {
+        case .sent: setCondition(Condition(.sendFiltered, interface), false)
+        case .sentAround: setCondition(Condition(.sendFiltered, interface), true)
+        case .failed(let error):
+            failedSends[interface, default: 0] += 1
+            let fatal: [Errno] = [.networkDown, .noSuchAddressOrDevice, .operationNotSupportedByDevice]
+            if fatal.contains(error) { setCause(Cause(.sendDenied, interface), true) }
+            if error == .notPermitted { setCondition(Condition(.sendFiltered, interface), true) }
+        }
+    }
+
+    private func probePeers(_ member: Int) {
+        let leg = legs[member]
+        guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let source = leg.source else { return }
+        let targets = leg.instance.witnesses.isEmpty ? neighbours(leg, ifindex) : leg.instance.witnesses.map(IP.init)
+        services.prober.ask(targets, on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000) {
+            [weak self, weak leg] _ in
+            guard let self, let leg, let index = index(of: leg) else { return }
+            feed(.proof(member: index))
+        }
+    }
+
+    /// Up to eight neighbours that have answered the kernel before.
+    private func neighbours(_ leg: Leg, _ ifindex: Int32) -> [IP] {
+        let known = (try? services.kernel.requests.neighbours(ifindex: ifindex, isIPv6: leg.family == .ipv6)) ?? []
+        return Array(
+            known.lazy.filter(\.hasAnswered).map { IP($0.address) }.filter { !self.services.isVirtual($0) }.prefix(8))
+    }
+
+    private func probeAddresses(_ member: Int) {
+        let leg = legs[member]
+        guard let ifindex = leg.ifindex, let mac = leg.ownMAC else { return }
+        services.prober.ask(leg.virtualAddresses, on: ifindex, source: nil, mac: mac, windowNs: 500_000_000) {
+            [weak self, weak leg] _ in
+            guard let self, let leg, let index = index(of: leg) else { return }
+            feed(.foreignAnswer(member: index))
+        }
+    }
+
+    private func runFence() {
+        guard let fence = group.fence else { return feed(.fence(succeeded: true)) }
+        let program = Program(
+            arguments: fence.arguments, environment: ["LINKWATCH_GROUP=\(name)"],
+            user: fence.user ?? services.programUser, timeoutNs: fence.timeoutNs)
+        services.runner.run(program) { [weak self] result in
+            guard let self else { return }
+            if !result.isSuccess { Log.warning("group \(name): fence \(result)\(result.said)") }
+            feed(.fence(succeeded: result.isSuccess))
+        }
+    }
+
+    // MARK: Causes and conditions that the process knows
+
+    func setCause(_ cause: Cause, _ isPresent: Bool) {
+        let isKnown = causes.contains(cause)
+        guard isPresent != isKnown else { return }
+        if isPresent { causes.insert(cause) } else { causes.remove(cause) }
+        feed(.cause(cause, isPresent: isPresent))
+    }
+
+    func setCondition(_ condition: Condition, _ isPresent: Bool) {
+        let isKnown = conditions.contains(condition)
+        guard isPresent != isKnown else { return }
+        if isPresent { conditions.insert(condition) } else { conditions.remove(condition) }
+        feed(.condition(condition, isPresent: isPresent))
+    }
+}
+
+// MARK: - The world
+
+extension GroupDriver {
+    /// Binds legs and cables to the interfaces that exist, and chooses their sources: before the engine starts.
+    func bindAll() {
+        for leg in legs { bind(leg) }
+        for cable in cables { bind(cable) }
+    }
+
+    /// Starts the engine on the world as it is.
+    func start() {
+        feed(.start(snapshot()))
+        for condition in services.sharedConditions { setCondition(condition, true) }
+    }
+
+    private func bind(_ leg: Leg) {
+        let link = services.kernel.link(named: leg.instance.interface)
+        do throws(Errno) {
+            try leg.bind(to: link?.ifindex, prepare: services.prepare)
+            setCause(Cause(.config, leg.instance.name), false)
+        } catch {
+            Log.error("\(leg.instance.name): no sockets on \(leg.instance.interface): \(error)")
+            setCause(Cause(.config, leg.instance.name), true)
+        }
+        if leg.chooseSource(isVirtual: services.isVirtual), let index = index(of: leg) {
+            feed(.primaryAddress(member: index, leg.source))
+        }
+    }
+
+    private func bind(_ cable: Cable) {
+        let link = services.kernel.link(named: cable.heartbeat.interface)
+        do throws(Errno) {
+            try cable.bind(to: link?.ifindex, prepare: services.prepare)
+        } catch {
+            Log.error("heartbeat \(cable.heartbeat.name): no sockets on \(cable.heartbeat.interface): \(error)")
+        }
+        if cable.chooseSource(isVirtual: services.isVirtual), let index = cables.firstIndex(where: { $0 === cable }) {
+            feed(.cableAddress(cable: index, cable.source))
+        }
+    }
+
+    /// The world as the engine wants to know it at its start.
+    private func snapshot() -> Snapshot {
+        var snapshot = Snapshot(
+            primaryAddresses: legs.map(\.source), holding: legs.map(\.addresses.isHolding),
+            cableAddresses: cables.map(\.source), causes: causes)
+        for name in Set(legs.map(\.instance.interface)).union(trackedLinks) {
+            let state = services.linkState(name, group.linkState)
+            if !state.isUp { snapshot.causes.insert(Cause(.link, name, detail: state.reason)) }
+        }
+        for cable in cables where !services.linkState(cable.heartbeat.interface, group.linkState).isUp {
+            snapshot.cablesDown.insert(cable.heartbeat.interface)
+        }
+        for track in group.tracks {
+            let (isWell, cause) = judge(track)
+            if let weight = track.weight {
+                snapshot.weights[track.name] = contribution(weight, isWell: isWell)
+            } else if let cause, !isWell {
+                snapshot.causes.insert(cause)
+                if cause.kind != .link { causes.insert(cause) }
+            }
+        }
+        return snapshot
+    }
+
+    /// The interfaces that this group looks at.
+    var interfaces: Set<String> {
+        var names = Set(legs.map(\.instance.interface)).union(cables.map(\.heartbeat.interface))
+        for case .link(let name) in group.tracks.map(\.object) { names.insert(name) }
+        return names
+    }
+
+    private var trackedLinks: [String] {
+        group.tracks.compactMap { track in
+            if case .link(let name) = track.object, track.weight == nil { name } else { nil }
+        }
+    }
+
+    /// An interface may have another state, another number, or be gone.
+    func linkChanged(_ name: String) {
+        guard interfaces.contains(name) else { return }
+        for leg in legs where leg.instance.interface == name { bind(leg) }
+        for cable in cables where cable.heartbeat.interface == name { bind(cable) }
+        let state = services.linkState(name, group.linkState)
+        let isEnginesBusiness =
+            legs.contains { $0.instance.interface == name } || cables.contains { $0.heartbeat.interface == name }
+            || trackedLinks.contains(name)
+        if isEnginesBusiness { feed(.link(interface: name, isUp: state.isUp, reason: state.reason)) }
+        // An interface that is up may be sent on again; if not, the next advert says so.
+        if state.isUp { setCause(Cause(.sendDenied, name), false) }
+        trackedChanged { $0 == .link(name) }
+    }
+
+    /// An address of an interface came or went.
+    func addressesChanged(_ keys: [AddressKey]) {
+        for leg in legs {
+            if keys.contains(where: leg.addresses.concerns) { leg.addresses.observe() }
+            if keys.contains(where: { $0.ifindex == leg.ifindex }) { bind(leg) }
+        }
+        for cable in cables where keys.contains(where: { $0.ifindex == cable.ifindex }) { bind(cable) }
+    }
+
+    /// Something tracked may be well or ill.
+    func trackedChanged(_ isMeant: (VRRPConfiguration.Track.Object) -> Bool) {
+        for track in group.tracks where isMeant(track.object) {
+            let (isWell, cause) = judge(track)
+            if let weight = track.weight {
+                feed(.weight(name: track.name, contribution(weight, isWell: isWell)))
+            } else if let cause, cause.kind != .link {
+                setCause(cause, !isWell)
+            }
+        }
+    }
+
+    private func judge(_ track: VRRPConfiguration.Track) -> (isWell: Bool, cause: Cause?) {
+        switch track.object {
+        case .link(let name):
+            let state = services.linkState(name, group.linkState)
+            return (state.isUp, Cause(.link, name, detail: state.reason))
+        case .check(let name): return (services.isWell(track.object), Cause(.check, name))
+        case .route(let route): return (services.isWell(track.object), Cause(.route, route.prefix.description))
+        }
+    }
+
+    private func contribution(_ weight: Int, isWell: Bool) -> Int { isWell == (weight > 0) ? weight : 0 }
+}
+
+// MARK: - Reload and end
+
+extension GroupDriver {
+    /// Takes a new configuration of the same group. Legs and cables that did not change keep their sockets and addresses.
+    func reload(_ group: VRRPConfiguration.Group) {
+        let old = self.group
+        self.group = group
+        let keepsSettings =
+            old.advertIntervalNs == group.advertIntervalNs && old.announce == group.announce
+            && old.addressLeaseNs == group.addressLeaseNs && old.version == group.version
+        var kept: [String: Leg] = [:]
+        for leg in legs {
+            let isSame = keepsSettings && group.instances.contains(leg.instance)
+            if isSame { kept[leg.instance.name] = leg }
+        }
+        legs = replaceLegs(kept)
+        let oldCables = cables
+        cables = group.heartbeats.map { heartbeat in
+            oldCables.first { $0.heartbeat == heartbeat } ?? makeCable(heartbeat)
+        }
+        for cable in oldCables where !cables.contains(where: { $0 === cable }) { cable.unbind() }
+        bindAll()
+        feed(.reload(GroupConfiguration(group), snapshot()))
+    }
+
+    /// The legs of the new configuration. One that changed takes over from its predecessor what both have.
+    private func replaceLegs(_ kept: [String: Leg]) -> [Leg] {
+        let old = legs
+        let new = group.instances.map { kept[$0.name] ?? makeLeg($0) }
+        for leg in old where !new.contains(where: { $0 === leg }) {
+            let successor = new.first { $0.instance.name == leg.instance.name }
+            leg.handOver(to: successor)
+        }
+        return new
+    }
+
+    /// Resigns: addresses are removed, then it is said.
+    func shutDown() {
+        feed(.shutdown)
+        for leg in legs { leg.close() }
+        for cable in cables { cable.unbind() }
+        if let timer { services.wire.loop.cancel(timer) }
+        timer = nil
+        armedNs = .max
+    }
+}

@@ -1,0 +1,95 @@
+/// The kernel as this process sees it: the mirror of its links, addresses and tracked routes on the event loop, and the two
+/// sockets through which it is asked to change something.
+///
+/// Two, because the mirror does not listen to what the second one does: it refreshes the leases of addresses, three times a
+/// lease and without effect on anything that is mirrored.
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+
+final class KernelState {
+    private let loop: EventLoop
+    /// Asks for changes that the mirror shall see.
+    let requests: RtnlRequester
+    /// Refreshes leases.
+    let refreshes: RtnlRequester
+    private var mirror: RtnlMonitor
+    private var tracking: RouteTracking?
+    private var timer: EventLoop.TimerID?
+    private var lastFound: [String: Int32] = [:]
+
+    /// Called with changes; they are in the mirror already.
+    var onChanges: ([MirrorChange]) -> Void = { _ in }
+
+    init(loop: EventLoop, tracking: RouteTracking?) throws(Errno) {
+        self.loop = loop
+        self.tracking = tracking
+        requests = try RtnlRequester()
+        refreshes = try RtnlRequester()
+        mirror = try Self.mirror(tracking, quiet: refreshes)
+    }
+
+    private static func mirror(_ tracking: RouteTracking?, quiet: RtnlRequester) throws(Errno) -> RtnlMonitor {
+        try RtnlMonitor(
+            options: RtnlMonitor.Options(
+                routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port))
+    }
+
+    /// Asks for everything; `onChanges` gets `synced` when it is there.
+    func start() throws(Errno) {
+        for fd in mirror.descriptors {
+            try loop.watch(fd, .readable) { [unowned self] _ in
+                deliver(mirror.handleReadable(fd, nowNs: Clock.monotonicNs()))
+            }
+        }
+        deliver(mirror.start(nowNs: Clock.monotonicNs()))
+    }
+
+    /// Follows other routes from now on; the mirror is made anew and `synced` comes again.
+    func track(_ tracking: RouteTracking?) throws(Errno) {
+        guard tracking != self.tracking else { return }
+        let replacement = try Self.mirror(tracking, quiet: refreshes)
+        for fd in mirror.descriptors { loop.unwatch(fd) }
+        self.tracking = tracking
+        mirror = replacement
+        try start()
+    }
+
+    private func deliver(_ changes: [MirrorChange]) {
+        if !changes.isEmpty { onChanges(changes) }
+        schedule()
+    }
+
+    private func schedule() {
+        if let timer { loop.cancel(timer) }
+        timer = mirror.nextDeadlineNs.map { deadlineNs in
+            loop.schedule(atNs: deadlineNs) { [unowned self] in
+                timer = nil
+                deliver(mirror.advance(nowNs: Clock.monotonicNs()))
+            }
+        }
+    }
+
+    // MARK: What is known
+
+    var isSynced: Bool { mirror.isSynced }
+    var routes: [Route] { mirror.routes }
+    var addresses: [AddressKey: Address] { mirror.addresses }
+
+    /// The link of that name or alternative name. Asked often and of few names, so the last answer is tried first.
+    func link(named name: String) -> Link? {
+        if let ifindex = lastFound[name], let link = mirror.links[ifindex],
+            link.name == name || link.altnames.contains(name)
+        {
+            return link
+        }
+        let link = mirror.link(named: name)
+        lastFound[name] = link?.ifindex
+        return link
+    }
+
+    func link(ifindex: Int32) -> Link? { mirror.links[ifindex] }
+
+    /// The addresses of an interface.
+    func addresses(of ifindex: Int32) -> [Address] { mirror.addresses.values.filter { $0.key.ifindex == ifindex } }
+}

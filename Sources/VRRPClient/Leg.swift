@@ -1,0 +1,212 @@
+/// One instance on its interface: where its adverts come from and go to, its addresses and their announcements.
+///
+/// The interface may not exist yet, may go, and may come back as another: `bind` is called with every change of its ifindex.
+/// What is sent is made once and kept until something of it changes.
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+final class Leg {
+    let instance: VRRPConfiguration.Instance
+    let version: Version
+    let intervalNs: Int64
+    let addresses: LegAddresses
+    let announcer: Announcer
+    private let wire: Wire
+    private let kernel: KernelState
+    private var virtualMAC: VirtualMAC?
+
+    /// The interface's number; nil: it does not exist.
+    private(set) var ifindex: Int32?
+    /// Where adverts come from; nil: there is no address to send from.
+    private(set) var source: IP?
+    private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IP)])?
+
+    /// Called with an advert that passed every check.
+    var onAdvert: (Advert) -> Void = { _ in }
+
+    init(
+        _ instance: VRRPConfiguration.Instance, group: VRRPConfiguration.Group, wire: Wire, kernel: KernelState
+    ) {
+        self.instance = instance
+        self.wire = wire
+        self.kernel = kernel
+        version = group.version == 2 ? .v2 : .v3
+        intervalNs = group.advertIntervalNs
+        addresses = LegAddresses(
+            name: instance.name,
+            prefixes: instance.addresses.map { IPPrefixOfLeg(address: IP($0.address), length: $0.length) },
+            leaseNs: group.addressLeaseNs, kernel: kernel, loop: wire.loop)
+        announcer = Announcer(group.announce, link: wire.link, loop: wire.loop)
+        virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel) : nil
+        announcer.subject = { [unowned self] in announcement }
+    }
+
+    var family: IP.Family { IP.Family(instance.family) }
+    var virtualAddresses: [IP] { instance.addresses.map { IP($0.address) } }
+
+    /// The interface that carries the addresses and sends the adverts.
+    private var carrier: Int32? { virtualMAC == nil ? ifindex : virtualMAC?.ifindex }
+
+    /// The interface's own MAC address, six bytes; nil: none, or it is no Ethernet.
+    var ownMAC: [UInt8]? {
+        let mac = ifindex.flatMap { kernel.link(ifindex: $0) }?.address?.bytes
+        return mac?.count == 6 ? mac : nil
+    }
+
+    private var announcement: (addresses: [IP], ifindex: Int32, mac: [UInt8])? {
+        let virtual = virtualMAC == nil ? nil : AdvertCodec.virtualMAC(family, vrid: instance.vrid)
+        guard addresses.isHolding, let carrier, let mac = virtual ?? ownMAC else { return nil }
+        return (virtualAddresses, carrier, mac)
+    }
+
+    // MARK: The interface
+
+    /// The interface has this number now; nil: it is gone.
+    ///
+    /// - Throws: what the kernel said when its sockets were opened.
+    func bind(to ifindex: Int32?, prepare: (AdvertSocket) -> Void) throws(Errno) {
+        guard ifindex != self.ifindex else { return }
+        unbind()
+        guard let ifindex else { return }
+        let socket = try wire.socket(SocketKey(ifindex: ifindex, family: family), prepare: prepare)
+        socket.listen(
+            instance.vrid,
+            AdvertSocket.Receiver(
+                expectation: expectation,
+                peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers.map(IP.init)),
+                deliver: { [unowned self] in onAdvert($0) }))
+        self.ifindex = ifindex
+        virtualMAC?.attach(to: ifindex)
+        addresses.bind(to: carrier)
+    }
+
+    /// Lets go of the interface and its sockets; the addresses are not touched.
+    func unbind() {
+        guard let ifindex else { return }
+        wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
+        self.ifindex = nil
+        kept = nil
+        addresses.bind(to: nil)
+        virtualMAC?.detach()
+    }
+
+    private var expectation: AdvertExpectation {
+        AdvertExpectation(
+            version: version, intervalNs: intervalNs, password: password,
+            requiresLinkLocal: instance.unicastPeers.isEmpty)
+    }
+
+    private var password: [UInt8]? { instance.authPass.map { Array($0.utf8) } }
+
+    // MARK: Where adverts come from
+
+    /// Chooses the source anew.
+    ///
+    /// - Parameter isVirtual: whether an address is a virtual one of any instance.
+    /// - Returns: whether it changed.
+    func chooseSource(isVirtual: (IP) -> Bool) -> Bool {
+        let chosen = ifindex.flatMap {
+            SourceChoice.source(
+                of: kernel.addresses(of: $0), family: family, wanted: instance.source.map(IP.init),
+                present: source, isVirtual: isVirtual)
+        }
+        guard chosen != source else { return false }
+        source = chosen
+        kept = nil
+        return true
+    }
+
+    // MARK: Out
+
+    /// Sends an advert to the group or to every unicast peer; the worst outcome counts.
+    func sendAdvert(priority: UInt8) -> SendOutcome {
+        guard let ifindex, let source, let sender = sender(ifindex) else { return .failed(.noSuchAddressOrDevice) }
+        var worst = SendOutcome.sent
+        for (packet, destination) in packets(priority, source) {
+            let outcome = AdvertSocket.send(packet, to: destination, by: sender, around: wire.link)
+            if case .failed = worst { continue }
+            if outcome != .sent { worst = outcome }
+        }
+        return worst
+    }
+
+    private func sender(_ ifindex: Int32) -> RawSocket? {
+        virtualMAC?.sender(family) ?? wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
+    }
+
+    private func packets(_ priority: UInt8, _ source: IP) -> [(packet: [UInt8], destination: IP)] {
+        if let kept, kept.priority == priority { return kept.packets }
+        let form: VRRP.ChecksumForm = instance.checksum == .message ? .message : .pseudoHeader
+        let advert = Advert(
+            version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
+            addresses: virtualAddresses, source: source, checksumForm: form)
+        let peers = instance.unicastPeers.map(IP.init)
+        let packets = (peers.isEmpty ? [AdvertCodec.group(family)] : peers).map { destination in
+            let message = AdvertCodec.encode(advert, destination: destination, password: password)
+            return (PacketCraft.datagram(message, source: source, destination: destination), destination)
+        }
+        kept = (priority, packets)
+        return packets
+    }
+
+    // MARK: Holding
+
+    func addAddresses() {
+        virtualMAC?.setUp(true)
+        addresses.add()
+    }
+
+    func removeAddresses() {
+        announcer.stop()
+        addresses.remove()
+        virtualMAC?.setUp(false)
+    }
+
+    /// The file has another leg of this name, or none: what both have is kept, the rest is removed. The successor binds next.
+    func handOver(to successor: Leg?) {
+        announcer.stop()
+        let isSamePlace =
+            successor?.instance.interface == instance.interface
+            && successor?.instance.hasVirtualMAC == instance.hasVirtualMAC && successor?.instance.vrid == instance.vrid
+        addresses.handOver(
+            to: successor?.addresses,
+            keeping: isSamePlace ? successor?.instance.addresses.map { IP($0.address) } ?? [] : [])
+        if isSamePlace, let successor {
+            successor.virtualMAC = virtualMAC
+            virtualMAC = nil
+        }
+        unbind()
+        virtualMAC?.remove()
+    }
+
+    /// Ends the leg: the file no longer has it.
+    func close() {
+        removeAddresses()
+        unbind()
+        virtualMAC?.remove()
+    }
+}
+
+/// Which address of an interface adverts are sent from.
+enum SourceChoice {
+    /// IPv6: its link-local address. IPv4: its primary address, the lowest if it has several. One that is in use stays.
+    static func source(
+        of addresses: [Address], family: IP.Family, wanted: IP?, present: IP?, isVirtual: (IP) -> Bool
+    ) -> IP? {
+        let usable = addresses.filter { address in
+            guard address.key.address.isIPv6 == (family == .ipv6) else { return false }
+            if LegAddresses.isOurs(address), isVirtual(IP(address.key.address)) { return false }
+            return address.flags.isDisjoint(with: [.tentative, .dadFailed])
+        }
+        if let wanted { return usable.contains { IP($0.key.address) == wanted } ? wanted : nil }
+        let candidates = usable.filter {
+            family == .ipv6 ? IP($0.key.address).isLinkLocal : !$0.flags.contains(.secondary)
+        }.map { IP($0.key.address) }
+        if let present, candidates.contains(present) { return present }
+        // An owner's own virtual address will do, another will do better.
+        return candidates.filter { !isVirtual($0) }.min() ?? candidates.min()
+    }
+}

@@ -1,0 +1,118 @@
+/// Whether an interface works, by linkwatchd's word or, without it, by the kernel's.
+///
+/// linkwatchd knows more than netlink does: the PHY's registers, the driver's own view, hold times. While it can be asked,
+/// its word counts. When it is gone, what it said last stands until our own netlink mirror knows better: carrier and
+/// administrative state are followed here as well, and a wire that only the registers saw cut stays cut until its carrier
+/// comes back or linkwatchd does. So a restart of linkwatchd changes nothing.
+import Configuration
+import LinuxSystem
+import Monitor
+import RtnlMonitor
+import Varlink
+
+final class LinkWatch {
+    struct State: Hashable {
+        var isUp: Bool
+        /// The evidence that says down; empty when up.
+        var reason: String
+
+        static let up = State(isUp: true, reason: "")
+        static func down(_ reason: String) -> State { State(isUp: false, reason: reason) }
+    }
+
+    private let kernel: KernelState
+    private let subscription: MonitorSubscription
+    /// What linkwatchd said last of interfaces that its registers or driver saw down, while it is gone.
+    private var remembered: [String: InterfaceRecord] = [:]
+
+    /// Whether linkwatchd cannot be asked; nil until that is known.
+    private(set) var isMonitorLost: Bool?
+
+    /// Called with an interface's name when its state may have changed.
+    var onChange: (String) -> Void = { _ in }
+    /// Called when linkwatchd can be asked, or no longer.
+    var onMonitor: (Bool) -> Void = { _ in }
+
+    /// - Parameter predecessor: one that watched other interfaces; what it knew stands until linkwatchd has answered.
+    init(
+        kernel: KernelState, loop: EventLoop, monitorPath: String, interfaces: [String],
+        predecessor: LinkWatch? = nil
+    ) {
+        self.kernel = kernel
+        if let predecessor {
+            isMonitorLost = predecessor.isMonitorLost
+            remembered = predecessor.remembered
+            for record in predecessor.subscription.interfaces.values { remembered[record.ifname] = record }
+        }
+        var options = MonitorSubscription.Options()
+        options.path = monitorPath
+        options.interfaces = interfaces
+        options.routes = false
+        subscription = MonitorSubscription(loop: loop, options: options)
+        subscription.onChange = { [unowned self] in take($0) }
+    }
+
+    func start() { subscription.start() }
+
+    func stop() { subscription.stop() }
+
+    /// The state of an interface by its name.
+    func state(of name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> State {
+        guard let link = kernel.link(named: name) else { return .down("absent") }
+        if let record = record(name), record.ifindex == Int(link.ifindex) {
+            let isUp = choice == .raw ? record.isRawUp : record.isUp
+            return isUp ? .up : .down(record.reason ?? "held")
+        }
+        return Self.state(of: link)
+    }
+
+    private func record(_ name: String) -> InterfaceRecord? {
+        subscription.isCurrent ? subscription.interface(named: name) : remembered[name]
+    }
+
+    /// What netlink alone says.
+    static func state(of link: Link) -> State {
+        if !link.flags.contains(.up) { return .down("admin") }
+        if link.carrier == false || !link.flags.contains(.lowerUp) { return .down("carrier") }
+        switch link.operState {
+        case .lowerLayerDown, .notPresent, .down, .dormant: return .down("operstate")
+        case .unknown, .testing, .up: return .up
+        }
+    }
+
+    // MARK: Changes
+
+    /// The kernel's mirror has a new word on a link. Where it is newer than what is remembered, it counts.
+    func kernelSaw(_ link: Link, before old: Link?) {
+        let isNews = old.map { Self.state(of: $0) != Self.state(of: link) } ?? true
+        if isNews { remembered[link.name] = nil }
+    }
+
+    private func take(_ change: MonitorSubscription.Change) {
+        switch change {
+        case .interface(let before, let now):
+            if let name = now?.ifname ?? before?.ifname { onChange(name) }
+            for name in now?.altnames ?? [] { onChange(name) }
+        case .route: break
+        case .synced:
+            remembered = [:]
+            isMonitorLost = false
+            onMonitor(true)
+        case .lost(let error):
+            remember()
+            if isMonitorLost != true {
+                Log.warning("linkwatchd cannot be asked (\(error)): its last word and netlink's carrier count")
+            }
+            isMonitorLost = true
+            onMonitor(false)
+        }
+    }
+
+    /// Down by evidence that netlink does not have is kept; all else netlink knows as well.
+    private func remember() {
+        for record in subscription.interfaces.values where !record.isRawUp && ["mii", "driver"].contains(record.reason)
+        {
+            remembered[record.ifname] = record
+        }
+    }
+}

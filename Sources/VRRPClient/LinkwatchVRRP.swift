@@ -1,0 +1,151 @@
+/// The program linkwatch-vrrp: its command line, its privileges, and the start of the director.
+///
+/// The order matters. The runner is forked first, while there is nothing to inherit. Scheduling and locked memory are asked
+/// for with the rights the program was started with; sockets are opened; then the process becomes its own user and keeps
+/// CAP_NET_ADMIN and CAP_NET_RAW, which is all that addresses, macvlans, sysctls and sockets need.
+import Configuration
+import Glibc
+import LinuxSystem
+import SystemPackage
+import Varlink
+
+@main
+enum LinkwatchVRRP {
+    /// A configuration that is refused. The corresponding C constant is `EX_CONFIG`.
+    static let exitConfiguration: Int32 = 78
+    /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
+    static let exitUnavailable: Int32 = 69
+
+    static let options = [
+        Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
+        Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
+        Option("monitor", value: "PATH", help: "ask linkwatchd at PATH instead of the file's monitor.socket"),
+        Option("check", value: "FILE", help: "check FILE and exit: 0, or 78 if it is refused"),
+        Option("release", help: "remove the virtual addresses that a dead process left behind, and exit"),
+        Option("version", help: "print the version and exit"),
+        Option("help", help: "print this help and exit"),
+    ]
+
+    static let usage = """
+        usage: linkwatch-vrrp [OPTION]...
+        Keeps virtual addresses on the director that can serve (VRRP, RFC 9568).
+
+
+        """
+
+    static func main() { run() }
+
+    nonisolated static func run() {
+        do {
+            let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
+            if options.has("help") { return print(usage + Options.help(Self.options), terminator: "") }
+            if options.has("version") { return print("linkwatch-vrrp \(Release.version)") }
+            if let file = options["check"] {
+                _ = try VRRPConfiguration(path: file)
+                return print("\(file): good")
+            }
+            let arguments = VRRPArguments(options)
+            if options.has("release") { return try release(arguments) }
+            try start(arguments, arguments.configuration())
+        } catch let error as UsageError {
+            fail(error.message, Options.exitUsage)
+        } catch let error as ConfigurationRefused {
+            fail(error.description, exitConfiguration)
+        } catch {
+            fail("\(error)", exitUnavailable)
+        }
+    }
+
+    nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
+        for line in message.split(separator: "\n") { Log.error(String(line)) }
+        exit(status)
+    }
+
+    /// Works without a configuration as well: then with the default folder.
+    nonisolated private static func release(_ arguments: VRRPArguments) throws {
+        let configuration = (try? arguments.configuration()) ?? VRRPConfiguration()
+        let count = try HoldingsRecord(directory: configuration.process.stateDirectory).release()
+        print("\(count) addresses removed")
+    }
+
+    nonisolated private static func start(_ arguments: VRRPArguments, _ configuration: VRRPConfiguration) throws {
+        signal(SIGPIPE, SIG_IGN)
+        let runner = try Runner()
+        if configuration.process.realtimePriority > 0 {
+            try Privileges.realtime(priority: CInt(configuration.process.realtimePriority))
+        }
+        if configuration.process.locksMemory { try Privileges.lockMemory() }
+        let folder = configuration.process.stateDirectory
+        unsafe mkdir(folder, 0o755)
+        let loop = try EventLoop()
+        var director: Director?
+        try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { number in
+            if number == SIGHUP {
+                director.map { reload($0, arguments) }
+            } else {
+                director?.shutDown()
+                loop.stop()
+            }
+        }
+        let made = try Director(configuration, loop: loop, runner: runner)
+        director = made
+        try becomeSomebody(configuration.process, folder: folder)
+        try made.start()
+        try loop.run()
+        director = nil
+    }
+
+    /// Becomes the configured user, if there is one of that name, and keeps the two capabilities that the protocol needs.
+    nonisolated private static func becomeSomebody(
+        _ settings: VRRPConfiguration.ProcessSettings, folder: String
+    ) throws(Errno) {
+        if geteuid() == 0 {
+            if let entry = unsafe getpwnam(settings.user) {
+                let (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
+                unsafe chown(folder, uid, gid)
+                try Privileges.become(uid: uid, gid: gid)
+            } else {
+                Log.warning("there is no user '\(settings.user)': staying root, with two capabilities")
+            }
+        }
+        let kept = try Privileges.keepOnly([.netAdmin, .netRaw])
+        if kept != [.netAdmin, .netRaw] {
+            Log.error("CAP_NET_ADMIN and CAP_NET_RAW are needed, and there is \(kept.names)")
+        }
+    }
+
+    nonisolated private static func reload(_ director: Director, _ arguments: VRRPArguments) {
+        do {
+            try director.reload(arguments.configuration())
+            Log.notice("the configuration was read again")
+        } catch let error as ConfigurationRefused {
+            for line in error.description.split(separator: "\n") { Log.error(String(line)) }
+            Log.error("the file is refused: the old configuration stays")
+        } catch {
+            Log.error("the configuration cannot be applied: \(error)")
+        }
+    }
+}
+
+/// What the command line says; it goes before the file.
+struct VRRPArguments {
+    let path: String
+    private let socketPath: String?
+    private let monitorPath: String?
+
+    init(_ options: Options) {
+        path = options["config"] ?? VRRPConfiguration.defaultPath
+        socketPath = options["socket"]
+        monitorPath = options["monitor"]
+    }
+
+    /// Reads the file.
+    ///
+    /// - Throws: what is wrong with it.
+    func configuration() throws(ConfigurationRefused) -> VRRPConfiguration {
+        var configuration = try VRRPConfiguration(path: path)
+        configuration.socket.path = socketPath ?? configuration.socket.path
+        configuration.monitorSocketPath = monitorPath ?? configuration.monitorSocketPath
+        return configuration
+    }
+}

@@ -1,0 +1,71 @@
+/// The classic BPF programs on our packet sockets (`linux/filter.h`): what a socket is not meant for never wakes us.
+///
+/// A packet socket that is bound to an interface still sees what its VLANs and bond slaves receive, so the filter asks for
+/// the ifindex itself; and it sees what others on the host send, so it asks for the packet's type (host, broadcast or
+/// multicast: below `PACKET_OTHERHOST`). Offsets count from the network header, as on any SOCK_DGRAM packet socket.
+import CLinux
+
+struct PacketFilter {
+    private var program: [sock_filter] = []
+
+    private static let offset = UInt32(bitPattern: SKF_AD_OFF)
+
+    /// Adverts of the family that arrive on the interface.
+    static func adverts(_ ifindex: Int32, isIPv6: Bool) -> PacketFilter {
+        var filter = PacketFilter(ifindex)
+        if isIPv6 {
+            filter.require(byte: 6, 112)
+        } else {
+            filter.require(byte: 9, 112)
+        }
+        return filter.accepting()
+    }
+
+    /// ARP on the interface.
+    static func arp(_ ifindex: Int32) -> PacketFilter { PacketFilter(ifindex).accepting() }
+
+    /// Neighbour advertisements on the interface.
+    static func neighbourAdvertisements(_ ifindex: Int32) -> PacketFilter {
+        var filter = PacketFilter(ifindex)
+        filter.require(byte: 6, 58)
+        filter.require(byte: 40, 136)
+        return filter.accepting()
+    }
+
+    private init(_ ifindex: Int32) {
+        add(BPF_LD | BPF_W | BPF_ABS, Self.offset &+ UInt32(SKF_AD_IFINDEX))
+        dropUnless(BPF_JEQ, UInt32(bitPattern: ifindex))
+        add(BPF_LD | BPF_W | BPF_ABS, Self.offset &+ UInt32(SKF_AD_PKTTYPE))
+        dropIf(BPF_JGE, UInt32(PACKET_OTHERHOST))
+    }
+
+    private mutating func require(byte offset: UInt32, _ value: UInt32) {
+        add(BPF_LD | BPF_B | BPF_ABS, offset)
+        dropUnless(BPF_JEQ, value)
+    }
+
+    private mutating func dropUnless(_ test: Int32, _ value: UInt32) {
+        program.append(sock_filter(code: UInt16(BPF_JMP | test | BPF_K), jt: 1, jf: 0, k: value))
+        add(BPF_RET | BPF_K, 0)
+    }
+
+    private mutating func dropIf(_ test: Int32, _ value: UInt32) {
+        program.append(sock_filter(code: UInt16(BPF_JMP | test | BPF_K), jt: 0, jf: 1, k: value))
+        add(BPF_RET | BPF_K, 0)
+    }
+
+    private mutating func add(_ code: Int32, _ value: UInt32) {
+        program.append(sock_filter(code: UInt16(code), jt: 0, jf: 0, k: value))
+    }
+
+    private func accepting() -> PacketFilter {
+        var filter = self
+        filter.add(BPF_RET | BPF_K, .max)
+        return filter
+    }
+
+    /// Hands the program to the kernel.
+    func attach(to fd: CInt) -> CInt {
+        unsafe clinux_attach_filter(fd, program, UInt16(program.count))
+    }
+}

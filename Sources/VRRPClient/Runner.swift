@@ -1,0 +1,91 @@
+/// The protocol process's end of the runner: hands over programs, calls back with how they ended.
+import CLinux
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+final class Runner {
+    private let socket: Descriptor
+    /// The runner's process id.
+    let pid: pid_t
+    private var waiting: [UInt32: (ProgramResult) -> Void] = [:]
+    private var lastID: UInt32 = 0
+    /// Called once, should the runner end before we do.
+    var onLost: () -> Void = {}
+
+    /// Forks the runner. To be called first of all: before privileges change, descriptors are opened or threads start.
+    ///
+    /// - Throws: what socketpair(2) or fork(2) says.
+    convenience init() throws(Errno) {
+        let ends = try Self.socketPair()
+        let pid = try Syscall.check(clinux_fork())
+        if pid == 0 {
+            close(ends[0])
+            // The name in ps; a signal to the protocol process's group must not end the runner before the programs.
+            unsafe "lw-vrrp-runner".withCString {
+                _ = clinux_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0)
+            }
+            for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
+            do throws(Errno) { try RunnerProcess.run(socket: ends[1]) } catch { _exit(1) }
+            _exit(0)
+        }
+        close(ends[1])
+        self.init(socket: ends[0], pid: pid)
+    }
+
+    /// One whose other end runs already.
+    init(socket: CInt, pid: pid_t) {
+        self.socket = Descriptor(owning: socket)
+        self.pid = pid
+    }
+
+    /// Our end and the runner's.
+    static func socketPair() throws(Errno) -> [CInt] {
+        var ends: [CInt] = [-1, -1]
+        let type = CInt(SOCK_SEQPACKET.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        try Syscall.retry { unsafe socketpair(AF_UNIX, type, 0, &ends) }
+        return ends
+    }
+
+    /// Begins to take replies.
+    func start(on loop: EventLoop) throws(Errno) {
+        try loop.watch(socket.raw, .readable) { [unowned self, unowned loop] _ in
+            if !readReply() {
+                loop.unwatch(socket.raw)
+                loseAll()
+            }
+        }
+    }
+
+    /// Runs a program; `completion` is called once, from the loop, and never from within this call unless the runner
+    /// cannot take the request.
+    func run(_ program: Program, completion: @escaping (ProgramResult) -> Void) {
+        lastID &+= 1
+        let bytes = RunnerRequest(id: lastID, program: program).encoded()
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        guard bytes.count <= RunnerLimits.messageBytes, waiting.count < RunnerLimits.programs,
+            unsafe send(socket.raw, bytes, bytes.count, flags) == bytes.count
+        else {
+            return completion(ProgramResult(ending: .notStarted(bytes.count > 65536 ? E2BIG : EAGAIN), output: ""))
+        }
+        waiting[lastID] = completion
+    }
+
+    /// Takes one reply; false once the runner is gone.
+    private func readReply() -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let length = unsafe recv(socket.raw, &bytes, bytes.count, CInt(MSG_DONTWAIT))
+        if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return false }
+        if length > 0, let reply = RunnerReply(bytes.prefix(length)) {
+            waiting.removeValue(forKey: reply.id)?(reply.result)
+        }
+        return true
+    }
+
+    private func loseAll() {
+        let lost = waiting
+        waiting = [:]
+        for completion in lost.values { completion(ProgramResult(ending: .notStarted(EPIPE), output: "")) }
+        onLost()
+    }
+}

@@ -1,0 +1,148 @@
+/// The runner: a child that is forked before anything else happens and starts programs for the protocol process, which
+/// itself cannot become another user any more and must never wait.
+///
+/// It keeps SETUID, SETGID and KILL and nothing else, starts each program in a process group of its own, keeps the first
+/// bytes of its output, kills the group when its time is up, and reports how it ended. It ends when the protocol process
+/// does, and takes everything it started along. It knows nothing of checks or notifications, and orders nothing.
+import CLinux
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+final class RunnerProcess {
+    private final class Running {
+        let id: UInt32
+        let pid: pid_t
+        let pidfd: CInt
+        let outputFD: CInt
+        var output: [UInt8] = []
+        var timer: EventLoop.TimerID?
+        var isTimedOut = false
+
+        init(id: UInt32, pid: pid_t, pidfd: CInt, outputFD: CInt) {
+            (self.id, self.pid, self.pidfd, self.outputFD) = (id, pid, pidfd, outputFD)
+        }
+    }
+
+    private let loop: EventLoop
+    private let socket: CInt
+    private var running: [pid_t: Running] = [:]
+
+    private init(socket: CInt) throws(Errno) {
+        self.socket = socket
+        loop = try EventLoop()
+    }
+
+    /// Serves requests that come over `socket` until its other end closes.
+    static func run(socket: CInt) throws(Errno) {
+        try Privileges.keepOnlyForRunner()
+        let runner = try RunnerProcess(socket: socket)
+        try runner.loop.watch(socket, .readable) { [unowned runner] _ in runner.readRequest() }
+        try runner.loop.run()
+        for program in runner.running.values { kill(-program.pid, SIGKILL) }
+    }
+
+    private func readRequest() {
+        var bytes = [UInt8](repeating: 0, count: RunnerLimits.messageBytes)
+        let length = unsafe recv(socket, &bytes, bytes.count, CInt(MSG_DONTWAIT))
+        if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return loop.stop() }
+        guard length > 0, let request = RunnerRequest(bytes.prefix(length)) else { return }
+        start(request)
+    }
+
+    private func start(_ request: RunnerRequest) {
+        do throws(Errno) {
+            guard running.count < RunnerLimits.programs else { throw .resourceTemporarilyUnavailable }
+            var ends: [CInt] = [-1, -1]
+            try Syscall.check(unsafe clinux_pipe(&ends))
+            let pid: pid_t
+            do throws(Errno) {
+                pid = try Self.spawn(request.program, output: ends[1])
+                close(ends[1])
+            } catch {
+                close(ends[0])
+                close(ends[1])
+                throw error
+            }
+            try follow(Running(id: request.id, pid: pid, pidfd: Self.pidfd(pid), outputFD: ends[0]), request.program)
+        } catch {
+            reply(request.id, ProgramResult(ending: .notStarted(error.rawValue), output: ""))
+        }
+    }
+
+    private static func pidfd(_ pid: pid_t) throws(Errno) -> CInt { try Syscall.check(clinux_pidfd_open(pid)) }
+
+    private func follow(_ program: Running, _ request: Program) throws(Errno) {
+        running[program.pid] = program
+        try loop.watch(program.pidfd, .readable) { [unowned self] _ in reap(program) }
+        try loop.watch(program.outputFD, .readable) { [unowned self] _ in readOutput(program) }
+        program.timer = loop.schedule(atNs: Clock.monotonicNs() &+ max(0, request.timeoutNs)) {
+            program.timer = nil
+            program.isTimedOut = true
+            kill(-program.pid, SIGKILL)
+        }
+    }
+
+    /// Keeps the first bytes and drops the rest, so that a program that talks for ever is not blocked by a full pipe.
+    private func readOutput(_ program: Running) {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let length = unsafe read(program.outputFD, &bytes, bytes.count)
+        if length > 0 {
+            let room = RunnerLimits.outputBytes - program.output.count
+            program.output.append(contentsOf: bytes.prefix(min(length, room)))
+        } else if length == 0 || (errno != EAGAIN && errno != EINTR) {
+            loop.unwatch(program.outputFD)
+        }
+    }
+
+    private func reap(_ program: Running) {
+        var status: CInt = 0
+        guard unsafe waitpid(program.pid, &status, WNOHANG) == program.pid else { return }
+        if let timer = program.timer { loop.cancel(timer) }
+        readOutput(program)
+        loop.unwatch(program.outputFD)
+        loop.unwatch(program.pidfd)
+        close(program.outputFD)
+        close(program.pidfd)
+        running[program.pid] = nil
+        // What it left behind in its group ends with it: a check that forks must not pile up processes.
+        kill(-program.pid, SIGKILL)
+        let ending: ProgramResult.Ending =
+            program.isTimedOut
+            ? .timedOut : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
+        reply(
+            program.id, ProgramResult(ending: ending, output: String(decoding: program.output, as: UTF8.self)))
+    }
+
+    private func reply(_ id: UInt32, _ result: ProgramResult) {
+        let bytes = RunnerReply(id: id, result: result).encoded()
+        // Blocking: the protocol process always reads, and if it is stopped there is nothing better to do than wait.
+        _ = unsafe send(socket, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+    }
+
+    /// Starts the program as its user, in a process group of its own.
+    private static func spawn(_ program: Program, output: CInt) throws(Errno) -> pid_t {
+        guard program.arguments.first?.hasPrefix("/") == true else { throw .invalidArgument }
+        var uid: uid_t = 0
+        var gid: gid_t = 0
+        if !program.user.isEmpty {
+            guard let entry = unsafe getpwnam(program.user) else { throw .noSuchFileOrDirectory }
+            (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
+        }
+        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        var arguments = unsafe program.arguments.map { unsafe strdup($0) } + [nil]
+        var environment = unsafe ([path] + program.environment).map { unsafe strdup($0) } + [nil]
+        defer { unsafe (arguments + environment).forEach { unsafe free($0) } }
+        let user = unsafe program.user.isEmpty ? nil : strdup(program.user)
+        defer { unsafe free(user) }
+        return try Syscall.check(unsafe clinux_spawn(&arguments, &environment, user, uid, gid, output))
+    }
+}
+
+extension Privileges {
+    /// As `keepOnly`, for the runner: what it starts may be set-uid, so `no_new_privs` stays unset.
+    fileprivate static func keepOnlyForRunner() throws(Errno) {
+        let kept = try Capabilities.effective().intersection([.setUID, .setGID, .kill])
+        try Syscall.check(clinux_capset(kept.rawValue, kept.rawValue, 0))
+    }
+}

@@ -1,0 +1,80 @@
+/// The virtual router's own MAC address (RFC 9568, 7.3), optional: a macvlan in mode `bridge` on the leg's interface.
+///
+/// It is up only while the addresses are held, so that a backup answers for nothing; adverts are received on the parent and
+/// sent through the macvlan. It makes no link-local address (`addrgenmode none`): two routers would derive the same one from
+/// the shared MAC. The parent does not answer ARP for addresses that are not its own (`arp_ignore`), and the macvlan takes
+/// packets whose way back leads over the parent (`rp_filter` 0, which needs `all` at 0 as well).
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+final class VirtualMAC {
+    private let instance: VRRPConfiguration.Instance
+    private let kernel: KernelState
+    private var socket: RawSocket?
+    private var parent: Int32?
+    /// The macvlan's number; nil: there is none.
+    private(set) var ifindex: Int32?
+
+    init(_ instance: VRRPConfiguration.Instance, kernel: KernelState) {
+        self.instance = instance
+        self.kernel = kernel
+    }
+
+    private var family: IP.Family { IP.Family(instance.family) }
+
+    /// `vrrp4-10-3`: family, VRID, the parent's number; unique in the namespace and short enough for a name.
+    private func name(_ parent: Int32) -> String {
+        "vrrp\(family.rawValue)-\(instance.vrid)-\(parent)"
+    }
+
+    /// Makes the macvlan on its parent, or takes over the one that an earlier process left.
+    func attach(to parent: Int32) {
+        guard parent != self.parent else { return }
+        self.parent = parent
+        let name = name(parent)
+        if let leftover = try? kernel.requests.link(named: name) {
+            try? kernel.requests.perform(.removeLink(ifindex: leftover.ifindex))
+        }
+        guard let mac = HardwareAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) else { return }
+        do throws(RtnlError) {
+            try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: mac))
+            let link = try kernel.requests.link(named: name)
+            try kernel.requests.perform(.setLinkLocalAddress(ifindex: link.ifindex, false))
+            ifindex = link.ifindex
+        } catch {
+            return Log.error("\(instance.name): no virtual MAC address: \(error)")
+        }
+        if let link = kernel.link(ifindex: parent) { Sysctl.set("ipv4/conf/\(link.name)/arp_ignore", "1") }
+        Sysctl.set("ipv4/conf/all/rp_filter", "0")
+        Sysctl.set("ipv4/conf/\(name)/rp_filter", "0")
+        Sysctl.set("ipv6/conf/\(name)/accept_dad", "0")
+    }
+
+    func setUp(_ isUp: Bool) {
+        guard let ifindex else { return }
+        try? kernel.requests.perform(.setUp(ifindex: ifindex, isUp))
+        if !isUp { socket = nil }
+    }
+
+    /// What adverts are sent through; nil: the parent, as while claiming without holding.
+    func sender(_ family: IP.Family) -> RawSocket? {
+        guard let ifindex else { return nil }
+        if socket == nil { socket = try? RawSocket(SocketKey(ifindex: ifindex, family: family)) }
+        return socket
+    }
+
+    /// The parent is gone, and the macvlan with it.
+    func detach() {
+        socket = nil
+        ifindex = nil
+        parent = nil
+    }
+
+    func remove() {
+        if let ifindex { try? kernel.requests.perform(.removeLink(ifindex: ifindex)) }
+        detach()
+    }
+}
