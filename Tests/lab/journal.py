@@ -82,4 +82,4 @@ class Journal(list):
 
     def _tail(self) -> str:
         recent = self.recent()
-        return f"; {len(recent)} others since the mark" + "".join(f"\n    {str(item)[:400]}" for item in recent[-8:])
+        return f"; {len(recent)} others since the mark" + "".join(f"\n    {str(item)[:200]}" for item in recent[-8:])

@@ -14,6 +14,7 @@ All names carry a prefix of this process and a random number. Needs root.
 import array
 import ctypes
 import fcntl
+import itertools
 import os
 import secrets
 import struct
@@ -55,6 +56,7 @@ class Namespaces:
 
     def __init__(self, *names: str):
         self.prefix = f"lw{os.getpid()}x{secrets.token_hex(2)}"
+        self._indexes = itertools.count(10000)
         self._names: list[str] = []
         self._taps: list[Tap] = []
         self._processes: list[subprocess.Popen] = []
@@ -114,19 +116,18 @@ class Namespaces:
         return _checked("ip", "-n", self.full(name), "-batch", "-", input="\n".join(commands) + "\n", timeout=300)
 
     def veth(self, one: str, other: str) -> None:
-        """Connects "r1:e0" to "r2:e0" and sets both ends up. Their indexes differ."""
-        (a, a_name), (b, b_name) = one.split(":"), other.split(":")
-        _checked(
-            *f"ip link add {a_name} netns {self.full(a)} type veth peer name {b_name} netns {self.full(b)}".split()
-        )
-        self.ip(a, f"link set {a_name} up")
-        self.ip(b, f"link set {b_name} up")
+        """Connects "r1:e0" to "r2:e0" and sets both ends up. Their indexes differ: left to itself the kernel would count
+        in each namespace alone, and two first interfaces would be `nic_like`. (It takes both indexes or none.)"""
+        self._pair(one, other, next(self._indexes), next(self._indexes))
 
     def nic_like(self, one: str, other: str, index: int = 1000) -> None:
         """As `veth` between two namespaces, with the same index at both ends, which must be free in both."""
+        self._pair(one, other, index, index)
+
+    def _pair(self, one: str, other: str, one_index: int, other_index: int) -> None:
         (a, a_name), (b, b_name) = one.split(":"), other.split(":")
-        command = f"ip link add {a_name} netns {self.full(a)} index {index} type veth peer name {b_name}"
-        _checked(*f"{command} netns {self.full(b)} index {index}".split())
+        command = f"ip link add {a_name} netns {self.full(a)} index {one_index} type veth peer name {b_name}"
+        _checked(*f"{command} netns {self.full(b)} index {other_index}".split())
         self.ip(a, f"link set {a_name} up")
         self.ip(b, f"link set {b_name} up")
 

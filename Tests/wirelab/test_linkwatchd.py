@@ -76,7 +76,7 @@ def test_cut_and_restore(boot, say, model):
             truth.cut("wire")
             cut = truth.await_word("wire", "mii", False)
             down = events.await_interface("wire", rawState="down")
-            assert down["interface"]["reason"] in FIRST_REASONS[model]
+            assert down["interface"].get("reason") in FIRST_REASONS[model]
             events.await_item(
                 lambda event: event.get("interface") and _evidence(event, "mii") == "down", what="evidence of the PHY"
             )
@@ -88,17 +88,17 @@ def test_cut_and_restore(boot, say, model):
                 assert events.interface("wire")["disagreement"]
             say(
                 f"  {model} cut: published {_since(cut.t_ns, down['monotonicUsec'])}, reason "
-                f"{down['interface']['reason']}; evidence: {_told(events, 'wire', 'down', cut.t_ns)}"
+                f"{down['interface'].get('reason')}; evidence: {_told(events, 'wire', 'down', cut.t_ns)}"
             )
             events.mark()
             truth.restore("wire")
             back = truth.await_word("wire", "mii", True)
             up = events.await_interface("wire", rawState="up", state="up")
-            assert up["interface"]["reason"] is None
+            assert up["interface"].get("reason") is None
             truth.await_state("wire", "running", True)
             say(f"  {model} restored: published {_since(back.t_ns, up['monotonicUsec'])} after the PHY")
         transitions = guest.call("History", ifname="wire")["transitions"]
-        raw = [(entry["state"], entry["reason"] is None) for entry in transitions if entry["scope"] == "raw"]
+        raw = [(entry["state"], "reason" not in entry) for entry in transitions if entry["scope"] == "raw"]
         assert raw[-2 * CUTS :] == [("down", False), ("up", True)] * CUTS
         assert guest.stop() == 0
 
@@ -116,7 +116,7 @@ def test_the_phy_is_the_reason_when_it_is_the_only_fast_witness(boot):
         guest.events.mark()
         truth.cut("wire")
         down = guest.events.await_interface("wire", rawState="down")
-        assert down["interface"]["reason"] == "mii"
+        assert down["interface"].get("reason") == "mii"
         assert down["interface"]["disagreement"]
         assert not guest.call("Registers", ifname="wire")["decoded"]["link"]
 
@@ -148,7 +148,7 @@ def test_a_phy_that_never_drops_is_published_as_it_is(others, model):
     guest.events.await_interface("e1000", rawState="up")
     interface = guest.events.interface(model)
     assert (interface["rawState"], interface["evidence"]["mii"]["state"]) == ("up", "up")
-    assert not [event for event in guest.events.recent() if (event["interface"] or {}).get("ifname") == model]
+    assert not [event for event in guest.events.recent() if (event.get("interface") or {}).get("ifname") == model]
     truth.restore(model)
 
 
@@ -157,16 +157,16 @@ def test_no_mii_is_unsupported_and_the_driver_decides(others, say, model):
     truth, guest = others
     name = model.split("-")[0]
     assert guest.events.interface(name)["evidence"]["mii"]["state"] == "unsupported"
-    assert guest.events.interface(name)["mii"] is None
+    assert guest.events.interface(name).get("mii") is None
     assert guest.call("Registers", ifname=name) == {"error": "io.linkwatch.Monitor.NoRegisters"}
     guest.events.mark()
     truth.cut(name)
     cut = truth.await_word(name, "glink", False)
     down = guest.events.await_interface(name, rawState="down")
-    assert down["interface"]["reason"] in ("driver", "carrier", "operstate")
+    assert down["interface"].get("reason") in ("driver", "carrier", "operstate")
     say(
         f"  {model} cut: published {_since(cut.t_ns, down['monotonicUsec'])} after the driver, reason "
-        f"{down['interface']['reason']}"
+        f"{down['interface'].get('reason')}"
     )
     guest.events.mark()
     truth.restore(name)
