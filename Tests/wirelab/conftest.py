@@ -6,9 +6,19 @@ from wirelab import kernel
 from wirelab.vm import Vm
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def boot(request):
-    """Boots virtual machines, prints how long that took, and kills them when the module's tests are over."""
+    """Boots virtual machines for one test; they are killed when it is over."""
+    yield from _starter(request)
+
+
+@pytest.fixture(scope="module")
+def boot_for_all(request):
+    """As `boot`, for all tests of a module."""
+    yield from _starter(request)
+
+
+def _starter(request):
     running = []
 
     def start(nics, **options) -> Vm:
@@ -18,8 +28,7 @@ def boot(request):
             pytest.skip(str(missing))
         running.append(vm)
         models = " ".join(dict.fromkeys(nic.model for nic in nics))
-        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            print(f"\nwire lab: {len(nics)} cards ({models}), booted in {vm.boot_seconds:.1f} s")
+        _print(request, f"\nwire lab: {len(nics)} cards ({models}), booted in {vm.boot_seconds:.1f} s")
         return vm
 
     yield start
@@ -27,12 +36,13 @@ def boot(request):
         vm.close()
 
 
+def _print(request, text: str) -> None:
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(text)
+
+
 @pytest.fixture
 def say(request):
     """Prints a line of figures even though pytest keeps the output of tests that pass to itself."""
 
-    def print_line(text: str) -> None:
-        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            print(text)
-
-    return print_line
+    return lambda text: _print(request, text)

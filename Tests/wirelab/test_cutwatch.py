@@ -17,8 +17,8 @@ NAMES = {model: model.split("-")[0] for model in DRIVERS}
 
 
 @pytest.fixture(scope="module")
-def truth(boot):
-    vm = boot([Nic(NAMES[model], model, hub) for hub, model in enumerate(DRIVERS)])
+def truth(boot_for_all):
+    vm = boot_for_all([Nic(NAMES[model], model, hub) for hub, model in enumerate(DRIVERS)])
     for name in NAMES.values():
         vm.run("ip", "link", "set", name, "up")
     truth = Truth(vm, *NAMES.values())

@@ -13,8 +13,8 @@ from wirelab.vm import Failed, Nic
 
 
 @pytest.fixture(scope="module")
-def vm(boot):
-    vm = boot([Nic("r1a"), Nic("caa"), Nic("spare")])
+def vm(boot_for_all):
+    vm = boot_for_all([Nic("r1a"), Nic("caa"), Nic("spare")])
     vm.sh(
         """
         ip netns add r1
