@@ -27,6 +27,9 @@ let targets: [Target] = [
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
     .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
+    .testTarget(
+        name: "LinkwatchdTests", dependencies: ["CIoctl", "Configuration", "MIIRegisters", "linkwatchd"],
+        swiftSettings: strict),
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
     .target(name: "MIIRegisters", dependencies: ["CIoctl", "LinuxSystem", system], swiftSettings: strict),

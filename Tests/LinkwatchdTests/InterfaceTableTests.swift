@@ -1,0 +1,203 @@
+import CIoctl
+import Configuration
+import LinkState
+import Monitor
+import RtnlMonitor
+import Testing
+
+@testable import MIIRegisters
+@testable import linkwatchd
+
+private let ms: Int64 = 1_000_000
+
+/// A link as the kernel has it when the wire is in.
+private func link(_ ifindex: Int32, _ name: String, isUp: Bool = true, hasCarrier: Bool = true) -> Link {
+    var link = Link(ifindex: ifindex, name: name)
+    if isUp { link.flags.insert(.up) }
+    if isUp && hasCarrier { link.flags.formUnion([.running, .lowerUp]) }
+    link.carrier = hasCarrier
+    link.operState = isUp && hasCarrier ? .up : .down
+    link.hasParentDevice = true
+    link.hardwareType = 1
+    return link
+}
+
+private func report(
+    _ ifindex: UInt32, _ source: cioctl_source, _ outcome: cioctl_outcome, error: Int32 = 0, drops: UInt32 = 0,
+    atNs: Int64
+) -> SweepReport {
+    var report = cioctl_report()
+    report.ifindex = ifindex
+    report.source = source
+    report.outcome = outcome
+    report.error = error
+    report.drops = drops
+    report.at_ns = atNs
+    return SweepReport(report)
+}
+
+/// A table that remembers what it published.
+private final class Recorder {
+    let table: InterfaceTable
+    var publications: [InterfaceTable.Publication] = []
+
+    init(_ text: String = "") throws {
+        table = InterfaceTable(try MonitorConfiguration(text: Array(text.utf8), file: "test"), realtimeNs: { 0 })
+        table.publish = { [unowned self] in publications.append($0) }
+    }
+
+    func observe(_ link: Link, nowNs: Int64) {
+        table.observed(link, nowNs: nowNs, driver: { _ in "e1000" })
+    }
+
+    /// What was published since the last call, as `kind cause rawState`.
+    func take() -> [String] {
+        defer { publications = [] }
+        return publications.map { "\($0.kind) \($0.cause) \($0.state.verdict.rawState.name)" }
+    }
+}
+
+@Suite struct InterfaceTableTests {
+    @Test func thePhyIsBelievedBeforeTheKernel() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, atNs: 2))
+        #expect(recorder.take() == ["added netlink up", "changed mii up"])
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_DOWN, atNs: 5 * ms))
+        #expect(recorder.publications.last?.atNs == 5 * ms, "the event carries the probe's time")
+        #expect(recorder.publications.last?.state.verdict.disagreement == true)
+        #expect(recorder.take() == ["changed mii down"])
+        recorder.observe(link(2, "eth0", hasCarrier: false), nowNs: 900 * ms)
+        #expect(recorder.table.states[2]?.verdict.reason == .mii, "the word that was first stays the reason")
+        #expect(recorder.table.states[2]?.verdict.disagreement == false)
+    }
+
+    @Test func aMessageThatSaysNothingNewIsNotPublished() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        _ = recorder.take()
+        recorder.observe(link(2, "eth0"), nowNs: 2)
+        #expect(recorder.take() == [])
+    }
+
+    @Test func aBlinkIsAFlapAndNoTransition() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, atNs: 2))
+        _ = recorder.take()
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, drops: 2, atNs: 3))
+        #expect(recorder.take() == ["flap mii up"])
+        #expect(recorder.table.states[2]?.verdict.flaps == 2)
+        #expect(recorder.table.states[2]?.transitions == 0)
+    }
+
+    @Test func aPortThatIsSwitchedOffHasNoProbes() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, atNs: 2))
+        recorder.observe(link(2, "eth0", isUp: false, hasCarrier: false), nowNs: 3)
+        let verdict = try #require(recorder.table.states[2]?.verdict)
+        #expect(verdict.reason == .admin)
+        #expect(verdict[.mii].name == "unsupported")
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_FAILED, error: 5, atNs: 4))
+        #expect(recorder.table.states[2]?.verdict.conditions == [], "a late word of a probe is not taken")
+    }
+
+    @Test func aRenameKeepsTheHistoryAndTakesTheNewNamesPolicy() throws {
+        let recorder = try Recorder("[interface.wan]\ndown-delay = \"2s\"\n")
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        recorder.observe(link(2, "wan"), nowNs: 2)
+        #expect(recorder.publications.last?.formerName == "eth0")
+        #expect(recorder.take() == ["added netlink up", "renamed netlink up"])
+        recorder.observe(link(2, "wan", hasCarrier: false), nowNs: 3)
+        #expect(recorder.table.states[2]?.verdict.settledState == .up)
+        #expect(recorder.table.nextDeadlineNs == 3 + 2000 * ms)
+        _ = recorder.take()
+        recorder.table.advance(nowNs: 3 + 2000 * ms)
+        #expect(recorder.take() == ["changed timer down"])
+        #expect(recorder.table.nextDeadlineNs == nil)
+        #expect(
+            recorder.table.transitions(of: "wan").map(\.scope) == [
+                "added", "raw", "settled", "renamed", "raw", "settled",
+            ])
+    }
+
+    @Test func whatHappenedToAnInterfaceThatIsGoneIsRemembered() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1000)
+        recorder.table.removed(2, nowNs: 2000)
+        recorder.table.removed(2, nowNs: 3000)
+        #expect(recorder.take() == ["added netlink up", "removed netlink up"])
+        #expect(recorder.table.named("eth0") == nil)
+        #expect(recorder.table.hasHistory(of: "eth0"))
+        #expect(recorder.table.transitions(of: "eth0").last?.scope == "removed")
+        recorder.observe(link(3, "eth0", hasCarrier: false), nowNs: 4000)
+        #expect(recorder.table.named("eth0")?.link.ifindex == 3)
+        #expect(recorder.table.transitions(of: "eth0").last?.state == "down")
+    }
+
+    @Test func anIgnoredInterfaceIsNotThere() throws {
+        let recorder = try Recorder("[interface.\"tun*\"]\nignore = true\n")
+        recorder.observe(link(5, "tun0"), nowNs: 1)
+        #expect(recorder.take() == [])
+        recorder.observe(link(5, "eth5"), nowNs: 2)
+        #expect(recorder.take() == ["added netlink up"])
+        recorder.observe(link(5, "tun1"), nowNs: 3)
+        #expect(recorder.take() == ["removed netlink up"])
+        recorder.table.adopt(MonitorConfiguration(), links: [link(5, "tun1")], nowNs: 4, driver: { _ in nil })
+        #expect(recorder.take() == ["added netlink up"])
+    }
+
+    @Test func theTableIsReadInTheOrderOfIfindex() throws {
+        let recorder = try Recorder()
+        for ifindex: Int32 in [9, 3, 7, 1] { recorder.observe(link(ifindex, "e\(ifindex)"), nowNs: 1) }
+        recorder.table.removed(7, nowNs: 2)
+        #expect(recorder.table.sorted.map(\.link.ifindex) == [1, 3, 9])
+        #expect(recorder.table.first(from: 4)?.link.ifindex == 9)
+        #expect(recorder.table.first(from: 10) == nil)
+    }
+}
+
+@Suite struct PortsTests {
+    private func state(_ link: Link, _ text: String = "") throws -> InterfaceState {
+        let configuration = try MonitorConfiguration(text: Array(text.utf8), file: "test")
+        let policy = configuration.policy(forInterface: link.name, altnames: link.altnames)
+        return InterfaceState(link, policy: policy, historySize: 4)
+    }
+
+    private var veth: Link {
+        var veth = link(2, "veth0")
+        veth.hasParentDevice = false
+        return veth
+    }
+
+    @Test func physicalPortsAreProbedWhileTheyAreUp() throws {
+        let ports = Ports(mayReadRegisters: true)
+        let port = try #require(ports.port(try state(link(2, "eth0"))))
+        #expect(port.wantsMII && port.wantsDriver)
+        #expect(ports.port(try state(link(2, "eth0", isUp: false))) == nil)
+        #expect(Ports(mayReadRegisters: false).port(try state(link(2, "eth0")))?.wantsMII == false)
+    }
+
+    @Test func othersAreProbedWhenTheyAreNamedOrAskedFor() throws {
+        var ports = Ports(mayReadRegisters: true)
+        #expect(ports.port(try state(veth)) == nil)
+        #expect(ports.port(try state(veth, "[interface.veth0]\nup-delay = \"1s\"\n")) != nil)
+        #expect(
+            ports.port(try state(veth, "[interface.\"veth*\"]\nup-delay = \"1s\"\n")) == nil, "a pattern names nobody")
+        #expect(ports.port(try state(veth, "[interface.\"veth*\"]\nprobe = true\n"))?.wantsMII == false)
+        ports.requestedNames = ["veth0"]
+        #expect(ports.port(try state(veth)) != nil)
+        #expect(ports.port(try state(veth, "[interface.veth0]\nprobe = false\nmii = false\n")) == nil)
+    }
+
+    @Test func theLowestIfindexesComeFirst() throws {
+        var ports = Ports(mayReadRegisters: true)
+        let states = try Dictionary(uniqueKeysWithValues: (1...5).map { ($0, try state(link($0, "e\($0)"))) })
+        #expect(ports.update(states, limit: 3) == (gone: [], overLimit: 2))
+        #expect(ports.current.keys.sorted() == [1, 2, 3])
+        let (gone, overLimit) = ports.update(states.filter { $0.key > 1 }, limit: 3)
+        #expect(gone == [1])
+        #expect(overLimit == 1)
+    }
+}
