@@ -27,9 +27,11 @@ let targets: [Target] = [
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
     .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
-    .testTarget(
-        name: "LinkwatchdTests", dependencies: ["CIoctl", "Configuration", "MIIRegisters", "linkwatchd"],
+    .target(
+        name: "Links", dependencies: ["Configuration", "LinkState", "MIIRegisters", "Monitor", "RtnlMonitor"],
         swiftSettings: strict),
+    .testTarget(
+        name: "LinksTests", dependencies: ["CIoctl", "Configuration", "Links", "MIIRegisters"], swiftSettings: strict),
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
     .target(name: "MIIRegisters", dependencies: ["CIoctl", "LinuxSystem", system], swiftSettings: strict),
@@ -50,14 +52,14 @@ let targets: [Target] = [
     .executableTarget(
         name: "linkwatch",
         dependencies: [
-            "Configuration", "LinkState", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
+            "Configuration", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: strict),
     .executableTarget(
         name: "linkwatchd",
         dependencies: [
-            "Configuration", "LinkState", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
+            "Configuration", "LinkState", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
         ],
         swiftSettings: strict, linkerSettings: program),
 ]

@@ -8,6 +8,7 @@
 import Configuration
 import Glibc
 import LinkState
+import Links
 import LinuxSystem
 import MIIRegisters
 import Monitor
@@ -121,7 +122,7 @@ final class Daemon: HubSource {
         for change in changes {
             switch change {
             case .linkAdded(let link), .linkChanged(_, let link), .linkRenamed(_, let link):
-                interfaces.observed(link, nowNs: nowNs, driver: driverName)
+                interfaces.observed(link, nowNs: nowNs, driver: \.driverName)
             case .linkRemoved(let link): interfaces.removed(link.ifindex, nowNs: nowNs)
             case .routeAdded(let route), .routeChanged(_, let route):
                 hub.publish(route: RouteRecord(route), cause: "netlink", atNs: nowNs)
@@ -160,15 +161,6 @@ final class Daemon: HubSource {
         ServiceManager.notify("READY=1")
         guard !arguments.locksMemory else { return }
         loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { Privileges.releaseStartPages() }
-    }
-
-    /// The driver of the device behind a port, from sysfs, which needs no lock of the kernel's.
-    private func driverName(_ link: Link) -> String? {
-        guard link.hasParentDevice else { return nil }
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let length = unsafe readlink("/sys/class/net/\(link.name)/device/driver", &buffer, buffer.count)
-        guard length > 0 else { return nil }
-        return String(decoding: buffer[..<length], as: UTF8.self).split(separator: "/").last.map(String.init)
     }
 
     // MARK: From the sweep
@@ -312,7 +304,7 @@ final class Daemon: HubSource {
             reloads += 1
             reloadError = nil
             try sweep.setIntervals(miiNs: new.miiIntervalNs, driverNs: new.probeIntervalNs)
-            interfaces.adopt(new, links: Array(rtnl.links.values), nowNs: nowNs, driver: driverName)
+            interfaces.adopt(new, links: Array(rtnl.links.values), nowNs: nowNs, driver: \.driverName)
             arePortsOutdated = true
             finishStep()
             Log.info("the configuration has been read again")

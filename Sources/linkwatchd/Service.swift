@@ -1,4 +1,5 @@
 /// The methods of `io.linkwatch.Monitor`: each takes its parameters, asks the daemon, and answers.
+import Links
 import LinuxSystem
 import MIIRegisters
 import Monitor

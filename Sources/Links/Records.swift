@@ -8,7 +8,7 @@ extension InterfaceState {
     /// The interface as it is published.
     ///
     /// - Parameter confirmedNs: when a source that is polled last confirmed its word; the verdict is told of changes only.
-    func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
+    public func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
         var evidence: [String: EvidenceRecord] = [:]
         for source in EvidenceSource.allCases {
             evidence[source.name] = EvidenceRecord(verdict[source], polledNs: confirmedNs(source))
@@ -61,7 +61,8 @@ extension EvidenceRecord {
 }
 
 extension MIIRecord {
-    init(_ phy: PHYStatus) {
+    /// What a PHY's registers say.
+    public init(_ phy: PHYStatus) {
         let registers = phy.registers
         self.init(
             phy: Int(registers.phy), bmcr: Int(registers[0]), bmsr: Int(registers[1]),
@@ -75,7 +76,7 @@ extension MIIRecord {
 
 extension RouteRecord {
     /// - Parameter isThere: false for a route that has gone.
-    init(_ route: Route, isThere: Bool = true) {
+    public init(_ route: Route, isThere: Bool = true) {
         self.init(
             dst: route.key.destination.description, table: Int(route.key.table), protocol: Int(route.routeProtocol),
             metric: Int(route.key.metric), type: route.typeName,
@@ -105,7 +106,8 @@ extension TransitionRecord {
 }
 
 extension ProbeRecord {
-    init(_ statistics: ProbeStatistics) {
+    /// What one prober has done.
+    public init(_ statistics: ProbeStatistics) {
         self.init(
             ports: statistics.ports, intervalUsec: Int(statistics.intervalNs / 1000),
             polls: Int(clamping: statistics.polls), ioctls: Int(clamping: statistics.ioctls),

@@ -8,24 +8,26 @@ import MIIRegisters
 import Monitor
 import RtnlMonitor
 
-final class InterfaceTable {
+/// The table.
+public final class InterfaceTable {
     /// One thing to tell.
-    struct Publication {
-        var kind: EventKind
+    public struct Publication {
+        public var kind: EventKind
         /// Which input made it so: `netlink`, `mii`, `driver`, `timer` or `config`.
-        var cause: String
+        public var cause: String
         /// The interface after the change; before it, for `removed`.
-        var state: InterfaceState
+        public var state: InterfaceState
         /// The name before, for `renamed`.
-        var formerName: String?
+        public var formerName: String?
         /// When it was seen, CLOCK_MONOTONIC.
-        var atNs: Int64
+        public var atNs: Int64
     }
 
     /// Called for each change, in order.
-    var publish: (Publication) -> Void = { _ in }
+    public var publish: (Publication) -> Void = { _ in }
 
-    private(set) var states: [Int32: InterfaceState] = [:]
+    /// By ifindex.
+    public private(set) var states: [Int32: InterfaceState] = [:]
     /// The ifindexes in order, for those who go through the table in steps.
     private var order: [Int32] = []
     /// What happened to interfaces that are gone, the newest last.
@@ -36,13 +38,14 @@ final class InterfaceTable {
     /// The wall clock, for the history.
     private let realtimeNs: () -> Int64
 
-    init(_ configuration: MonitorConfiguration, realtimeNs: @escaping () -> Int64) {
+    /// - Parameter realtimeNs: CLOCK_REALTIME, asked for each entry of a history.
+    public init(_ configuration: MonitorConfiguration, realtimeNs: @escaping () -> Int64) {
         self.configuration = configuration
         self.realtimeNs = realtimeNs
     }
 
     /// The next instant at which `advance` has something to do; nil: none.
-    var nextDeadlineNs: Int64? { deadlines.values.min() }
+    public var nextDeadlineNs: Int64? { deadlines.values.min() }
 
     /// How many transitions of interfaces that are gone are remembered.
     private static let departedMax = 1024
@@ -50,10 +53,10 @@ final class InterfaceTable {
     // MARK: Looking
 
     /// All of them, by ifindex.
-    var sorted: [InterfaceState] { order.compactMap { states[$0] } }
+    public var sorted: [InterfaceState] { order.compactMap { states[$0] } }
 
     /// The first one with at least this ifindex.
-    func first(from ifindex: Int32) -> InterfaceState? {
+    public func first(from ifindex: Int32) -> InterfaceState? {
         var low = 0
         var high = order.count
         while low < high {
@@ -64,17 +67,17 @@ final class InterfaceTable {
     }
 
     /// The one with this name or alternative name.
-    func named(_ name: String) -> InterfaceState? {
+    public func named(_ name: String) -> InterfaceState? {
         states.values.first { $0.link.name == name } ?? states.values.first { $0.link.altnames.contains(name) }
     }
 
     /// Whether there is, or was, an interface of this name.
-    func hasHistory(of name: String) -> Bool {
+    public func hasHistory(of name: String) -> Bool {
         named(name) != nil || departed.contains { $0.ifname == name }
     }
 
     /// What is remembered of one interface or of all, the newest last.
-    func transitions(of name: String?) -> [TransitionRecord] {
+    public func transitions(of name: String?) -> [TransitionRecord] {
         var all = departed.filter { name == nil || $0.ifname == name }
         for state in name.map({ named($0).map { [$0] } ?? [] }) ?? Array(states.values) {
             all += state.history.entries.map { TransitionRecord($0, ifindex: state.link.ifindex) }
@@ -87,7 +90,7 @@ final class InterfaceTable {
     /// An interface has appeared, or its attributes have changed.
     ///
     /// - Parameter driver: finds its driver's name; asked once.
-    func observed(_ link: Link, nowNs: Int64, driver: (Link) -> String?) {
+    public func observed(_ link: Link, nowNs: Int64, driver: (Link) -> String?) {
         let policy = configuration.policy(forInterface: link.name, altnames: link.altnames)
         if policy.isIgnored {
             removed(link.ifindex, nowNs: nowNs)
@@ -141,7 +144,7 @@ final class InterfaceTable {
     }
 
     /// The interface is gone: deleted, or moved to another network namespace.
-    func removed(_ ifindex: Int32, nowNs: Int64) {
+    public func removed(_ ifindex: Int32, nowNs: Int64) {
         deadlines[ifindex] = nil
         guard var state = states.removeValue(forKey: ifindex) else { return }
         order.removeAll { $0 == ifindex }
@@ -159,7 +162,7 @@ final class InterfaceTable {
     // MARK: From the sweep
 
     /// A probe has something new to say.
-    func probed(_ report: SweepReport) {
+    public func probed(_ report: SweepReport) {
         let source: EvidenceSource = report.source == .mii ? .mii : .driver
         guard var state = states[report.ifindex], state.link.flags.contains(.up) else { return }
         var changes: [Verdict.Change] = []
@@ -171,7 +174,7 @@ final class InterfaceTable {
     }
 
     /// A port has left the sweep: its probes have nothing to say any more.
-    func unprobed(_ ifindex: Int32, nowNs: Int64) {
+    public func unprobed(_ ifindex: Int32, nowNs: Int64) {
         guard var state = states[ifindex] else { return }
         let changes = state.verdict.observe(Self.withoutProbes("not probed"), nowNs: nowNs)
         conclude(changes, cause: "config", state: state, nowNs: nowNs)
@@ -180,7 +183,7 @@ final class InterfaceTable {
     /// A port's registers were read, and ethtool was asked.
     ///
     /// - Parameter isProbed: whether the port's PHY is of interest; without, only a client was.
-    func learned(_ report: RegistersReport, isProbed: Bool) {
+    public func learned(_ report: RegistersReport, isProbed: Bool) {
         guard isProbed || report.settings != nil, var state = states[report.ifindex] else { return }
         let phy = isProbed ? try? PHYStatus(report.result.get()) : nil
         guard phy?.registers.all != state.registers?.registers.all || report.settings != state.settings else { return }
@@ -193,7 +196,7 @@ final class InterfaceTable {
     // MARK: From the clock and the operator
 
     /// Lets time pass.
-    func advance(nowNs: Int64) {
+    public func advance(nowNs: Int64) {
         for (ifindex, deadlineNs) in deadlines where deadlineNs <= nowNs {
             guard var state = states[ifindex] else { continue }
             let changes = state.verdict.advance(nowNs: nowNs)
@@ -204,7 +207,7 @@ final class InterfaceTable {
     /// Takes a new configuration; counters, history and evidence stay.
     ///
     /// - Parameter links: all links of the kernel: those that were left out may be wanted now.
-    func adopt(_ new: MonitorConfiguration, links: [Link], nowNs: Int64, driver: (Link) -> String?) {
+    public func adopt(_ new: MonitorConfiguration, links: [Link], nowNs: Int64, driver: (Link) -> String?) {
         configuration = new
         for link in links { observed(link, nowNs: nowNs, driver: driver) }
     }

@@ -1,12 +1,12 @@
 import CIoctl
 import Configuration
 import LinkState
+import Links
 import Monitor
 import RtnlMonitor
 import Testing
 
 @testable import MIIRegisters
-@testable import linkwatchd
 
 private let ms: Int64 = 1_000_000
 
@@ -145,6 +145,30 @@ private final class Recorder {
         recorder.observe(link(5, "tun1"), nowNs: 3)
         #expect(recorder.take() == ["removed netlink up"])
         recorder.table.adopt(MonitorConfiguration(), links: [link(5, "tun1")], nowNs: 4, driver: { _ in nil })
+        #expect(recorder.take() == ["added netlink up"])
+    }
+
+    @Test func aHoldEndsWhenItsTimeHasCome() throws {
+        let recorder = try Recorder("[defaults]\nup-delay = \"1s\"\n")
+        recorder.observe(link(2, "eth0", hasCarrier: false), nowNs: 0)
+        recorder.observe(link(2, "eth0"), nowNs: 10)
+        _ = recorder.take()
+        let deadlineNs = try #require(recorder.table.nextDeadlineNs)
+        recorder.table.advance(nowNs: deadlineNs - 1)
+        #expect(recorder.take() == [])
+        recorder.table.advance(nowNs: deadlineNs)
+        #expect(recorder.take() == ["changed timer up"])
+        #expect(recorder.table.states[2]?.verdict.settledState == .up)
+        #expect(recorder.table.nextDeadlineNs == nil)
+    }
+
+    @Test func aReloadFindsWhatWasIgnored() throws {
+        let recorder = try Recorder("[interface.\"veth*\"]\nignore = true\n")
+        let links = [link(2, "eth0"), link(3, "veth0")]
+        for link in links { recorder.observe(link, nowNs: 1) }
+        _ = recorder.take()
+        recorder.table.adopt(MonitorConfiguration(), links: links, nowNs: 2, driver: { _ in nil })
+        #expect(recorder.publications.map(\.state.link.name) == ["veth0"])
         #expect(recorder.take() == ["added netlink up"])
     }
 

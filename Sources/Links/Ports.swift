@@ -6,20 +6,21 @@ import Configuration
 import MIIRegisters
 import RtnlMonitor
 
-struct Ports {
+/// The ports to probe.
+public struct Ports {
     /// The ports of the sweep, by ifindex.
-    private(set) var current: [Int32: SweepPort] = [:]
+    public private(set) var current: [Int32: SweepPort] = [:]
     /// What subscribers asked for.
-    var requestedNames: Set<String> = []
+    public var requestedNames: Set<String> = []
     /// Without CAP_NET_ADMIN no register is read.
-    let mayReadRegisters: Bool
+    public let mayReadRegisters: Bool
 
-    init(mayReadRegisters: Bool) {
+    public init(mayReadRegisters: Bool) {
         self.mayReadRegisters = mayReadRegisters
     }
 
     /// The port that an interface makes; nil: it is not probed.
-    func port(_ state: InterfaceState) -> SweepPort? {
+    public func port(_ state: InterfaceState) -> SweepPort? {
         let link = state.link
         guard link.flags.contains(.up) else { return nil }
         let isRequested = requestedNames.contains(link.name) || link.altnames.contains(where: requestedNames.contains)
@@ -32,12 +33,12 @@ struct Ports {
     }
 
     /// Whether this interface's part differs from what the sweep has.
-    func isOutdated(by state: InterfaceState) -> Bool { port(state) != current[state.link.ifindex] }
+    public func isOutdated(by state: InterfaceState) -> Bool { port(state) != current[state.link.ifindex] }
 
     /// Takes the ports that the interfaces make now.
     ///
     /// - Returns: the ports that are probed no more, and how many are over the limit.
-    mutating func update(_ states: [Int32: InterfaceState], limit: Int) -> (gone: [Int32], overLimit: Int) {
+    public mutating func update(_ states: [Int32: InterfaceState], limit: Int) -> (gone: [Int32], overLimit: Int) {
         let wanted = states.values.compactMap(port).sorted { $0.ifindex < $1.ifindex }
         let taken = Dictionary(uniqueKeysWithValues: wanted.prefix(limit).map { ($0.ifindex, $0) })
         let gone = current.keys.filter { taken[$0] == nil }

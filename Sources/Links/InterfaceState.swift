@@ -1,29 +1,31 @@
-/// Everything linkwatchd knows of one interface: the kernel's attributes, the evidence and the verdict, what the PHY's
-/// registers say, and what has happened to it.
+/// Everything known of one interface: the kernel's attributes, the evidence and the verdict, what the PHY's registers say,
+/// and what has happened to it.
 import Configuration
 import LinkState
 import MIIRegisters
 import RtnlMonitor
 
-struct InterfaceState {
+/// One interface.
+public struct InterfaceState {
     /// What rtnetlink says.
-    var link: Link
+    public var link: Link
     /// What follows from the evidence.
-    var verdict: Verdict
+    public var verdict: Verdict
     /// What has happened.
-    var history: History
+    public var history: History
     /// The kernel driver's name; nil: none, as for a virtual interface.
-    var driver: String?
+    public var driver: String?
     /// The PHY's registers when they were last read whole.
-    var registers: PHYStatus?
+    public var registers: PHYStatus?
     /// Speed, duplex and autonegotiation by ethtool, when it was last asked.
-    var settings: LinkSettings?
+    public var settings: LinkSettings?
     /// What the configuration says of it.
-    var policy: InterfacePolicy
+    public var policy: InterfacePolicy
     /// How often the raw state has changed.
-    var transitions = 0
+    public var transitions = 0
 
-    init(_ link: Link, policy: InterfacePolicy, historySize: Int) {
+    /// An interface of which nothing has been said.
+    public init(_ link: Link, policy: InterfacePolicy, historySize: Int) {
         self.link = link
         self.policy = policy
         verdict = Verdict(policy: policy.settle)
