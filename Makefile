@@ -1,7 +1,7 @@
 # linkwatch: `make run` shows this machine's links, `make test` runs everything. See README.md.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build run test test-pure test-namespaces test-wirelab format deps deps-test soak fuzz bench bench-lab lab install clean completions
+.PHONY: build run test test-pure test-namespaces test-wirelab format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions
 
 SWIFTFLAGS := -c release --static-swift-stdlib
 BIN := .build/release
@@ -31,6 +31,11 @@ test-namespaces: deps-test
 
 test-wirelab: deps-test
 	@Tests/run-all build wirelab
+
+# One cable of the wire lab, pulled before your eyes.
+lab-cut: build deps-test
+	@Tests/run-all venv >/dev/null
+	@cd Tests && ../.venv/bin/python -m wirelab.cut
 
 # What the shells read, as linkwatch itself writes it.
 completions:
