@@ -12,7 +12,9 @@ struct HistoryCommand: ParsableCommand {
         completion: InterfaceNames.completion)
     var name: String?
 
-    @Option(help: ArgumentHelp("Print the newest of them only.", valueName: "count"), transform: Self.count)
+    @Option(
+        help: ArgumentHelp("How many at most, the newest of them; 100 unless told otherwise.", valueName: "count"),
+        transform: Self.count)
     var limit: Int?
 
     @OptionGroup var format: FormatOptions
@@ -26,7 +28,9 @@ struct HistoryCommand: ParsableCommand {
     }
 
     private static func count(_ argument: String) throws -> Int {
-        guard let count = Int(argument), count > 0 else { throw ValidationError("a count is a whole number from 1") }
+        guard let count = Int(argument), 1...10_000 ~= count else {
+            throw ValidationError("a count is a whole number from 1 to 10000")
+        }
         return count
     }
 }

@@ -13,7 +13,7 @@ import Varlink
 @main
 enum Linkwatchd {
     /// The release, as published by `Statistics` and `org.varlink.service.GetInfo`.
-    static let version = "0.1.0"
+    static let version = Release.version
     /// Where its interface is described.
     static let url = "https://varlink.org"
 

@@ -134,3 +134,25 @@ def test_every_kind_of_event():
     kinds = re.search(r"# kind: (.*?)\.\n", source).group(1).split(", ")
     text = sections(page("linkwatch-varlink.7"), "Sh")["EVENTS"]
     assert re.findall(r"^\.It Sy (\w+)$", text, re.MULTILINE) == kinds
+
+
+@pytest.mark.parametrize(
+    "file, constant",
+    [
+        ("Varlink/VarlinkServer.swift", "messageBytesMax"),
+        ("Varlink/VarlinkServer.swift", "unreadReplyBytesMax"),
+        ("Varlink/JSONParser.swift", "depthMax"),
+        ("linkwatchd/Service.swift", "watchedNamesMax"),
+        ("linkwatchd/Service.swift", "historyDefault"),
+        ("linkwatchd/Service.swift", "historyMax"),
+        ("Links/InterfaceTable.swift", "departedMax"),
+    ],
+)
+def test_the_limits_are_those_of_the_source(file: str, constant: str):
+    source = (CHECKOUT / "Sources" / file).read_text()
+    product = re.search(rf"{constant} = ([\d_* ]+)", source).group(1).replace("_", "")
+    value = 1
+    for factor in product.split("*"):
+        value *= int(factor)
+    text = sections(page("linkwatch-varlink.7"), "Sh")["LIMITS"]
+    assert str(value) in re.findall(r"\d+", text), f"{constant} is {value}"
