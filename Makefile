@@ -59,6 +59,9 @@ install: completions
 	    awk '/^\.Ed/ { on = 0 } on; /^\.Bd -literal/ { on = 1 }' $$page \
 	        > $(DESTDIR)$(PREFIX)/share/doc/linkwatch/examples/$${example%.5} || exit 1; done
 
+fuzz: deps
+	@Fuzz/run
+
 format:
 	swift format -i -r -p Sources Tests Fuzz Benchmarks Package.swift
 

@@ -64,6 +64,21 @@ let targets: [Target] = [
         swiftSettings: strict, linkerSettings: program),
 ]
 
+/// Targets for libFuzzer, which brings a `main` of its own: only there when `Fuzz/run` asks for them.
+let fuzzTargets: [Target] = [
+    fuzz("FuzzConfiguration", ["Configuration"]),
+    fuzz("FuzzRtnl", ["RtnlMonitor"]),
+    fuzz("FuzzVarlink", ["LinuxSystem", "Monitor", "Varlink"]),
+]
+
+func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Fuzz/\(name)",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+}
+
+let isFuzzing = Context.environment["LINKWATCH_FUZZ"] == "1"
+
 let package = Package(
     name: "linkwatch",
     products: [
@@ -75,6 +90,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
-    targets: targets,
+    targets: isFuzzing ? targets + fuzzTargets : targets,
     cxxLanguageStandard: .cxx17
 )

@@ -1,29 +1,31 @@
 /// The addresses as the kernel has them. Pure: events and dumped entries in, changes out.
 ///
 /// The refresh of a lease changes nothing that is kept, so it is no change.
-struct AddressMirror {
-    private(set) var addresses: [AddressKey: Address] = [:]
+package struct AddressMirror {
+    package private(set) var addresses: [AddressKey: Address] = [:]
     private var sweep: Sweep<AddressKey>?
     /// Whether the dump under way has missed something and must be made again.
-    private(set) var isSpoiled = false
+    package private(set) var isSpoiled = false
 
-    mutating func apply(_ address: Address, isRemoval: Bool, _ changes: inout [MirrorChange]) {
+    package init() {}
+
+    package mutating func apply(_ address: Address, isRemoval: Bool, _ changes: inout [MirrorChange]) {
         if sweep?.touch(address.key) == false { isSpoiled = true }
         if isRemoval { remove(address.key, &changes) } else { put(address, &changes) }
     }
 
-    mutating func beginDump() {
+    package mutating func beginDump() {
         sweep = Sweep()
         isSpoiled = false
     }
 
-    mutating func applyDumped(_ address: Address, _ changes: inout [MirrorChange]) {
+    package mutating func applyDumped(_ address: Address, _ changes: inout [MirrorChange]) {
         guard sweep?.confirm(address.key) == true else { return }
         put(address, &changes)
     }
 
     /// - Parameter isWhole: whether the dump can be trusted to have named everything.
-    mutating func endDump(isWhole: Bool, _ changes: inout [MirrorChange]) {
+    package mutating func endDump(isWhole: Bool, _ changes: inout [MirrorChange]) {
         defer { sweep = nil }
         guard isWhole, let sweep else { return }
         for key in addresses.keys where sweep.isGone(key) { remove(key, &changes) }

@@ -3,29 +3,31 @@
 /// A name is an attribute: an interface that is deleted and made again under its name is another one. An ifindex may be
 /// used again as well (`ip link add index`); within one announced life a kind never changes, so another kind is another
 /// interface.
-struct LinkMirror {
-    private(set) var links: [Int32: Link] = [:]
+package struct LinkMirror {
+    package private(set) var links: [Int32: Link] = [:]
     private var sweep: Sweep<Int32>?
     /// Whether the dump under way has missed something and must be made again.
-    private(set) var isSpoiled = false
+    package private(set) var isSpoiled = false
 
-    mutating func apply(_ link: Link, isRemoval: Bool, _ changes: inout [MirrorChange]) {
+    package init() {}
+
+    package mutating func apply(_ link: Link, isRemoval: Bool, _ changes: inout [MirrorChange]) {
         if sweep?.touch(link.ifindex) == false { isSpoiled = true }
         if isRemoval { remove(link.ifindex, &changes) } else { put(link, &changes) }
     }
 
-    mutating func beginDump() {
+    package mutating func beginDump() {
         sweep = Sweep()
         isSpoiled = false
     }
 
-    mutating func applyDumped(_ link: Link, _ changes: inout [MirrorChange]) {
+    package mutating func applyDumped(_ link: Link, _ changes: inout [MirrorChange]) {
         guard sweep?.confirm(link.ifindex) == true else { return }
         put(link, &changes)
     }
 
     /// - Parameter isWhole: whether the dump can be trusted to have named everything.
-    mutating func endDump(isWhole: Bool, _ changes: inout [MirrorChange]) {
+    package mutating func endDump(isWhole: Bool, _ changes: inout [MirrorChange]) {
         defer { sweep = nil }
         guard isWhole, let sweep else { return }
         for ifindex in links.keys.filter(sweep.isGone).sorted() { remove(ifindex, &changes) }

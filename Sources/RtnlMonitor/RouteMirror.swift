@@ -8,7 +8,7 @@
 ///
 /// Several routes may share a key: IPv4 allows `append`, IPv6 changes one hop of several at a time. Where a message leaves
 /// open which of them it means, the likeliest is taken, and a dump is asked for.
-struct RouteMirror {
+package struct RouteMirror {
     /// At most this many routes are kept; beyond it the mirror says that it is not whole.
     static let routesMax = 4096
 
@@ -16,7 +16,7 @@ struct RouteMirror {
     /// The kernel's word.
     private var said: [RouteKey: [Route]] = [:]
     /// Seen through the links: what is published.
-    private(set) var routes: [RouteKey: [Route]] = [:]
+    package private(set) var routes: [RouteKey: [Route]] = [:]
     private var count = 0
     private var sweep: Sweep<RouteKey>?
     private var dumped: [RouteKey: [Route]] = [:]
@@ -25,24 +25,24 @@ struct RouteMirror {
     private var nexthops: [UInt32: Nexthop] = [:]
 
     /// Whether the kernel must be asked, because it may have changed more than it said.
-    var isDoubtful = false
+    package var isDoubtful = false
     /// Whether routes had to be left out, `routesMax` being reached.
-    private(set) var isOverfull = false
+    package private(set) var isOverfull = false
     /// Whether the dump under way has missed something and must be made again.
-    private(set) var isSpoiled = false
+    package private(set) var isSpoiled = false
 
-    init(tracking: RouteTracking) {
+    package init(tracking: RouteTracking) {
         self.tracking = tracking
     }
 
     /// The published routes, in no particular order.
-    var all: [Route] { routes.values.flatMap { $0 } }
+    package var all: [Route] { routes.values.flatMap { $0 } }
 }
 
 // MARK: - Events
 
 extension RouteMirror {
-    mutating func apply(
+    package mutating func apply(
         _ route: Route, isRemoval: Bool, isReplacement: Bool, _ links: [Int32: Link], _ changes: inout [MirrorChange]
     ) {
         guard tracking.isTracked(route.key) else { return }
@@ -88,7 +88,7 @@ extension RouteMirror {
     }
 
     /// An interface came, went, or changed its state: so may its routes, and the kernel may have changed more.
-    mutating func linkChanged(_ ifindex: Int32, _ links: [Int32: Link], _ changes: inout [MirrorChange]) {
+    package mutating func linkChanged(_ ifindex: Int32, _ links: [Int32: Link], _ changes: inout [MirrorChange]) {
         let isDown = links[ifindex]?.flags.contains(.up) != true
         for key in keys(using: ifindex) {
             // Such a route does not come back with its interface.
@@ -99,7 +99,7 @@ extension RouteMirror {
     }
 
     /// An address went; routes that preferred it, or the last one's interface, may have gone with it.
-    mutating func addressRemoved(_ address: Address) {
+    package mutating func addressRemoved(_ address: Address) {
         isDoubtful =
             isDoubtful
             || said.values.joined().contains { route in
@@ -109,7 +109,7 @@ extension RouteMirror {
     }
 
     /// A nexthop object came, changed or went.
-    mutating func nexthopChanged() {
+    package mutating func nexthopChanged() {
         isDoubtful = isDoubtful || said.values.joined().contains { $0.nexthopID != 0 }
     }
 
@@ -121,7 +121,7 @@ extension RouteMirror {
 // MARK: - Dumps
 
 extension RouteMirror {
-    mutating func beginDump() {
+    package mutating func beginDump() {
         sweep = Sweep()
         dumped = [:]
         dumpedCount = 0
@@ -131,7 +131,7 @@ extension RouteMirror {
         isDoubtful = false
     }
 
-    mutating func applyDumped(_ route: Route) {
+    package mutating func applyDumped(_ route: Route) {
         guard sweep != nil, tracking.isTracked(route.key) else { return }
         guard dumpedCount < Self.routesMax else { return isDumpOverfull = true }
         dumpedCount += 1
@@ -139,14 +139,14 @@ extension RouteMirror {
     }
 
     /// Whether the dump has routes of which only the nexthop object says where they lead (`nexthop_compat_mode` 0).
-    var needsNexthops: Bool { dumped.values.joined().contains { $0.nexthopID != 0 && $0.hops.isEmpty } }
+    package var needsNexthops: Bool { dumped.values.joined().contains { $0.nexthopID != 0 && $0.hops.isEmpty } }
 
-    mutating func applyDumped(_ nexthop: Nexthop) {
+    package mutating func applyDumped(_ nexthop: Nexthop) {
         if nexthops.count < 65536 { nexthops[nexthop.id] = nexthop } else { isDumpOverfull = true }
     }
 
     /// - Parameter isWhole: whether the dump can be trusted to have named everything.
-    mutating func endDump(isWhole: Bool, _ links: [Int32: Link], _ changes: inout [MirrorChange]) {
+    package mutating func endDump(isWhole: Bool, _ links: [Int32: Link], _ changes: inout [MirrorChange]) {
         defer {
             sweep = nil
             dumped = [:]
