@@ -12,14 +12,20 @@ struct RouteFilter {
     /// The instructions, for SO_ATTACH_FILTER.
     let program: [sock_filter]
 
+    /// Who refreshes leases that nobody needs to hear of.
+    struct Quiet {
+        var port: UInt32
+        var addressProtocol: UInt8
+    }
+
     static let instructionsMax = 2500
 
     /// - Parameters:
     ///   - tracking: the routes to let pass; nil: none.
     ///   - addresses: whether all addresses are wanted; otherwise only their removals pass, which take routes along.
-    ///   - quietPort: additions of addresses that this port asked for are dropped: a lease that is refreshed.
-    init(tracking: RouteTracking?, addresses: Bool, quietPort: UInt32? = nil) {
-        let others = Self.others(addresses: addresses, quietPort: quietPort)
+    ///   - quiet: whose refreshes of leases are dropped.
+    init(tracking: RouteTracking?, addresses: Bool, quiet: Quiet? = nil) {
+        let others = Self.others(addresses: addresses, quiet: quiet)
         var routes = Self.routes(tracking, isCoarse: false)
         if routes.count + others.count > Self.instructionsMax - 4 { routes = Self.routes(tracking, isCoarse: true) }
         program =
@@ -34,13 +40,31 @@ struct RouteFilter {
     private static func swapped(_ type: Int) -> UInt32 { UInt32(UInt16(truncatingIfNeeded: type).bigEndian) }
 
     /// Everything that is not a route: addresses and nexthops. The type is in the accumulator.
-    private static func others(addresses: Bool, quietPort: UInt32?) -> [sock_filter] {
+    private static func others(addresses: Bool, quiet: Quiet?) -> [sock_filter] {
         guard addresses else { return [.equal(swapped(RTM_NEWADDR), then: 0, else: 1), .drop, .accept] }
-        guard let quietPort else { return [.accept] }
+        guard let quiet else { return [.accept] }
+        let refresh = dropRefresh
+        // IPv6 does not say whose request it was (inet6_ifa_notify, net/ipv6/addrconf.c): port 0.
+        let ipv6: [sock_filter] =
+            [.equal(0, then: 1, else: 0), .accept] + attribute(IFA_PROTO, from: 24, otherwise: .accept)
+            + [.load(.byteAtX, 4), .equal(UInt32(quiet.addressProtocol), then: 1, else: 0), .accept]
         return [
-            .equal(swapped(RTM_NEWADDR), then: 0, else: 3),
+            .equal(swapped(RTM_NEWADDR), then: 1, else: 0),
+            .accept,
             .load(.word, 12),  // nlmsg_pid
-            .equal(quietPort.bigEndian, then: 0, else: 1),
+            .equal(quiet.port.bigEndian, then: ipv6.count, else: 0),
+        ] + ipv6 + refresh
+    }
+
+    /// Drops an address that was changed since it was created, by ifa_cacheinfo's times at 8 and 12. A refresh that had to
+    /// create it anew, as it had gone meanwhile, must be heard.
+    private static var dropRefresh: [sock_filter] {
+        attribute(IFA_CACHEINFO, from: 24, otherwise: .accept) + [
+            .load(.wordAtX, 4 + 8),
+            .store(0),
+            .load(.wordAtX, 4 + 12),
+            .fetchX(0),
+            .equalX(then: 1, else: 0),
             .drop,
             .accept,
         ]
@@ -80,17 +104,22 @@ struct RouteFilter {
         return code + [.drop]
     }
 
-    /// Puts an attribute's place into X; drops when there is none.
-    private static func attribute(_ type: rtattr_type_t) -> [sock_filter] {
+    /// Puts an attribute's place into X; ends when there is none.
+    private static func attribute(
+        _ type: Int, from offset: UInt32, otherwise end: sock_filter = .drop
+    ) -> [sock_filter] {
         [
-            .set(28),  // behind nlmsghdr and rtmsg
-            .setX(UInt32(type.rawValue)),
+            .set(offset),
+            .setX(UInt32(type)),
             .load(.word, UInt32(bitPattern: SKF_AD_OFF + SKF_AD_NLATTR)),
             .equal(0, then: 0, else: 1),
-            .drop,
+            end,
             .copyToX,
         ]
     }
+
+    /// Of a route: behind nlmsghdr and rtmsg.
+    private static func attribute(_ type: rtattr_type_t) -> [sock_filter] { attribute(Int(type.rawValue), from: 28) }
 
     /// Accepts a destination of the list and drops all others.
     private static func destinations(_ prefixes: [IPPrefix], isCoarse: Bool) -> [sock_filter] {
@@ -126,6 +155,7 @@ extension sock_filter {
         case half = 0x28  // BPF_LD | BPF_H | BPF_ABS
         case byte = 0x30  // BPF_LD | BPF_B | BPF_ABS
         case wordAtX = 0x40  // BPF_LD | BPF_W | BPF_IND
+        case byteAtX = 0x50  // BPF_LD | BPF_B | BPF_IND
     }
 
     fileprivate static func make(_ code: CInt, _ value: UInt32, then: Int = 0, else other: Int = 0) -> sock_filter {
@@ -137,6 +167,10 @@ extension sock_filter {
     fileprivate static func setX(_ value: UInt32) -> sock_filter { make(BPF_LDX | BPF_IMM, value) }
     fileprivate static func store(_ slot: UInt32) -> sock_filter { make(BPF_ST, slot) }
     fileprivate static func fetch(_ slot: UInt32) -> sock_filter { make(BPF_LD | BPF_MEM, slot) }
+    fileprivate static func fetchX(_ slot: UInt32) -> sock_filter { make(BPF_LDX | BPF_MEM, slot) }
+    fileprivate static func equalX(then: Int, else other: Int) -> sock_filter {
+        make(BPF_JMP | BPF_JEQ | BPF_X, 0, then: then, else: other)
+    }
     fileprivate static func jump(_ count: Int) -> sock_filter { make(BPF_JMP | BPF_JA, UInt32(count)) }
     fileprivate static func equal(_ value: UInt32, then: Int, else other: Int) -> sock_filter {
         make(BPF_JMP | BPF_JEQ | BPF_K, value, then: then, else: other)

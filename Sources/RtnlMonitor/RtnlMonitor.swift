@@ -24,19 +24,22 @@ public final class RtnlMonitor {
         public var receiveBufferBytes: Int32
         /// The most datagrams that one call reads from one socket.
         public var budget: Int
-        /// Additions of addresses asked for by this port are not listened to: `RtnlRequester.port` of one that only
-        /// refreshes leases.
+        /// Leases that this port refreshes are not listened to: `RtnlRequester.port` of one that does nothing else. An
+        /// address that such a request had to add anew, as it had gone meanwhile, is announced.
         public var quietPort: UInt32?
+        /// The `IFA_PROTO` by which IPv6 addresses of `quietPort` are known, as IPv6 does not name the port; 0: none is.
+        public var quietProtocol: UInt8
 
         public init(
             routes: RouteTracking? = RouteTracking(), addresses: Bool = false, receiveBufferBytes: Int32 = 4 << 20,
-            budget: Int = 256, quietPort: UInt32? = nil
+            budget: Int = 256, quietPort: UInt32? = nil, quietProtocol: UInt8 = 0
         ) {
             self.routes = routes
             self.addresses = addresses
             self.receiveBufferBytes = receiveBufferBytes
             self.budget = max(1, budget)
             self.quietPort = quietPort
+            self.quietProtocol = quietProtocol
         }
     }
 
@@ -96,7 +99,8 @@ public final class RtnlMonitor {
             : try RtnlSocket(
                 groups: groups, receiveBufferBytes: options.receiveBufferBytes,
                 filter: RouteFilter(
-                    tracking: options.routes, addresses: options.addresses, quietPort: options.quietPort))
+                    tracking: options.routes, addresses: options.addresses,
+                    quiet: options.quietPort.map { .init(port: $0, addressProtocol: options.quietProtocol) }))
         routeMirror = options.routes.map(RouteMirror.init)
         addressMirror = options.addresses ? AddressMirror() : nil
         unsynced = [.links]

@@ -32,7 +32,8 @@ final class KernelState {
     private static func mirror(_ tracking: RouteTracking?, quiet: RtnlRequester) throws(Errno) -> RtnlMonitor {
         try RtnlMonitor(
             options: RtnlMonitor.Options(
-                routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port))
+                routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port,
+                quietProtocol: LegAddresses.protocolNumber))
     }
 
     /// Asks for everything; `onChanges` gets `synced` when it is there.

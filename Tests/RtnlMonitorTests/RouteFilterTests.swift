@@ -26,11 +26,16 @@ private func passes(_ program: [sock_filter], _ message: [UInt8]) -> Bool? {
             let size = CInt(step.code) & 0x18 == BPF_W ? 4 : CInt(step.code) & 0x18 == BPF_H ? 2 : 1
             guard let value = word(Int(step.k), size) else { return false }
             accumulator = value
+        case BPF_LD | BPF_B | BPF_IND:
+            guard let value = word(Int(step.k) + Int(index), 1) else { return false }
+            accumulator = value
         case BPF_LD | BPF_W | BPF_IND:
             guard let value = word(Int(step.k) + Int(index), 4) else { return false }
             accumulator = value
         case BPF_LD | BPF_IMM: accumulator = step.k
         case BPF_LDX | BPF_IMM: index = step.k
+        case BPF_LDX | BPF_MEM: index = memory[Int(step.k)]
+        case BPF_JMP | BPF_JEQ | BPF_X: counter += Int(accumulator == index ? step.jt : step.jf)
         case BPF_LD | BPF_MEM: accumulator = memory[Int(step.k)]
         case BPF_ST: memory[Int(step.k)] = accumulator
         case BPF_MISC | BPF_TAX: index = accumulator
@@ -59,10 +64,10 @@ private func attribute(_ message: [UInt8], from start: Int, type: UInt32) -> UIn
     private func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(parsing: text)) }
 
     private func filter(
-        _ prefixes: [String], tables: [UInt32] = [254], addresses: Bool = false, quietPort: UInt32? = nil
+        _ prefixes: [String], tables: [UInt32] = [254], addresses: Bool = false, quiet: RouteFilter.Quiet? = nil
     ) throws -> [sock_filter] {
         let tracking = RouteTracking(prefixes: try prefixes.map(prefix), tables: tables)
-        return RouteFilter(tracking: tracking, addresses: addresses, quietPort: quietPort).program
+        return RouteFilter(tracking: tracking, addresses: addresses, quiet: quiet).program
     }
 
     @Test func defaultRoutesOfTheMainTable() throws {
@@ -140,14 +145,33 @@ private func attribute(_ message: [UInt8], from start: Int, type: UInt32) -> UIn
     }
 
     @Test func refreshesOfOnesOwnLeases() throws {
-        let program = try filter(["0.0.0.0/0"], addresses: true, quietPort: 0x1234_5678)
-        var refresh = Transcript.leasedAddress
-        #expect(passes(program, refresh) == true)
+        let quiet = RouteFilter.Quiet(port: 0x1234_5678, addressProtocol: 112)
+        let program = try filter(["0.0.0.0/0"], addresses: true, quiet: quiet)
+        var refresh = Transcript.peerAddress
+        refresh[refresh.count - 4] ^= 1  // ifa_cacheinfo.tstamp
+        #expect(passes(program, refresh) == true)  // somebody else's
         refresh.replaceSubrange(12..<16, with: [0x78, 0x56, 0x34, 0x12])  // nlmsg_pid
         #expect(passes(program, refresh) == false)
+        refresh[refresh.count - 4] ^= 1
+        #expect(passes(program, refresh) == true)  // it had gone and was created
+        refresh[refresh.count - 4] ^= 1
         refresh[4] = 21  // RTM_DELADDR
         #expect(passes(program, refresh) == true)
         #expect(passes(program, Transcript.nexthop) == true)
+    }
+
+    @Test func refreshesOfOnesOwnIPv6Leases() throws {
+        let quiet = RouteFilter.Quiet(port: 0x1234_5678, addressProtocol: 3)
+        let program = try filter(["0.0.0.0/0"], addresses: true, quiet: quiet)
+        var refresh = Transcript.linkLocalAddress  // protocol 3
+        #expect(passes(program, refresh) == true)
+        refresh[60] ^= 1  // ifa_cacheinfo.tstamp
+        #expect(passes(program, refresh) == false)
+        refresh[refresh.count - 4] = 4  // IFA_PROTO
+        #expect(passes(program, refresh) == true)
+        var withoutProtocol = Transcript.leasedAddress
+        withoutProtocol[60] ^= 1
+        #expect(passes(program, withoutProtocol) == true)
     }
 
     @Test func damagedMessagesDoNotFault() throws {
