@@ -1,1 +1,0 @@
-"""These tests need the built programs and no privileges."""
