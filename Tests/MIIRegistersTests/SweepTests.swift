@@ -212,7 +212,8 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         bench.kernel.rename(["eth0": "wan0"])
         try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "wan0", wantsDriver: false)])
         bench.kernel.wait("bmsr wan0", count: 3)
-        #expect(bench.kernel.count("phy wan0") == 1)
+        // Twice if a poll under way has found the new name by itself.
+        #expect((1...2).contains(bench.kernel.count("phy wan0")))
         bench.drain()
         #expect(bench.reports.isEmpty, "what it said stays what it said")
     }
