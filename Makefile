@@ -1,7 +1,7 @@
 # linkwatch: `make run` shows this machine's links, `make test` runs everything. See README.md.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build run test test-pure test-namespaces test-wirelab format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions
+.PHONY: build run test test-pure test-namespaces test-wirelab test-tsan format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions
 
 SWIFTFLAGS := -c release --static-swift-stdlib
 BIN := .build/release
@@ -25,6 +25,10 @@ test: deps-test
 
 test-pure: deps
 	@Tests/run-all style pure
+
+# The sweep's thread under ThreadSanitizer.
+test-tsan: deps
+	@Tests/run-all tsan
 
 test-namespaces: deps-test
 	@Tests/run-all build namespaces
