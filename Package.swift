@@ -46,7 +46,8 @@ let targets: [Target] = [
         dependencies: ["CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "Varlink", system],
         swiftSettings: strict),
     .testTarget(name: "VRRPClientTests", dependencies: ["VRRPClient"], swiftSettings: strict),
-    .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: strict),
+    .target(name: "VRRPSimulation", dependencies: ["VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict),
+    .testTarget(name: "VRRPTests", dependencies: ["VRRP", "VRRPSimulation"], swiftSettings: strict),
     .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
     .executableTarget(
@@ -62,6 +63,8 @@ let targets: [Target] = [
             "Configuration", "LinkState", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
         ],
         swiftSettings: strict, linkerSettings: program),
+    .executableTarget(
+        name: "vrrp-search", dependencies: ["VRRPSimulation"], path: "Tests/VRRPSearch", swiftSettings: strict),
 ]
 
 /// Targets for libFuzzer, which brings a `main` of its own: only there when `Fuzz/run` asks for them.

@@ -105,15 +105,10 @@ enum Decision: Hashable, Sendable {
     /// Preempt: whoever is heard is lesser, or the timers would run.
     private static func onLesserMaster(_ state: State, _ configuration: GroupConfiguration) -> Decision {
         guard mayPreempt(state, configuration) else { return .stay }
-        let isProven = state.members.allSatisfy { $0.isProven }
-        let mustClaim: Bool
-        if configuration.rules.contains(.preempt) {
-            // A better priority on a worse leg is no better director.
-            if !isProven, state.peer == nil || state.peerHolds && state.peerIsProven { return .stay }
-            mustClaim = state.peerHolds
-        } else {
-            mustClaim = false
-        }
+        let isStrict = configuration.rules.contains(.preempt)
+        // A better priority on a leg that may be dead is no better director.
+        if isStrict, !state.members.allSatisfy({ $0.isProven }) { return .stay }
+        let mustClaim = isStrict && state.peerHolds
         switch state.preemptDelay {
         case .none where configuration.preemptDelayNs > 0: return .delayPreemption
         case .until: return .stay

@@ -85,8 +85,9 @@ extension Engine {
             return
         }
         let member = state.members[index]
-        // A leg that has not listened for a down interval yet is not known to be deaf.
-        let hasListened = member.doubt == .mute || member.downAtNs == nil
+        // A leg that has not listened for a down interval yet is not known to be deaf; but once it is, to listen anew is no
+        // reason to think otherwise.
+        let hasListened = member.isIsolated || member.doubt == .mute || member.downAtNs == nil
         let shouldBe = !member.isProven && hasListened && !member.isBroken && state.peerIsProven
         if shouldBe == member.isIsolated {
             state.members[index].isolationFlipAtNs = nil

@@ -44,6 +44,11 @@ public struct Engine: Sendable {
     /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with.
     public var nextDeadlineNs: Int64? { earliest(state.nextDeadlineNs, takeoverProbeAtNs) }
 
+    /// The published state.
+    public var groupState: GroupState { state.publicState }
+    /// The effective priority.
+    public var priority: UInt8 { state.priority }
+
     /// One call of `handle`.
     struct Step {
         let nowNs: Int64

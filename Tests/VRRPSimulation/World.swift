@@ -1,0 +1,394 @@
+import VRRP
+
+/// Some directors with their wires, as the shipped engine sees them: no kernel, no clock, no chance.
+///
+///      LAN 0 ---+---- [director 0] ----+--- LAN 1           each leg's port can lose its carrier, fall silent one way
+///               |       |  |  (cables) |                    or both, or lose protocol 112 alone (a filter); each cable
+///               +---- [director 1] ----+                    can die or work one way; each process can be killed,
+///               +---- [director n] ----+                    stopped, started, shut down, and its check can fail
+///
+/// The world carries out what engines ask for, as the process would, and collects what they send in `outbox`. When those
+/// packets arrive, and when a timer fires, is decided by whoever drives it: the search tries every order, the simulation
+/// throws dice. Times are in the unit of the driver. What the kernel holds outlives a killed process until its lease ends.
+package struct World: Hashable, Sendable {
+    package var nowNs: Int64 = 0
+    package var directors: [Director]
+    /// Per cable, between directors 0 and 1.
+    package var cables: [Cable]
+    /// Whether a neighbour answers on every LAN.
+    package var hasNeighbours = true
+    /// How long the kernel keeps the addresses of a process that no longer refreshes them.
+    package var leaseNs: Int64
+    /// What was sent and is not under way yet.
+    package var outbox: [Packet] = []
+    /// The published states left and entered since this was last emptied.
+    package var transitions: [Change] = []
+
+    package struct Change: Hashable, Sendable {
+        package var director: Int
+        package var transition: Transition
+    }
+
+    /// A machine: its kernel, its ports, and the process if there is one.
+    package struct Director: Hashable, Sendable {
+        package var configuration: GroupConfiguration
+        package var engine: Engine?
+        package var isStopped = false
+        /// How long it has been stopped, where the driver keeps times relative to now.
+        package var sleptNs: Int64 = 0
+        package var ports: [Port]
+        package var checkFails = false
+        /// Members whose addresses the kernel lists.
+        package var held: MemberSet = []
+        /// When the kernel takes them back; nil: they are refreshed.
+        package var leaseEndNs: Int64?
+
+        package init(_ configuration: GroupConfiguration) {
+            self.configuration = configuration
+            ports = configuration.members.map { _ in .up }
+        }
+
+        /// The process runs and is not stopped.
+        package var isAlive: Bool { engine != nil && !isStopped }
+        package var state: GroupState { engine?.groupState ?? .initialize }
+    }
+
+    /// What a leg's port does.
+    package enum Port: UInt8, Hashable, Sendable, CaseIterable {
+        case up, noCarrier, silent, mute, deaf, filtered, filteredOut, filteredIn
+
+        /// Frames leave.
+        var sends: Bool { self != .noCarrier && self != .silent && self != .mute }
+        /// Frames arrive.
+        var receives: Bool { self != .noCarrier && self != .silent && self != .deaf }
+        /// Adverts leave.
+        var advertises: Bool { sends && self != .filtered && self != .filteredOut }
+        /// Adverts arrive.
+        var hears: Bool { receives && self != .filtered && self != .filteredIn }
+        /// ARP is answered: it needs both directions and no advert.
+        package var works: Bool { sends && receives }
+        /// Everything works.
+        package var isWhole: Bool { self == .up }
+    }
+
+    /// What a cable does.
+    package enum Cable: UInt8, Hashable, Sendable, CaseIterable {
+        case up, noCarrier, silent, onlyFrom0, onlyFrom1
+
+        func carries(from director: Int) -> Bool {
+            self == .up || self == (director == 0 ? .onlyFrom0 : .onlyFrom1)
+        }
+    }
+
+    /// An advert or a heartbeat under way.
+    package struct Packet: Hashable, Sendable, CustomStringConvertible {
+        package var from: UInt8
+        package var to: UInt8
+        /// The leg, or 128 plus the cable.
+        package var medium: UInt8
+        package var content: Content
+
+        package var description: String {
+            switch content {
+            case .advert(let priority): "LVS\(to + 1) hears \(priority) on leg \(medium)"
+            case .heartbeat(let word):
+                "LVS\(to + 1) hears a heartbeat: \(word.priority), holds \(word.holds.rawValue), "
+                    + "hears \(word.hears.rawValue), proven \(word.proven.rawValue)"
+            }
+        }
+
+        package enum Content: Hashable, Sendable {
+            case advert(priority: UInt8)
+            case heartbeat(PeerWord)
+        }
+
+        /// Packets of one channel never overtake each other.
+        package var channel: UInt32 { UInt32(from) << 16 | UInt32(to) << 8 | UInt32(medium) }
+    }
+
+    package init(_ configurations: [GroupConfiguration], leaseNs: Int64) {
+        directors = configurations.map(Director.init)
+        cables = (configurations.first?.cables ?? []).map { _ in .up }
+        self.leaseNs = leaseNs
+    }
+
+    // MARK: Addresses of the world
+
+    /// Where director `index` sends from on a leg. On odd legs the order of the directors is reversed: a tie-break that is
+    /// not one for the group would tear it.
+    package static func address(of index: Int, leg: Int) -> IPAddress {
+        let rank = leg.isMultiple(of: 2) ? index : 200 - index
+        return IPAddress(ipv4: 0x0a00_0000 | UInt32(leg) << 8 | UInt32(rank + 1))
+    }
+
+    package static func cableAddress(of index: Int, cable: Int) -> IPAddress {
+        IPAddress(ipv6High: 0xfe80_0000_0000_0000, low: UInt64(cable) << 8 | UInt64(index + 1))
+    }
+
+    // MARK: Paths
+
+    package func advertsReach(from: Int, to: Int, leg: Int) -> Bool {
+        directors[from].ports[leg].advertises && directors[to].ports[leg].hears
+    }
+
+    package func talksBothWays(_ first: Int, _ second: Int, leg: Int) -> Bool {
+        advertsReach(from: first, to: second, leg: leg) && advertsReach(from: second, to: first, leg: leg)
+    }
+
+    /// Some path carries protocol 112 both ways between two directors.
+    package func areConnected(_ first: Int, _ second: Int) -> Bool {
+        directors[first].ports.indices.contains { talksBothWays(first, second, leg: $0) }
+            || cables.contains(.up) && first < 2 && second < 2
+    }
+
+    // MARK: What happens
+
+    /// Gives an engine an input, carries out what it asks for, and what follows from that.
+    package mutating func give(_ input: Input, to index: Int) {
+        guard directors[index].isAlive else { return }
+        var inputs = [input]
+        var next = 0
+        while next < inputs.count {
+            let outputs = directors[index].engine?.handle(inputs[next], nowNs: nowNs) ?? []
+            for output in outputs { carryOut(output, of: index, &inputs) }
+            next += 1
+        }
+    }
+
+    /// Whether a timer of the director is due.
+    package func isDue(_ index: Int) -> Bool {
+        guard directors[index].isAlive, let atNs = directors[index].engine?.nextDeadlineNs else { return false }
+        return atNs <= nowNs
+    }
+
+    /// A packet arrives, if the receiver's port still lets it.
+    package mutating func deliver(_ packet: Packet) {
+        let (from, to) = (Int(packet.from), Int(packet.to))
+        switch packet.content {
+        case .advert(let priority):
+            let leg = Int(packet.medium)
+            guard directors[to].ports[leg].hears else { return }
+            let configuration = directors[from].configuration
+            let advert = Advert(
+                version: configuration.version, vrid: configuration.members[leg].vrid, priority: priority,
+                intervalNs: configuration.advertIntervalNs, addresses: configuration.members[leg].addresses,
+                source: Self.address(of: from, leg: leg))
+            give(.advert(member: leg, advert), to: to)
+        case .heartbeat(let word):
+            let cable = Int(packet.medium) - 128
+            guard cables[cable].carries(from: from) else { return }
+            give(.heartbeat(cable: cable, word), to: to)
+        }
+    }
+
+    private mutating func carryOut(_ output: Output, of index: Int, _ inputs: inout [Input]) {
+        switch output {
+        case .sendAdvert(let leg, let priority):
+            guard directors[index].ports[leg].advertises else { return }
+            for other in directors.indices where other != index && advertsReach(from: index, to: other, leg: leg) {
+                send(from: index, to: other, medium: UInt8(leg), .advert(priority: priority))
+            }
+        case .sendHeartbeat(let cable, let word):
+            guard index < 2, cables[cable].carries(from: index) else { return }
+            send(from: index, to: 1 - index, medium: UInt8(128 + cable), .heartbeat(word))
+        case .addAddresses(let leg):
+            directors[index].held.insert(MemberSet(member: leg))
+            inputs.append(.holding(member: leg, true))
+        case .removeAddresses(let leg):
+            directors[index].held.remove(MemberSet(member: leg))
+            inputs.append(.holding(member: leg, false))
+        case .probePeers(let leg):
+            if hasNeighbours, directors[index].ports[leg].works { inputs.append(.proof(member: leg)) }
+        case .probeAddresses(let leg):
+            if isAnswered(leg: leg, askedBy: index) { inputs.append(.foreignAnswer(member: leg)) }
+        case .transition(let transition):
+            transitions.append(Change(director: index, transition: transition))
+        case .announce, .runFence, .raised, .cleared, .causeChanged: break
+        }
+    }
+
+    /// ARP crosses filters; an address that a dead process left behind answers too.
+    private func isAnswered(leg: Int, askedBy index: Int) -> Bool {
+        guard directors[index].ports[leg].works else { return false }
+        return directors.indices.contains { other in
+            other != index && directors[other].held.contains(member: leg) && directors[other].ports[leg].works
+        }
+    }
+
+    private mutating func send(from: Int, to: Int, medium: UInt8, _ content: Packet.Content) {
+        guard directors[to].engine != nil else { return }
+        outbox.append(Packet(from: UInt8(from), to: UInt8(to), medium: medium, content: content))
+    }
+
+    /// The kernel takes back what nobody refreshed.
+    package mutating func expireLeases() {
+        for index in directors.indices {
+            guard let endNs = directors[index].leaseEndNs, endNs <= nowNs else { continue }
+            directors[index].leaseEndNs = nil
+            directors[index].held = []
+        }
+    }
+
+    // MARK: Faults
+
+    /// Does to the world what the fault says. Returns false when it makes no sense here, and nothing changes.
+    package mutating func apply(_ fault: Fault) -> Bool {
+        switch fault {
+        case .port(let index, let leg, let port): return set(port, of: index, leg: leg)
+        case .cable(let index, let cable): return set(cable, index)
+        case .start(let index):
+            guard directors[index].engine == nil else { return false }
+            boot(index)
+        case .kill(let index):
+            guard directors[index].engine != nil else { return false }
+            directors[index].engine = nil
+            directors[index].isStopped = false
+            abandonLease(index)
+        case .stop(let index):
+            guard directors[index].isAlive else { return false }
+            directors[index].isStopped = true
+            abandonLease(index)
+        case .resume(let index):
+            guard directors[index].isStopped else { return false }
+            resume(index)
+        case .shutdown(let index):
+            guard directors[index].isAlive else { return false }
+            give(.shutdown, to: index)
+            directors[index].engine = nil
+        case .check(let index, let fails):
+            guard directors[index].checkFails != fails else { return false }
+            directors[index].checkFails = fails
+            give(.cause(Cause(.check, "upstream"), isPresent: fails), to: index)
+        case .handover(let index):
+            guard directors[index].isAlive, directors[index].engine?.handoverRefusal == nil else { return false }
+            give(.handover, to: index)
+        case .reload(let index, let priority):
+            guard directors[index].isAlive, directors[index].configuration.priority != priority else { return false }
+            directors[index].configuration.priority = priority
+            give(.reload(directors[index].configuration, snapshot(of: index)), to: index)
+        }
+        return true
+    }
+
+    private mutating func set(_ port: Port, of index: Int, leg: Int) -> Bool {
+        let before = directors[index].ports[leg]
+        guard before != port else { return false }
+        directors[index].ports[leg] = port
+        if (before == .noCarrier) != (port == .noCarrier) { tellLink(of: index, leg: leg) }
+        return true
+    }
+
+    /// A loss is seen twice, by the PHY and by the kernel: whoever counts will miscount.
+    private mutating func tellLink(of index: Int, leg: Int) {
+        let interface = directors[index].configuration.members[leg].interface
+        guard directors[index].ports[leg] == .noCarrier else {
+            return give(.link(interface: interface, isUp: true, reason: ""), to: index)
+        }
+        for reason in ["mii", "carrier"] { give(.link(interface: interface, isUp: false, reason: reason), to: index) }
+    }
+
+    private mutating func set(_ cable: Cable, _ index: Int) -> Bool {
+        let before = cables[index]
+        guard before != cable else { return false }
+        cables[index] = cable
+        guard (before == .noCarrier) != (cable == .noCarrier) else { return true }
+        for director in 0..<2 { tellCable(of: director, index) }
+        return true
+    }
+
+    private mutating func tellCable(of director: Int, _ index: Int) {
+        let interface = directors[director].configuration.cables[index].interface
+        give(.link(interface: interface, isUp: cables[index] != .noCarrier, reason: "carrier"), to: director)
+    }
+
+    private mutating func boot(_ index: Int) {
+        directors[index].engine = Engine(configuration: directors[index].configuration)
+        // A new process does not refresh what an old one left; it removes it.
+        directors[index].leaseEndNs = nil
+        give(.start(snapshot(of: index)), to: index)
+    }
+
+    private func snapshot(of index: Int) -> Snapshot {
+        let director = directors[index]
+        var causes: Set<Cause> = director.checkFails ? [Cause(.check, "upstream")] : []
+        for (leg, member) in director.configuration.members.enumerated() where director.ports[leg] == .noCarrier {
+            causes.insert(Cause(.link, member.interface, detail: "carrier"))
+        }
+        let cables = director.configuration.cables
+        return Snapshot(
+            primaryAddresses: director.ports.indices.map { Self.address(of: index, leg: $0) },
+            holding: director.ports.indices.map(director.held.contains(member:)),
+            cableAddresses: cables.indices.map { Self.cableAddress(of: index, cable: $0) }, causes: causes,
+            cablesDown: Set(cables.indices.filter { self.cables[$0] == .noCarrier }.map { cables[$0].interface }))
+    }
+
+    private mutating func abandonLease(_ index: Int) {
+        if !directors[index].held.isEmpty, directors[index].leaseEndNs == nil {
+            directors[index].leaseEndNs = nowNs + leaseNs
+        }
+    }
+
+    /// A process that was stopped finds the world as it is now.
+    private mutating func resume(_ index: Int) {
+        directors[index].isStopped = false
+        directors[index].leaseEndNs = nil
+        let sleptNs = directors[index].sleptNs
+        nowNs += sleptNs
+        defer { wakeUp(index, sleptNs) }
+        for leg in directors[index].ports.indices where !directors[index].held.contains(member: leg) {
+            give(.holding(member: leg, false), to: index)
+        }
+        for leg in directors[index].ports.indices { tellLink(of: index, leg: leg) }
+        if index < 2 { for cable in cables.indices { tellCable(of: index, cable) } }
+        give(.cause(Cause(.check, "upstream"), isPresent: directors[index].checkFails), to: index)
+        guard directors[index].state == .master else { return }
+        // The next refresh of the lease brings back what the kernel took.
+        for leg in directors[index].ports.indices where !directors[index].held.contains(member: leg) {
+            directors[index].held.insert(MemberSet(member: leg))
+            give(.holding(member: leg, true), to: index)
+        }
+    }
+
+    /// Moves an engine that slept, and what it has just said, to the time of the others.
+    private mutating func wakeUp(_ index: Int, _ sleptNs: Int64) {
+        nowNs -= sleptNs
+        guard sleptNs > 0 else { return }
+        directors[index].sleptNs = 0
+        directors[index].engine = directors[index].engine?.normalised(nowNs: sleptNs)
+        for place in outbox.indices where outbox[place].from == index {
+            if case .heartbeat(var word) = outbox[place].content {
+                for _ in 0..<sleptNs { word.stamp = Self.aged(word.stamp, by: directors[index].configuration) }
+                outbox[place].content = .heartbeat(word)
+            }
+        }
+    }
+}
+
+/// Something that an operator, a user or a saw does.
+package enum Fault: Hashable, Sendable, CustomStringConvertible {
+    case port(director: Int, leg: Int, World.Port)
+    case cable(Int, World.Cable)
+    case start(Int)
+    case kill(Int)
+    case stop(Int)
+    case resume(Int)
+    case shutdown(Int)
+    case check(Int, fails: Bool)
+    case handover(Int)
+    case reload(Int, priority: UInt8)
+
+    package var description: String {
+        switch self {
+        case .port(let director, let leg, let port): "L\(director + 1)\(leg) \(port)"
+        case .cable(let index, let cable): "cable \(index + 1) \(cable)"
+        case .start(let index): "start LVS\(index + 1)"
+        case .kill(let index): "kill -9 LVS\(index + 1)"
+        case .stop(let index): "stop LVS\(index + 1)"
+        case .resume(let index): "resume LVS\(index + 1)"
+        case .shutdown(let index): "shut down LVS\(index + 1)"
+        case .check(let index, let fails): "check \(fails ? "fails" : "succeeds") on LVS\(index + 1)"
+        case .handover(let index): "LVS\(index + 1) hands over"
+        case .reload(let index, let priority): "LVS\(index + 1) reloads with priority \(priority)"
+        }
+    }
+}
