@@ -50,12 +50,22 @@ class Lab:
         indexes = {link["ifname"]: link["ifindex"] for link in links}
         return {link["ifindex"]: _published(link, indexes) for link in links}
 
-    def assert_mirrored(self) -> None:
-        """The subscriber's mirror and a fresh dump both are what the kernel says."""
-        kernel = self.kernel()
-        assert _compared(self.watch.mirror()) == kernel
-        dumped = self.daemon.call("Dump")["interfaces"]
-        assert _compared({interface["ifindex"]: interface for interface in dumped}) == kernel
+    def assert_mirrored(self, seconds: float = 20) -> None:
+        """The subscriber's mirror and a fresh dump both come to be what the kernel says.
+
+        Not at once: the kernel is late itself, with operational states, so its own account may be changing.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            kernel = self.kernel()
+            told = _compared(self.watch.mirror())
+            dumped = _compared({it["ifindex"]: it for it in self.daemon.call("Dump")["interfaces"]})
+            if told == dumped == kernel:
+                return
+            if time.monotonic() > deadline:
+                assert told == kernel
+                assert dumped == kernel
+            self.fence()
 
 
 def _compared(mirror: dict[int, dict]) -> dict[int, dict]:
