@@ -1,6 +1,6 @@
-"""Pull a cable and see who says so first: `make cable`, or in words
+"""Pull a cable and see who says so first: `make lab-cut`, or by hand
 
-    PYTHONPATH=Tests .venv/bin/python -m wirelab [--model e1000] [--mii-interval 10ms] [--once]
+    PYTHONPATH=Tests python3 -m wirelab [--model e1000] [--mii-interval 10ms] [--once]
 
 Boots a guest with one network card and linkwatchd, and asks for commands: `cut`, `plug`, `dump`, `sh COMMAND`, `quit`.
 With `--once`, or where there is no terminal, it cuts and plugs once and ends. Times are milliseconds after the instant

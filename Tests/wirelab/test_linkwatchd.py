@@ -44,7 +44,8 @@ def _up(vm, *names: str) -> Truth:
 
 
 def _evidence(event: dict, source: str) -> str:
-    return event["interface"]["evidence"].get(source, {}).get("state", "unsupported")
+    evidence = (event.get("interface") or {}).get("evidence", {})
+    return evidence.get(source, {}).get("state", "unsupported")
 
 
 def _since(origin_ns: int, usec: int) -> str:
@@ -76,9 +77,8 @@ def test_cut_and_restore(boot, say, model):
             cut = truth.await_word("wire", "mii", False)
             down = events.await_interface("wire", rawState="down")
             assert down["interface"].get("reason") in FIRST_REASONS[model]
-            events.await_item(
-                lambda event: event.get("interface") and _evidence(event, "mii") == "down", what="evidence of the PHY"
-            )
+            for source in ["mii"] if model == "e1000e" else ["mii", "driver"]:
+                events.await_item(lambda event: _evidence(event, source) == "down", what=f"evidence of {source}")
             if model == "e1000e":
                 assert events.interface("wire")["disagreement"]
             else:

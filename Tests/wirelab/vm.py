@@ -276,6 +276,8 @@ class Vm:
                     self._ready.append(message)
                 else:
                     self._programs[message["id"]]._receive(message)
+        except ConnectionResetError:
+            pass  # QEMU was killed.
         finally:
             self._ready.end(reason := self._console())
             for program in list(self._programs.values()):
