@@ -41,10 +41,6 @@ lab-cut: build deps-test
 	@Tests/run-all venv >/dev/null
 	@cd Tests && ../.venv/bin/python -m wirelab.cut
 
-# Pull a cable in the wire lab and see who says so first. LAB holds options, such as LAB='--model e1000e'.
-lab-cut: build deps-test
-	@PYTHONPATH=Tests python3 -m wirelab --once $(LAB)
-
 # What the shells read, as linkwatch itself writes it.
 completions:
 	@mkdir -p $(COMPLETIONS)
