@@ -65,6 +65,14 @@ install: completions
 
 fuzz: deps
 	@Fuzz/run
+# Every row of docs/benchmarks.md; BENCH='--only ROW', '--quick', '--list'.
+bench: build
+	@Tests/install-packages test bench
+	@Benchmarks/run $(BENCH)
+
+bench-lab: build
+	@Tests/install-packages test bench
+	@Benchmarks/run --lab wire $(BENCH)
 
 format:
 	swift format -i -r -p Sources Tests Fuzz Benchmarks Package.swift

@@ -1,0 +1,72 @@
+"""What it costs to ask, again and again: one poll, and a minute of polls."""
+
+import re
+import time
+
+from lab.namespaces import Namespaces
+
+from .. import yardsticks
+from ..processes import cpu_ms
+from ..systems import linkwatch
+from . import Run, scenario
+
+POLL_GOAL = 1.1
+PORTS = 8
+SETTLE_SECONDS = 3
+
+
+@scenario("poll-cost", "One poll, beside the bare ioctl")
+def poll_cost(run: Run) -> None:
+    """The poll function of the sweep against a loop over one prepared ioctl, in turns of 5 ms, 101 of each
+    (Benchmarks/poll-cost.c); on a tap, whose driver answers ETHTOOL_GLINK and refuses SIOCGMIIREG. Then a whole round
+    over 8 taps every 10 ms: the processor time of the sweep against that of a bare thread. Real registers are asked
+    in the wire lab's row."""
+    with Namespaces("a") as lab:
+        taps = [lab.tap("a", f"t{number}") for number in range(PORTS)]
+        for _ in range(run.times(3, 1)):
+            tell_poll_costs(run, lab.run("a", yardsticks.poll_cost(), *(f"t{number}" for number in range(PORTS))))
+        del taps
+
+
+def tell_poll_costs(run: Run, output: str) -> None:
+    """The figures of poll-cost's lines."""
+    found = re.findall(r"(mii|driver) +bare ioctl (\d+) ns, poll (\d+) ns, ratio ([\d.]+)", output)
+    for source, name in (("driver", "ETHTOOL_GLINK"), ("mii", "SIOCGMIIREG")):
+        lines = [line for line in found if line[0] == source]
+        run.figure("bare ioctl in C", f"{name}, each port", "ns", [float(line[1]) for line in lines])
+        run.figure("poll", f"{name}, each port", "ns", [float(line[2]) for line in lines])
+        run.figure("poll / bare", f"{name}, ratio", "", [float(line[3]) for line in lines], goal=POLL_GOAL)
+    whole = re.search(r"bare thread ([\d.]+) us.*sweep ([\d.]+) us, ratio ([\d.]+)", output)
+    bare_us, ours_us, ratio = whole.groups()
+    run.figure("bare thread", "a round over all ports, CPU", "us", [float(bare_us)])
+    run.figure("sweep", "a round over all ports, CPU", "us", [float(ours_us)])
+    run.figure("sweep / bare thread", "a round, ratio", "", [float(ratio)])
+
+
+@scenario("cpu-polling", "Processor time with 8 ports")
+def cpu_polling(run: Run) -> None:
+    """8 taps with nothing happening, watched for a while: the processor time of linkwatchd, all threads, per minute,
+    beside a bare C loop that asks each driver by ETHTOOL_GLINK as often and does nothing else; the two run at the
+    same time."""
+    seconds = run.times(20, 5)
+    with Namespaces("a") as lab:
+        names = [f"t{number}" for number in range(PORTS)]
+        taps = [lab.tap("a", name) for name in names]
+        for interval in ("100ms", "10ms"):
+            ours, bare = [], []
+            for _ in range(run.times(3, 1)):
+                with linkwatch.daemon(lab, "a", interval) as daemon:
+                    time.sleep(SETTLE_SECONDS)
+                    argv = [yardsticks.program("glink-poll"), interval.removesuffix("ms"), seconds, *names]
+                    before = cpu_ms([daemon.pid])
+                    output = lab.run("a", *argv, timeout=seconds + 30)
+                    ours.append((cpu_ms([daemon.pid]) - before) * 60 / seconds)
+                bare.append(float(output) * 60 / seconds)
+            run.figure("bare GLINK loop in C", f"CPU a minute, every {interval}", "ms", bare)
+            run.figure("linkwatchd", f"CPU a minute, every {interval}", "ms", ours)
+        with linkwatch.daemon(lab, "a", None) as daemon:
+            time.sleep(SETTLE_SECONDS)
+            before = cpu_ms([daemon.pid])
+            time.sleep(seconds)
+            run.figure("linkwatchd", "CPU a minute, no probes", "ms", [(cpu_ms([daemon.pid]) - before) * 60 / seconds])
+        del taps

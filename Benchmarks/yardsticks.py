@@ -1,0 +1,34 @@
+"""The C programs of `bare/`, built when they are needed, and the folder for whatever a run makes."""
+
+import subprocess
+from pathlib import Path
+
+from .machine import CHECKOUT
+
+RESULTS = CHECKOUT / "bench-results"
+BUILT = RESULTS / "bin"
+SOURCES = CHECKOUT / "Benchmarks/bare"
+
+
+def program(name: str) -> str:
+    """The path of one of them, up to date."""
+    source, built = SOURCES / f"{name}.c", BUILT / name
+    newest = max(source.stat().st_mtime, (SOURCES / "bare.h").stat().st_mtime)
+    if not built.exists() or built.stat().st_mtime < newest:
+        _compile(built, [source], ["-lmnl"] if "libmnl" in source.read_text() else [])
+    return str(built)
+
+
+def poll_cost(static: bool = False) -> str:
+    """`poll-cost`, which holds CIoctl's poll against the bare ioctl; static for a guest."""
+    include = CHECKOUT / "Sources/CIoctl/include"
+    sources = [CHECKOUT / "Benchmarks/poll-cost.c", *sorted((CHECKOUT / "Sources/CIoctl").glob("[a-z]*.c"))]
+    built = BUILT / ("poll-cost-static" if static else "poll-cost")
+    if not built.exists() or built.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        _compile(built, sources, ["-pthread", f"-I{include}", *(["-static"] if static else [])])
+    return str(built)
+
+
+def _compile(built: Path, sources: list[Path], options: list[str]) -> None:
+    built.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["gcc", "-O2", "-Wall", "-D_GNU_SOURCE", "-o", built, *sources, *options], check=True)
