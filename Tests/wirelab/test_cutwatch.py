@@ -31,10 +31,12 @@ def truth(boot_for_all):
 def test_phy_follows_the_wire(truth, say, model):
     name = NAMES[model]
     truth.await_state(name, "mii", True)
+    if model == "e1000":
+        truth.await_watchdog(name)
     truth.cut(name)
     cut = truth.await_word(name, "mii", False)
     if model == "e1000":
-        # Its watchdog looks every two seconds and so decides when the kernel hears of it.
+        # Its watchdog decides when the kernel hears of it.
         running = truth.await_word(name, "running", False)
         assert truth.await_word(name, "glink", False).t_ns < running.t_ns
         assert cut.t_ns < running.t_ns

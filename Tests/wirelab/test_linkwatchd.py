@@ -71,6 +71,9 @@ def test_cut_and_restore(boot, say, model):
         events = guest.events
         events.await_state("wire", rawState="up", state="up")
         assert events.interface("wire")["driver"]
+        if model == "e1000":
+            truth.await_watchdog("wire")
+            events.await_state("wire", rawState="up")
         for _ in range(CUTS):
             events.mark()
             truth.cut("wire")
@@ -113,6 +116,8 @@ def test_the_phy_is_the_reason_when_it_is_the_only_fast_witness(boot):
         assert len(registers["registers"]) == 16
         assert registers["decoded"]["link"]
         assert (registers["decoded"]["speed"], registers["decoded"]["duplex"]) == (1000, "full")
+        truth.await_watchdog("wire")
+        guest.events.await_state("wire", rawState="up")
         guest.events.mark()
         truth.cut("wire")
         down = guest.events.await_interface("wire", rawState="down")

@@ -43,6 +43,17 @@ class Truth(Journal):
         self.mark()
         self.vm.set_link(ifname, True)
 
+    def await_watchdog(self, ifname: str) -> None:
+        """Returns just after e1000's driver has looked at its card, which it does every two seconds.
+
+        The kernel's news of a link that is back comes at such a tick, so a cut that follows has the time until the next
+        one to itself; a cut at any other instant may happen to be seen by the driver first.
+        """
+        self.cut(ifname)
+        self.await_word(ifname, "running", False)
+        self.restore(ifname)
+        self.await_word(ifname, "running", True)
+
     def await_word(self, ifname: str, source: str, up: bool, timeout: float = 30) -> Word:
         """The first word of this kind since the mark, now or when it comes."""
         wanted = (ifname, source, up)
