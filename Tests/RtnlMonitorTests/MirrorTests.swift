@@ -33,6 +33,11 @@ private func link(_ ifindex: Int32, _ name: String, kind: String = "", flags: Li
         return changes
     }
 
+    /// Ten thousand are kept: what is in it is in it, and takes no memory elsewhere.
+    @Test func aLinkIsSmall() {
+        #expect(MemoryLayout<Link>.stride <= 120)
+    }
+
     @Test mutating func whatDidNotChangeIsNoChange() {
         #expect(apply(link(2, "eth0")) == [.linkAdded(link(2, "eth0"))])
         #expect(apply(link(2, "eth0")) == [])
