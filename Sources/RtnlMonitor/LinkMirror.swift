@@ -3,6 +3,9 @@
 /// A name is an attribute: an interface that is deleted and made again under its name is another one. An ifindex may be
 /// used again as well (`ip link add index`); within one announced life a kind never changes, so another kind is another
 /// interface.
+///
+/// Not everything is announced: a further name given to an interface that is down (net/core/dev.c, netdev_state_change),
+/// and what becomes of the other end when one end of a veth moves to another namespace. The next event tells.
 package struct LinkMirror {
     package private(set) var links: [Int32: Link] = [:]
     private var sweep: Sweep<Int32>?

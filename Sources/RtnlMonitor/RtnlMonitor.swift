@@ -234,8 +234,8 @@ extension RtnlMonitor {
             case .success(.foreign): statistics.foreign += 1
             case .success(.datagram(let count)):
                 buffer.decode(count) { header, message in handleEvent(header, message, &changes) }
-            case .success(.overrun), .failure:
-                overrun(kinds.intersection(mirrored), &changes)
+            case .success(.overrun): overrun(kinds.intersection(mirrored), &changes)
+            case .failure: return overrun(kinds.intersection(mirrored), &changes)
             }
             if left < -Self.backlogMax { return }
         }
