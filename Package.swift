@@ -43,18 +43,22 @@ let targets: [Target] = [
     .target(name: "VRRP", swiftSettings: strict),
     .executableTarget(
         name: "VRRPClient",
-        dependencies: ["CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "Varlink", system],
-        swiftSettings: strict),
+        dependencies: [
+            "CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "VRRPStatus", "Varlink", system,
+        ],
+        swiftSettings: strict, linkerSettings: program),
     .testTarget(name: "VRRPClientTests", dependencies: ["VRRPClient"], swiftSettings: strict),
     .target(name: "VRRPSimulation", dependencies: ["VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict),
+    .target(name: "VRRPStatus", dependencies: ["Monitor", "Varlink"], swiftSettings: strict),
+    .testTarget(name: "VRRPStatusTests", dependencies: ["VRRPStatus"], swiftSettings: strict),
     .testTarget(name: "VRRPTests", dependencies: ["VRRP", "VRRPSimulation"], swiftSettings: strict),
     .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
     .executableTarget(
         name: "linkwatch",
         dependencies: [
-            "Configuration", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "Varlink",
-            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "Configuration", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "VRRPStatus",
+            "Varlink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: strict),
     .executableTarget(

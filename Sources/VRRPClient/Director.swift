@@ -35,7 +35,7 @@ final class Director: GroupServices {
     private static let patienceNs: Int64 = 2_000_000_000
 
     /// Called with what the engines publish, in order.
-    var onOutput: (GroupDriver, Output) -> Void = { _, _ in }
+    var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
 
     /// Opens everything that needs privileges.
     init(_ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner) throws(Errno) {
@@ -307,7 +307,7 @@ final class Director: GroupServices {
             Log.notice("group \(group.name): \(cause)\(isPresent ? "" : " is over")")
         default: break
         }
-        onOutput(group, output)
+        onOutput(output, group)
     }
 
     private func notify(_ group: GroupDriver, _ transition: Transition) {

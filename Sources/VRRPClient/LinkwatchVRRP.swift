@@ -7,6 +7,7 @@ import Configuration
 import Glibc
 import LinuxSystem
 import SystemPackage
+import VRRP
 import Varlink
 
 @main
@@ -78,21 +79,29 @@ enum LinkwatchVRRP {
         let folder = configuration.process.stateDirectory
         unsafe mkdir(folder, 0o755)
         let loop = try EventLoop()
-        var director: Director?
-        try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { number in
-            if number == SIGHUP {
-                director.map { reload($0, arguments) }
-            } else {
-                director?.shutDown()
-                loop.stop()
-            }
-        }
-        let made = try Director(configuration, loop: loop, runner: runner)
-        director = made
+        let process = VRRPProcess(arguments)
+        try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { process.handle(signal: $0, loop) }
+        let listener = try listen(configuration.socket)
+        let director = try Director(configuration, loop: loop, runner: runner)
         try becomeSomebody(configuration.process, folder: folder)
-        try made.start()
+        try process.start(director, configuration.socket, listener, loop)
         try loop.run()
-        director = nil
+        process.end()
+    }
+
+    /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
+    nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
+        if let socket = try ListeningSocket.handedIn() { return socket }
+        let folder = configuration.path.split(separator: "/").dropLast().joined(separator: "/")
+        unsafe mkdir("/" + folder, 0o755)
+        return try ListeningSocket(path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
+    }
+
+    /// - Parameter group: a name or a number.
+    nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
+        if let number = gid_t(group) { return number }
+        guard let entry = unsafe getgrnam(group) else { throw UsageError("there is no group '\(group)'") }
+        return unsafe entry.pointee.gr_gid
     }
 
     /// Becomes the configured user, if there is one of that name, and keeps the two capabilities that the protocol needs.
@@ -113,16 +122,67 @@ enum LinkwatchVRRP {
             Log.error("CAP_NET_ADMIN and CAP_NET_RAW are needed, and there is \(kept.names)")
         }
     }
+}
 
-    nonisolated private static func reload(_ director: Director, _ arguments: VRRPArguments) {
+/// The director and its socket, once both are there: what signals and clients act on.
+final class VRRPProcess: StatusSource {
+    private let arguments: VRRPArguments
+    private var director: Director?
+    private var service: StatusService?
+
+    init(_ arguments: VRRPArguments) { self.arguments = arguments }
+
+    func start(
+        _ director: Director, _ configuration: SocketConfiguration, _ listener: ListeningSocket, _ loop: EventLoop
+    ) throws {
+        let service = try StatusService(configuration, loop: loop, source: self)
+        self.director = director
+        self.service = service
+        director.onOutput = { [unowned service] in service.publish($0, of: $1) }
+        try director.start()
+        try service.listen(listener)
+    }
+
+    func handle(signal: CInt, _ loop: EventLoop) {
+        guard signal == SIGHUP else {
+            director?.shutDown()
+            return loop.stop()
+        }
+        if let error = service?.reload() {
+            for line in error.split(separator: "\n") { Log.error(String(line)) }
+        }
+    }
+
+    func end() {
+        service?.close()
+        service = nil
+        director = nil
+    }
+
+    // MARK: What the service asks
+
+    var groups: [GroupDriver] { director?.groups ?? [] }
+
+    var discards: [Discard: UInt64] { director?.wire.discards ?? [:] }
+
+    func reload() -> String? {
         do {
-            try director.reload(arguments.configuration())
-            Log.notice("the configuration was read again")
+            try director?.reload(arguments.configuration())
+            Log.notice("\(arguments.path): read again and applied")
+            return nil
         } catch let error as ConfigurationRefused {
-            for line in error.description.split(separator: "\n") { Log.error(String(line)) }
-            Log.error("the file is refused: the old configuration stays")
+            return error.description
         } catch {
-            Log.error("the configuration cannot be applied: \(error)")
+            return "the configuration cannot be applied: \(error)"
+        }
+    }
+
+    func complaints() -> [String] {
+        do throws(ConfigurationRefused) {
+            _ = try arguments.configuration()
+            return []
+        } catch {
+            return error.errors.map(\.description)
         }
     }
 }

@@ -14,6 +14,9 @@ enum ExitStatus: Int32 {
     case software = 70
     /// The kernel refused a request. The corresponding C constant is `EX_OSERR`.
     case system = 71
+    /// linkwatch-vrrp will not do what it was asked: a handover, or a reload of a bad file. The corresponding C constant is
+    /// `EX_CONFIG`.
+    case refused = 78
     /// The output could not be written. The corresponding C constant is `EX_IOERR`.
     case output = 74
 }

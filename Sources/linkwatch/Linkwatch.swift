@@ -37,7 +37,8 @@ struct Linkwatch: ParsableCommand {
             """,
         version: "linkwatch \(Release.version)",
         subcommands: [
-            HistoryCommand.self, MetricsCommand.self, MIICommand.self, WaitCommand.self, WatchCommand.self,
+            HistoryCommand.self, MetricsCommand.self, MIICommand.self, VRRPCommand.self, WaitCommand.self,
+            WatchCommand.self,
         ])
 
     @Flag(help: "Print every interface and its evidence; the default.")

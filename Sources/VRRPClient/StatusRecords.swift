@@ -1,0 +1,67 @@
+/// What is published of a group: the engine's status in the words of `io.linkwatch.VRRP`.
+import Configuration
+import LinuxSystem
+import VRRP
+import VRRPStatus
+
+extension GroupRecord {
+    init(_ driver: GroupDriver, transitions: [VRRPTransitionRecord]) {
+        let status = driver.engine.status
+        let group = driver.group
+        self.init(
+            name: group.name, state: status.state.rawValue, sinceUsec: status.sinceNs / 1000,
+            priority: Int(status.priority), configuredPriority: group.priority, version: group.version,
+            advertIntervalUsec: group.advertIntervalNs / 1000, preempt: group.preempts, claiming: status.isClaiming,
+            holding: status.isHolding, advertUsec: status.advertAtNs.map { $0 / 1000 },
+            causes: status.causes.map(\.description), conditions: status.conditions.map(\.description),
+            members: zip(driver.legs, status.members).map(MemberRecord.init),
+            cables: driver.cables.enumerated().map { index, cable in
+                let heard = status.peer?.cables ?? []
+                return CableRecord(cable.heartbeat, isAlive: index < heard.count && heard[index])
+            },
+            peer: status.peer.map { PeerRecord($0, names: group.instances.map(\.name)) },
+            becameMaster: Int(clamping: status.statistics.becameMaster),
+            leftMaster: Int(clamping: status.statistics.leftMaster),
+            heartbeatsReceived: Int(clamping: status.statistics.heartbeatsReceived),
+            heartbeatsSent: Int(clamping: status.statistics.heartbeatsSent),
+            heartbeatEchoes: Int(clamping: status.statistics.heartbeatEchoes),
+            heartbeatsStale: Int(clamping: status.statistics.heartbeatsStale), transitions: transitions)
+    }
+}
+
+extension MemberRecord {
+    init(_ leg: Leg, _ status: MemberStatus) {
+        self.init(
+            name: leg.instance.name, interface: leg.instance.interface, ifindex: leg.ifindex.map(Int.init),
+            vrid: Int(leg.instance.vrid), addresses: leg.virtualAddresses.map(\.description),
+            primaryAddress: status.primaryAddress?.description, holding: status.isHolding, heard: status.isHeard,
+            proven: status.isProven, downUsec: status.downAtNs.map { $0 / 1000 },
+            masterIntervalUsec: status.masterIntervalNs / 1000, lastSource: status.lastSource?.description,
+            lastPriority: status.lastSource.map { _ in Int(status.lastPriority) },
+            checksumForm: status.checksumForm?.rawValue,
+            advertsReceived: Int(clamping: status.statistics.advertsReceived),
+            advertsSent: Int(clamping: status.statistics.advertsSent),
+            resignationsReceived: Int(clamping: status.statistics.resignationsReceived),
+            resignationsSent: Int(clamping: status.statistics.resignationsSent))
+    }
+}
+
+extension CableRecord {
+    init(_ heartbeat: VRRPConfiguration.Heartbeat, isAlive: Bool) {
+        self.init(
+            name: heartbeat.name, interface: heartbeat.interface, vrid: Int(heartbeat.vrid),
+            peerVrid: Int(heartbeat.peerVrid), alive: isAlive)
+    }
+}
+
+extension PeerRecord {
+    init(_ peer: PeerStatus, names: [String]) {
+        func list(_ set: MemberSet) -> [String] {
+            names.indices.filter(set.contains(member:)).map { names[$0] }
+        }
+        self.init(
+            identity: peer.word.identity.description, priority: Int(peer.word.priority), fresh: peer.isFresh,
+            holds: list(peer.word.holds), hears: list(peer.word.hears), hearsHeartbeat: peer.word.hearsHeartbeat,
+            proven: list(peer.word.proven))
+    }
+}

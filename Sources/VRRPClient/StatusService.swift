@@ -1,0 +1,201 @@
+/// The process's socket: `io.linkwatch.VRRP`.
+///
+/// A watcher gets the groups as they are, `synced`, then what happens; each event is encoded once. One that does not keep up
+/// loses events, never makes anybody wait, and gets `overflow` and a fresh snapshot when it has read what was queued.
+import Configuration
+import LinuxSystem
+import VRRP
+import VRRPStatus
+import Varlink
+
+/// What the service asks of its process.
+protocol StatusSource: AnyObject {
+    var groups: [GroupDriver] { get }
+    var discards: [Discard: UInt64] { get }
+    /// Reads the file again; nil: applied, else what is wrong.
+    func reload() -> String?
+    /// What is wrong with the file, one line each.
+    func complaints() -> [String]
+}
+
+final class StatusService {
+    private final class Watcher {
+        let call: VarlinkCall
+        let names: Set<String>?
+        var isBehind = false
+
+        init(_ call: VarlinkCall, names: Set<String>?) {
+            self.call = call
+            self.names = names
+        }
+    }
+
+    private unowned let source: StatusSource
+    private let server: VarlinkServer
+    private var watchers: [ObjectIdentifier: Watcher] = [:]
+    private var transitions: [String: [VRRPTransitionRecord]] = [:]
+    private var seq = 0
+    private var reloads = 0
+    private var reloadError: String?
+
+    /// How many transitions of each group are remembered.
+    private static let transitionsMax = 32
+
+    init(_ configuration: SocketConfiguration, loop: EventLoop, source: StatusSource) throws {
+        self.source = source
+        var limits = VarlinkServer.Limits()
+        limits.clientsMax = configuration.maxClients
+        limits.clientsPerUserMax = configuration.maxClientsPerUid
+        limits.queuedBytesMax = configuration.queueLimit
+        let info = VarlinkServiceInfo(
+            vendor: "linkwatch", product: "linkwatch-vrrp", version: Release.version,
+            url: "https://varlink.org")
+        server = VarlinkServer(loop: loop, info: info, limits: limits)
+        server.add(try interface())
+    }
+
+    func listen(_ listener: ListeningSocket) throws { try server.listen(listener) }
+
+    /// Ends all watches and removes the socket's file.
+    func close() { server.close() }
+
+    // MARK: Methods
+
+    private func interface() throws -> VarlinkInterface {
+        var interface = try VarlinkInterface(description: VRRPInterface.description)
+        interface.on("Status") { [unowned self] in status($0) }
+        interface.on("Watch", replies: .many) { [unowned self] in watch($0) }
+        interface.on("Reload", access: .privileged) { [unowned self] in reload($0) }
+        interface.on("Handover", access: .privileged) { [unowned self] in handover($0) }
+        interface.on("CheckConfig", access: .privileged) { [unowned self] call in
+            call.reply { [errors = source.complaints()] in $0.field("errors", errors) }
+        }
+        return interface
+    }
+
+    private func record(_ group: GroupDriver) -> GroupRecord {
+        GroupRecord(group, transitions: transitions[group.name] ?? [])
+    }
+
+    private func group(_ name: String) -> GroupDriver? { source.groups.first { $0.name == name } }
+
+    private func status(_ call: VarlinkCall) {
+        var groups = source.groups
+        if let name = (try? call.parameters.decodeIfPresent("group", as: String.self)) ?? nil {
+            guard let wanted = group(name) else { return call.fail(.noSuchGroup(name)) }
+            groups = [wanted]
+        }
+        let status = VRRPStatusRecord(
+            version: Release.version, nowUsec: Clock.monotonicNs() / 1000, groups: groups.map(record),
+            discards: source.discards.map { DiscardRecord(reason: $0.rawValue, count: Int(clamping: $1)) }
+                .sorted { $0.reason < $1.reason },
+            reloads: reloads, reloadError: reloadError)
+        call.reply(status.encodeFields)
+    }
+
+    private func reload(_ call: VarlinkCall) {
+        if let message = reload() {
+            call.fail(VarlinkError("\(VRRPInterface.name).ReloadFailed", ["message": .string(message)]))
+        } else {
+            call.reply()
+        }
+    }
+
+    /// Reads the file again, for a client or a signal; nil: applied.
+    func reload() -> String? {
+        reloadError = source.reload()
+        if reloadError == nil { reloads += 1 }
+        publish("reload", what: reloadError, present: reloadError == nil)
+        return reloadError
+    }
+
+    private func handover(_ call: VarlinkCall) {
+        guard let name = try? call.parameters.decode("group", as: String.self), let driver = group(name) else {
+            return call.fail(.noSuchGroup((try? call.parameters.decode("group")) ?? ""))
+        }
+        if let reason = driver.engine.handoverRefusal {
+            return call.fail(VarlinkError("\(VRRPInterface.name).HandoverRefused", ["reason": .string(reason)]))
+        }
+        Log.notice("group \(name): handover, asked for by uid \(call.peer.uid)")
+        driver.feed(.handover)
+        call.reply()
+    }
+
+    // MARK: Watching
+
+    private func watch(_ call: VarlinkCall) {
+        let names: [String]? = (try? call.parameters.decodeIfPresent("groups")) ?? nil
+        let watcher = Watcher(call, names: names.map(Set.init))
+        watchers[ObjectIdentifier(call)] = watcher
+        call.onClosed = { [unowned self, unowned call] in watchers[ObjectIdentifier(call)] = nil }
+        call.onDrained = { [unowned self, unowned watcher] in
+            guard watcher.isBehind else { return }
+            watcher.call.send(reply(event("overflow")))
+            sendSnapshot(watcher)
+        }
+        sendSnapshot(watcher)
+    }
+
+    /// All of it in one piece, which an empty queue takes whatever its size.
+    private func sendSnapshot(_ watcher: Watcher) {
+        let groups = source.groups.filter { watcher.names?.contains($0.name) ?? true }
+        let events = groups.map { reply(event("snapshot", group: record($0))) } + [reply(event("synced"))]
+        watcher.isBehind = !watcher.call.send(events)
+    }
+
+    private func event(_ kind: String, group: GroupRecord? = nil) -> VRRPEventRecord {
+        VRRPEventRecord(
+            seq: seq, kind: kind, monotonicUsec: Clock.monotonicNs() / 1000, realtimeUsec: Clock.realtimeNs() / 1000,
+            group: group)
+    }
+
+    private func reply(_ event: VRRPEventRecord) -> SharedBytes {
+        SharedBytes.reply(continues: true) { $0.field("event", event) }
+    }
+
+    // MARK: Publishing
+
+    /// Remembers and tells what an engine said.
+    func publish(_ output: Output, of driver: GroupDriver) {
+        switch output {
+        case .transition(let transition):
+            let record = VRRPTransitionRecord(
+                group: driver.name, state: transition.to.rawValue, previous: transition.from.rawValue,
+                reason: transition.reason.rawValue, priority: Int(transition.priority),
+                monotonicUsec: Clock.monotonicNs() / 1000, realtimeUsec: Clock.realtimeNs() / 1000)
+            transitions[driver.name, default: []].append(record)
+            if let count = transitions[driver.name]?.count, count > Self.transitionsMax {
+                transitions[driver.name]?.removeFirst()
+            }
+            publish("transition", driver, transition: record)
+        case .raised(let condition): publish("condition", driver, what: condition.description, present: true)
+        case .cleared(let condition): publish("condition", driver, what: condition.description, present: false)
+        case .causeChanged(let cause, let isPresent):
+            publish("cause", driver, what: cause.description, present: isPresent)
+        default: break
+        }
+    }
+
+    private func publish(
+        _ kind: String, _ driver: GroupDriver? = nil, transition: VRRPTransitionRecord? = nil, what: String? = nil,
+        present: Bool? = nil
+    ) {
+        seq += 1
+        guard !watchers.isEmpty else { return }
+        var event = event(kind, group: driver.map(record))
+        event.transition = transition
+        event.what = what
+        event.present = present
+        let bytes = reply(event)
+        for watcher in watchers.values where !watcher.isBehind {
+            if let names = watcher.names, let driver, !names.contains(driver.name) { continue }
+            watcher.isBehind = !watcher.call.send(bytes)
+        }
+    }
+}
+
+extension VarlinkError {
+    fileprivate static func noSuchGroup(_ name: String) -> VarlinkError {
+        VarlinkError("\(VRRPInterface.name).NoSuchGroup", ["group": .string(name)])
+    }
+}

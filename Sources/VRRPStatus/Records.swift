@@ -1,0 +1,514 @@
+/// The records of `io.linkwatch.VRRP`, for both ends.
+///
+/// They mirror the description field by field, which a test checks.
+import Monitor
+import Varlink
+
+/// One instance.
+public struct MemberRecord: MonitorRecord {
+    /// The instance's name.
+    public var name: String
+    /// The interface that carries it.
+    public var interface: String
+    /// The interface's number; nil: it does not exist.
+    public var ifindex: Int?
+    /// 1 to 255.
+    public var vrid: Int
+    /// The virtual addresses.
+    public var addresses: [String]
+    /// Where its adverts come from.
+    public var primaryAddress: String?
+    /// The kernel lists its addresses.
+    public var holding: Bool
+    /// Another router's advert came within the down interval.
+    public var heard: Bool
+    /// The leg is known to work.
+    public var proven: Bool
+    /// When the down timer runs out, CLOCK_MONOTONIC.
+    public var downUsec: Int64?
+    /// The interval of the master in force.
+    public var masterIntervalUsec: Int64
+    /// The last router heard.
+    public var lastSource: String?
+    /// Its priority.
+    public var lastPriority: Int?
+    /// How it sums its adverts: `pseudo-header` or `message`.
+    public var checksumForm: String?
+    /// Adverts that reached the state machine.
+    public var advertsReceived: Int
+    /// Adverts sent.
+    public var advertsSent: Int
+    /// Adverts of priority 0 received.
+    public var resignationsReceived: Int
+    /// Adverts of priority 0 sent.
+    public var resignationsSent: Int
+
+    public init(
+        name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
+        primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
+        masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
+        advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int
+    ) {
+        self.name = name
+        self.interface = interface
+        self.ifindex = ifindex
+        self.vrid = vrid
+        self.addresses = addresses
+        self.primaryAddress = primaryAddress
+        self.holding = holding
+        self.heard = heard
+        self.proven = proven
+        self.downUsec = downUsec
+        self.masterIntervalUsec = masterIntervalUsec
+        self.lastSource = lastSource
+        self.lastPriority = lastPriority
+        self.checksumForm = checksumForm
+        self.advertsReceived = advertsReceived
+        self.advertsSent = advertsSent
+        self.resignationsReceived = resignationsReceived
+        self.resignationsSent = resignationsSent
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        name = try object.decode("name")
+        interface = try object.decode("interface")
+        ifindex = try object.decodeIfPresent("ifindex")
+        vrid = try object.decode("vrid")
+        addresses = try object.decode("addresses")
+        primaryAddress = try object.decodeIfPresent("primaryAddress")
+        holding = try object.decode("holding")
+        heard = try object.decode("heard")
+        proven = try object.decode("proven")
+        downUsec = try object.decodeIfPresent("downUsec")
+        masterIntervalUsec = try object.decode("masterIntervalUsec")
+        lastSource = try object.decodeIfPresent("lastSource")
+        lastPriority = try object.decodeIfPresent("lastPriority")
+        checksumForm = try object.decodeIfPresent("checksumForm")
+        advertsReceived = try object.decode("advertsReceived")
+        advertsSent = try object.decode("advertsSent")
+        resignationsReceived = try object.decode("resignationsReceived")
+        resignationsSent = try object.decode("resignationsSent")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("name", name)
+        writer.field("interface", interface)
+        writer.field("ifindex", ifindex)
+        writer.field("vrid", vrid)
+        writer.field("addresses", addresses)
+        writer.field("primaryAddress", primaryAddress)
+        writer.field("holding", holding)
+        writer.field("heard", heard)
+        writer.field("proven", proven)
+        writer.field("downUsec", downUsec)
+        writer.field("masterIntervalUsec", masterIntervalUsec)
+        writer.field("lastSource", lastSource)
+        writer.field("lastPriority", lastPriority)
+        writer.field("checksumForm", checksumForm)
+        writer.field("advertsReceived", advertsReceived)
+        writer.field("advertsSent", advertsSent)
+        writer.field("resignationsReceived", resignationsReceived)
+        writer.field("resignationsSent", resignationsSent)
+    }
+}
+
+/// One heartbeat.
+public struct CableRecord: MonitorRecord {
+    /// The heartbeat's name.
+    public var name: String
+    /// Our end of the cable.
+    public var interface: String
+    /// What we send.
+    public var vrid: Int
+    /// What the peer sends.
+    public var peerVrid: Int
+    /// The peer was heard over it within three intervals.
+    public var alive: Bool
+
+    public init(
+        name: String, interface: String, vrid: Int, peerVrid: Int, alive: Bool
+    ) {
+        self.name = name
+        self.interface = interface
+        self.vrid = vrid
+        self.peerVrid = peerVrid
+        self.alive = alive
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        name = try object.decode("name")
+        interface = try object.decode("interface")
+        vrid = try object.decode("vrid")
+        peerVrid = try object.decode("peerVrid")
+        alive = try object.decode("alive")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("name", name)
+        writer.field("interface", interface)
+        writer.field("vrid", vrid)
+        writer.field("peerVrid", peerVrid)
+        writer.field("alive", alive)
+    }
+}
+
+/// The peer as its heartbeats tell.
+public struct PeerRecord: MonitorRecord {
+    /// Who it is: its address on its first cable.
+    public var identity: String
+    /// Its effective priority; 0: unable or leaving.
+    public var priority: Int
+    /// Its newest word is younger than three intervals.
+    public var fresh: Bool
+    /// The members whose addresses it has.
+    public var holds: [String]
+    /// The members on which it hears adverts.
+    public var hears: [String]
+    /// It hears our heartbeats.
+    public var hearsHeartbeat: Bool
+    /// The members whose leg it knows to work.
+    public var proven: [String]
+
+    public init(
+        identity: String, priority: Int, fresh: Bool, holds: [String], hears: [String], hearsHeartbeat: Bool,
+        proven: [String]
+    ) {
+        self.identity = identity
+        self.priority = priority
+        self.fresh = fresh
+        self.holds = holds
+        self.hears = hears
+        self.hearsHeartbeat = hearsHeartbeat
+        self.proven = proven
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        identity = try object.decode("identity")
+        priority = try object.decode("priority")
+        fresh = try object.decode("fresh")
+        holds = try object.decode("holds")
+        hears = try object.decode("hears")
+        hearsHeartbeat = try object.decode("hearsHeartbeat")
+        proven = try object.decode("proven")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("identity", identity)
+        writer.field("priority", priority)
+        writer.field("fresh", fresh)
+        writer.field("holds", holds)
+        writer.field("hears", hears)
+        writer.field("hearsHeartbeat", hearsHeartbeat)
+        writer.field("proven", proven)
+    }
+}
+
+/// A change of a group's state.
+public struct VRRPTransitionRecord: MonitorRecord {
+    /// The group.
+    public var group: String
+    /// The state entered.
+    public var state: String
+    /// The state left.
+    public var previous: String
+    /// The rule that decided.
+    public var reason: String
+    /// The priority in force.
+    public var priority: Int
+    /// CLOCK_MONOTONIC.
+    public var monotonicUsec: Int64
+    /// CLOCK_REALTIME.
+    public var realtimeUsec: Int64
+
+    public init(
+        group: String, state: String, previous: String, reason: String, priority: Int, monotonicUsec: Int64,
+        realtimeUsec: Int64
+    ) {
+        self.group = group
+        self.state = state
+        self.previous = previous
+        self.reason = reason
+        self.priority = priority
+        self.monotonicUsec = monotonicUsec
+        self.realtimeUsec = realtimeUsec
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        group = try object.decode("group")
+        state = try object.decode("state")
+        previous = try object.decode("previous")
+        reason = try object.decode("reason")
+        priority = try object.decode("priority")
+        monotonicUsec = try object.decode("monotonicUsec")
+        realtimeUsec = try object.decode("realtimeUsec")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("group", group)
+        writer.field("state", state)
+        writer.field("previous", previous)
+        writer.field("reason", reason)
+        writer.field("priority", priority)
+        writer.field("monotonicUsec", monotonicUsec)
+        writer.field("realtimeUsec", realtimeUsec)
+    }
+}
+
+/// One group.
+public struct GroupRecord: MonitorRecord {
+    /// The group's name.
+    public var name: String
+    /// `initialize`, `backup`, `master` or `fault`.
+    public var state: String
+    /// When the state was entered, CLOCK_MONOTONIC.
+    public var sinceUsec: Int64
+    /// The effective priority.
+    public var priority: Int
+    /// As the file has it.
+    public var configuredPriority: Int
+    /// 2 or 3.
+    public var version: Int
+    /// Between two adverts.
+    public var advertIntervalUsec: Int64
+    /// It takes over from a lesser master.
+    public var preempt: Bool
+    /// It waits for a lesser master to release.
+    public var claiming: Bool
+    /// The kernel lists an address of some member.
+    public var holding: Bool
+    /// When the next advert is sent, CLOCK_MONOTONIC.
+    public var advertUsec: Int64?
+    /// What keeps it from serving.
+    public var causes: [String]
+    /// What else an operator should know.
+    public var conditions: [String]
+    /// The members, in the file's order.
+    public var members: [MemberRecord]
+    /// The heartbeat pool.
+    public var cables: [CableRecord]
+    /// The peer; nil: no pool, or never heard.
+    public var peer: PeerRecord?
+    /// How often it became master.
+    public var becameMaster: Int
+    /// How often it left master.
+    public var leftMaster: Int
+    /// Heartbeats accepted.
+    public var heartbeatsReceived: Int
+    /// Heartbeats sent.
+    public var heartbeatsSent: Int
+    /// Heartbeats of our own that came back.
+    public var heartbeatEchoes: Int
+    /// Heartbeats older than the newest.
+    public var heartbeatsStale: Int
+    /// The newest transitions, newest last.
+    public var transitions: [VRRPTransitionRecord]
+
+    public init(
+        name: String, state: String, sinceUsec: Int64, priority: Int, configuredPriority: Int, version: Int,
+        advertIntervalUsec: Int64, preempt: Bool, claiming: Bool, holding: Bool, advertUsec: Int64? = nil,
+        causes: [String], conditions: [String], members: [MemberRecord], cables: [CableRecord], peer: PeerRecord? = nil,
+        becameMaster: Int, leftMaster: Int, heartbeatsReceived: Int, heartbeatsSent: Int, heartbeatEchoes: Int,
+        heartbeatsStale: Int, transitions: [VRRPTransitionRecord]
+    ) {
+        self.name = name
+        self.state = state
+        self.sinceUsec = sinceUsec
+        self.priority = priority
+        self.configuredPriority = configuredPriority
+        self.version = version
+        self.advertIntervalUsec = advertIntervalUsec
+        self.preempt = preempt
+        self.claiming = claiming
+        self.holding = holding
+        self.advertUsec = advertUsec
+        self.causes = causes
+        self.conditions = conditions
+        self.members = members
+        self.cables = cables
+        self.peer = peer
+        self.becameMaster = becameMaster
+        self.leftMaster = leftMaster
+        self.heartbeatsReceived = heartbeatsReceived
+        self.heartbeatsSent = heartbeatsSent
+        self.heartbeatEchoes = heartbeatEchoes
+        self.heartbeatsStale = heartbeatsStale
+        self.transitions = transitions
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        name = try object.decode("name")
+        state = try object.decode("state")
+        sinceUsec = try object.decode("sinceUsec")
+        priority = try object.decode("priority")
+        configuredPriority = try object.decode("configuredPriority")
+        version = try object.decode("version")
+        advertIntervalUsec = try object.decode("advertIntervalUsec")
+        preempt = try object.decode("preempt")
+        claiming = try object.decode("claiming")
+        holding = try object.decode("holding")
+        advertUsec = try object.decodeIfPresent("advertUsec")
+        causes = try object.decode("causes")
+        conditions = try object.decode("conditions")
+        members = try object.decode("members")
+        cables = try object.decode("cables")
+        peer = try object.decodeIfPresent("peer")
+        becameMaster = try object.decode("becameMaster")
+        leftMaster = try object.decode("leftMaster")
+        heartbeatsReceived = try object.decode("heartbeatsReceived")
+        heartbeatsSent = try object.decode("heartbeatsSent")
+        heartbeatEchoes = try object.decode("heartbeatEchoes")
+        heartbeatsStale = try object.decode("heartbeatsStale")
+        transitions = try object.decode("transitions")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("name", name)
+        writer.field("state", state)
+        writer.field("sinceUsec", sinceUsec)
+        writer.field("priority", priority)
+        writer.field("configuredPriority", configuredPriority)
+        writer.field("version", version)
+        writer.field("advertIntervalUsec", advertIntervalUsec)
+        writer.field("preempt", preempt)
+        writer.field("claiming", claiming)
+        writer.field("holding", holding)
+        writer.field("advertUsec", advertUsec)
+        writer.field("causes", causes)
+        writer.field("conditions", conditions)
+        writer.field("members", members)
+        writer.field("cables", cables)
+        writer.field("peer", peer)
+        writer.field("becameMaster", becameMaster)
+        writer.field("leftMaster", leftMaster)
+        writer.field("heartbeatsReceived", heartbeatsReceived)
+        writer.field("heartbeatsSent", heartbeatsSent)
+        writer.field("heartbeatEchoes", heartbeatEchoes)
+        writer.field("heartbeatsStale", heartbeatsStale)
+        writer.field("transitions", transitions)
+    }
+}
+
+/// One event of a watch.
+public struct VRRPEventRecord: MonitorRecord {
+    /// Rises by one with every event; filters leave gaps.
+    public var seq: Int
+    /// `snapshot`, `synced`, `transition`, `cause`, `condition`, `reload` or `overflow`.
+    public var kind: String
+    /// CLOCK_MONOTONIC.
+    public var monotonicUsec: Int64
+    /// CLOCK_REALTIME.
+    public var realtimeUsec: Int64
+    /// The group as it is now.
+    public var group: GroupRecord?
+    /// What happened.
+    public var transition: VRRPTransitionRecord?
+    /// The cause or condition that came or went.
+    public var what: String?
+    /// It came.
+    public var present: Bool?
+
+    public init(
+        seq: Int, kind: String, monotonicUsec: Int64, realtimeUsec: Int64, group: GroupRecord? = nil,
+        transition: VRRPTransitionRecord? = nil, what: String? = nil, present: Bool? = nil
+    ) {
+        self.seq = seq
+        self.kind = kind
+        self.monotonicUsec = monotonicUsec
+        self.realtimeUsec = realtimeUsec
+        self.group = group
+        self.transition = transition
+        self.what = what
+        self.present = present
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        seq = try object.decode("seq")
+        kind = try object.decode("kind")
+        monotonicUsec = try object.decode("monotonicUsec")
+        realtimeUsec = try object.decode("realtimeUsec")
+        group = try object.decodeIfPresent("group")
+        transition = try object.decodeIfPresent("transition")
+        what = try object.decodeIfPresent("what")
+        present = try object.decodeIfPresent("present")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("seq", seq)
+        writer.field("kind", kind)
+        writer.field("monotonicUsec", monotonicUsec)
+        writer.field("realtimeUsec", realtimeUsec)
+        writer.field("group", group)
+        writer.field("transition", transition)
+        writer.field("what", what)
+        writer.field("present", present)
+    }
+}
+
+/// Packets that were no adverts for us.
+public struct DiscardRecord: MonitorRecord {
+    /// Which check they failed.
+    public var reason: String
+    /// How many.
+    public var count: Int
+
+    public init(reason: String, count: Int) {
+        self.reason = reason
+        self.count = count
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        reason = try object.decode("reason")
+        count = try object.decode("count")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("reason", reason)
+        writer.field("count", count)
+    }
+}
+
+/// Everything now.
+public struct VRRPStatusRecord: MonitorRecord {
+    /// The program's version.
+    public var version: String
+    /// Now, CLOCK_MONOTONIC.
+    public var nowUsec: Int64
+    /// The groups, in the file's order.
+    public var groups: [GroupRecord]
+    /// Packets that were no adverts for us, by reason.
+    public var discards: [DiscardRecord]
+    /// How often the file was read again with success.
+    public var reloads: Int
+    /// Why the last reload was refused; nil: it was not.
+    public var reloadError: String?
+
+    public init(
+        version: String, nowUsec: Int64, groups: [GroupRecord], discards: [DiscardRecord], reloads: Int,
+        reloadError: String? = nil
+    ) {
+        self.version = version
+        self.nowUsec = nowUsec
+        self.groups = groups
+        self.discards = discards
+        self.reloads = reloads
+        self.reloadError = reloadError
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        version = try object.decode("version")
+        nowUsec = try object.decode("nowUsec")
+        groups = try object.decode("groups")
+        discards = try object.decode("discards")
+        reloads = try object.decode("reloads")
+        reloadError = try object.decodeIfPresent("reloadError")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("version", version)
+        writer.field("nowUsec", nowUsec)
+        writer.field("groups", groups)
+        writer.field("discards", discards)
+        writer.field("reloads", reloads)
+        writer.field("reloadError", reloadError)
+    }
+}
