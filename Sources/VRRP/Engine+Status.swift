@@ -68,12 +68,19 @@ extension Engine {
         return cable.isLinkDown || cable.aliveUntilNs == nil || state.peer.map { !$0.hearsHeartbeat } ?? false
     }
 
+    /// The virtual addresses are answered for, by the newest probe that is over: while the next one waits, what was said
+    /// stands.
+    private var wasAnsweredLast: Bool {
+        guard let probe = state.takeoverProbe else { return false }
+        return probe.isAnswered || probe.untilNs != nil && state.conditions.contains(.advertsBlocked)
+    }
+
     private var groupConditions: GroupConditions {
         var now: GroupConditions = []
         guard state.role != .initialize else { return now }
         let isSilent = state.isSilentEverywhere
         if state.role == .backup, !state.isFault, isSilent, state.everyMemberWants,
-            state.peerHolds || state.takeoverProbe?.isAnswered ?? false
+            state.peerHolds || wasAnsweredLast
         {
             now.insert(.advertsBlocked)
         }

@@ -94,7 +94,8 @@ enum LinkwatchVRRP {
         if let socket = try ListeningSocket.handedIn() { return socket }
         let folder = configuration.path.split(separator: "/").dropLast().joined(separator: "/")
         unsafe mkdir("/" + folder, 0o755)
-        return try ListeningSocket(path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
+        return try ListeningSocket(
+            path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
     }
 
     /// - Parameter group: a name or a number.
