@@ -82,10 +82,9 @@ public enum Privileges {
         try Syscall.check(clinux_limit_rtprio(rlim_t(priority)))
     }
 
-    /// Keeps every page that is touched in memory (`MCL_ONFAULT`), without a limit, so that it holds when CAP_IPC_LOCK is
-    /// given up.
+    /// Keeps every page that is touched in memory (`MCL_ONFAULT`).
     ///
-    /// - Throws: `Errno.notPermitted` if RLIMIT_MEMLOCK is not unlimited already and CAP_SYS_RESOURCE is missing.
+    /// - Throws: `Errno.noMemory` or `Errno.notPermitted` beyond RLIMIT_MEMLOCK.
     public static func lockMemory() throws(Errno) {
         try Syscall.check(clinux_mlockall_onfault())
     }

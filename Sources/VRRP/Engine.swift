@@ -96,7 +96,8 @@ public struct Engine: Sendable {
         let lateNs = step.nowNs - deadlineNs
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
         if state.isSpeaking {
-            state.hasOverslept = configuration.addressLeaseNs > 0 && lateNs >= configuration.addressLeaseNs
+            // The lease was refreshed up to a third of it before we fell asleep.
+            state.hasOverslept = configuration.addressLeaseNs > 0 && lateNs >= configuration.addressLeaseNs / 3 * 2
         } else if state.role == .backup {
             for index in state.members.indices {
                 guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }

@@ -26,34 +26,50 @@ final class KernelState {
         self.tracking = tracking
         requests = try RtnlRequester()
         refreshes = try RtnlRequester()
-        mirror = try Self.mirror(tracking, quiet: refreshes)
+        mirror = try RtnlMonitor(options: Self.options(tracking, quiet: refreshes))
     }
 
-    private static func mirror(_ tracking: RouteTracking?, quiet: RtnlRequester) throws(Errno) -> RtnlMonitor {
-        try RtnlMonitor(
-            options: RtnlMonitor.Options(
-                routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port,
-                quietProtocol: LegAddresses.protocolNumber))
+    private static func options(_ tracking: RouteTracking?, quiet: RtnlRequester) -> RtnlMonitor.Options {
+        RtnlMonitor.Options(
+            routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port)
     }
 
     /// Asks for everything; `onChanges` gets `synced` when it is there.
     func start() throws(Errno) {
+        try watch()
+        deliver(mirror.start(nowNs: Clock.monotonicNs()))
+    }
+
+    private func watch() throws(Errno) {
         for fd in mirror.descriptors {
             try loop.watch(fd, .readable) { [unowned self] _ in
                 deliver(mirror.handleReadable(fd, nowNs: Clock.monotonicNs()))
             }
         }
-        deliver(mirror.start(nowNs: Clock.monotonicNs()))
     }
 
-    /// Follows other routes from now on; the mirror is made anew and `synced` comes again.
+    /// Follows other routes from now on. The new mirror is complete before the old one goes, and what differs is told.
     func track(_ tracking: RouteTracking?) throws(Errno) {
         guard tracking != self.tracking else { return }
-        let replacement = try Self.mirror(tracking, quiet: refreshes)
+        let replacement = try RtnlMonitor.snapshot(options: Self.options(tracking, quiet: refreshes))
         for fd in mirror.descriptors { loop.unwatch(fd) }
         self.tracking = tracking
+        let differences = Self.differences(from: mirror, to: replacement)
         mirror = replacement
-        try start()
+        try watch()
+        deliver(differences)
+    }
+
+    private static func differences(from old: RtnlMonitor, to new: RtnlMonitor) -> [MirrorChange] {
+        var changes: [MirrorChange] = []
+        for (ifindex, link) in new.links {
+            guard let before = old.links[ifindex] else { changes.append(.linkAdded(link)); continue }
+            if before != link { changes.append(.linkRenamed(old: before, new: link)) }
+        }
+        for (ifindex, link) in old.links where new.links[ifindex] == nil { changes.append(.linkRemoved(link)) }
+        for (key, address) in new.addresses where old.addresses[key] == nil { changes.append(.addressAdded(address)) }
+        for (key, address) in old.addresses where new.addresses[key] == nil { changes.append(.addressRemoved(address)) }
+        return changes
     }
 
     private func deliver(_ changes: [MirrorChange]) {

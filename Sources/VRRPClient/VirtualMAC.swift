@@ -2,7 +2,8 @@
 ///
 /// It is up only while the addresses are held, so that a backup answers for nothing; adverts are received on the parent and
 /// sent through the macvlan. It makes no link-local address (`addrgenmode none`): two routers would derive the same one from
-/// the shared MAC. The parent does not answer ARP for addresses that are not its own (`arp_ignore`), and the macvlan takes
+/// the shared MAC. The parent does not answer ARP for addresses that are not its own (`arp_ignore`), nor ask in their
+/// name when it answers a packet to one (`arp_announce`): either would teach the host the parent's MAC. The macvlan takes
 /// packets whose way back leads over the parent (`rp_filter` 0, which needs `all` at 0 as well).
 import Configuration
 import LinuxSystem
@@ -47,7 +48,10 @@ final class VirtualMAC {
         } catch {
             return Log.error("\(instance.name): no virtual MAC address: \(error)")
         }
-        if let link = kernel.link(ifindex: parent) { Sysctl.set("ipv4/conf/\(link.name)/arp_ignore", "1") }
+        if let link = kernel.link(ifindex: parent) {
+            Sysctl.set("ipv4/conf/\(link.name)/arp_ignore", "1")
+            Sysctl.set("ipv4/conf/\(link.name)/arp_announce", "2")
+        }
         Sysctl.set("ipv4/conf/all/rp_filter", "0")
         Sysctl.set("ipv4/conf/\(name)/rp_filter", "0")
         Sysctl.set("ipv6/conf/\(name)/accept_dad", "0")

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -368,6 +369,22 @@ class FRR:
     def close(self) -> None:
         self.kill()
         self.folder.cleanup()
+
+
+def reach(namespaces: Namespaces, namespace: str, address: str) -> None:
+    """Raises unless the address's owner answers: its kernel says that nobody listens on the port."""
+
+    def ask():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.settimeout(5)
+            asker.connect((address, 9))
+            asker.send(b"?")
+            try:
+                asker.recv(1)
+            except ConnectionRefusedError:
+                pass
+
+    namespaces.inside(namespace, ask)
 
 
 def clear(namespaces: Namespaces, namespace: str, interface: str, addresses: list[str]) -> None:
