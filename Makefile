@@ -65,6 +65,7 @@ install: completions
 
 fuzz: deps
 	@Fuzz/run
+
 # Every row of docs/benchmarks.md; BENCH='--only ROW', '--quick', '--list'.
 bench: build
 	@Tests/install-packages test bench

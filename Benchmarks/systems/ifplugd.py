@@ -25,7 +25,7 @@ class Ifplugd(LinkWatcher):
 
 
 def _word(line: str) -> Word | None:
-    seen_ns, text = line.split(maxsplit=1)
+    seen_ns, _, text = line.partition(" ")
     if "Link beat" not in text:
         return None
     return Word(int(seen_ns), "lost" not in text)

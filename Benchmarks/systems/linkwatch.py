@@ -21,7 +21,7 @@ class Linkwatch(LinkWatcher):
 class RunningLinkwatch(Running):
     def __init__(self, daemon: Daemon, lab: Namespaces, namespace: str, ifname: str):
         self.daemon = daemon
-        super().__init__(spawn(lab, namespace, [yardsticks.program("subscriber"), daemon.socket, ifname]), _word)
+        super().__init__(spawn(lab, namespace, [yardsticks.program("subscriber"), daemon.socket, ifname]), subscriber_word)
 
     def close(self) -> None:
         super().close()
@@ -36,6 +36,9 @@ def daemon(lab: Namespaces, namespace: str, interval: str | None, config: str = 
     return Daemon(lab, namespace, *arguments, config=f"{config}[defaults]\nprobe = true\n")
 
 
-def _word(line: str) -> Word | None:
+def subscriber_word(line: str) -> Word | None:
+    """A line of the bare subscriber; None for what is no change."""
+    if line.startswith("ready"):
+        return None
     seen_ns, _, up, kind, *_ = line.split()
     return Word(int(seen_ns), up == "1") if kind in ("changed", "flap") else None

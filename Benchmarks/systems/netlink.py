@@ -17,7 +17,7 @@ class IpMonitor(LinkWatcher):
     name = "ip monitor link"
 
     def start(self, lab: Namespaces, namespace: str, ifname: str) -> Running:
-        running = stamped(lab, namespace, ["ip", "-o", "monitor", "link"], lambda line: _ip_word(line, ifname))
+        running = stamped(lab, namespace, ["ip", "-o", "monitor", "link"], lambda line: ip_word(line, ifname))
         running.ready.set()
         return running
 
@@ -42,14 +42,15 @@ def _bare_word(line: str) -> Word:
     return Word(int(seen_ns), running == "1")
 
 
-def _ip_word(line: str, ifname: str) -> Word | None:
-    seen_ns, text = line.split(maxsplit=1)
+def ip_word(line: str, ifname: str) -> Word | None:
+    """A stamped line of `ip -o monitor link`; None for other interfaces."""
+    seen_ns, _, text = line.partition(" ")
     return Word(int(seen_ns), ",LOWER_UP" in text) if f" {ifname}: <" in text else None
 
 
 def _netplug_word(line: str, ifname: str) -> Word | None:
     """`/bin/true t0 out -> pid 71`: it starts its script for a loss."""
-    seen_ns, text = line.split(maxsplit=1)
+    seen_ns, _, text = line.partition(" ")
     words = text.split()
     if words[:2] != ["/bin/true", ifname] or words[2] not in ("in", "out"):
         return None

@@ -209,14 +209,21 @@ static void finish_lane(struct lane *lane, int64_t now_ns) {
     lane->due_ns = grid_after(now_ns, lane->interval_ns);
 }
 
-/* One question, if there is one: true, and `now_ns` is when it was answered. */
-static bool step(struct worker *worker, int64_t *now_ns) {
+/* The registers of one port, if someone waits for them. */
+static bool step_request(struct worker *worker, int64_t *now_ns) {
     struct cioctl_sweep *sweep = worker->sweep;
     struct request *request = waiting_request(sweep);
-    if (request) {
-        *now_ns = run_request(worker, request, *now_ns);
-        return true;
-    }
+    sweep->is_requests_turn = false;
+    if (!request) return false;
+    *now_ns = run_request(worker, request, *now_ns);
+    return true;
+}
+
+/* One question, if there is one: true, and `now_ns` is when it was answered. Anyone may ask for registers as often as he
+ * likes, so a request waits for the sweep that is due, and one is answered between two sweeps. */
+static bool step(struct worker *worker, int64_t *now_ns) {
+    struct cioctl_sweep *sweep = worker->sweep;
+    if (sweep->is_requests_turn && step_request(worker, now_ns)) return true;
     for (size_t i = 0; i < CIOCTL_SOURCES; i++) {
         size_t source = (sweep->turn + i) % CIOCTL_SOURCES;
         struct lane *lane = &sweep->lanes[source];
@@ -229,8 +236,9 @@ static bool step(struct worker *worker, int64_t *now_ns) {
             return true;
         }
         finish_lane(lane, *now_ns);
+        sweep->is_requests_turn = true;
     }
-    return false;
+    return step_request(worker, now_ns);
 }
 
 static bool has_work(const struct cioctl_sweep *sweep) {
@@ -459,7 +467,10 @@ int cioctl_sweep_request_registers(struct cioctl_sweep *sweep, uint32_t ifindex,
         struct request *request = &sweep->requests[i];
         if (request->state != REQUEST_FREE) continue;
         *id = ++sweep->next_request_id;
-        *request = (struct request){.state = REQUEST_WAITING, .report = {.id = *id, .ifindex = ifindex}};
+        *request = (struct request){
+            .state = REQUEST_WAITING,
+            .report = {.id = *id, .ifindex = ifindex, .settings_result = -ETIMEDOUT},
+        };
         result = 0;
     }
     pthread_cond_broadcast(&sweep->changed);

@@ -105,6 +105,7 @@ struct cioctl_sweep {
     size_t turn; /* the lane that asks next, so that a slow one cannot starve the other */
     uint64_t next_serial;
     uint64_t next_request_id;
+    bool is_requests_turn; /* a sweep has ended since the last one */
     struct request requests[CIOCTL_REQUESTS_MAX];
 };
 

@@ -17,8 +17,8 @@ public final class InterfaceTable {
         public var cause: String
         /// The interface after the change; before it, for `removed`.
         public var state: InterfaceState
-        /// The name before, for `renamed`.
-        public var formerName: String?
+        /// The names, alternative ones among them, that it had before and has no longer.
+        public var formerNames: [String] = []
         /// When it was seen, CLOCK_MONOTONIC.
         public var atNs: Int64
     }
@@ -89,22 +89,25 @@ public final class InterfaceTable {
 
     /// An interface has appeared, or its attributes have changed.
     ///
-    /// - Parameter driver: finds its driver's name; asked once.
-    public func observed(_ link: Link, nowNs: Int64, driver: (Link) -> String?) {
+    /// - Parameters:
+    ///   - cause: as it is published.
+    ///   - driver: finds its driver's name; asked once.
+    public func observed(_ link: Link, cause: String = "netlink", nowNs: Int64, driver: (Link) -> String?) {
         let policy = configuration.policy(forInterface: link.name, altnames: link.altnames)
         if policy.isIgnored {
-            removed(link.ifindex, nowNs: nowNs)
+            removed(link.ifindex, cause: cause, nowNs: nowNs)
         } else if states[link.ifindex] == nil {
-            added(link, policy: policy, driver: driver(link), nowNs: nowNs)
+            added(link, policy: policy, driver: driver(link), cause: cause, nowNs: nowNs)
         } else {
-            changed(link, policy: policy, nowNs: nowNs)
+            changed(link, policy: policy, cause: cause, nowNs: nowNs)
         }
     }
 
-    private func added(_ link: Link, policy: InterfacePolicy, driver: String?, nowNs: Int64) {
+    private func added(_ link: Link, policy: InterfacePolicy, driver: String?, cause: String, nowNs: Int64) {
         var state = InterfaceState(link, policy: policy, historySize: configuration.historySize)
         state.driver = driver
-        let changes = state.verdict.observe(link.readings + Self.withoutProbes("not probed"), nowNs: nowNs)
+        let unprobed = Self.withdrawn(ProbeSource.allCases, "not probed")
+        let changes = state.verdict.observe(link.readings + unprobed, nowNs: nowNs)
         let place = order.firstIndex { $0 > link.ifindex } ?? order.count
         order.insert(link.ifindex, at: place)
         record(.added, in: &state, nowNs: nowNs)
@@ -112,58 +115,64 @@ public final class InterfaceTable {
         // What it was found in is no transition.
         state.transitions = 0
         store(state)
-        publish(Publication(kind: .added, cause: "netlink", state: state, atNs: nowNs))
+        publish(Publication(kind: .added, cause: cause, state: state, atNs: nowNs))
     }
 
-    private func changed(_ link: Link, policy: InterfacePolicy, nowNs: Int64) {
+    private func changed(_ link: Link, policy: InterfacePolicy, cause: String, nowNs: Int64) {
         guard var state = states[link.ifindex] else { return }
-        let formerName = state.link.name
-        let wasUp = state.link.flags.contains(.up)
-        let isSameLink = state.link == link
+        let former = state
         state.link = link
         var changes = state.verdict.observe(link.readings, nowNs: nowNs)
-        if wasUp, !link.flags.contains(.up) {
+        if former.link.flags.contains(.up), !link.flags.contains(.up) {
             // A port that is switched off is not probed, and its PHY may be switched off as well.
-            changes += state.verdict.observe(Self.withoutProbes("administratively down"), nowNs: nowNs)
+            changes += withdraw(ProbeSource.allCases, "administratively down", from: &state, nowNs: nowNs)
         }
         if policy != state.policy {
             state.policy = policy
             changes += state.verdict.adopt(policy.settle, nowNs: nowNs)
         }
-        if formerName != link.name {
-            record(.renamed(from: formerName), in: &state, nowNs: nowNs)
-        }
+        let isRenamed = former.link.name != link.name
+        if isRenamed { record(.renamed(from: former.link.name), in: &state, nowNs: nowNs) }
         note(changes, in: &state, nowNs: nowNs)
         store(state)
-        if formerName != link.name {
-            publish(
-                Publication(kind: .renamed, cause: "netlink", state: state, formerName: formerName, atNs: nowNs))
-        } else if !isSameLink || !changes.isEmpty {
-            publish(Publication(kind: .changed, cause: "netlink", state: state, atNs: nowNs))
-        }
+        guard former.link != link || former.policy != policy || !changes.isEmpty else { return }
+        publish(
+            Publication(
+                kind: isRenamed ? .renamed : .changed, cause: cause, state: state,
+                formerNames: former.link.names.filter { !link.names.contains($0) }, atNs: nowNs))
     }
 
     /// The interface is gone: deleted, or moved to another network namespace.
-    public func removed(_ ifindex: Int32, nowNs: Int64) {
+    public func removed(_ ifindex: Int32, cause: String = "netlink", nowNs: Int64) {
         deadlines[ifindex] = nil
         guard var state = states.removeValue(forKey: ifindex) else { return }
         order.removeAll { $0 == ifindex }
         record(.removed, in: &state, nowNs: nowNs)
         departed += state.history.entries.suffix(Self.departedMax).map { TransitionRecord($0, ifindex: ifindex) }
         departed.removeFirst(max(0, departed.count - Self.departedMax))
-        publish(Publication(kind: .removed, cause: "netlink", state: state, atNs: nowNs))
+        publish(Publication(kind: .removed, cause: cause, state: state, atNs: nowNs))
     }
 
-    /// What the probes of a port that is not probed say.
-    private static func withoutProbes(_ why: String) -> [(EvidenceSource, Reading, detail: String)] {
-        [(.mii, .unsupported(detail: why), detail: ""), (.driver, .unsupported(detail: why), detail: "")]
+    /// Takes back what probes have said that are made no more.
+    private func withdraw(
+        _ sources: some Sequence<ProbeSource>, _ why: String, from state: inout InterfaceState, nowNs: Int64
+    ) -> [Verdict.Change] {
+        state.registers = nil
+        state.settings = nil
+        return state.verdict.observe(Self.withdrawn(sources, why), nowNs: nowNs)
+    }
+
+    private static func withdrawn(
+        _ sources: some Sequence<ProbeSource>, _ why: String
+    ) -> [(EvidenceSource, Reading, detail: String)] {
+        sources.map { ($0.evidence, .unsupported(detail: why), detail: "") }
     }
 
     // MARK: From the sweep
 
     /// A probe has something new to say.
     public func probed(_ report: SweepReport) {
-        let source: EvidenceSource = report.source == .mii ? .mii : .driver
+        let source = report.source.evidence
         guard var state = states[report.ifindex], state.link.flags.contains(.up) else { return }
         var changes: [Verdict.Change] = []
         if report.drops > 0 {
@@ -173,10 +182,10 @@ public final class InterfaceTable {
         conclude(changes, cause: source.name, state: state, nowNs: report.atNs)
     }
 
-    /// A port has left the sweep: its probes have nothing to say any more.
-    public func unprobed(_ ifindex: Int32, nowNs: Int64) {
+    /// These are not asked any more on a port, and have nothing to say; what else was read of it is asked for anew.
+    public func unprobed(_ ifindex: Int32, _ sources: Set<ProbeSource>, nowNs: Int64) {
         guard var state = states[ifindex] else { return }
-        let changes = state.verdict.observe(Self.withoutProbes("not probed"), nowNs: nowNs)
+        let changes = withdraw(sources, "not probed", from: &state, nowNs: nowNs)
         conclude(changes, cause: "config", state: state, nowNs: nowNs)
     }
 
@@ -184,6 +193,8 @@ public final class InterfaceTable {
     ///
     /// - Parameter isProbed: whether the port's PHY is of interest; without, only a client was.
     public func learned(_ report: RegistersReport, isProbed: Bool) {
+        // What has not come back says nothing.
+        if case .failure(.timedOut) = report.result { return }
         guard isProbed || report.settings != nil, var state = states[report.ifindex] else { return }
         let phy = isProbed ? try? PHYStatus(report.result.get()) : nil
         guard phy?.registers.all != state.registers?.registers.all || report.settings != state.settings else { return }
@@ -209,7 +220,7 @@ public final class InterfaceTable {
     /// - Parameter links: all links of the kernel: those that were left out may be wanted now.
     public func adopt(_ new: MonitorConfiguration, links: [Link], nowNs: Int64, driver: (Link) -> String?) {
         configuration = new
-        for link in links { observed(link, nowNs: nowNs, driver: driver) }
+        for link in links { observed(link, cause: "config", nowNs: nowNs, driver: driver) }
     }
 
     // MARK: What every step ends with
@@ -245,6 +256,16 @@ public final class InterfaceTable {
         states[state.link.ifindex] = state
         deadlines[state.link.ifindex] = state.verdict.nextDeadlineNs
     }
+}
+
+extension Link {
+    /// All names by which it may be called.
+    fileprivate var names: [String] { [name] + altnames }
+}
+
+extension ProbeSource {
+    /// What it gives evidence of.
+    fileprivate var evidence: EvidenceSource { self == .mii ? .mii : .driver }
 }
 
 extension SweepReport {

@@ -10,8 +10,8 @@ import RtnlMonitor
 public struct Ports {
     /// The ports of the sweep, by ifindex.
     public private(set) var current: [Int32: SweepPort] = [:]
-    /// What subscribers asked for.
-    public var requestedNames: Set<String> = []
+    /// The names that subscribers asked for, and how many of them did.
+    private var requested: [String: Int] = [:]
     /// Without CAP_NET_ADMIN no register is read.
     public let mayReadRegisters: Bool
 
@@ -19,11 +19,32 @@ public struct Ports {
         self.mayReadRegisters = mayReadRegisters
     }
 
+    /// A subscriber asks for interfaces of these names, which need not exist.
+    ///
+    /// - Returns: whether nobody has asked for one of them before.
+    public mutating func request(_ names: Set<String>) -> Bool {
+        let before = requested.count
+        for name in names { requested[name, default: 0] += 1 }
+        return requested.count != before
+    }
+
+    /// A subscriber that asked for them is gone.
+    ///
+    /// - Returns: whether nobody asks for one of them any more.
+    public mutating func release(_ names: Set<String>) -> Bool {
+        let before = requested.count
+        for name in names {
+            let left = requested[name, default: 0] - 1
+            requested[name] = left > 0 ? left : nil
+        }
+        return requested.count != before
+    }
+
     /// The port that an interface makes; nil: it is not probed.
     public func port(_ state: InterfaceState) -> SweepPort? {
         let link = state.link
         guard link.flags.contains(.up) else { return nil }
-        let isRequested = requestedNames.contains(link.name) || link.altnames.contains(where: requestedNames.contains)
+        let isRequested = requested[link.name] != nil || link.altnames.contains { requested[$0] != nil }
         let isAutomatic = link.isPhysicalPort || state.policy.isNamed || isRequested
         func wants(_ probing: Probing) -> Bool { probing == .always || (probing == .automatic && isAutomatic) }
         let port = SweepPort(
@@ -35,14 +56,29 @@ public struct Ports {
     /// Whether this interface's part differs from what the sweep has.
     public func isOutdated(by state: InterfaceState) -> Bool { port(state) != current[state.link.ifindex] }
 
+    /// Forgets a port that is gone or was switched off: if it is back by the next update it is another one, of which
+    /// nothing is known.
+    ///
+    /// - Returns: whether there was one.
+    public mutating func forget(_ ifindex: Int32) -> Bool { current.removeValue(forKey: ifindex) != nil }
+
     /// Takes the ports that the interfaces make now.
     ///
-    /// - Returns: the ports that are probed no more, and how many are over the limit.
-    public mutating func update(_ states: [Int32: InterfaceState], limit: Int) -> (gone: [Int32], overLimit: Int) {
+    /// - Returns: who is asked no more, by ifindex, and how many ports are over the limit.
+    public mutating func update(
+        _ states: [Int32: InterfaceState], limit: Int
+    ) -> (ended: [Int32: Set<ProbeSource>], overLimit: Int) {
         let wanted = states.values.compactMap(port).sorted { $0.ifindex < $1.ifindex }
         let taken = Dictionary(uniqueKeysWithValues: wanted.prefix(limit).map { ($0.ifindex, $0) })
-        let gone = current.keys.filter { taken[$0] == nil }
+        let ended = current.mapValues { $0.sources.subtracting(taken[$0.ifindex]?.sources ?? []) }
         current = taken
-        return (gone, wanted.count - taken.count)
+        return (ended.filter { !$0.value.isEmpty }, wanted.count - taken.count)
+    }
+}
+
+extension SweepPort {
+    /// Who is asked.
+    fileprivate var sources: Set<ProbeSource> {
+        Set(ProbeSource.allCases.filter { $0 == .mii ? wantsMII : wantsDriver })
     }
 }

@@ -82,9 +82,10 @@ public enum Privileges {
         try Syscall.check(clinux_limit_rtprio(rlim_t(priority)))
     }
 
-    /// Keeps every page that is touched in memory (`MCL_ONFAULT`).
+    /// Keeps every page that is touched in memory (`MCL_ONFAULT`), without a limit, so that it holds when CAP_IPC_LOCK is
+    /// given up.
     ///
-    /// - Throws: `Errno.noMemory` or `Errno.notPermitted` beyond RLIMIT_MEMLOCK.
+    /// - Throws: `Errno.notPermitted` if RLIMIT_MEMLOCK is not unlimited already and CAP_SYS_RESOURCE is missing.
     public static func lockMemory() throws(Errno) {
         try Syscall.check(clinux_mlockall_onfault())
     }

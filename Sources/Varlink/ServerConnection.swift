@@ -146,10 +146,12 @@ final class ServerConnection {
     // MARK: Replies
 
     /// Queues all of these, or none if that would exceed the cap, and hands the kernel what it takes.
-    func send(_ messages: [SharedBytes]) -> Bool {
+    ///
+    /// - Parameter queueShare: the part of the cap that they may fill: 1 all of it, 2 half.
+    func send(_ messages: [SharedBytes], queueShare: Int) -> Bool {
         guard isOpen else { return false }
         let size = messages.reduce(0) { $0 + $1.count }
-        guard queue.isEmpty || queue.bytes + size <= queuedBytesMax else { return false }
+        guard queue.isEmpty || queue.bytes + size <= queuedBytesMax / queueShare else { return false }
         let wasEmpty = queue.isEmpty
         for message in messages { queue.append(message) }
         // A queue that waits for the descriptor would only be told again that it is full.

@@ -62,14 +62,26 @@ public final class VarlinkCall {
         send([message])
     }
 
+    /// Sends one reply of several that can wait: it is refused when the queue is half full already, so that there is room
+    /// for those that cannot.
+    ///
+    /// - Returns: as `send`.
+    public func offer(_ message: SharedBytes) -> Bool {
+        send([message], queueShare: 2)
+    }
+
     /// Sends several replies in one go: all of them, or none if the queue has no room for them.
     ///
     /// An empty queue takes a message of any size.
     @discardableResult
     public func send(_ messages: [SharedBytes]) -> Bool {
+        send(messages, queueShare: 1)
+    }
+
+    private func send(_ messages: [SharedBytes], queueShare: Int) -> Bool {
         assert(wantsMore, "\(method): only a call with `more` takes more than one reply")
         guard let connection else { return false }
-        let isSent = isOneway || connection.send(messages)
+        let isSent = isOneway || connection.send(messages, queueShare: queueShare)
         if !isSent { hasRefused = true }
         return isSent
     }

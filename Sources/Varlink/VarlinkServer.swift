@@ -47,17 +47,22 @@ public final class VarlinkServer {
     private var listener: ListeningSocket?
     private var connections: [CInt: ServerConnection] = [:]
     private var clientsByUser: [uid_t: Int] = [:]
+    /// Connections at one time, as far as the process may have descriptors.
+    public private(set) var clientsMax: Int
     /// Last replies that wait in the queues of all clients.
     var unreadReplyBytes = 0
 
     /// How long the listening socket rests when there is no descriptor left.
     private static let restNs: Int64 = 100_000_000
+    /// Descriptors that clients leave to the rest of the process.
+    private static let descriptorsKept = 64
     /// How many connections are accepted before others get their turn.
     private static let acceptBatch = 64
 
     public init(loop: EventLoop, info: VarlinkServiceInfo, limits: Limits = Limits()) {
         self.loop = loop
         self.limits = limits
+        clientsMax = limits.clientsMax
         addServiceInterface(info)
     }
 
@@ -71,11 +76,13 @@ public final class VarlinkServer {
         interfaces[interface.description.name] = interface
     }
 
-    /// Accepts clients from `listener`. Raises the process's soft limit of descriptors so that all of them fit.
+    /// Accepts clients from `listener`. Raises the process's soft limit of descriptors so that all of them fit; where the
+    /// hard one is lower, there are fewer clients.
     ///
     /// - Throws: what epoll says.
     public func listen(_ listener: ListeningSocket) throws(Errno) {
-        Self.raiseDescriptorLimit(to: limits.clientsMax + 128)
+        let descriptors = Self.raiseDescriptorLimit(to: limits.clientsMax + Self.descriptorsKept)
+        clientsMax = max(1, min(limits.clientsMax, descriptors - Self.descriptorsKept))
         self.listener = listener
         try loop.watch(listener.raw, .readable) { [unowned self] _ in acceptClients() }
     }
@@ -109,7 +116,7 @@ public final class VarlinkServer {
 
     /// Takes a client that is connected.
     package func admit(_ descriptor: consuming Descriptor) {
-        guard let peer = try? PeerCredentials(of: descriptor.raw), connections.count < limits.clientsMax,
+        guard let peer = try? PeerCredentials(of: descriptor.raw), connections.count < clientsMax,
             clientsByUser[peer.uid, default: 0] < limits.clientsPerUserMax
         else {
             statistics.refused += 1
@@ -144,13 +151,15 @@ public final class VarlinkServer {
         }
     }
 
-    private static func raiseDescriptorLimit(to wanted: Int) {
+    /// - Returns: how many descriptors the process may have, `wanted` at most.
+    private static func raiseDescriptorLimit(to wanted: Int) -> Int {
         var limit = rlimit()
-        guard unsafe getrlimit(CInt(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(wanted) else {
-            return
+        guard unsafe getrlimit(CInt(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+        if limit.rlim_cur < rlim_t(wanted) {
+            limit.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
+            _ = unsafe setrlimit(CInt(RLIMIT_NOFILE.rawValue), &limit)
         }
-        limit.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
-        _ = unsafe setrlimit(CInt(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(min(limit.rlim_cur, rlim_t(wanted)))
     }
 
     // MARK: Interfaces

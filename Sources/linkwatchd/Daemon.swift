@@ -37,6 +37,8 @@ final class Daemon: HubSource {
     private var listener: ListeningSocket?
     private var armed: (timer: EventLoop.TimerID, atNs: Int64)?
     private var arePortsOutdated = false
+    /// A port has gone or was switched off, and the sweep has not been told yet.
+    private var isPortForgotten = false
     private var isOverLimit = false
     /// The requests for details that are under way, by number.
     private var requests: [UInt64: DetailsRequest] = [:]
@@ -158,6 +160,9 @@ final class Daemon: HubSource {
             return loop.stop()
         }
         Log.info("watching \(interfaces.states.count) interfaces, on \(listener.path ?? "the socket handed in")")
+        if server.clientsMax < server.limits.clientsMax {
+            Log.warning("RLIMIT_NOFILE allows \(server.clientsMax) clients, not \(server.limits.clientsMax)")
+        }
         ServiceManager.notify("READY=1")
         guard !arguments.locksMemory else { return }
         loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { Privileges.releaseStartPages() }
@@ -215,31 +220,42 @@ final class Daemon: HubSource {
 
     private func updatePorts(nowNs: Int64) {
         arePortsOutdated = false
-        let (gone, overLimit) = ports.update(interfaces.states, limit: configuration.probeLimit)
+        // A port may be back in the same step: what was found in its former life must not pass for the new one's.
+        if isPortForgotten { setPorts() }
+        isPortForgotten = false
+        let (ended, overLimit) = ports.update(interfaces.states, limit: configuration.probeLimit)
+        setPorts()
+        if (overLimit > 0) != isOverLimit {
+            isOverLimit = overLimit > 0
+            if isOverLimit { Log.warning("\(overLimit) ports are over probe-limit and are not probed") }
+        }
+        for (ifindex, sources) in ended {
+            interfaces.unprobed(ifindex, sources, nowNs: nowNs)
+            if ports.current[ifindex] != nil { wantDetails(ifindex) }
+        }
+    }
+
+    private func setPorts() {
         do {
             try sweep.setPorts(Array(ports.current.values))
         } catch {
             Log.error("cannot change which ports are probed: \(error)")
         }
-        if (overLimit > 0) != isOverLimit {
-            isOverLimit = overLimit > 0
-            if isOverLimit { Log.warning("\(overLimit) ports are over probe-limit and are not probed") }
-        }
-        for ifindex in gone { interfaces.unprobed(ifindex, nowNs: nowNs) }
     }
 
     // MARK: Publishing
 
     private func publish(_ publication: InterfaceTable.Publication) {
         let state = publication.state
-        if publication.kind == .removed {
-            arePortsOutdated = arePortsOutdated || ports.current[state.link.ifindex] != nil
+        if publication.kind == .removed || !state.link.flags.contains(.up) {
+            isPortForgotten = ports.forget(state.link.ifindex) || isPortForgotten
+            arePortsOutdated = arePortsOutdated || isPortForgotten
         } else {
             arePortsOutdated = arePortsOutdated || ports.isOutdated(by: state)
         }
         hub.publish(
-            publication.kind, cause: publication.cause, interface: record(state), formerName: publication.formerName,
-            atNs: publication.atNs)
+            publication.kind, cause: publication.cause, interface: record(state),
+            formerNames: publication.formerNames, atNs: publication.atNs)
     }
 
     /// The interface as it is published now.
@@ -262,10 +278,17 @@ final class Daemon: HubSource {
         Int32(exactly: ifindex).flatMap(interfaces.first).map(record)
     }
 
-    func requestedNamesChanged() {
-        ports.requestedNames = hub.requestedNames
+    func request(_ names: Set<String>) {
+        guard ports.request(names) else { return }
         arePortsOutdated = true
         finishStep()
+    }
+
+    func release(_ names: Set<String>) {
+        guard ports.release(names) else { return }
+        arePortsOutdated = true
+        // A subscriber may go in the middle of a step, while an event is on its way to the others.
+        loop.schedule(atNs: Clock.monotonicNs()) { [unowned self] in finishStep() }
     }
 
     // MARK: The end of every step

@@ -2,8 +2,8 @@
 ///
 /// A subscriber gets a snapshot, `synced`, then changes. An event is encoded once and the same bytes go to everyone who
 /// wants it. A snapshot is sent as fast as its reader takes it: interface by interface in the order of ifindex, with a
-/// mark at the next one. A change behind the mark is sent, one ahead of it will be in the snapshot. A subscriber that
-/// cannot keep up loses nothing but the steps in between: what does not fit its queue is dropped, and once it has read
+/// mark at the next one. A change behind the mark is sent, one ahead of it will be in the snapshot, which fills no more
+/// than half of the queue: a busy machine must not begin it anew for ever. A subscriber that cannot keep up loses nothing but the steps in between: what does not fit its queue is dropped, and once it has read
 /// what was queued it gets `overflow` and a snapshot again. So nobody waits for it, and it costs its queue and no more.
 import LinuxSystem
 import Monitor
@@ -17,8 +17,10 @@ protocol HubSource: AnyObject {
     var routeRecords: [RouteRecord] { get }
     /// The first interface with at least this ifindex; nil: none.
     func firstRecord(from ifindex: Int) -> InterfaceRecord?
-    /// The set of names that subscribers asked for may have changed.
-    func requestedNamesChanged()
+    /// A subscriber asks for interfaces of these names.
+    func request(_ names: Set<String>)
+    /// One that asked for them is gone.
+    func release(_ names: Set<String>)
 }
 
 final class Hub {
@@ -70,11 +72,6 @@ final class Hub {
 
     var subscriberCount: Int { subscribers.count }
 
-    /// The names that subscribers asked for.
-    var requestedNames: Set<String> {
-        subscribers.values.reduce(into: []) { $0.formUnion($1.names ?? []) }
-    }
-
     // MARK: Subscribing
 
     /// Takes a `Watch` call; its parameters are in range.
@@ -83,7 +80,7 @@ final class Hub {
         subscribers[ObjectIdentifier(call)] = subscriber
         call.onDrained = { [unowned self, unowned subscriber] in resume(subscriber) }
         call.onClosed = { [unowned self, unowned call] in unsubscribe(call) }
-        if names != nil { source.requestedNamesChanged() }
+        if let names { source.request(names) }
         pump(subscriber)
         scheduleHeartbeat(subscriber, atNs: Clock.monotonicNs())
     }
@@ -91,7 +88,7 @@ final class Hub {
     private func unsubscribe(_ call: VarlinkCall) {
         guard let subscriber = subscribers.removeValue(forKey: ObjectIdentifier(call)) else { return }
         if let timer = subscriber.heartbeat { loop.cancel(timer) }
-        if subscriber.names != nil { source.requestedNamesChanged() }
+        if let names = subscriber.names { source.release(names) }
     }
 
     /// The subscriber has read all that was queued.
@@ -113,14 +110,14 @@ final class Hub {
             }
             if subscriber.wants(record.names) {
                 let event = encode(.snapshot, cause: "snapshot", interface: record, nowNs: nowNs)
-                guard subscriber.call.send(event) else { return }
+                guard subscriber.call.offer(event) else { return }
             }
             subscriber.phase = .interfaces(from: record.ifindex + 1)
         }
         guard case .routes(let from) = subscriber.phase else { return }
         let routes = subscriber.wantsRoutes ? source.routeRecords : []
         for (index, route) in routes.enumerated().dropFirst(from) {
-            guard subscriber.call.send(encode(.snapshot, cause: "snapshot", route: route, nowNs: nowNs)) else {
+            guard subscriber.call.offer(encode(.snapshot, cause: "snapshot", route: route, nowNs: nowNs)) else {
                 subscriber.phase = .routes(from: index)
                 return
             }
@@ -136,11 +133,11 @@ final class Hub {
 
     /// Tells of an interface.
     ///
-    /// - Parameter formerName: its name before, for those who asked for that.
+    /// - Parameter formerNames: names that it has no longer, for those who asked for one of them.
     func publish(
-        _ kind: EventKind, cause: String, interface record: InterfaceRecord, formerName: String? = nil, atNs: Int64
+        _ kind: EventKind, cause: String, interface record: InterfaceRecord, formerNames: [String] = [], atNs: Int64
     ) {
-        let names = record.names + (formerName.map { [$0] } ?? [])
+        let names = record.names + formerNames
         fanOut(encode(kind, cause: cause, interface: record, nowNs: atNs)) { subscriber in
             guard subscriber.wants(names) else { return false }
             switch subscriber.phase {

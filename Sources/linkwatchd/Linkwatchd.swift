@@ -71,8 +71,11 @@ enum Linkwatchd {
 
     nonisolated private static func start(_ arguments: Arguments, _ configuration: MonitorConfiguration) throws {
         let listener = try listen(configuration.socket)
-        if arguments.locksMemory { try Privileges.lockMemory() }
-        if let priority = arguments.realtimePriority { try Privileges.allowRealtime(priority: priority) }
+        if arguments.locksMemory {
+            do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
+        }
+        // Whether that was needed, and has helped, shows when the thread starts.
+        if let priority = arguments.realtimePriority { try? Privileges.allowRealtime(priority: priority) }
         let kept = try Privileges.keepOnly(.netAdmin)
         if !kept.contains(.netAdmin) {
             Log.warning("without CAP_NET_ADMIN no MII register is read; all else works")
@@ -89,8 +92,9 @@ enum Linkwatchd {
     /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
     nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
         if let socket = try ListeningSocket.handedIn() { return socket }
-        let folder = configuration.path.split(separator: "/").dropLast().joined(separator: "/")
-        unsafe mkdir("/" + folder, 0o755)
+        if let slash = configuration.path.lastIndex(of: "/") {
+            unsafe mkdir(String(configuration.path[..<slash]), 0o755)
+        }
         return try ListeningSocket(
             path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
     }

@@ -107,7 +107,7 @@ private final class Recorder {
         let recorder = try Recorder("[interface.wan]\ndown-delay = \"2s\"\n")
         recorder.observe(link(2, "eth0"), nowNs: 1)
         recorder.observe(link(2, "wan"), nowNs: 2)
-        #expect(recorder.publications.last?.formerName == "eth0")
+        #expect(recorder.publications.last?.formerNames == ["eth0"])
         #expect(recorder.take() == ["added netlink up", "renamed netlink up"])
         recorder.observe(link(2, "wan", hasCarrier: false), nowNs: 3)
         #expect(recorder.table.states[2]?.verdict.settledState == .up)
@@ -145,7 +145,7 @@ private final class Recorder {
         recorder.observe(link(5, "tun1"), nowNs: 3)
         #expect(recorder.take() == ["removed netlink up"])
         recorder.table.adopt(MonitorConfiguration(), links: [link(5, "tun1")], nowNs: 4, driver: { _ in nil })
-        #expect(recorder.take() == ["added netlink up"])
+        #expect(recorder.take() == ["added config up"])
     }
 
     @Test func aHoldEndsWhenItsTimeHasCome() throws {
@@ -169,7 +169,66 @@ private final class Recorder {
         _ = recorder.take()
         recorder.table.adopt(MonitorConfiguration(), links: links, nowNs: 2, driver: { _ in nil })
         #expect(recorder.publications.map(\.state.link.name) == ["veth0"])
-        #expect(recorder.take() == ["added netlink up"])
+        #expect(recorder.take() == ["added config up"])
+    }
+
+    @Test func aReloadTellsOfWhatItChanges() throws {
+        let recorder = try Recorder()
+        let links = [link(2, "eth0"), link(3, "eth1")]
+        for link in links { recorder.observe(link, nowNs: 1) }
+        _ = recorder.take()
+        let text = Array("[interface.eth1]\ndampening = true\n".utf8)
+        let new = try MonitorConfiguration(text: text, file: "test")
+        recorder.table.adopt(new, links: links, nowNs: 2, driver: { _ in nil })
+        #expect(recorder.publications.map(\.state.link.name) == ["eth1"])
+        #expect(recorder.publications.last?.state.record(nowNs: 2) { _ in nil }.dampening?.suppressed == false)
+        #expect(recorder.take() == ["changed config up"])
+        recorder.table.adopt(new, links: links, nowNs: 3, driver: { _ in nil })
+        #expect(recorder.take() == [])
+    }
+
+    @Test func whoAskedForAnAlternativeNameHearsOfItsEnd() throws {
+        let recorder = try Recorder()
+        var named = link(2, "eth0")
+        named.altnames = ["uplink", "wan"]
+        recorder.observe(named, nowNs: 1)
+        named.altnames = ["wan"]
+        recorder.observe(named, nowNs: 2)
+        #expect(recorder.publications.last?.formerNames == ["uplink"])
+        named.name = "wan0"
+        recorder.observe(named, nowNs: 3)
+        #expect(recorder.publications.last?.formerNames == ["eth0"])
+        named.mtu = 9000
+        recorder.observe(named, nowNs: 4)
+        #expect(recorder.publications.last?.formerNames == [])
+    }
+
+    @Test func aSourceThatIsNotAskedAnyMoreHasNothingToSay() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        for source in [CIOCTL_MII, CIOCTL_DRIVER] { recorder.table.probed(report(2, source, CIOCTL_UP, atNs: 2)) }
+        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_DOWN, atNs: 3))
+        recorder.table.unprobed(2, [.mii], nowNs: 4)
+        let verdict = try #require(recorder.table.states[2]?.verdict)
+        #expect(verdict.rawState == .up, "the word of a source that is not asked would never change")
+        #expect(verdict[.mii].name == "unsupported")
+        #expect(verdict[.driver].name == "up")
+    }
+
+    @Test func registersThatDidNotComeInTimeChangeNothing() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        var c = cioctl_registers_report()
+        c.ifindex = 2
+        c.registers.value.0 = 0x3100
+        c.registers.value.1 = 0x782d
+        c.settings = cioctl_settings(speed: 100, duplex: 1, autoneg: 1)
+        recorder.table.learned(RegistersReport(c), isProbed: true)
+        c.result = -110
+        c.settings_result = -110
+        recorder.table.learned(RegistersReport(c), isProbed: true)
+        #expect(recorder.publications.last?.state.registers != nil)
+        #expect(recorder.take() == ["added netlink up", "changed mii up"])
     }
 
     @Test func theTableIsReadInTheOrderOfIfindex() throws {
@@ -210,18 +269,49 @@ private final class Recorder {
         #expect(
             ports.port(try state(veth, "[interface.\"veth*\"]\nup-delay = \"1s\"\n")) == nil, "a pattern names nobody")
         #expect(ports.port(try state(veth, "[interface.\"veth*\"]\nprobe = true\n"))?.wantsMII == false)
-        ports.requestedNames = ["veth0"]
+        let isNews = ports.request(["veth0"])
+        #expect(isNews)
         #expect(ports.port(try state(veth)) != nil)
+        let (isNewsAgain, isEnd) = (ports.request(["veth0"]), ports.release(["veth0"]))
+        #expect(!isNewsAgain && !isEnd)
+        #expect(ports.port(try state(veth)) != nil, "the other one still asks for it")
         #expect(ports.port(try state(veth, "[interface.veth0]\nprobe = false\nmii = false\n")) == nil)
+        let isEndNow = ports.release(["veth0"])
+        #expect(isEndNow)
+        #expect(ports.port(try state(veth)) == nil)
     }
 
     @Test func theLowestIfindexesComeFirst() throws {
         var ports = Ports(mayReadRegisters: true)
         let states = try Dictionary(uniqueKeysWithValues: (1...5).map { ($0, try state(link($0, "e\($0)"))) })
-        #expect(ports.update(states, limit: 3) == (gone: [], overLimit: 2))
+        #expect(ports.update(states, limit: 3) == (ended: [:], overLimit: 2))
         #expect(ports.current.keys.sorted() == [1, 2, 3])
-        let (gone, overLimit) = ports.update(states.filter { $0.key > 1 }, limit: 3)
-        #expect(gone == [1])
+        let (ended, overLimit) = ports.update(states.filter { $0.key > 1 }, limit: 3)
+        #expect(ended == [1: [.mii, .driver]])
         #expect(overLimit == 1)
+    }
+
+    @Test func whatIsNotAskedAnyMoreIsSaidBySource() throws {
+        var ports = Ports(mayReadRegisters: true)
+        _ = ports.update([2: try state(link(2, "eth0"))], limit: 3)
+        #expect(
+            ports.update([2: try state(link(2, "eth0"), "[defaults]\nmii = false\n")], limit: 3)
+                == (ended: [2: [.mii]], overLimit: 0))
+    }
+
+    @Test func aPortThatIsForgottenIsNew() throws {
+        var ports = Ports(mayReadRegisters: true)
+        let states = [Int32(2): try state(link(2, "eth0"))]
+        _ = ports.update(states, limit: 3)
+        let (isForgotten, isForgottenAgain) = (ports.forget(2), ports.forget(2))
+        #expect(isForgotten && !isForgottenAgain)
+        #expect(ports.current.isEmpty)
+        #expect(ports.isOutdated(by: try state(link(2, "eth0"))))
+        #expect(ports.update(states, limit: 3) == (ended: [:], overLimit: 0))
+    }
+
+    @Test func theLargestLimitFitsTheSweep() throws {
+        let text = Array("probe-limit = \(Sweep.portsMax + 1)\n".utf8)
+        #expect(throws: ConfigurationRefused.self) { try MonitorConfiguration(text: text, file: "test") }
     }
 }

@@ -368,11 +368,27 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(throws: Errno.operationNotSupportedByDevice) { try bench.awaitRegisters().result.get() }
     }
 
+    @Test func aFloodOfThemDoesNotStarveThePolls() throws {
+        let bench = try Bench(["eth0": Port(ifindex: 7), "eth1": Port(ifindex: 8, delayUs: 100)])
+        try bench.sweep.setPorts([bench.mii])
+        try bench.await { $0.outcome == .up }
+        for _ in 0..<CIOCTL_REQUESTS_MAX { _ = try bench.sweep.requestRegisters(ifindex: 8) }
+        let before = bench.kernel.count("bmsr eth0")
+        for _ in 0..<40 {
+            _ = try bench.awaitRegisters()
+            _ = try bench.sweep.requestRegisters(ifindex: 8)
+        }
+        let polls = bench.kernel.count("bmsr eth0") - before
+        #expect(polls >= 20, "each request takes longer than the interval: between two of them a poll is due")
+    }
+
     @Test func aStuckRequestIsAnsweredAndTheQueueIsBounded() throws {
         let bench = try Bench(["eth0": Port(ifindex: 7), "eth1": Port(ifindex: 8)], stuckAfterNs: 20_000_000)
         bench.kernel.change("eth0") { $0.isBlocked = true }
         _ = try bench.sweep.requestRegisters(ifindex: 7)
-        #expect(throws: Errno.timedOut) { try bench.awaitRegisters().result.get() }
+        let stuck = try bench.awaitRegisters()
+        #expect(throws: Errno.timedOut) { try stuck.result.get() }
+        #expect(stuck.settings == nil, "ethtool has not been asked")
         for _ in 0..<CIOCTL_REQUESTS_MAX { _ = try bench.sweep.requestRegisters(ifindex: 8) }
         #expect(throws: Errno.resourceTemporarilyUnavailable) { try bench.sweep.requestRegisters(ifindex: 8) }
         for _ in 0..<CIOCTL_REQUESTS_MAX { #expect(try bench.awaitRegisters().result.get()[1] == 0x782d) }

@@ -234,6 +234,26 @@ private final class Bench {
         #expect(slowStream.send(message))
     }
 
+    @Test func whatCanWaitFillsHalfOfTheQueue() throws {
+        var limits = VarlinkServer.Limits()
+        limits.queuedBytesMax = 64 * 1024
+        let bench = try Bench(limits)
+        let client = try bench.client()
+        try client.send(#"{"method":"org.example.test.Stream","more":true}"# + "\0")
+        try bench.loop.pump("the stream") { bench.streams.count == 1 }
+        try client.pause()
+        let stream = bench.streams[0]
+        var drained = 0
+        stream.onDrained = { drained += 1 }
+        let message = SharedBytes.reply(continues: true) { $0.field("n", String(repeating: "x", count: 1000)) }
+        while stream.offer(message) {}
+        #expect((31 * 1024...32 * 1024).contains(stream.queuedBytes))
+        #expect(stream.send(message))
+        try client.resume()
+        try bench.loop.pump("its reading") { drained == 1 }
+        #expect(stream.offer(message))
+    }
+
     @Test func anEmptyQueueTakesOneLargeReply() throws {
         let bench = try Bench()
         let client = try bench.client()

@@ -32,7 +32,7 @@ def program(name: str) -> str:
 class Daemon:
     """A daemon in a namespace (or, without one, in this process's own), ready when its socket accepts a connection.
 
-    `log` is a journal of its stderr. Its folder, with the socket and the configuration, is removed at the end.
+    `under` is a command line that becomes the daemon, such as setpriv's. `log` is a journal of its stderr. Its folder, with the socket and the configuration, is removed at the end.
     """
 
     def __init__(
@@ -43,12 +43,17 @@ class Daemon:
         name: str = "linkwatchd",
         config: str | None = None,
         ready: bool = True,
+        under: list[str] | None = None,
     ):
         self.folder = Path(tempfile.mkdtemp(prefix="linkwatch-"))
         self.socket = self.folder / f"{name}.sock"
+        if under:
+            # It may become another user's, who has to bind its socket there.
+            self.folder.chmod(0o777)
         self.config = self.folder / f"{name}.toml"
         self.config.write_text(config or "")
         self.name, self.namespaces, self.namespace = name, namespaces, namespace
+        self.under = under or []
         self.arguments = ["--socket", str(self.socket), "--config", str(self.config), *arguments]
         self.process: subprocess.Popen | None = None
         try:
@@ -69,7 +74,7 @@ class Daemon:
 
     def start(self, ready: bool = True) -> None:
         """Starts it (again) on the same socket and configuration."""
-        argv = [program(self.name), *self.arguments]
+        argv = [*self.under, program(self.name), *self.arguments]
         if self.namespaces is not None:
             argv = self.namespaces.argv(self.namespace, *argv)
         self.log = Journal(f"{self.name}'s log")

@@ -20,7 +20,7 @@
 /* IFNAMSIZ, which <net/if.h> and <linux/if.h> both define. */
 #define CIOCTL_NAME_SIZE 16
 /* Ports in one sweep, at most. */
-#define CIOCTL_PORTS_MAX 1024
+#define CIOCTL_PORTS_MAX 4096
 /* Threads of one sweep, the stuck ones included, at most. */
 #define CIOCTL_WORKERS_MAX 8
 /* Register requests under way, at most. */
@@ -236,8 +236,9 @@ int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, enum cioctl_source sou
 /* Takes up to `max` reports. Fewer than `max`: that was all. */
 size_t cioctl_sweep_drain(struct cioctl_sweep *sweep, struct cioctl_report *reports, size_t max);
 
-/* Asks for the registers of a port, which need not be one of the sweep's. -EAGAIN: too many are under way,
- * or all threads are stuck. */
+/* Asks for the registers of a port, which need not be one of the sweep's. They are read one at a time
+ * between sweeps, so that no number of requests starves the polls. -EAGAIN: too many are under way, or all threads are
+ * stuck. */
 int cioctl_sweep_request_registers(struct cioctl_sweep *sweep, uint32_t ifindex, uint64_t *id);
 
 /* Takes one answer: 1, or 0 when there is none. */

@@ -72,8 +72,11 @@ static inline int clinux_limit_rtprio(rlim_t priority) {
     return setrlimit(RLIMIT_RTPRIO, &limit) < 0 ? -errno : 0;
 }
 
-/* Pages are locked as they are touched, not all at once. */
+/* Pages are locked as they are touched, not all at once. The limit counts what is mapped, and without CAP_IPC_LOCK, which a
+ * daemon gives up, memory beyond it cannot be had at all: so it must go first. */
 static inline int clinux_mlockall_onfault(void) {
+    struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &none) < 0) return -errno;
     return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
 }
 
