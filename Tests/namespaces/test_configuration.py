@@ -7,6 +7,7 @@
 """
 
 import signal
+import stat
 
 import pytest
 
@@ -102,6 +103,30 @@ def test_probes_follow_the_file(lab):
     lab.reload("[interface.e0]\nprobe = false\n")
     lab.watch.await_true(lambda: lab.source("e0", "driver")["state"] == "unsupported", what="its end")
     assert lab.watch.interface("e0")["rawState"] == "up"
+
+
+def test_reloads_in_a_storm_of_links(lab):
+    """Whatever falls between two readings of the file, in the end all that is not ignored is there."""
+    ignoring = '[interface."v*"]\nignore = true\n'
+    for turn in range(20):
+        lab.daemon.config.write_text(ignoring if turn % 2 == 0 else "")
+        lab.daemon.signal(signal.SIGHUP)
+        lab.ns.ip("m", *(f"link add v{turn}-{n} type veth peer name w{turn}-{n}" for n in range(10)))
+    lab.ns.ip("m", "link add end type bridge")
+    lab.watch.await_true(lambda: lab.watch.interface("end") is not None, what="the last one")
+    lab.daemon.call("Reload")
+    kernel = set(lab.ns.run("m", "ls", "/sys/class/net").split())
+    assert {interface["ifname"] for interface in lab.daemon.call("Dump")["interfaces"]} == kernel
+    lab.watch.await_true(
+        lambda: {interface["ifname"] for interface in lab.watch.mirror().values()} == kernel, what="all of them"
+    )
+
+
+def test_mode_and_group_of_the_socket(namespaces, daemon_in):
+    namespaces.add("m")
+    daemon = daemon_in("m", config='[socket]\nmode = "0640"\ngroup = "65534"\n')
+    status = daemon.socket.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o640, 65534)
 
 
 def test_what_needs_a_new_start_is_said(lab):

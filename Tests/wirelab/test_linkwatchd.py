@@ -13,6 +13,7 @@ All instants are the guest's CLOCK_MONOTONIC: cutwatch's words, and each event's
 
 import pytest
 
+from lab.daemon import program
 from wirelab.guest import GuestDaemon
 from wirelab.truth import Truth
 from wirelab.vm import Nic
@@ -124,6 +125,29 @@ def test_the_phy_is_the_reason_when_it_is_the_only_fast_witness(boot):
         assert down["interface"].get("reason") == "mii"
         assert down["interface"]["disagreement"]
         assert not guest.call("Registers", ifname="wire")["decoded"]["link"]
+
+
+def test_the_command_shows_real_registers_and_the_reason(boot):
+    """`linkwatch mii` prints what mii-diag prints, with a daemon and without, and `--dump` says why."""
+    vm = boot([Nic("wire", "e1000")])
+    truth = _up(vm, "wire")
+    with GuestDaemon(vm, *FAST, config="[defaults]\nprobe = false") as guest:
+        guest.events.await_state("wire", rawState="up")
+
+        def linkwatch(*arguments: str) -> str:
+            return vm.run(program("linkwatch"), "--socket", guest.socket, *arguments)
+
+        asked, direct = linkwatch("mii", "wire"), linkwatch("mii", "wire", "--direct")
+        for text in asked, direct:
+            assert "Basic mode control register 0x1140" in text
+            assert "Link status: established." in text and "media type is 1000baseT-FD." in text
+        guest.events.mark()
+        truth.cut("wire")
+        guest.events.await_interface("wire", rawState="down")
+        assert "Link status: not established." in linkwatch("mii", "wire")
+        table = [line.split() for line in linkwatch("--dump").splitlines()]
+        [row] = [dict(zip(table[0], line)) for line in table[1:] if line and line[0] == "wire"]
+        assert (row["STATE"], row["WHY"], row["MII"]) == ("down", "mii", "down")
 
 
 def test_a_vlan_on_a_bond(boot):
