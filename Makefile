@@ -36,6 +36,11 @@ test-namespaces: deps-test
 test-wirelab: deps-test
 	@Tests/run-all build wirelab
 
+# The story of 2002 with linkwatch and with keepalived: two directors, a client, two servers, and cables that are pulled.
+lab: build deps-test
+	@Tests/run-all venv >/dev/null
+	@cd Tests && ../.venv/bin/python -m wirelab.scenario
+
 # One cable of the wire lab, pulled before your eyes.
 lab-cut: build deps-test
 	@Tests/run-all venv >/dev/null

@@ -166,10 +166,10 @@ def _initramfs(version: str) -> Path:
     return made
 
 
-def cutwatch() -> Path:
-    """The program of cutwatch.c, static, built if it is not there yet. Raises Unavailable."""
-    source = HERE / "cutwatch.c"
-    made = CACHE / f"cutwatch-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
+def compiled(name: str) -> Path:
+    """The program of NAME.c in this folder, static, built if it is not there yet. Raises Unavailable."""
+    source = HERE / f"{name}.c"
+    made = CACHE / f"{name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
     CACHE.mkdir(exist_ok=True)
     with _locked(CACHE / "lock"):
         if not made.exists():

@@ -23,13 +23,24 @@ class Word:
 
 
 class Truth(Journal):
-    """cutwatch over the named interfaces: a journal of words."""
+    """cutwatch over the named interfaces, polling every `interval_us`: a journal of words.
 
-    def __init__(self, vm: Vm, *ifnames: str, namespace: str | None = None):
+    With `realtime` nothing else that the guest has to do makes it late.
+    """
+
+    def __init__(
+        self,
+        vm: Vm,
+        *ifnames: str,
+        namespace: str | None = None,
+        interval_us: int = 1000,
+        realtime: bool = False,
+    ):
         super().__init__()
         self.vm = vm
         inside = ["ip", "netns", "exec", namespace] if namespace else []
-        argv = [*inside, kernel.cutwatch(), *ifnames]
+        scheduled = ["chrt", "--fifo", "45"] if realtime else []
+        argv = [*scheduled, *inside, kernel.compiled("cutwatch"), "-i", interval_us, *ifnames]
         self.program = vm.spawn(*argv, stdout=self, parse=lambda line: Word(**json.loads(line)))
         self.await_item(lambda word: word.ready)
 
