@@ -1,0 +1,58 @@
+/* frames IFNAME...: what comes in at the ports of a switch. One line a frame: instant (ns), port, then `advert SOURCE
+ * VRID PRIORITY` for a VRRP advert over IPv4 (RFC 9568, 5.2), or `arp ADDRESS` for a gratuitous ARP of that address. It
+ * says `ready` once it listens. Frames that the switch sends out of a port are not looked at. */
+#include "bare.h"
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+enum { PORTS_MAX = 8 };
+
+static void text(const uint8_t *address, char *out) { inet_ntop(AF_INET, address, out, INET_ADDRSTRLEN); }
+
+static void look(const uint8_t *frame, size_t length, const char *port, int64_t seen_ns) {
+    char source[INET_ADDRSTRLEN], target[INET_ADDRSTRLEN];
+    if (length < 42) return;
+    uint16_t type = (uint16_t)(frame[12] << 8 | frame[13]);
+    const uint8_t *body = frame + 14;
+    if (type == ETH_P_ARP) {
+        text(body + 14, source);
+        text(body + 24, target);
+        if (!strcmp(source, target)) printf("%lld %s arp %s\n", (long long)seen_ns, port, source);
+    } else if (type == ETH_P_IP && body[9] == 112) {
+        const uint8_t *advert = body + 4 * (body[0] & 15);
+        if (advert + 8 > frame + length) return;
+        text(body + 12, source);
+        printf("%lld %s advert %s %d %d\n", (long long)seen_ns, port, source, advert[1], advert[2]);
+    }
+}
+
+int main(int argc, char **argv) {
+    struct pollfd ports[PORTS_MAX];
+    int count = argc - 1;
+    if (count < 1 || count > PORTS_MAX) { fprintf(stderr, "usage: frames IFNAME...\n"); return 64; }
+    for (int i = 0; i < count; i++) {
+        int fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL)), on = 1;
+        struct sockaddr_ll port = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+                                   .sll_ifindex = (int)if_nametoindex(argv[i + 1])};
+        if (fd < 0 || bind(fd, (struct sockaddr *)&port, sizeof port) < 0) die(argv[i + 1]);
+        setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on);
+        ports[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+    printf("ready\n");
+    fflush(stdout);
+    for (;;) {
+        if (poll(ports, (nfds_t)count, -1) < 0 && errno != EINTR) die("poll");
+        for (int i = 0; i < count; i++) {
+            if (!ports[i].revents) continue;
+            static uint8_t frame[2048];
+            ssize_t length = recv(ports[i].fd, frame, sizeof frame, MSG_DONTWAIT);
+            int64_t seen_ns = now_ns();
+            if (length > 0) look(frame, (size_t)length, argv[i + 1], seen_ns);
+        }
+        fflush(stdout);
+    }
+}
