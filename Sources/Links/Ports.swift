@@ -1,8 +1,13 @@
 /// Which ports are probed.
 ///
 /// Physical ports, ports that the configuration names and ports that a subscriber asked for by name, as far as they are
-/// administratively up and the configuration does not forbid it; up to a limit, the lowest ifindexes first.
+/// administratively up and the configuration does not forbid it; up to a limit, in this order: what a subscriber asks for
+/// must not take a physical port's place.
+///
+/// A port whose probe says down stays, whoever has asked for it, until it is up: the kernel may say so a second later, and
+/// without the probe's word the link would pass for up until then.
 import Configuration
+import LinkState
 import MIIRegisters
 import RtnlMonitor
 
@@ -45,7 +50,8 @@ public struct Ports {
         let link = state.link
         guard link.flags.contains(.up) else { return nil }
         let isRequested = requested[link.name] != nil || link.altnames.contains { requested[$0] != nil }
-        let isAutomatic = link.isPhysicalPort || state.policy.isNamed || isRequested
+        let isHeld = current[link.ifindex] != nil && state.isDownByProbe
+        let isAutomatic = link.isPhysicalPort || state.policy.isNamed || isRequested || isHeld
         func wants(_ probing: Probing) -> Bool { probing == .always || (probing == .automatic && isAutomatic) }
         let port = SweepPort(
             ifindex: link.ifindex, ifname: link.name, wantsMII: wants(state.policy.mii) && mayReadRegisters,
@@ -68,11 +74,25 @@ public struct Ports {
     public mutating func update(
         _ states: [Int32: InterfaceState], limit: Int
     ) -> (ended: [Int32: Set<ProbeSource>], overLimit: Int) {
-        let wanted = states.values.compactMap(port).sorted { $0.ifindex < $1.ifindex }
-        let taken = Dictionary(uniqueKeysWithValues: wanted.prefix(limit).map { ($0.ifindex, $0) })
+        let wanted = states.values.compactMap { state in port(state).map { (rank: state.rank, port: $0) } }
+            .sorted { ($0.rank, $0.port.ifindex) < ($1.rank, $1.port.ifindex) }
+        let taken = Dictionary(uniqueKeysWithValues: wanted.prefix(limit).map { ($0.port.ifindex, $0.port) })
         let ended = current.mapValues { $0.sources.subtracting(taken[$0.ifindex]?.sources ?? []) }
         current = taken
         return (ended.filter { !$0.value.isEmpty }, wanted.count - taken.count)
+    }
+}
+
+extension InterfaceState {
+    /// The lower ones are probed first when there are too many.
+    fileprivate var rank: Int {
+        if link.isPhysicalPort { return 0 }
+        return policy.isNamed || policy.mii == .always || policy.probe == .always ? 1 : 2
+    }
+
+    /// One of its probes says down, and the verdict listens to it.
+    fileprivate var isDownByProbe: Bool {
+        [.mii, .driver].contains { (source: EvidenceSource) in verdict[source].counts && verdict[source].last == .down }
     }
 }
 

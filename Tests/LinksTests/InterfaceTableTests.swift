@@ -291,6 +291,33 @@ private final class Recorder {
         #expect(overLimit == 1)
     }
 
+    @Test func physicalPortsComeBeforeThoseThatAreAskedFor() throws {
+        var ports = Ports(mayReadRegisters: true)
+        _ = ports.request(["veth0"])
+        var states = [Int32(2): try state(veth), 9: try state(link(9, "eth0"))]
+        #expect(ports.update(states, limit: 1) == (ended: [:], overLimit: 1))
+        #expect(ports.current.keys.sorted() == [9])
+        states[9] = nil
+        #expect(ports.update(states, limit: 1) == (ended: [9: [.mii, .driver]], overLimit: 0))
+        #expect(ports.current.keys.sorted() == [2])
+    }
+
+    /// Somebody asks, hears that it is down, and goes, before the kernel has said it.
+    @Test func aPortThatIsDownByItsProbeIsNotLetGo() throws {
+        var ports = Ports(mayReadRegisters: false)
+        var state = try state(veth)
+        _ = ports.request(["veth0"])
+        _ = ports.update([2: state], limit: 1)
+        _ = state.verdict.observe(.driver, .state(.down), nowNs: 1)
+        _ = ports.release(["veth0"])
+        #expect(ports.update([2: state], limit: 1) == (ended: [:], overLimit: 0))
+        _ = state.verdict.observe(.driver, .state(.up), nowNs: 2)
+        #expect(ports.isOutdated(by: state))
+        #expect(ports.update([2: state], limit: 1) == (ended: [2: [.driver]], overLimit: 0))
+        _ = state.verdict.observe(.driver, .state(.down), nowNs: 3)
+        #expect(!ports.isOutdated(by: state), "it is held, not taken")
+    }
+
     @Test func whatIsNotAskedAnyMoreIsSaidBySource() throws {
         var ports = Ports(mayReadRegisters: true)
         _ = ports.update([2: try state(link(2, "eth0"))], limit: 3)

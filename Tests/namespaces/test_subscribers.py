@@ -81,6 +81,27 @@ def test_a_name_that_is_asked_for_is_probed_when_it_comes(lab):
         )
 
 
+def test_who_asks_and_goes_leaves_no_false_word_behind(lab):
+    """A tap is like a network card: the driver knows of the cut at once, the kernel says so up to a second later."""
+    tap = lab.ns.tap("m", "t0")
+    with lab.daemon.watch() as witness:
+        witness.await_state("t0", rawState="up")
+        with lab.daemon.watch(interfaces=["t0"]) as watch:
+            watch.await_true(lambda: watch.interface("t0")["evidence"]["driver"]["state"] == "up", what="the driver")
+            witness.mark()
+            tap.carrier(False)
+            watch.await_state("t0", rawState="down")
+        witness.await_true(lambda: witness.interface("t0")["evidence"]["carrier"]["state"] == "down", what="the kernel")
+        told = [event["interface"]["rawState"] for event in witness.recent() if event["interface"]["ifname"] == "t0"]
+        assert "up" not in told[told.index("down") :]
+        assert witness.interface("t0")["flaps"] == 1
+        tap.carrier(True)
+        witness.await_true(
+            lambda: witness.interface("t0")["evidence"]["driver"]["state"] == "unsupported", what="the end of the probe"
+        )
+        witness.await_state("t0", rawState="up")
+
+
 def test_a_port_that_was_off_and_on_in_one_step_is_probed_anew(lab):
     """The daemon is stopped meanwhile, and finds both messages at once: what the probe said before is of a former life."""
     with lab.daemon.watch(interfaces=["e0"]) as watch:
