@@ -18,13 +18,15 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 
 /// The rooms, in the alphabet's order. An import only ever points down: `docs/modules.md` says what each room is for.
 let targets: [Target] = [
+    .target(name: "Addresses", swiftSettings: strict),
+    .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
     .target(name: "CIoctl", cSettings: strictC),
     .target(name: "CLinux", cSettings: strictC),
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .target(name: "CToml", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .testTarget(name: "CommandLineTests", dependencies: ["Monitor", "linkwatch"], swiftSettings: strict),
-    .target(name: "Configuration", dependencies: ["CToml", "LinkState"], swiftSettings: strict),
-    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+    .target(name: "Configuration", dependencies: ["Addresses", "CToml", "LinkState"], swiftSettings: strict),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Addresses", "Configuration"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
     .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
     .target(
@@ -38,20 +40,23 @@ let targets: [Target] = [
     .testTarget(name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "MIIRegisters"], swiftSettings: strict),
     .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
-    .target(name: "RtnlMonitor", dependencies: ["CMnl", "LinuxSystem", system], swiftSettings: strict),
-    .testTarget(name: "RtnlMonitorTests", dependencies: ["RtnlMonitor"], swiftSettings: strict),
-    .target(name: "VRRP", swiftSettings: strict),
+    .target(name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinuxSystem", system], swiftSettings: strict),
+    .testTarget(name: "RtnlMonitorTests", dependencies: ["Addresses", "RtnlMonitor"], swiftSettings: strict),
+    .target(name: "VRRP", dependencies: ["Addresses"], swiftSettings: strict),
     .executableTarget(
         name: "VRRPClient",
         dependencies: [
-            "CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "VRRPStatus", "Varlink", system,
+            "Addresses", "CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "VRRPStatus",
+            "Varlink", system,
         ],
         swiftSettings: strict, linkerSettings: program),
     .testTarget(name: "VRRPClientTests", dependencies: ["VRRPClient"], swiftSettings: strict),
-    .target(name: "VRRPSimulation", dependencies: ["VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict),
+    .target(
+        name: "VRRPSimulation", dependencies: ["Addresses", "VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict
+    ),
     .target(name: "VRRPStatus", dependencies: ["Monitor", "Varlink"], swiftSettings: strict),
     .testTarget(name: "VRRPStatusTests", dependencies: ["VRRPStatus"], swiftSettings: strict),
-    .testTarget(name: "VRRPTests", dependencies: ["VRRP", "VRRPSimulation"], swiftSettings: strict),
+    .testTarget(name: "VRRPTests", dependencies: ["Addresses", "VRRP", "VRRPSimulation"], swiftSettings: strict),
     .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
     .testTarget(name: "VarlinkTests", dependencies: ["Varlink"], swiftSettings: strict),
     .executableTarget(

@@ -1,3 +1,4 @@
+import Addresses
 import LinkState
 
 /// `linkwatchd.toml`: what linkwatchd watches, how fast, and for whom. linkwatchd.toml(5) describes every key.

@@ -3,6 +3,8 @@
 /// Every name must lead somewhere, and what must be unique is: an instance's group, a cable's pool, a group's legs, a
 /// VRID on an interface and family (the RFC's identity of a virtual router), a virtual address. A message gives the
 /// place of the later mention and the line of the earlier one.
+import Addresses
+
 struct VRRPAssembly {
     private let sections: VRRPSections
     private let problems: Problems
@@ -295,7 +297,7 @@ struct VRRPAssembly {
 
     /// One owner for each VRID on one interface and family.
     private func checkVrids() {
-        typealias Claim = (owner: String, interface: String?, family: AddressFamily?, vrid: Located<Int>?)
+        typealias Claim = (owner: String, interface: String?, family: IPAddress.Family?, vrid: Located<Int>?)
         let routers: [Claim] = sections.instances.map {
             ("instance \($0.name.value)", $0.interface?.value, $0.family, $0.vrid)
         }

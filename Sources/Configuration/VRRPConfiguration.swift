@@ -5,6 +5,8 @@
 /// has passed every check of `VRRPAssembly`: names refer to something, VRIDs are unique, families are not mixed.
 ///
 /// All times are nanoseconds.
+import Addresses
+
 public struct VRRPConfiguration: Hashable, Sendable {
     /// Where linkwatch-vrrp looks unless told otherwise.
     public static let defaultPath = "/etc/linkwatch/vrrp.toml"
@@ -100,14 +102,14 @@ extension VRRPConfiguration {
         /// Neighbours on this link that prove it alive.
         public var witnesses: [IPAddress] = []
 
-        public var family: AddressFamily { addresses.first?.address.family ?? .ipv4 }
+        public var family: IPAddress.Family { addresses.first?.address.family ?? .ipv4 }
     }
 
     /// One cable of a pool.
     public struct Heartbeat: Hashable, Sendable {
         public var name: String
         public var interface: String
-        public var family: AddressFamily
+        public var family: IPAddress.Family
         /// Sent by us; 1 to 255.
         public var vrid: UInt8
         /// Sent by the peer; not `vrid`.

@@ -1,6 +1,8 @@
 /// The sections of `vrrp.toml` as they stand in the file: each key read and checked for itself, nothing compared yet.
 ///
 /// Everything keeps its place, because `VRRPAssembly` finds the mistakes that two places make together and names both.
+import Addresses
+
 struct VRRPSections {
     typealias Configuration = VRRPConfiguration
 
@@ -35,7 +37,7 @@ enum VRRPLimits {
     /// The 12 bits of centiseconds in a version 3 advert, rounded.
     static let advertInterval: ClosedRange<Int64> = centisecond...40 * second
     /// What one advert lists: the count has 8 bits, and an IPv6 packet of 1500 bytes holds 90.
-    static let addresses: [AddressFamily: Int] = [.ipv4: 255, .ipv6: 90]
+    static let addresses: [IPAddress.Family: Int] = [.ipv4: 255, .ipv6: 90]
     /// A heartbeat lists each instance up to twice and must fit into one frame.
     static let instancesWithPool = 40
     static let members = 255
@@ -129,7 +131,7 @@ struct InstanceDraft {
     var groupKeys: GroupKeys
 
     /// Of its first address; nil: it has none.
-    var family: AddressFamily? { addresses.first?.value.address.family }
+    var family: IPAddress.Family? { addresses.first?.value.address.family }
 
     init(_ name: Located<String>, _ reader: TableReader) {
         self.name = name
@@ -164,7 +166,7 @@ struct InstanceDraft {
 struct HeartbeatDraft {
     var name: Located<String>
     var interface: Located<String>?
-    var family: AddressFamily
+    var family: IPAddress.Family
     var vrid: Located<Int>?
     var peerVrid: Located<Int>?
     var intervalNs: Int64?
@@ -172,7 +174,7 @@ struct HeartbeatDraft {
     init(_ name: Located<String>, _ reader: TableReader) {
         self.name = name
         interface = reader.interfaceName("interface")
-        family = reader.choice("family", AddressFamily.self)?.value ?? .ipv6
+        family = reader.choice("family", IPAddress.Family.self)?.value ?? .ipv6
         vrid = reader.integer("vrid", 1...255)
         peerVrid = reader.integer("peer-vrid", 1...255)
         intervalNs = reader.duration("interval", VRRPLimits.advertInterval, step: VRRPLimits.centisecond)?.value

@@ -1,4 +1,5 @@
 /// Addresses of interfaces, and neighbours, as the kernel describes them in RTM_NEWADDR and RTM_NEWNEIGH.
+import Addresses
 import CMnl
 
 /// The flags of an address.

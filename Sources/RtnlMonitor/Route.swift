@@ -1,4 +1,5 @@
 /// Routes and nexthop objects as the kernel describes them in RTM_NEWROUTE and RTM_NEWNEXTHOP.
+import Addresses
 import CMnl
 
 /// The flags of a next hop.

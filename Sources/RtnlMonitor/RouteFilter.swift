@@ -6,6 +6,7 @@
 /// so numbers are compared with their bytes swapped, while addresses are in network order already. Attributes are found
 /// by SKF_AD_NLATTR (`net/core/filter.c`). A program has at most 4,096 instructions by BPF_MAXINSNS; the limit here is
 /// 2,500, and where the prefixes would need more their lengths alone are compared: the mirror looks again in any case.
+import Addresses
 import CMnl
 
 struct RouteFilter {
@@ -130,17 +131,14 @@ struct RouteFilter {
         for length in lengths.sorted() { code += [.equal(UInt32(length), then: 0, else: 1), .accept] }
         if compared.isEmpty { return code + [.drop] }
         code += attribute(RTA_DST)
-        for word in 0..<(first.address.bitWidth / 32) {
+        for word in first.address.words.indices {
             code += [.load(.wordAtX, UInt32(4 + 4 * word)), .store(UInt32(word))]
         }
         return code + compared.flatMap(comparison) + [.drop]
     }
 
     private static func comparison(_ prefix: IPPrefix) -> [sock_filter] {
-        let words = [
-            UInt32(truncatingIfNeeded: prefix.address.high >> 32), UInt32(truncatingIfNeeded: prefix.address.high),
-            UInt32(truncatingIfNeeded: prefix.address.low >> 32), UInt32(truncatingIfNeeded: prefix.address.low),
-        ].prefix(prefix.address.bitWidth / 32)
+        let words = prefix.address.words
         var code: [sock_filter] = [.load(.byte, 17), .equal(UInt32(prefix.length), then: 0, else: 2 * words.count + 1)]
         for (index, word) in words.enumerated() {
             code += [.fetch(UInt32(index)), .equal(word, then: 0, else: 2 * (words.count - 1 - index) + 1)]

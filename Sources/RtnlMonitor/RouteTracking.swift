@@ -2,6 +2,7 @@
 ///
 /// A router may hold a million of them, and its operator cares for a handful: routes are opt-in. What is not named here is
 /// dropped in the kernel by the socket's filter (`RouteFilter`), and left out of the mirror.
+import Addresses
 import CMnl
 
 public struct RouteTracking: Hashable, Sendable {
@@ -17,9 +18,9 @@ public struct RouteTracking: Hashable, Sendable {
     ///   - prefixes: by default the two default routes.
     ///   - tables: by default the main table, 254.
     public init(
-        prefixes: [IPPrefix] = [.everything(isIPv6: false), .everything(isIPv6: true)], tables: [UInt32] = [254]
+        prefixes: [IPPrefix] = [.everything(.ipv4), .everything(.ipv6)], tables: [UInt32] = [254]
     ) {
-        self.prefixes = prefixes
+        self.prefixes = prefixes.map(\.network)
         self.tables = Array(tables.prefix(Self.tablesMax))
     }
 

@@ -4,6 +4,7 @@
 /// Unknown messages and attributes are skipped, which is how the kernel adds to this protocol.
 ///
 /// It does not decide what a message means for the picture as a whole; the mirrors do.
+import Addresses
 import CMnl
 import SystemPackage
 
@@ -157,9 +158,9 @@ extension RtnlDecoder {
         guard let header = payload.load(rtmsg.self) else { return .malformed }
         guard isIP(header.rtm_family), header.rtm_flags & UInt32(RTM_F_CLONED) == 0 else { return .ignored }
         let isIPv6 = header.rtm_family == UInt8(AF_INET6)
-        var destination: IPAddress? = .any(isIPv6: isIPv6)
+        var destination: IPAddress? = .any(isIPv6 ? .ipv6 : .ipv4)
         var key = RouteKey(
-            destination: .everything(isIPv6: isIPv6), table: UInt32(header.rtm_table), tos: header.rtm_tos)
+            destination: .everything(isIPv6 ? .ipv6 : .ipv4), table: UInt32(header.rtm_table), tos: header.rtm_tos)
         var route = Route(key: key)
         route.routeProtocol = header.rtm_protocol
         route.type = header.rtm_type
@@ -177,7 +178,7 @@ extension RtnlDecoder {
             }
         }
         guard isWhole, let destination, destination.isIPv6 == isIPv6, let hops,
-            let prefix = IPPrefix(destination, length: Int(header.rtm_dst_len))
+            let prefix = IPPrefix(destination, length: Int(header.rtm_dst_len))?.network
         else { return .malformed }
         key.destination = prefix
         route.key = key
@@ -267,8 +268,8 @@ extension RtnlDecoder {
             default: break
             }
         }
-        guard isWhole, let own = local ?? other, own.family == header.ifa_family,
-            Int(header.ifa_prefixlen) <= own.bitWidth
+        guard isWhole, let own = local ?? other, own.kernelFamily == header.ifa_family,
+            Int(header.ifa_prefixlen) <= own.family.width
         else { return .malformed }
         var address = Address(
             key: AddressKey(
@@ -292,7 +293,7 @@ extension RtnlDecoder {
             default: break
             }
         }
-        guard isWhole, header.ndm_ifindex > 0, let address, address.family == header.ndm_family else {
+        guard isWhole, header.ndm_ifindex > 0, let address, address.kernelFamily == header.ndm_family else {
             return .malformed
         }
         let neighbour = Neighbour(

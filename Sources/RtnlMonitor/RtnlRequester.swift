@@ -251,7 +251,7 @@ extension RtnlRequester {
 
     private func fixed(_ key: AddressKey) -> ifaddrmsg {
         var fixed = ifaddrmsg()
-        fixed.ifa_family = key.address.family
+        fixed.ifa_family = key.address.kernelFamily
         fixed.ifa_prefixlen = key.prefixLength
         fixed.ifa_index = UInt32(bitPattern: key.ifindex)
         return fixed

@@ -4,6 +4,8 @@
 /// derived from the set: hard causes unconditionally, soft ones, where there is a heartbeat pool, only while the peer is
 /// fresh, able and free of soft causes itself. A peer lists no leg as proven while it has a soft cause, so "lists any" is how
 /// we know.
+import Addresses
+
 extension Engine {
     /// Whether FAULT is in force.
     var shouldBeInFault: Bool {

@@ -2,6 +2,8 @@
 ///
 /// The rows of RFC 9568, 6.4.2 and 6.4.3, that begin with "an advertisement is received". An election is only noted here; that
 /// losing it on one leg loses the group is the decision's rule. The tie-break is never looked at in Backup.
+import Addresses
+
 extension Engine {
     mutating func hear(_ advert: Advert, on index: Int, _ step: inout Step) {
         guard state.role != .initialize else { return }

@@ -3,6 +3,8 @@
 /// The engine has no socket, no clock and no thread. The process feeds it inputs with the time at which they were seen, and
 /// carries out the outputs *in their order*: addresses are removed before a word is sent, and added before they are
 /// announced. Members and cables are named by their index in the configuration in force.
+import Addresses
+
 public enum Input: Hashable, Sendable {
     /// The first snapshot. Before it everything else is ignored and nothing is sent.
     case start(Snapshot)

@@ -3,6 +3,8 @@
 /// A plain instance is a group of one member, so there is no second kind of configuration. The file's syntax, its defaults
 /// and its refusals are the business of the room `Configuration`; here are values that have already been checked. What a
 /// process needs and the engine does not (unicast peers, prefix lengths, virtual MAC, notify programs) is not here either.
+import Addresses
+
 public struct GroupConfiguration: Hashable, Sendable {
     /// The group's name, or the instance's if it is in no group.
     public var name: String

@@ -10,6 +10,8 @@
 ///
 /// With 40 members holding and hearing at once there is no room for every proven leg in one Ethernet frame, so that list is
 /// cut; a leg that is not listed counts as unproven, which makes the peer less eager, never more.
+import Addresses
+
 public enum HeartbeatCodec {
     /// Addresses in a heartbeat, at most: (1500 - 40 - 8) / 16, one Ethernet frame over IPv6.
     public static let addressesMax = 90

@@ -4,6 +4,8 @@
 /// on another cable is known as old; it still shows that its cable works. A word is *fresh* for three heartbeat intervals;
 /// after that it is forgotten, and with it every rule that needs a fresh peer. The stamp starts anew with the peer's machine,
 /// so it is compared only while the word is fresh.
+import Addresses
+
 struct HeartbeatPool: Hashable, Sendable {
     /// One cable.
     struct Cable: Hashable, Sendable {

@@ -3,6 +3,8 @@
 /// A member has no state of its own. Master or Backup is said of the group alone; what is kept here are facts and the times
 /// at which they lapse. A time that has come is taken out (`expire`), so "nil" reads as "it has happened" for a timer and as
 /// "no longer" for a fact, and two members that will behave alike are equal.
+import Addresses
+
 struct Member: Hashable, Sendable {
     /// Where adverts are sent from.
     var primaryAddress: IPAddress?

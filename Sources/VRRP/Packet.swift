@@ -9,6 +9,8 @@
 /// pseudo-header, in version 2 only the message.
 ///
 /// What is not here: which addresses the advert should list (a difference moves nothing), and sockets.
+import Addresses
+
 public struct Advert: Hashable, Sendable {
     /// The version.
     public var version: Version

@@ -4,6 +4,8 @@
 /// when it is unable or leaving. Its address list carries the rest: who the sender is, when it spoke, and three lists
 /// separated by an unspecified address: what it holds, what it hears, and what it has proven. A member is listed by its
 /// first virtual address; `HeartbeatCodec` translates between that list and this value.
+import Addresses
+
 public struct PeerWord: Hashable, Sendable {
     /// The sender's effective priority; 0: unable or leaving.
     public var priority: UInt8

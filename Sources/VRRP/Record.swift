@@ -1,4 +1,6 @@
 /// What a group only tells: counters and last sights. It moves nothing and is not compared.
+import Addresses
+
 struct Record: Sendable {
     var statistics = GroupStatistics()
     /// When the published state last changed.

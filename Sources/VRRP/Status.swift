@@ -1,4 +1,6 @@
 /// The group as it is published; built when somebody asks.
+import Addresses
+
 public struct GroupStatus: Hashable, Sendable {
     /// The published state.
     public var state: GroupState

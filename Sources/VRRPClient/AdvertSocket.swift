@@ -9,6 +9,7 @@
 /// packet socket, and the caller is told. Unicast has no second way.
 ///
 /// A socket is bound to an ifindex. When the interface goes, so does this object.
+import Addresses
 import CLinux
 import Glibc
 import LinuxSystem
@@ -18,7 +19,7 @@ import VRRP
 /// What packets are sent or heard on.
 struct SocketKey: Hashable {
     var ifindex: Int32
-    var family: IP.Family
+    var family: IPAddress.Family
 }
 
 /// What came of sending.
@@ -29,7 +30,7 @@ enum SendOutcome: Equatable {
     case failed(Errno)
 }
 
-/// A raw socket of one interface whose packets carry their own IP header.
+/// A raw socket of one interface whose packets carry their own IPAddress header.
 final class RawSocket {
     let key: SocketKey
     private let socket: Descriptor
@@ -50,7 +51,7 @@ final class RawSocket {
         try Syscall.check(unsafe clinux_join(socket.raw, family, AdvertCodec.group(key.family).bytes, key.ifindex))
     }
 
-    func send(_ packet: [UInt8], to destination: IP) -> Errno? {
+    func send(_ packet: [UInt8], to destination: IPAddress) -> Errno? {
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         let answer = unsafe clinux_raw_send(
             socket.raw, family, destination.bytes, key.ifindex, packet, packet.count)
@@ -66,7 +67,7 @@ final class LinkSender {
 
     enum Kind {
         case arp
-        case ip(IP.Family)
+        case ip(IPAddress.Family)
 
         fileprivate var etherType: UInt16 {
             switch self {
@@ -90,7 +91,7 @@ final class AdvertSocket {
     struct Receiver {
         var expectation: AdvertExpectation
         /// The only senders that count; nil: anyone.
-        var peers: Set<IP>?
+        var peers: Set<IPAddress>?
         var deliver: (Advert) -> Void
     }
 
@@ -105,7 +106,7 @@ final class AdvertSocket {
     /// Packets that were no adverts for us, by reason.
     private(set) var discards: [Discard: UInt64] = [:]
     /// Whether a source's adverts must have passed the packet filter to count as unfiltered: those on the link.
-    var isOnLink: (IP) -> Bool = { _ in true }
+    var isOnLink: (IPAddress) -> Bool = { _ in true }
     /// Called when it turns out that a packet filter drops adverts, or no longer does.
     var onFiltered: (Bool) -> Void = { _ in }
     private var isFiltered = false
@@ -165,7 +166,7 @@ final class AdvertSocket {
             switch family {
             case .ipv4:
                 let start = packet.isEmpty ? 0 : Int(packet[0] & 15) * 4
-                guard packet.count > start + 1, let source = IP(.ipv4, in: packet, at: 12) else { return }
+                guard packet.count > start + 1, let source = IPAddress(.ipv4, in: packet, at: 12) else { return }
                 filterWatch.sawPassed(source, packet[start + 1])
             case .ipv6:
                 guard packet.count > 1 else { return }
@@ -181,12 +182,12 @@ final class AdvertSocket {
 
     // MARK: Out
 
-    func send(_ packet: [UInt8], to destination: IP, around link: LinkSender) -> SendOutcome {
+    func send(_ packet: [UInt8], to destination: IPAddress, around link: LinkSender) -> SendOutcome {
         Self.send(packet, to: destination, by: sender, around: link)
     }
 
     static func send(
-        _ packet: [UInt8], to destination: IP, by sender: RawSocket, around link: LinkSender
+        _ packet: [UInt8], to destination: IPAddress, by sender: RawSocket, around link: LinkSender
     ) -> SendOutcome {
         guard let error = sender.send(packet, to: destination) else { return .sent }
         guard error == .notPermitted, destination == AdvertCodec.group(destination.family) else {
@@ -206,7 +207,7 @@ final class AdvertSocket {
 /// the raw socket costs a system call, so it is done when some sender has three outstanding or many have some.
 struct FilterWatch {
     private struct Sender: Hashable {
-        var source: IP
+        var source: IPAddress
         var vrid: UInt8
     }
 
@@ -223,7 +224,7 @@ struct FilterWatch {
     /// Whether some sender's adverts do not pass.
     private(set) var isFiltered = false
 
-    mutating func sawOnWire(_ source: IP, _ vrid: UInt8) {
+    mutating func sawOnWire(_ source: IPAddress, _ vrid: UInt8) {
         let sender = Sender(source: source, vrid: vrid)
         guard outstanding.count < Self.sendersMax || outstanding[sender] != nil else { return }
         let count = min(outstanding[sender, default: 0] + 1, Self.limit)
@@ -232,7 +233,7 @@ struct FilterWatch {
         if count >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
     }
 
-    mutating func sawPassed(_ source: IP, _ vrid: UInt8) {
+    mutating func sawPassed(_ source: IPAddress, _ vrid: UInt8) {
         let sender = Sender(source: source, vrid: vrid)
         if outstanding[sender] != nil { outstanding[sender] = 0 }
     }

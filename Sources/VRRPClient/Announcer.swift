@@ -1,5 +1,6 @@
 /// Tells the neighbours of one leg who has its virtual addresses: gratuitous ARP or unsolicited neighbour advertisements, in
 /// bursts, since a switch or host may miss one, and again after a while, for those that were still learning the topology.
+import Addresses
 import Configuration
 import LinuxSystem
 import VRRP
@@ -12,7 +13,7 @@ final class Announcer {
     private var refreshTimer: EventLoop.TimerID?
 
     /// Whom to announce, where and with what MAC address; nil: nothing is held any more.
-    var subject: () -> (addresses: [IP], ifindex: Int32, mac: [UInt8])? = { nil }
+    var subject: () -> (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? = { nil }
 
     init(_ settings: VRRPConfiguration.Announce, link: LinkSender, loop: EventLoop) {
         self.settings = settings

@@ -1,4 +1,5 @@
 /// One heartbeat on its interface: sends our words, hears the peer's.
+import Addresses
 import Configuration
 import LinuxSystem
 import RtnlMonitor
@@ -13,7 +14,7 @@ final class Cable {
     /// The interface's number; nil: it does not exist.
     private(set) var ifindex: Int32?
     /// Where heartbeats come from; nil: there is no address to send from.
-    private(set) var source: IP?
+    private(set) var source: IPAddress?
 
     /// Called with every advert that the peer sends, or that we hear of our own.
     var onAdvert: (Advert) -> Void = { _ in }
@@ -25,7 +26,7 @@ final class Cable {
         configuration = CableConfiguration(heartbeat)
     }
 
-    private var family: IP.Family { configuration.family }
+    private var family: IPAddress.Family { configuration.family }
 
     /// The interface has this number now; nil: it is gone.
     func bind(to ifindex: Int32?, prepare: (AdvertSocket) -> Void) throws(Errno) {
@@ -52,7 +53,7 @@ final class Cable {
     }
 
     /// Chooses the source anew; returns whether it changed.
-    func chooseSource(isVirtual: (IP) -> Bool) -> Bool {
+    func chooseSource(isVirtual: (IPAddress) -> Bool) -> Bool {
         let chosen = ifindex.flatMap {
             SourceChoice.source(
                 of: kernel.addresses(of: $0), family: family, wanted: nil, present: source, isVirtual: isVirtual)

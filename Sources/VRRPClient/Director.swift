@@ -7,6 +7,7 @@
 ///
 /// Nothing is sent before the kernel has been read, linkwatchd has answered or cannot be asked, and the leftovers of an
 /// earlier process are gone. One thread, one loop.
+import Addresses
 import Configuration
 import Glibc
 import LinuxSystem
@@ -27,7 +28,7 @@ final class Director: GroupServices {
     private(set) var links: LinkWatch
     private(set) var groups: [GroupDriver] = []
     private var checks: [String: Check] = [:]
-    private var virtualAddresses: Set<IP> = []
+    private var virtualAddresses: Set<IPAddress> = []
     private let record: HoldingsRecord
     private var hasBegun = false
 
@@ -102,7 +103,7 @@ final class Director: GroupServices {
     private func removeLeftovers() {
         var requests = record.leftovers(addresses: kernel.addresses.values) { kernel.link(ifindex: $0)?.name }
         for address in kernel.addresses.values where LegAddresses.isOurs(address) {
-            if isVirtual(IP(address.key.address)) { requests.append(.removeAddress(address.key)) }
+            if isVirtual(address.key.address) { requests.append(.removeAddress(address.key)) }
         }
         if !requests.isEmpty {
             Log.notice("removing \(requests.count) virtual addresses that an earlier process left behind")
@@ -114,7 +115,7 @@ final class Director: GroupServices {
     private func recordHoldings() {
         let instances = configuration.groups.flatMap(\.instances)
         let entries = instances.flatMap { instance in
-            instance.addresses.map { HoldingsRecord.Entry(interface: instance.interface, address: IP($0.address)) }
+            instance.addresses.map { HoldingsRecord.Entry(interface: instance.interface, address: $0.address) }
         }
         do throws(Errno) {
             try record.write(entries)
@@ -126,7 +127,7 @@ final class Director: GroupServices {
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
-        virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { IP($0.address) })
+        virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address })
         var adopted: [String: Check] = [:]
         for check in configuration.checks {
             let same = checks[check.name].flatMap { $0.configuration == check ? $0 : nil }
@@ -151,12 +152,12 @@ final class Director: GroupServices {
             let program = Program(
                 arguments: program.arguments, user: program.user ?? programUser, timeoutNs: check.timeoutNs)
             runner.run(program) { done($0.isSuccess, "\($0)\($0.said)") }
-        case .witness(let address, let interface): askWitness(IP(address), interface, check.timeoutNs, done)
+        case .witness(let address, let interface): askWitness(address, interface, check.timeoutNs, done)
         }
     }
 
     private func askWitness(
-        _ address: IP, _ interface: String, _ timeoutNs: Int64, _ done: @escaping (Bool, String) -> Void
+        _ address: IPAddress, _ interface: String, _ timeoutNs: Int64, _ done: @escaping (Bool, String) -> Void
     ) {
         guard let link = kernel.link(named: interface), let mac = link.address?.bytes, mac.count == 6,
             let source = SourceChoice.source(
@@ -212,11 +213,10 @@ final class Director: GroupServices {
 
     /// The routes that are tracked; nil: none.
     private static func tracking(_ configuration: VRRPConfiguration) -> RouteTracking? {
-        var prefixes: [KernelPrefix] = []
+        var prefixes: [IPPrefix] = []
         var tables: [UInt32] = []
         for case .route(let route) in configuration.groups.flatMap(\.tracks).map(\.object) {
-            guard let prefix = KernelPrefix(parsing: route.prefix.description) else { continue }
-            if !prefixes.contains(prefix) { prefixes.append(prefix) }
+            if !prefixes.contains(route.prefix) { prefixes.append(route.prefix) }
             if !tables.contains(route.table) { tables.append(route.table) }
         }
         return prefixes.isEmpty ? nil : RouteTracking(prefixes: prefixes, tables: tables)
@@ -234,7 +234,7 @@ final class Director: GroupServices {
 
     // MARK: What groups use
 
-    func isVirtual(_ address: IP) -> Bool { virtualAddresses.contains(address) }
+    func isVirtual(_ address: IPAddress) -> Bool { virtualAddresses.contains(address) }
 
     func prepare(_ socket: AdvertSocket) {
         let key = socket.key
@@ -242,10 +242,10 @@ final class Director: GroupServices {
         socket.onFiltered = { [unowned self] in filtered(key, $0) }
     }
 
-    private func isOnLink(_ source: IP, _ ifindex: Int32) -> Bool {
+    private func isOnLink(_ source: IPAddress, _ ifindex: Int32) -> Bool {
         if source.isLinkLocal { return true }
         return kernel.addresses(of: ifindex).contains {
-            IP($0.key.address).shares(Int($0.key.prefixLength), with: source)
+            IPPrefix($0.key.address, length: Int($0.key.prefixLength))?.contains(source) == true
         }
     }
 
@@ -277,13 +277,14 @@ final class Director: GroupServices {
     }
 
     private func hasRoute(_ wanted: VRRPConfiguration.Route) -> Bool {
-        let prefix = KernelPrefix(parsing: wanted.prefix.description)
         let ifindex = wanted.interface.map { kernel.link(named: $0)?.ifindex ?? 0 }
         return kernel.routes.contains { route in
-            guard route.key.destination == prefix, route.key.table == wanted.table, route.isUsable else { return false }
+            guard route.key.destination == wanted.prefix, route.key.table == wanted.table, route.isUsable else {
+                return false
+            }
             if wanted.via == nil, ifindex == nil { return true }
             return route.hops.contains { hop in
-                (wanted.via == nil || hop.gateway.map(IP.init) == wanted.via.map(IP.init))
+                (wanted.via == nil || hop.gateway == wanted.via)
                     && (ifindex == nil || hop.ifindex == ifindex)
             }
         }

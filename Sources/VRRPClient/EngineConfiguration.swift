@@ -18,7 +18,7 @@ extension MemberConfiguration {
     init(_ instance: VRRPConfiguration.Instance) {
         self.init(
             name: instance.name, interface: instance.interface, vrid: instance.vrid,
-            addresses: instance.addresses.map { IP($0.address) })
+            addresses: instance.addresses.map { $0.address })
     }
 }
 
@@ -26,6 +26,6 @@ extension CableConfiguration {
     init(_ heartbeat: VRRPConfiguration.Heartbeat) {
         self.init(
             name: heartbeat.name, interface: heartbeat.interface, vrid: heartbeat.vrid, peerVrid: heartbeat.peerVrid,
-            intervalNs: heartbeat.intervalNs, family: IP.Family(heartbeat.family))
+            intervalNs: heartbeat.intervalNs, family: heartbeat.family)
     }
 }

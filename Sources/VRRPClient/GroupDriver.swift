@@ -4,6 +4,7 @@
 /// send that failed) becomes an input of its own after all outputs of the step are carried out, in their order. One timer
 /// follows the engine's deadline. A backup's deadline moves with every advert it hears; the timer stays where it is, finds
 /// nothing due, and moves then.
+import Addresses
 import Configuration
 import LinuxSystem
 import RtnlMonitor
@@ -19,7 +20,7 @@ protocol GroupServices: AnyObject {
     var runner: Runner { get }
 
     /// Whether an address is a virtual one of any instance.
-    func isVirtual(_ address: IP) -> Bool
+    func isVirtual(_ address: IPAddress) -> Bool
     /// Sets up a new socket.
     func prepare(_ socket: AdvertSocket)
     /// The state of an interface.
@@ -47,7 +48,7 @@ final class GroupDriver {
     private var armedNs = Int64.max
 
     /// Who the peer said it is, so that our heartbeats can say that we hear it.
-    private var peerIdentity: IP?
+    private var peerIdentity: IPAddress?
     private var causes: Set<Cause> = []
     private var conditions: Set<Condition> = []
     private var failedSends: [String: UInt64] = [:]
@@ -99,7 +100,7 @@ final class GroupDriver {
     }
 
     /// Who we are over the cables: our address on the first that has one.
-    private var identity: IP? { cables.first { $0.source != nil }?.source }
+    private var identity: IPAddress? { cables.first { $0.source != nil }?.source }
 
     // MARK: The engine
 
@@ -190,7 +191,8 @@ final class GroupDriver {
     private func probePeers(_ member: Int) {
         let leg = legs[member]
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let source = leg.source else { return }
-        let targets = leg.instance.witnesses.isEmpty ? neighbours(leg, ifindex) : leg.instance.witnesses.map(IP.init)
+        let targets =
+            leg.instance.witnesses.isEmpty ? neighbours(leg, ifindex) : leg.instance.witnesses
         services.prober.ask(targets, on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000) {
             [weak self, weak leg] _ in
             guard let self, let leg, let index = index(of: leg) else { return }
@@ -199,10 +201,10 @@ final class GroupDriver {
     }
 
     /// Up to eight neighbours that have answered the kernel before.
-    private func neighbours(_ leg: Leg, _ ifindex: Int32) -> [IP] {
+    private func neighbours(_ leg: Leg, _ ifindex: Int32) -> [IPAddress] {
         let known = (try? services.kernel.requests.neighbours(ifindex: ifindex, isIPv6: leg.family == .ipv6)) ?? []
         return Array(
-            known.lazy.filter(\.hasAnswered).map { IP($0.address) }.filter { !self.services.isVirtual($0) }.prefix(8))
+            known.lazy.filter(\.hasAnswered).map { $0.address }.filter { !self.services.isVirtual($0) }.prefix(8))
     }
 
     private func probeAddresses(_ member: Int) {

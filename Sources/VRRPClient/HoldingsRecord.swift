@@ -4,6 +4,7 @@
 ///
 /// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`), so that a
 /// record that is out of date harms nothing.
+import Addresses
 import Glibc
 import LinuxSystem
 import RtnlMonitor
@@ -14,7 +15,7 @@ struct HoldingsRecord {
     struct Entry: Hashable {
         /// The interface's name; a macvlan is recorded by its own.
         var interface: String
-        var address: IP
+        var address: IPAddress
     }
 
     private let path: String
@@ -55,7 +56,7 @@ struct HoldingsRecord {
         }
         return String(decoding: bytes.prefix(length), as: UTF8.self).split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count == 2, let address = IP(String(words[1])) else { return nil }
+            guard words.count == 2, let address = IPAddress(String(words[1])) else { return nil }
             return Entry(interface: String(words[0]), address: address)
         }
     }
@@ -65,7 +66,7 @@ struct HoldingsRecord {
         let entries = Set(read())
         return addresses.filter(LegAddresses.isOurs).compactMap { address in
             guard let name = linkName(address.key.ifindex),
-                entries.contains(Entry(interface: name, address: IP(address.key.address)))
+                entries.contains(Entry(interface: name, address: address.key.address))
             else { return nil }
             return .removeAddress(address.key)
         }

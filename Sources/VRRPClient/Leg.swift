@@ -2,6 +2,7 @@
 ///
 /// The interface may not exist yet, may go, and may come back as another: `bind` is called with every change of its ifindex.
 /// What is sent is made once and kept until something of it changes.
+import Addresses
 import Configuration
 import LinuxSystem
 import RtnlMonitor
@@ -21,8 +22,8 @@ final class Leg {
     /// The interface's number; nil: it does not exist.
     private(set) var ifindex: Int32?
     /// Where adverts come from; nil: there is no address to send from.
-    private(set) var source: IP?
-    private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IP)])?
+    private(set) var source: IPAddress?
+    private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IPAddress)])?
 
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
@@ -37,15 +38,15 @@ final class Leg {
         intervalNs = group.advertIntervalNs
         addresses = LegAddresses(
             name: instance.name,
-            prefixes: instance.addresses.map { IPPrefixOfLeg(address: IP($0.address), length: $0.length) },
+            prefixes: instance.addresses.map { IPPrefixOfLeg(address: $0.address, length: $0.length) },
             leaseNs: group.addressLeaseNs, kernel: kernel, loop: wire.loop)
         announcer = Announcer(group.announce, link: wire.link, loop: wire.loop)
         virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel) : nil
         announcer.subject = { [unowned self] in announcement }
     }
 
-    var family: IP.Family { IP.Family(instance.family) }
-    var virtualAddresses: [IP] { instance.addresses.map { IP($0.address) } }
+    var family: IPAddress.Family { instance.family }
+    var virtualAddresses: [IPAddress] { instance.addresses.map { $0.address } }
 
     /// The interface that carries the addresses and sends the adverts.
     private var carrier: Int32? { virtualMAC == nil ? ifindex : virtualMAC?.ifindex }
@@ -56,7 +57,7 @@ final class Leg {
         return mac?.count == 6 ? mac : nil
     }
 
-    private var announcement: (addresses: [IP], ifindex: Int32, mac: [UInt8])? {
+    private var announcement: (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? {
         let virtual = virtualMAC == nil ? nil : AdvertCodec.virtualMAC(family, vrid: instance.vrid)
         guard addresses.isHolding, let carrier, let mac = virtual ?? ownMAC else { return nil }
         return (virtualAddresses, carrier, mac)
@@ -76,7 +77,7 @@ final class Leg {
             instance.vrid,
             AdvertSocket.Receiver(
                 expectation: expectation,
-                peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers.map(IP.init)),
+                peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
                 deliver: { [unowned self] in onAdvert($0) }))
         self.ifindex = ifindex
         virtualMAC?.attach(to: ifindex)
@@ -107,10 +108,10 @@ final class Leg {
     ///
     /// - Parameter isVirtual: whether an address is a virtual one of any instance.
     /// - Returns: whether it changed.
-    func chooseSource(isVirtual: (IP) -> Bool) -> Bool {
+    func chooseSource(isVirtual: (IPAddress) -> Bool) -> Bool {
         let chosen = ifindex.flatMap {
             SourceChoice.source(
-                of: kernel.addresses(of: $0), family: family, wanted: instance.source.map(IP.init),
+                of: kernel.addresses(of: $0), family: family, wanted: instance.source,
                 present: source, isVirtual: isVirtual)
         }
         guard chosen != source else { return false }
@@ -137,13 +138,13 @@ final class Leg {
         virtualMAC?.sender(family) ?? wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
     }
 
-    private func packets(_ priority: UInt8, _ source: IP) -> [(packet: [UInt8], destination: IP)] {
+    private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {
         if let kept, kept.priority == priority { return kept.packets }
         let form: VRRP.ChecksumForm = instance.checksum == .message ? .message : .pseudoHeader
         let advert = Advert(
             version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
             addresses: virtualAddresses, source: source, checksumForm: form)
-        let peers = instance.unicastPeers.map(IP.init)
+        let peers = instance.unicastPeers
         let packets = (peers.isEmpty ? [AdvertCodec.group(family)] : peers).map { destination in
             let message = AdvertCodec.encode(advert, destination: destination, password: password)
             return (PacketCraft.datagram(message, source: source, destination: destination), destination)
@@ -173,7 +174,7 @@ final class Leg {
             && successor?.instance.hasVirtualMAC == instance.hasVirtualMAC && successor?.instance.vrid == instance.vrid
         addresses.handOver(
             to: successor?.addresses,
-            keeping: isSamePlace ? successor?.instance.addresses.map { IP($0.address) } ?? [] : [])
+            keeping: isSamePlace ? successor?.instance.addresses.map { $0.address } ?? [] : [])
         if isSamePlace, let successor {
             successor.virtualMAC = virtualMAC
             virtualMAC = nil
@@ -194,17 +195,18 @@ final class Leg {
 enum SourceChoice {
     /// IPv6: its link-local address. IPv4: its primary address, the lowest if it has several. One that is in use stays.
     static func source(
-        of addresses: [Address], family: IP.Family, wanted: IP?, present: IP?, isVirtual: (IP) -> Bool
-    ) -> IP? {
+        of addresses: [Address], family: IPAddress.Family, wanted: IPAddress?, present: IPAddress?,
+        isVirtual: (IPAddress) -> Bool
+    ) -> IPAddress? {
         let usable = addresses.filter { address in
             guard address.key.address.isIPv6 == (family == .ipv6) else { return false }
-            if LegAddresses.isOurs(address), isVirtual(IP(address.key.address)) { return false }
+            if LegAddresses.isOurs(address), isVirtual(address.key.address) { return false }
             return address.flags.isDisjoint(with: [.tentative, .dadFailed])
         }
-        if let wanted { return usable.contains { IP($0.key.address) == wanted } ? wanted : nil }
+        if let wanted { return usable.contains { $0.key.address == wanted } ? wanted : nil }
         let candidates = usable.filter {
-            family == .ipv6 ? IP($0.key.address).isLinkLocal : !$0.flags.contains(.secondary)
-        }.map { IP($0.key.address) }
+            family == .ipv6 ? $0.key.address.isLinkLocal : !$0.flags.contains(.secondary)
+        }.map { $0.key.address }
         if let present, candidates.contains(present) { return present }
         // An owner's own virtual address will do, another will do better.
         return candidates.filter { !isVirtual($0) }.min() ?? candidates.min()

@@ -11,6 +11,7 @@
 ///
 /// *Foreign removal* is noticed by the mirror and repaired: at once, then at growing intervals, for as long as the address
 /// is wanted; meanwhile `onMissing` says so.
+import Addresses
 import Configuration
 import Glibc
 import LinuxSystem
@@ -22,7 +23,7 @@ final class LegAddresses {
     static let protocolNumber: UInt8 = 112
 
     private let name: String
-    private let prefixes: [(address: IP, length: Int)]
+    private let prefixes: [(address: IPAddress, length: Int)]
     private let leaseNs: Int64
     private let kernel: KernelState
     private let loop: EventLoop
@@ -68,7 +69,7 @@ final class LegAddresses {
         if let ifindex {
             keys = prefixes.map {
                 AddressKey(
-                    ifindex: ifindex, address: $0.address.kernel,
+                    ifindex: ifindex, address: $0.address,
                     prefixLength: UInt8(clamping: prefixLength($0.address, $0.length, on: ifindex)))
             }
         }
@@ -76,16 +77,17 @@ final class LegAddresses {
         if isWanted, ifindex != nil { add() }
     }
 
-    private func prefixLength(_ address: IP, _ length: Int, on ifindex: Int32) -> Int {
-        guard length < address.width else { return length }
+    private func prefixLength(_ address: IPAddress, _ length: Int, on ifindex: Int32) -> Int {
+        guard length < address.family.width else { return length }
         let others = kernel.addresses(of: ifindex).filter { !Self.isOurs($0) }
         let isSecondary = others.contains { other in
-            Int(other.key.prefixLength) == length && IP(other.key.address).shares(length, with: address)
-                && IP(other.key.address) != address
+            Int(other.key.prefixLength) == length
+                && IPPrefix(other.key.address, length: length)?.contains(address) == true
+                && other.key.address != address
         }
         if isSecondary || address.family == .ipv6 { return length }
         guard let link = kernel.link(ifindex: ifindex), Sysctl.promoteSecondaries(on: link.name) else {
-            return address.width
+            return address.family.width
         }
         return length
     }
@@ -110,8 +112,8 @@ final class LegAddresses {
     }
 
     /// Removes all but some, and lets a successor want what this leg wanted.
-    func handOver(to successor: LegAddresses?, keeping kept: [IP]) {
-        let surplus = keys.filter { !isForeign($0) && !kept.contains(IP($0.address)) }
+    func handOver(to successor: LegAddresses?, keeping kept: [IPAddress]) {
+        let surplus = keys.filter { !isForeign($0) && !kept.contains($0.address) }
         if isWanted { _ = try? kernel.requests.perform(surplus.map(RtnlRequest.removeAddress)) }
         successor?.isWanted = isWanted
         isWanted = false
@@ -123,7 +125,7 @@ final class LegAddresses {
         guard let answers = try? kernel.requests.perform(keys.map { .putAddress(request($0)) }) else { return }
         for (key, refusal) in zip(keys, answers) {
             if let refusal {
-                Log.error("\(name): \(IP(key.address)) cannot be added: \(refusal)")
+                Log.error("\(name): \(key.address) cannot be added: \(refusal)")
             } else {
                 present.insert(key)
             }
@@ -225,6 +227,6 @@ final class LegAddresses {
 
 /// An address and the prefix length that the file gives it.
 struct IPPrefixOfLeg: Hashable {
-    var address: IP
+    var address: IPAddress
     var length: Int
 }

@@ -1,5 +1,6 @@
-/// The packets that are sent beside VRRP's own message: IP headers around it, ARP (RFC 826, 5227) and neighbour discovery
+/// The packets that are sent beside VRRP's own message: IPAddress headers around it, ARP (RFC 826, 5227) and neighbour discovery
 /// (RFC 4861). Pure: values in, bytes out.
+import Addresses
 import VRRP
 
 enum PacketCraft {
@@ -8,10 +9,10 @@ enum PacketCraft {
     private static let solicitation: UInt8 = 135
     private static let advertisement: UInt8 = 136
     /// ff02::1
-    private static let allNodes = IP(ipv6High: 0xff02_0000_0000_0000, low: 1)
+    private static let allNodes = IPAddress(ipv6High: 0xff02_0000_0000_0000, low: 1)
 
     /// The MAC address that a multicast address maps to (RFC 1112, 6.4; RFC 2464, 7).
-    static func multicastMAC(_ group: IP) -> [UInt8] {
+    static func multicastMAC(_ group: IPAddress) -> [UInt8] {
         let tail = group.bytes.suffix(group.family == .ipv4 ? 3 : 4)
         return group.family == .ipv4
             ? [0x01, 0x00, 0x5e, tail[tail.startIndex] & 0x7f] + tail.dropFirst() : [0x33, 0x33] + tail
@@ -19,12 +20,14 @@ enum PacketCraft {
 
     // MARK: VRRP
 
-    /// A VRRP message with its IP header: hop limit 255, class of service "internetwork control".
-    static func datagram(_ message: [UInt8], source: IP, destination: IP) -> [UInt8] {
+    /// A VRRP message with its IPAddress header: hop limit 255, class of service "internetwork control".
+    static func datagram(_ message: [UInt8], source: IPAddress, destination: IPAddress) -> [UInt8] {
         datagram(message, protocol: AdvertCodec.ipProtocol, source: source, destination: destination)
     }
 
-    private static func datagram(_ message: [UInt8], protocol number: UInt8, source: IP, destination: IP) -> [UInt8] {
+    private static func datagram(_ message: [UInt8], protocol number: UInt8, source: IPAddress, destination: IPAddress)
+        -> [UInt8]
+    {
         var packet: [UInt8] = []
         packet.reserveCapacity(40 + message.count)
         switch source.family {
@@ -48,24 +51,24 @@ enum PacketCraft {
     // MARK: ARP
 
     /// A broadcast request in which sender and target are the same: whoever knows the address learns who has it now.
-    static func gratuitousARP(_ address: IP, mac: [UInt8]) -> [UInt8] {
+    static func gratuitousARP(_ address: IPAddress, mac: [UInt8]) -> [UInt8] {
         arpRequest(sender: address, senderMAC: mac, target: address)
     }
 
     /// Who has `target`? `sender` nil: a probe of RFC 5227, which changes nobody's table.
-    static func arpRequest(sender: IP?, senderMAC: [UInt8], target: IP) -> [UInt8] {
+    static func arpRequest(sender: IPAddress?, senderMAC: [UInt8], target: IPAddress) -> [UInt8] {
         var packet: [UInt8] = [0, 1, 0x08, 0x00, 6, 4, 0, 1]
         packet += senderMAC
-        packet += (sender ?? IP(ipv4: 0)).bytes
+        packet += (sender ?? IPAddress(ipv4: 0)).bytes
         packet += [UInt8](repeating: 0, count: 6)
         packet += target.bytes
         return packet
     }
 
     /// Sender address and MAC of an ARP packet for IPv4 over Ethernet, request or answer; nil: it is none.
-    static func arpSender(_ packet: Span<UInt8>) -> (address: IP, mac: [UInt8])? {
+    static func arpSender(_ packet: Span<UInt8>) -> (address: IPAddress, mac: [UInt8])? {
         guard packet.count >= 28, packet[2] == 0x08, packet[3] == 0, packet[4] == 6, packet[5] == 4,
-            let address = IP(.ipv4, in: packet, at: 14)
+            let address = IPAddress(.ipv4, in: packet, at: 14)
         else { return nil }
         return (address, (8..<14).map { packet[$0] })
     }
@@ -73,7 +76,7 @@ enum PacketCraft {
     // MARK: Neighbour discovery
 
     /// Tells all nodes who has the address: R=1, S=0, O=1 (RFC 9568, 8.2.2).
-    static func unsolicitedAdvertisement(_ address: IP, mac: [UInt8]) -> [UInt8] {
+    static func unsolicitedAdvertisement(_ address: IPAddress, mac: [UInt8]) -> [UInt8] {
         var message: [UInt8] = [advertisement, 0, 0, 0, 0xa0, 0, 0, 0]
         address.append(to: &message)
         message += [2, 1] + mac
@@ -81,29 +84,29 @@ enum PacketCraft {
     }
 
     /// Who has `target`? `source` nil: as duplicate address detection asks, which changes nobody's table.
-    static func solicitation(source: IP?, mac: [UInt8], target: IP) -> [UInt8] {
+    static func solicitation(source: IPAddress?, mac: [UInt8], target: IPAddress) -> [UInt8] {
         var message: [UInt8] = [solicitation, 0, 0, 0, 0, 0, 0, 0]
         target.append(to: &message)
         // RFC 4861, 4.3: no source link-layer option from the unspecified address.
         if source != nil { message += [1, 1] + mac }
-        return icmp(message, source: source ?? IP(ipv6High: 0, low: 0), destination: solicitedNode(target))
+        return icmp(message, source: source ?? IPAddress(ipv6High: 0, low: 0), destination: solicitedNode(target))
     }
 
     /// ff02::1:ffXX:XXXX (RFC 4291, 2.7.1).
-    static func solicitedNode(_ target: IP) -> IP {
-        IP(ipv6High: 0xff02_0000_0000_0000, low: 0x0000_0001_ff00_0000 | target.low & 0xff_ffff)
+    static func solicitedNode(_ target: IPAddress) -> IPAddress {
+        IPAddress(ipv6High: 0xff02_0000_0000_0000, low: 0x0000_0001_ff00_0000 | target.low & 0xff_ffff)
     }
 
     /// The target of a neighbour advertisement and its link-layer address, if it came with one; nil: it is none.
-    static func advertisedTarget(_ packet: Span<UInt8>) -> (address: IP, mac: [UInt8]?)? {
+    static func advertisedTarget(_ packet: Span<UInt8>) -> (address: IPAddress, mac: [UInt8]?)? {
         guard packet.count >= 64, packet[6] == icmpv6, packet[7] == 255, packet[40] == advertisement,
-            let address = IP(.ipv6, in: packet, at: 48)
+            let address = IPAddress(.ipv6, in: packet, at: 48)
         else { return nil }
         let hasMAC = packet.count >= 72 && packet[64] == 2 && packet[65] == 1
         return (address, hasMAC ? (66..<72).map { packet[$0] } : nil)
     }
 
-    private static func icmp(_ message: [UInt8], source: IP, destination: IP) -> [UInt8] {
+    private static func icmp(_ message: [UInt8], source: IPAddress, destination: IPAddress) -> [UInt8] {
         var message = message
         let pseudo = source.bytes + destination.bytes + [0, 0] + be16(message.count) + [0, 0, 0, icmpv6]
         message.replaceSubrange(2..<4, with: be16(Int(checksum((pseudo + message)[...]))))

@@ -4,6 +4,7 @@
 /// address detection, which change nobody's table), whether a witness or neighbour still answers on a leg in doubt, and
 /// whether the witness of a check answers. Answers are heard on a packet socket that is open only while something is asked,
 /// so they count whatever the packet filter does.
+import Addresses
 import CLinux
 import LinuxSystem
 import SystemPackage
@@ -18,7 +19,7 @@ final class Prober {
 
     private final class Listener {
         let socket: Descriptor
-        var questions: [IP: [Question]] = [:]
+        var questions: [IPAddress: [Question]] = [:]
         init(_ socket: consuming Descriptor) { self.socket = socket }
     }
 
@@ -41,8 +42,8 @@ final class Prober {
     ///   - source: our own address; nil: ask as a stranger would before taking the address.
     ///   - mac: our own MAC address on the interface; what comes from it is no answer.
     func ask(
-        _ targets: [IP], on ifindex: Int32, source: IP?, mac: [UInt8], windowNs: Int64,
-        answered: @escaping (IP) -> Void
+        _ targets: [IPAddress], on ifindex: Int32, source: IPAddress?, mac: [UInt8], windowNs: Int64,
+        answered: @escaping (IPAddress) -> Void
     ) {
         guard let family = targets.first?.family else { return }
         let key = SocketKey(ifindex: ifindex, family: family)
@@ -55,7 +56,7 @@ final class Prober {
         scheduleSweep()
     }
 
-    private func send(_ target: IP, on ifindex: Int32, source: IP?, mac: [UInt8]) {
+    private func send(_ target: IPAddress, on ifindex: Int32, source: IPAddress?, mac: [UInt8]) {
         switch target.family {
         case .ipv4:
             let packet = PacketCraft.arpRequest(sender: source, senderMAC: mac, target: target)
@@ -81,8 +82,8 @@ final class Prober {
         return listener
     }
 
-    private func hear(_ listener: Listener, _ family: IP.Family, _ mac: [UInt8]) {
-        var answers: [IP] = []
+    private func hear(_ listener: Listener, _ family: IPAddress.Family, _ mac: [UInt8]) {
+        var answers: [IPAddress] = []
         wire.buffer.receive(from: listener.socket.raw) { packet, index in
             switch family {
             case .ipv4:

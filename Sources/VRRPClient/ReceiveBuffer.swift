@@ -1,4 +1,5 @@
 /// The memory that packets are received into: one for the whole process, since everything happens on one thread.
+import Addresses
 import CLinux
 import SystemPackage
 
@@ -30,11 +31,11 @@ import SystemPackage
     }
 
     /// The sender of a packet of the last `receive` from an IPv6 raw socket.
-    func ipv6Source(_ index: Int) -> IP {
+    func ipv6Source(_ index: Int) -> IPAddress {
         var high: UInt64 = 0
         var low: UInt64 = 0
         unsafe clinux_ip6_words(batch, CInt(index), &high, &low)
-        return IP(ipv6High: high, low: low)
+        return IPAddress(ipv6High: high, low: low)
     }
 
     /// The sender's MAC address of a packet of the last `receive` from a packet socket.

@@ -5,6 +5,7 @@
 /// the shared MAC. The parent does not answer ARP for addresses that are not its own (`arp_ignore`), nor ask in their
 /// name when it answers a packet to one (`arp_announce`): either would teach the host the parent's MAC. The macvlan takes
 /// packets whose way back leads over the parent (`rp_filter` 0, which needs `all` at 0 as well).
+import Addresses
 import Configuration
 import LinuxSystem
 import RtnlMonitor
@@ -24,7 +25,7 @@ final class VirtualMAC {
         self.kernel = kernel
     }
 
-    private var family: IP.Family { IP.Family(instance.family) }
+    private var family: IPAddress.Family { instance.family }
 
     /// `vrrp4-10-3`: family, VRID, the parent's number; unique in the namespace and short enough for a name.
     private func name(_ parent: Int32) -> String {
@@ -64,7 +65,7 @@ final class VirtualMAC {
     }
 
     /// What adverts are sent through; nil: the parent, as while claiming without holding.
-    func sender(_ family: IP.Family) -> RawSocket? {
+    func sender(_ family: IPAddress.Family) -> RawSocket? {
         guard let ifindex else { return nil }
         if socket == nil { socket = try? RawSocket(SocketKey(ifindex: ifindex, family: family)) }
         return socket

@@ -67,7 +67,8 @@ final class Daemon: HubSource {
         self.capabilities = capabilities
         rtnl = try RtnlMonitor(
             options: RtnlMonitor.Options(
-                routes: tracking(configuration), receiveBufferBytes: Int32(clamping: configuration.receiveBuffer)))
+                routes: RouteTracking(prefixes: configuration.trackedRoutes, tables: configuration.routeTables),
+                receiveBufferBytes: Int32(clamping: configuration.receiveBuffer)))
         interfaces = InterfaceTable(configuration, realtimeNs: Clock.realtimeNs)
         ports = Ports(mayReadRegisters: capabilities.contains(.netAdmin))
         var limits = VarlinkServer.Limits()
@@ -343,7 +344,10 @@ final class Daemon: HubSource {
     private func warnOfRestart(_ new: MonitorConfiguration) {
         let settled: [(String, Bool)] = [
             ("socket", new.socket != configuration.socket),
-            ("routes", tracking(new) != tracking(configuration)),
+            (
+                "routes",
+                new.trackedRoutes != configuration.trackedRoutes || new.routeTables != configuration.routeTables
+            ),
             ("receive-buffer", new.receiveBuffer != configuration.receiveBuffer),
             ("history", new.historySize != configuration.historySize),
         ]

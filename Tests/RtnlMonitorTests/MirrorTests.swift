@@ -1,4 +1,5 @@
 /// The mirrors and the queue of dumps, without a kernel: the orders of events and answers that are hard to bring about.
+import Addresses
 import Testing
 
 @testable import RtnlMonitor
@@ -86,8 +87,8 @@ private func link(_ ifindex: Int32, _ name: String, kind: String = "", flags: Li
     private var links: [Int32: Link] = [2: link(2, "eth0"), 3: link(3, "eth1")]
 
     private func route(_ gateway: String, _ ifindex: Int32 = 2, metric: UInt32 = 0) -> Route {
-        let address = IPAddress(parsing: gateway)
-        let prefix = IPPrefix.everything(isIPv6: address?.isIPv6 == true)
+        let address = IPAddress(gateway)
+        let prefix = IPPrefix.everything(address?.isIPv6 == true ? .ipv6 : .ipv4)
         var route = Route(key: RouteKey(destination: prefix, table: 254, metric: metric))
         route.hops = [RouteHop(ifindex: ifindex, gateway: address)]
         return route
@@ -169,7 +170,7 @@ private func link(_ ifindex: Int32, _ name: String, kind: String = "", flags: Li
 
     @Test mutating func oneHopOfSeveralGoes() {
         var both = route("2001:db8::1", metric: 1024)
-        both.hops.append(RouteHop(ifindex: 3, gateway: IPAddress(parsing: "2001:db8::2")))
+        both.hops.append(RouteHop(ifindex: 3, gateway: IPAddress("2001:db8::2")))
         _ = apply(both)
         _ = apply(route("2001:db8::1", metric: 1024), isRemoval: true)
         #expect(mirror.all == [route("2001:db8::2", 3, metric: 1024)])
@@ -178,7 +179,7 @@ private func link(_ ifindex: Int32, _ name: String, kind: String = "", flags: Li
 
     @Test mutating func addressesRaiseDoubtOnlyWhereTheyMatter() throws {
         _ = apply(route("192.0.2.1"))
-        let address = try #require(IPAddress(parsing: "192.0.2.9"))
+        let address = try #require(IPAddress("192.0.2.9"))
         mirror.addressRemoved(Address(key: AddressKey(ifindex: 3, address: address, prefixLength: 24)))
         #expect(!mirror.isDoubtful)
         mirror.addressRemoved(Address(key: AddressKey(ifindex: 2, address: address, prefixLength: 24)))

@@ -2,6 +2,7 @@
 ///
 ///     left ======= right        (veth)
 ///      +-- vip                  (macvlan)
+import Addresses
 import Glibc
 import LinuxSystem
 import RtnlMonitor
@@ -14,7 +15,7 @@ import Testing
     }
 
     private static func key(_ ifindex: Int32, _ text: String, _ length: UInt8) throws -> AddressKey {
-        AddressKey(ifindex: ifindex, address: try #require(IPAddress(parsing: text)), prefixLength: length)
+        AddressKey(ifindex: ifindex, address: try #require(IPAddress(text)), prefixLength: length)
     }
 
     @Test func addressesAreLeasedAndTakenBack() throws {

@@ -1,5 +1,6 @@
 /// The filter run by a small interpreter of classic BPF, over recorded and altered messages. That the kernel takes it and
 /// agrees is shown in `RouteNamespaceTests`.
+import Addresses
 import CMnl
 import Testing
 
@@ -61,7 +62,7 @@ private func attribute(_ message: [UInt8], from start: Int, type: UInt32) -> UIn
 }
 
 @Suite struct RouteFilterTests {
-    private func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(parsing: text)) }
+    private func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(text)) }
 
     private func filter(
         _ prefixes: [String], tables: [UInt32] = [254], addresses: Bool = false, quiet: RouteFilter.Quiet? = nil

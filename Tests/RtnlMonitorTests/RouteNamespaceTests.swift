@@ -2,6 +2,7 @@
 ///
 ///     r0 ======= r0p     198.51.100.1/24, 2001:db8::1/64
 ///     r1 ======= r1p     203.0.113.1/24
+import Addresses
 import CMnl
 import Glibc
 import LinuxSystem
@@ -21,7 +22,7 @@ import Testing
     }
 
     private static func gateways(_ monitor: RtnlMonitor, isIPv6: Bool = false) -> [String] {
-        monitor.routes.filter { $0.key.destination == .everything(isIPv6: isIPv6) }
+        monitor.routes.filter { $0.key.destination == .everything(isIPv6 ? .ipv6 : .ipv4) }
             .flatMap { $0.hops.map { $0.gateway?.description ?? "-" } }.sorted()
     }
 
@@ -168,7 +169,7 @@ import Testing
         try inNamespace {
             try Self.twoPorts()
             let prefixes = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8:1::/48", "0.0.0.0/0"].compactMap {
-                IPPrefix(parsing: $0)
+                IPPrefix($0)
             }
             let monitor = try RtnlMonitor.started(
                 .init(routes: RouteTracking(prefixes: prefixes, tables: [254, 100, 70000])))
@@ -190,7 +191,7 @@ import Testing
     @Test func anOverrunOfRoutesIsMended() throws {
         try inNamespace {
             try Self.twoPorts()
-            let prefixes = (0..<200).compactMap { IPPrefix(parsing: "10.0.\($0).0/24") }
+            let prefixes = (0..<200).compactMap { IPPrefix("10.0.\($0).0/24") }
             let monitor = try RtnlMonitor.started(
                 .init(routes: RouteTracking(prefixes: prefixes), receiveBufferBytes: 4096))
             try startBatch((0..<200).map { "route add 10.0.\($0).0/24 via 198.51.100.2" }).wait()

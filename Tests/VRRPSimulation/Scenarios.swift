@@ -1,3 +1,4 @@
+import Addresses
 import VRRP
 
 /// What the search searches: two directors with two legs, as in 2002, in ticks.

@@ -1,3 +1,4 @@
+import Addresses
 import VRRP
 
 /// Some directors with their wires, as the shipped engine sees them: no kernel, no clock, no chance.

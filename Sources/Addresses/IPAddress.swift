@@ -1,17 +1,21 @@
 /// An IPv4 or IPv6 address as a value, with its own text form.
 ///
-/// This room makes no socket call, so it has no `in_addr` and no `inet_pton`. An address is two words and a family: it is
-/// compared unsigned in network order (the tie-break of RFC 9568, 6.4.3), hashed, and printed without an allocation more
-/// than its text. What it deliberately does not know: scopes, prefixes and interfaces; a link-local address is one on the
-/// interface that it came with.
+/// Every room that speaks of addresses means this one, the pure ones too: it makes no call, not even `inet_pton`. An
+/// address is two words and a family: it is compared unsigned in network order (the tie-break of RFC 9568, 6.4.3), hashed,
+/// and printed without an allocation more than its text. What it deliberately does not know: scopes and interfaces; a
+/// link-local address is one on the interface that it came with.
 public struct IPAddress: Hashable, Sendable {
     /// The address family, which decides how many octets an address has on the wire.
-    public enum Family: UInt8, Hashable, Sendable, CaseIterable {
-        case ipv4 = 4
-        case ipv6 = 6
+    public enum Family: String, Hashable, Sendable, CaseIterable {
+        case ipv4
+        case ipv6
 
         /// Octets of one address on the wire.
         public var octets: Int { self == .ipv4 ? 4 : 16 }
+        /// Bits of one address.
+        public var width: Int { octets * 8 }
+        /// As people write it.
+        public var title: String { self == .ipv4 ? "IPv4" : "IPv6" }
     }
 
     /// The family of the address.
@@ -49,6 +53,39 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// Reads an address in network order; nil unless there are 4 or 16 octets.
+    public init?(_ bytes: [UInt8]) {
+        switch bytes.count {
+        case Family.ipv4.octets: self.init(.ipv4, in: bytes.span, at: 0)
+        case Family.ipv6.octets: self.init(.ipv6, in: bytes.span, at: 0)
+        default: return nil
+        }
+    }
+
+    /// `0.0.0.0` or `::`.
+    public static func any(_ family: Family) -> IPAddress {
+        family == .ipv4 ? IPAddress(ipv4: 0) : IPAddress(ipv6High: 0, low: 0)
+    }
+
+    /// Whether it is an IPv6 address.
+    public var isIPv6: Bool { family == .ipv6 }
+
+    /// 4 or 16 octets in network order.
+    public var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(family.octets)
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// Whether it can be one host's own address on a link: not unspecified, loopback, multicast or broadcast.
+    public var isUnicast: Bool {
+        switch family {
+        case .ipv4: low >> 24 != 0 && low >> 24 != 127 && low >> 24 < 224
+        case .ipv6: high >> 56 != 0xff && !(high == 0 && low <= 1)
+        }
+    }
+
     /// Appends the address in network order: 4 or 16 octets.
     public func append(to bytes: inout [UInt8]) {
         if family == .ipv6 {
@@ -74,7 +111,7 @@ public struct IPAddress: Hashable, Sendable {
 extension IPAddress: Comparable {
     /// Unsigned, in network order; an IPv4 address is below any IPv6 address.
     public static func < (left: IPAddress, right: IPAddress) -> Bool {
-        (left.family.rawValue, left.high, left.low) < (right.family.rawValue, right.high, right.low)
+        (left.family.octets, left.high, left.low) < (right.family.octets, right.high, right.low)
     }
 }
 
