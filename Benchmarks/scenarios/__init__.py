@@ -12,7 +12,7 @@ from typing import Callable
 from .. import machine
 from ..figures import Figure, Row
 
-MODULES = ["links", "events", "costs", "scale", "routes", "wire", "failover"]
+MODULES = ["links", "events", "costs", "scale", "routes", "wire", "failover", "takeover"]
 
 
 @dataclass(frozen=True)

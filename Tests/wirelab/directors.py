@@ -19,6 +19,8 @@ PRIORITIES = {"r1": 200, "r2": 100}
 # The guest's one processor carries the client, the servers and both directors; on a router of its own nobody would have to
 # wait for those. Below holdwatch and cutwatch, which say what happened when.
 REALTIME = 40
+# keepalived has itself killed after 10 ms of work at a stretch, which on an emulated processor is every start.
+RTTIME_US = 5_000_000
 
 
 class Directors:
@@ -36,10 +38,16 @@ class Directors:
         self.pair = pair
         for director in DIRECTORS:
             self._start(director)
-        self._await_start()
-        pair.holdings.await_holder("r1")
-        pair.client.await_service()
+        try:
+            self._await_start()
+            pair.holdings.await_holder("r1")
+            pair.client.await_service()
+        except TimeoutError as error:
+            raise TimeoutError(f"{self.name} does not start: {error}\n" + "\n".join(self._tails())) from error
         return self
+
+    def _tails(self) -> list[str]:
+        return [f"{director}: {line}" for director, log in self.logs.items() for line in log[-12:]]
 
     def stop(self) -> None:
         """Ends it in good order; the addresses go with it."""
@@ -203,11 +211,13 @@ class Keepalived(Directors):
     def configuration(self, director: str) -> str:
         """keepalived.conf of a director."""
         legs = LEGS[director]
-        polled = f"linkbeat_interfaces {{ {' '.join(legs)} }}" if self.polling else ""
+        # One a line: of two on a line it ignores the second.
+        polled = "\n".join(["linkbeat_interfaces {", *(f"    {leg} MII" for leg in legs), "}"]) if self.polling else ""
         text = f"""
 global_defs {{
     vrrp_version 3
     vrrp_rt_priority {REALTIME}
+    vrrp_rlimit_rttime {RTTIME_US}
 }}
 {polled}
 vrrp_sync_group lvs {{

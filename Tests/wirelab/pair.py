@@ -160,17 +160,18 @@ class Client(Journal):
 
 
 class Pair:
-    """The picture, and its observers. A context manager: the guest ends with it."""
+    """The picture, and its observers. `truth` polls the `watched` legs' PHYs every `poll_us`; reading one is slow."""
 
-    def __init__(self, vm: Vm):
+    def __init__(self, vm: Vm, watched: tuple[str, ...] = (*LEGS["r1"], *LEGS["r2"]), poll_us: int = 4000):
         self.vm = vm
         vm.sh(_script())
         self.holdings = Holdings(vm)
-        self.truths = {
-            name: Truth(vm, *LEGS[name], namespace=name, interval_us=4000, realtime=True) for name in DIRECTORS
-        }
+        self.truths: dict[str, Truth] = {}
         for name in DIRECTORS:
-            for leg in LEGS[name]:
+            legs = [leg for leg in LEGS[name] if leg in watched]
+            if legs:
+                self.truths[name] = Truth(vm, *legs, namespace=name, interval_us=poll_us, realtime=True)
+            for leg in legs:
                 self.truths[name].await_state(leg, "running", True)
         for name in ("s1", "s2"):
             self._serve(name)
