@@ -53,7 +53,7 @@ enum Linkwatchd {
             if options.has("version") { return print("linkwatchd \(version)") }
             let arguments = try Arguments(options)
             let configuration = try arguments.configuration()
-            if options.has("check") { return print("\(arguments.configPath ?? "no file"): good") }
+            if options.has("check") { return print(arguments.checked) }
             try start(arguments, configuration)
         } catch let error as UsageError {
             fail(error.message, Options.exitUsage)
@@ -109,8 +109,8 @@ enum Linkwatchd {
 
 /// What the command line says; it goes before the file.
 struct Arguments {
-    /// The file to read, now and at each reload; nil: none.
-    let configPath: String?
+    /// The file to read, now and at each reload.
+    private let configPath: String
     private let isPathGiven: Bool
     private let socketPath: String?
     private let miiIntervalNs: Int64?
@@ -146,16 +146,19 @@ struct Arguments {
         return valueNs
     }
 
+    /// What `--check` says of a file that was not refused.
+    var checked: String {
+        unsafe access(configPath, F_OK) == 0 ? "\(configPath): good" : "\(configPath): not there, the defaults hold"
+    }
+
     /// Reads the file. One that was not asked for by name may be missing.
     ///
     /// - Throws: what is wrong with it.
     func configuration() throws(ConfigurationRefused) -> MonitorConfiguration {
         var configuration = MonitorConfiguration()
-        if let configPath {
-            do {
-                configuration = try MonitorConfiguration(path: configPath)
-            } catch  where error.isFileMissing && !isPathGiven {}
-        }
+        do {
+            configuration = try MonitorConfiguration(path: configPath)
+        } catch  where error.isFileMissing && !isPathGiven {}
         configuration.socket.path = socketPath ?? configuration.socket.path
         configuration.miiIntervalNs = miiIntervalNs ?? configuration.miiIntervalNs
         configuration.probeIntervalNs = probeIntervalNs ?? configuration.probeIntervalNs
