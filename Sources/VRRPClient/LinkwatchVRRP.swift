@@ -73,9 +73,13 @@ enum LinkwatchVRRP {
         signal(SIGPIPE, SIG_IGN)
         let runner = try Runner()
         if configuration.process.realtimePriority > 0 {
-            try Privileges.realtime(priority: CInt(configuration.process.realtimePriority))
+            do { try Privileges.realtime(priority: CInt(configuration.process.realtimePriority)) } catch {
+                Log.warning("the process is not SCHED_RR: \(error)")
+            }
         }
-        if configuration.process.locksMemory { try Privileges.lockMemory() }
+        if configuration.process.locksMemory {
+            do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
+        }
         let folder = configuration.process.stateDirectory
         unsafe mkdir(folder, 0o755)
         let loop = try EventLoop()
@@ -92,8 +96,7 @@ enum LinkwatchVRRP {
     /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
     nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
         if let socket = try ListeningSocket.handedIn() { return socket }
-        let folder = configuration.path.split(separator: "/").dropLast().joined(separator: "/")
-        unsafe mkdir("/" + folder, 0o755)
+        ListeningSocket.makeFolder(of: configuration.path)
         return try ListeningSocket(
             path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
     }

@@ -45,6 +45,13 @@ public final class ListeningSocket {
 
     var raw: CInt { descriptor.raw }
 
+    /// Makes the folder that a socket is to be in, mode 0755, unless it is there; whether that worked shows when the socket
+    /// is made.
+    public static func makeFolder(of path: String) {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+        unsafe mkdir(String(path[..<slash]), 0o755)
+    }
+
     /// Binds `path` and listens. The folder must exist.
     ///
     /// - Parameters:

@@ -92,9 +92,7 @@ enum Linkwatchd {
     /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
     nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
         if let socket = try ListeningSocket.handedIn() { return socket }
-        if let slash = configuration.path.lastIndex(of: "/") {
-            unsafe mkdir(String(configuration.path[..<slash]), 0o755)
-        }
+        ListeningSocket.makeFolder(of: configuration.path)
         return try ListeningSocket(
             path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
     }

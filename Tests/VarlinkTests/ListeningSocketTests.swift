@@ -60,6 +60,17 @@ import Testing
         _ = socket
     }
 
+    @Test func theFolderIsMadeIfItIsMissing() throws {
+        let folder = try Folder()
+        let inner = folder.path + "/inner"
+        ListeningSocket.makeFolder(of: inner + "/s")
+        defer { unsafe rmdir(inner) }
+        #expect(unsafe access(inner, X_OK) == 0)
+        ListeningSocket.makeFolder(of: inner + "/s")
+        ListeningSocket.makeFolder(of: "s")
+        ListeningSocket.makeFolder(of: "/s")
+    }
+
     @Test func modeAndGroupAreAsAsked() throws {
         let folder = try Folder()
         let socket = try ListeningSocket(path: folder.socket, mode: 0o600, group: getgid())
