@@ -178,12 +178,14 @@ extension Engine {
         }
     }
 
-    /// While we hold, a lesser peer that holds too is a collision and, if it lasts, does not hear us.
+    /// While we hold, a lesser peer that holds too is a collision and, if it lasts, does not hear us. One that was silent
+    /// may have held meanwhile, and have released at our first word, before it could speak: that is taken for one as well.
     private mutating func noticeOtherHolder(_ word: PeerWord, after before: PeerWord?, _ step: inout Step) {
         guard state.role == .master else { return }
         let freshNs = 3 * heartbeatIntervalNs
         if word.holds.isEmpty {
-            guard let before, !before.holds.isEmpty, state.collisionUntilNs != nil else { return }
+            let hasReleased = before.map { !$0.holds.isEmpty && state.collisionUntilNs != nil } ?? true
+            guard hasReleased else { return }
             state.collisionUntilNs = nil
             endCollision(&step)
         } else if state.isHolding, Decision.wins(state, against: word) {

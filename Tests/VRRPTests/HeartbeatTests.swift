@@ -89,4 +89,24 @@ struct HeartbeatTests {
         #expect(pool.receive(word, cable: 0, intervalNs: 100, nowNs: 0) == .echo)
         #expect(pool.cables[0].aliveUntilNs == nil && pool.word == nil)
     }
+
+    /// A peer that was silent may have held meanwhile, and have let go at our first word: hosts must be told.
+    @Test func holderAnnouncesWhenASilentPeerSpeaksAgain() {
+        let configuration = GroupConfiguration(name: "lvs", priority: 255, members: members(1), cables: [cable])
+        var engine = Engine(configuration: configuration)
+        let snapshot = Snapshot(primaryAddresses: [IPAddress(ipv4: 0xc000_0264)], cableAddresses: [own])
+        _ = engine.handle(.start(snapshot), nowNs: 0)
+        _ = engine.handle(.holding(member: 0, true), nowNs: 1)
+        #expect(engine.groupState == .master)
+
+        func announces(at ms: Int64) -> Bool {
+            let word = PeerWord(priority: 100, identity: peer, stamp: UInt32(ms))
+            return engine.handle(.heartbeat(cable: 0, word), nowNs: ms * 1_000_000).contains(.announce(member: 0))
+        }
+        #expect(announces(at: 100))
+        #expect(!announces(at: 200))
+        _ = engine.handle(.timer, nowNs: 1_500_000_000)
+        #expect(announces(at: 2000))
+        #expect(!announces(at: 2100))
+    }
 }
