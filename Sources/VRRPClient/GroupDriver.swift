@@ -91,11 +91,13 @@ final class GroupDriver {
     private func index(of leg: Leg) -> Int? { legs.firstIndex { $0 === leg } }
 
     private func hear(_ advert: Advert, on cable: Cable) {
-        guard let index = cables.firstIndex(where: { $0 === cable }),
-            let word = HeartbeatCodec.word(
+        guard let index = cables.firstIndex(where: { $0 === cable }), let identity,
+            var word = HeartbeatCodec.word(
                 advert, ownIdentity: identity, members: engine.configuration.members)
         else { return }
-        if advert.vrid == cable.heartbeat.peerVrid, word.identity != identity { peerIdentity = word.identity }
+        // Under our own number come our own words, or those of a director whose file has the numbers as ours has them.
+        if advert.vrid == cable.heartbeat.vrid { word.identity = identity }
+        if word.identity != identity { peerIdentity = word.identity }
         feed(.heartbeat(cable: index, word))
     }
 
