@@ -50,7 +50,7 @@ let targets: [Target] = [
             "Varlink", system,
         ],
         swiftSettings: strict, linkerSettings: program),
-    .testTarget(name: "VRRPClientTests", dependencies: ["VRRPClient"], swiftSettings: strict),
+    .testTarget(name: "VRRPClientTests", dependencies: ["Addresses", "VRRPClient"], swiftSettings: strict),
     .target(
         name: "VRRPSimulation", dependencies: ["Addresses", "VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict
     ),

@@ -108,8 +108,10 @@ final class AdvertSocket {
     /// Whether a source's adverts must have passed the packet filter to count as unfiltered: those on the link.
     var isOnLink: (IPAddress) -> Bool = { _ in true }
     /// Called when it turns out that a packet filter drops adverts, or no longer does.
-    var onFiltered: (Bool) -> Void = { _ in }
-    private var isFiltered = false
+    var onFiltered: () -> Void = {}
+    /// Whether a packet filter drops somebody's adverts.
+    private(set) var isFiltered = false
+    private var lapseTimer: EventLoop.TimerID?
 
     /// Opens both sockets, joins the group, and listens.
     ///
@@ -128,7 +130,10 @@ final class AdvertSocket {
         try loop.watch(packets.raw, .readable) { [unowned self] _ in readAdverts() }
     }
 
-    deinit { loop.unwatch(packets.raw) }
+    deinit {
+        loop.unwatch(packets.raw)
+        if let lapseTimer { loop.cancel(lapseTimer) }
+    }
 
     var isUnused: Bool { receivers.isEmpty }
 
@@ -154,7 +159,10 @@ final class AdvertSocket {
         let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
         guard let receiver = receivers[advert.vrid] else { throw .vrid }
         if let peers = receiver.peers, !peers.contains(advert.source) { throw .source }
-        if isOnLink(advert.source) { filterWatch.sawOnWire(advert.source, advert.vrid) }
+        if isOnLink(advert.source) {
+            filterWatch.sawOnWire(
+                advert.source, advert.vrid, intervalNs: advert.intervalNs, nowNs: Clock.monotonicNs())
+        }
         receiver.deliver(advert)
     }
 
@@ -174,9 +182,23 @@ final class AdvertSocket {
             }
         } == Int(CLINUX_BATCH)
         filterWatch.hasDrained()
-        if filterWatch.isFiltered != isFiltered {
-            isFiltered.toggle()
-            onFiltered(isFiltered)
+        judgeFilter()
+    }
+
+    private func judgeFilter() {
+        scheduleLapse()
+        guard filterWatch.isFiltered != isFiltered else { return }
+        isFiltered.toggle()
+        onFiltered()
+    }
+
+    /// Of a sender that has fallen silent nobody knows any longer whether it is filtered.
+    private func scheduleLapse() {
+        guard lapseTimer == nil, let atNs = filterWatch.filteredUntilNs else { return }
+        lapseTimer = loop.schedule(atNs: atNs) { [unowned self] in
+            lapseTimer = nil
+            filterWatch.expire(nowNs: Clock.monotonicNs())
+            judgeFilter()
         }
     }
 
@@ -203,8 +225,13 @@ final class AdvertSocket {
 
 /// Compares what is on the wire with what passes the packet filter, per sender and VRID.
 ///
-/// Every advert on the wire counts up, one that passed sets back to nothing; three unanswered ones mean a filter. Draining
-/// the raw socket costs a system call, so it is done when some sender has three outstanding or many have some.
+/// Three adverts on the wire, in a row, of which none passed mean a filter. The two sockets are read at different times, so
+/// what passed is counted against what was on the wire since the last time: an advert that passed says that those before
+/// it did, and the rest stays in the account. Draining the raw socket costs a system call, so it is done when some sender
+/// has three outstanding or many have some.
+///
+/// A sender that falls silent is forgotten: a filter that drops nothing any more, since its master is dead, must not keep
+/// its backup from serving.
 struct FilterWatch {
     private struct Sender: Hashable {
         var source: IPAddress
@@ -212,37 +239,69 @@ struct FilterWatch {
     }
 
     /// Adverts in a row that did not pass.
-    private static let limit: UInt8 = 3
+    private static let limit = 3
     /// Adverts after which the raw socket is drained in any case; its buffer holds some 250.
     private static let drainAfter = 64
     /// Senders that are followed; a flood of invented ones is not.
     private static let sendersMax = 1024
+    /// A sender is forgotten after so many intervals without an advert, and not before a second has passed.
+    private static let patience: Int64 = 4
+    private static let patienceMinNs: Int64 = 1_000_000_000
 
-    private var outstanding: [Sender: UInt8] = [:]
+    private struct Account {
+        /// Adverts in a row that had not passed when the raw socket was last drained, up to the limit.
+        var missing = 0
+        /// On the wire since then.
+        var seen = 0
+        /// Through the filter since then.
+        var passed = 0
+        /// When the sender counts as silent.
+        var untilNs: Int64 = 0
+
+        var isFiltered: Bool { missing >= limit }
+
+        /// What had arrived when both were read in one go may have been cut short by a full buffer, so it alone never
+        /// makes a filter: the next advert will.
+        mutating func settle() {
+            missing = passed > 0 ? min(max(0, seen - passed), limit - 1) : min(missing + seen, limit)
+            seen = 0
+            passed = 0
+        }
+    }
+
+    private var accounts: [Sender: Account] = [:]
     private var sinceDrain = 0
     private(set) var wantsDrain = false
-    /// Whether some sender's adverts do not pass.
-    private(set) var isFiltered = false
 
-    mutating func sawOnWire(_ source: IPAddress, _ vrid: UInt8) {
+    /// Whether some sender's adverts do not pass.
+    var isFiltered: Bool { accounts.values.contains(where: \.isFiltered) }
+
+    /// When the next sender whose adverts do not pass counts as silent; nil: there is none.
+    var filteredUntilNs: Int64? { accounts.values.lazy.filter(\.isFiltered).map(\.untilNs).min() }
+
+    mutating func sawOnWire(_ source: IPAddress, _ vrid: UInt8, intervalNs: Int64, nowNs: Int64) {
         let sender = Sender(source: source, vrid: vrid)
-        guard outstanding.count < Self.sendersMax || outstanding[sender] != nil else { return }
-        let count = min(outstanding[sender, default: 0] + 1, Self.limit)
-        outstanding[sender] = count
+        guard accounts.count < Self.sendersMax || accounts[sender] != nil else { return }
+        var account = accounts[sender, default: Account()]
+        account.seen += 1
+        account.untilNs = nowNs + max(Self.patience * intervalNs, Self.patienceMinNs)
+        accounts[sender] = account
         sinceDrain += 1
-        if count >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
+        if account.missing + account.seen >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
     }
 
     mutating func sawPassed(_ source: IPAddress, _ vrid: UInt8) {
-        let sender = Sender(source: source, vrid: vrid)
-        if outstanding[sender] != nil { outstanding[sender] = 0 }
+        accounts[Sender(source: source, vrid: vrid)]?.passed += 1
     }
 
     mutating func hasDrained() {
-        isFiltered = outstanding.values.contains { $0 >= Self.limit }
+        for sender in accounts.keys { accounts[sender]?.settle() }
         // Those that were answered are forgotten, so that a table full of strangers does not stay full.
-        outstanding = outstanding.filter { $0.value > 0 }
+        accounts = accounts.filter { $0.value.missing > 0 }
         sinceDrain = 0
         wantsDrain = false
     }
+
+    /// Forgets who has fallen silent.
+    mutating func expire(nowNs: Int64) { accounts = accounts.filter { $0.value.untilNs > nowNs } }
 }

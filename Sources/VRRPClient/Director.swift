@@ -200,6 +200,8 @@ final class Director: GroupServices {
         for group in groups {
             if !keys.isEmpty { group.addressesChanged(keys) }
             for name in names { group.linkChanged(name) }
+            // With an interface goes its socket, and what that knew.
+            if !names.isEmpty { group.filtersChanged() }
             if areRoutesChanged { group.trackedChanged { if case .route = $0 { true } else { false } } }
         }
     }
@@ -239,28 +241,13 @@ final class Director: GroupServices {
     func prepare(_ socket: AdvertSocket) {
         let key = socket.key
         socket.isOnLink = { [unowned self] in isOnLink($0, key.ifindex) }
-        socket.onFiltered = { [unowned self] in filtered(key, $0) }
+        socket.onFiltered = { [unowned self] in groups.forEach { $0.filtersChanged() } }
     }
 
     private func isOnLink(_ source: IPAddress, _ ifindex: Int32) -> Bool {
         if source.isLinkLocal { return true }
         return kernel.addresses(of: ifindex).contains {
             IPPrefix($0.key.address, length: Int($0.key.prefixLength))?.contains(source) == true
-        }
-    }
-
-    private func filtered(_ key: SocketKey, _ isFiltered: Bool) {
-        for group in groups {
-            guard let leg = group.legs.first(where: { $0.ifindex == key.ifindex && $0.family == key.family })
-            else { continue }
-            let interface = leg.instance.interface
-            switch group.group.packetFilter {
-            case .ignore: break
-            case .warn: group.setCondition(Condition(.advertsFiltered, interface), isFiltered)
-            case .fault:
-                group.setCondition(Condition(.advertsFiltered, interface), isFiltered)
-                group.setCause(Cause(.packetFilter, interface), isFiltered)
-            }
         }
     }
 
@@ -352,6 +339,7 @@ final class Director: GroupServices {
                 driver.start()
             } else if driver.group != group {
                 driver.reload(group)
+                driver.filtersChanged()
             }
         }
     }

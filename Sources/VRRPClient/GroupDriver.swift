@@ -173,8 +173,13 @@ final class GroupDriver {
         let advert = HeartbeatCodec.advert(
             word, cable: cable.configuration, source: source, peerIdentity: peerIdentity,
             members: engine.configuration.members)
+        let interface = cable.heartbeat.interface
+        switch cable.send(advert) {
+        case .sent: setCondition(Condition(.sendFiltered, interface), false)
+        case .sentAround: setCondition(Condition(.sendFiltered, interface), true)
         // A cable that cannot carry a word says so by its silence, and is no cause.
-        if case .failed = cable.send(advert) { failedSends[cable.heartbeat.interface, default: 0] += 1 }
+        case .failed: failedSends[interface, default: 0] += 1
+        }
     }
 
     /// An interface that is gone or down is a cause; a packet filter is a condition; anything else passes.
@@ -238,6 +243,27 @@ final class GroupDriver {
         guard isPresent != isKnown else { return }
         if isPresent { causes.insert(cause) } else { causes.remove(cause) }
         feed(.cause(cause, isPresent: isPresent))
+    }
+
+    /// A packet filter may have begun or ceased to drop adverts, or what is to be done about that may have changed.
+    func filtersChanged() {
+        for leg in legs {
+            let isFiltered = isFiltered(leg.ifindex, leg.family)
+            let interface = leg.instance.interface
+            setCondition(Condition(.advertsFiltered, interface), isFiltered && group.packetFilter != .ignore)
+            setCause(Cause(.packetFilter, interface), isFiltered && group.packetFilter == .fault)
+        }
+        // Heartbeats are heard all the same, and a cable is no cause.
+        for cable in cables where !legs.contains(where: { $0.instance.interface == cable.heartbeat.interface }) {
+            let isFiltered = isFiltered(cable.ifindex, cable.configuration.family)
+            setCondition(
+                Condition(.advertsFiltered, cable.heartbeat.interface), isFiltered && group.packetFilter != .ignore)
+        }
+    }
+
+    private func isFiltered(_ ifindex: Int32?, _ family: IPAddress.Family) -> Bool {
+        guard let ifindex else { return false }
+        return services.wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.isFiltered ?? false
     }
 
     func setCondition(_ condition: Condition, _ isPresent: Bool) {
