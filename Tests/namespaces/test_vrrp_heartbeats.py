@@ -1,0 +1,419 @@
+"""What two directors know of each other by heartbeats over cables of their own: the pool of the group `lvs`.
+
+The picture is in lab/vrrp.py, the pair in lab/pair.py. Everything that must not happen is watched for during a number of
+the master's adverts; durations are printed, and only those that the rules bound in advert intervals are asserted.
+"""
+
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from lab.pair import OUTSIDE, PRIORITIES, VIRTUAL, Claims, Pair, drop, undrop
+from lab.vrrp import VRRP, until
+from lab.watch import VarlinkError
+
+
+@pytest.fixture
+def pair(namespaces):
+    made = []
+
+    def make(**options) -> Pair:
+        made.append(Pair(namespaces, **options))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+# Leaving: nobody waits for timers, and nobody holds what another one still has.
+
+
+def test_who_leaves_releases_first_and_the_peer_takes_at_once(pair, say):
+    """At adverts of 1 s, where a skew alone would be 609 ms and a down interval 3.6 s."""
+    pair = pair()
+    pair.reconfigure(interval="1s")
+    assert pair.moved_nothing(), "a reload moves nothing"
+
+    pair.mark()
+    pair.r1.call(f"{VRRP}.Handover", group="lvs")
+    assert pair.w1.await_transition("backup")["reason"] == "handover"
+    assert pair.w2.await_transition("master")["reason"] == "at-once"
+    pair.holdings.await_by("r2")
+    say(f"adverts 1 s, Handover: both addresses moved in {milliseconds(pair.holdings.gap())}")
+    with pytest.raises(VarlinkError, match="HandoverRefused"):
+        pair.r1.call(f"{VRRP}.Handover", group="lvs")
+
+    # A soft or a hard cause, here a link, is a goodbye as well; and the better one comes back by a claim.
+    pair.mark()
+    pair.lans.cut("r2", "e1")
+    pair.w2.await_transition("fault")
+    assert pair.w1.await_transition("master")["reason"] == "at-once"
+    pair.holdings.await_by("r1")
+    say(f"adverts 1 s, cut of L21: {milliseconds(pair.holdings.gap())}")
+    pair.lans.mend("r2", "e1")
+    pair.settle()
+    until(lambda: pair.is_known("r2"), "r2 to be known as proven")
+
+    pair.mark()
+    assert pair.r1.stop() == 0
+    assert pair.w2.await_transition("master")["reason"] == "at-once"
+    pair.holdings.await_by("r2")
+    say(f"adverts 1 s, SIGTERM: {milliseconds(pair.holdings.gap())}")
+
+    # It comes back: claims, is granted, and takes.
+    pair.mark()
+    pair.r1.start()
+    pair.watch_again("r1")
+    assert pair.w2.await_transition("backup", 30)["state"] == "backup"
+    pair.holdings.await_by("r1")
+    say(f"adverts 1 s, failback by claim: {milliseconds(pair.holdings.gap())}")
+    assert pair.holdings.never_together(), pair.holdings.together
+
+
+@pytest.mark.parametrize("family", ["ipv6", "ipv4"])
+def test_who_dies_or_hangs_is_waited_for_until_its_lease_ends(namespaces, pair, say, family):
+    """Its addresses outlive it, so its kernel still answers for them: the lease, not a timer, is what ends that."""
+    cable = "" if family == "ipv6" else 'family = "ipv4"'
+    if family == "ipv4":
+        made = Pair(namespaces, group='address-lease = "1s"', cable=cable)
+        namespaces.ip("r1", "addr add 10.0.0.1/30 dev hb0")
+        namespaces.ip("r2", "addr add 10.0.0.2/30 dev hb0")
+        pair_made = made
+    try:
+        pair = pair(group='address-lease = "1s"', cable=cable) if family == "ipv6" else pair_made.start()
+        killed = family == "ipv6"
+        started = time.monotonic()
+        pair.r1.signal(signal.SIGKILL if killed else signal.SIGSTOP)
+        assert pair.w2.await_transition("master")["reason"] == "dead"
+        pair.holdings.await_by("r2")
+        took = milliseconds(pair.holdings.taken() - started)
+        say(f"adverts 100 ms, lease 1 s, cable {family}, {'SIGKILL' if killed else 'SIGSTOP'}: taken after {took}")
+        pair.mark()
+        if killed:
+            pair.r1.process.wait()
+            pair.r1.start()
+            pair.watch_again("r1")
+        else:
+            pair.r1.signal(signal.SIGCONT)
+            # It has slept too long to be master, and asks before it adds an address.
+            pair.w1.await_transition("backup")
+        pair.settle()
+        assert pair.holdings.never_together(), pair.holdings.together
+    finally:
+        if family == "ipv4":
+            pair_made.close()
+
+
+# Cables.
+
+
+def silent_cables(pair, *cables: str) -> None:
+    drop(pair.namespaces, "r1", *cables)
+    drop(pair.namespaces, "r2", *cables)
+
+
+def test_cables_move_nothing(pair):
+    """One of two falls silent, then both lose their carrier: said, and nothing else."""
+    pair = pair(cables=2)
+    silent_cables(pair, "hb0")
+    for watch in (pair.w1, pair.w2):
+        watch.await_what("heartbeat-degraded:cross0")
+    alive = {cable["name"]: cable["alive"] for cable in pair.r2.status()["cables"]}
+    assert alive == {"cross0": False, "cross1": True}
+    assert pair.r2.status()["peer"]["fresh"]
+    # The pool still knows the difference between a leg that is silent and a peer that is dead.
+    drop(pair.namespaces, "sw", pair.lans.port("r2", "e0"), pair.lans.port("r2", "e1"))
+    undrop(pair.namespaces, "sw")
+    pair.quiet()
+    undrop(pair.namespaces, "r1")
+    undrop(pair.namespaces, "r2")
+    for watch in (pair.w1, pair.w2):
+        watch.await_what("heartbeat-degraded:cross0", present=False)
+    assert pair.moved_nothing()
+    pair.mark()
+    pair.namespaces.ip("r1", "link set hb0 down")
+    pair.namespaces.ip("r2", "link set hb1 down")
+    for watch in (pair.w1, pair.w2):
+        for number in range(2):
+            watch.await_what(f"heartbeat-degraded:cross{number}")
+    pair.quiet()
+    assert pair.r2.status()["peer"]["fresh"] is False
+    pair.namespaces.ip("r1", "link set hb0 up")
+    pair.namespaces.ip("r2", "link set hb1 up")
+    for watch in (pair.w1, pair.w2):
+        for number in range(2):
+            watch.await_what(f"heartbeat-degraded:cross{number}", present=False)
+    pair.quiet()
+    assert pair.moved_nothing()
+    assert pair.holdings.never_together()
+
+
+# Words that are not the peer's.
+
+SEPARATOR = bytes(16)
+
+
+def link_local(pair, name: str) -> bytes:
+    for word in pair.namespaces.ip(name, "-6 -o addr show dev hb0 scope link").split():
+        if word.startswith("fe80:"):
+            return socket.inet_pton(socket.AF_INET6, word.split("/")[0])
+    raise LookupError(f"{name} has no link-local address")
+
+
+def stamp(offset_us: int = 0) -> bytes:
+    """The clock of a director, which is the machine's, in a discard-only address."""
+    return bytes.fromhex("0100000000000000") + struct.pack("!Q", (time.monotonic_ns() // 1000 + offset_us) % 2**28)
+
+
+def mapped(address: str) -> bytes:
+    return bytes(10) + b"\xff\xff" + socket.inet_aton(address)
+
+
+def heartbeat(source: bytes, identity: bytes, vrid: int, priority: int, holds: tuple = (), when: int = 0) -> bytes:
+    """A director's word in an IPv6 packet, written here from its description alone."""
+    held = b"".join(mapped(address) for address in holds)
+    every = b"".join(mapped(address) for address in VIRTUAL)
+    listed = identity + stamp(when) + held + SEPARATOR + every + SEPARATOR + every
+    group = socket.inet_pton(socket.AF_INET6, "ff02::12")
+    message = struct.pack("!BBBBHH", 0x31, vrid, priority, len(listed) // 16, 10, 0) + listed
+    pseudo = source + group + struct.pack("!II", len(message), 112)
+    total = sum(struct.unpack(f"!{(len(pseudo) + len(message)) // 2}H", pseudo + message))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    message = message[:6] + struct.pack("!H", ~total & 0xFFFF) + message[8:]
+    return struct.pack("!IHBB", 6 << 28, len(message), 112, 255) + source + group + message
+
+
+def test_words_that_are_not_the_peers_are_counted_and_move_nothing(pair):
+    """Each of them, believed, would move the group: that the peer resigns, or that it holds and is better."""
+    pair = pair(cables=2)
+    one, two = link_local(pair, "r1"), link_local(pair, "r2")
+
+    def send(packet: bytes, device: str = "hb0", ether: int = 0x86DD) -> None:
+        def put():
+            with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(packet, (device, ether, 0, 0, bytes.fromhex("333300000012")))
+
+        pair.namespaces.inside("r2", put)
+
+    def counted(name: str) -> int:
+        status = pair.r1.call(f"{VRRP}.Status")
+        if name in status["groups"][0]:
+            return status["groups"][0][name]
+        return sum(entry["count"] for entry in status["discards"] if entry["reason"] == name)
+
+    def ignored(counter: str, packet: bytes, **where) -> None:
+        before, number = counted(counter), 5
+        for _ in range(number):
+            send(packet, **where)
+        until(lambda: counted(counter) >= before + number, f"{number} more of {counter}")
+
+    better = dict(priority=250, holds=VIRTUAL)
+    # Our own, come back.
+    ignored("heartbeatEchoes", heartbeat(one, one, 11, **better))
+    ignored("heartbeatEchoes", heartbeat(two, one, 21, **better))
+    # A peer whose file has the two numbers the wrong way round.
+    ignored("heartbeatEchoes", heartbeat(two, two, 11, when=5_000_000, **better))
+    # No such heartbeat; the other cable's, here; not a word at all.
+    ignored("vrid", heartbeat(two, two, 99, **better))
+    ignored("vrid", heartbeat(two, two, 22, **better), device="hb0")
+    ignored("vrid", heartbeat(two, two, 21, **better), device="hb1")
+    # Overtaken: said before what is known already.
+    ignored("heartbeatsStale", heartbeat(two, two, 21, when=-60_000_000, **better))
+    pair.quiet(4)
+    assert pair.moved_nothing()
+
+    # After a reload as well, and a stale word does not outlive the newer one that it contradicts.
+    pair.reconfigure(group="preempt-delay = \"50ms\"")
+    ignored("heartbeatsStale", heartbeat(two, two, 21, when=-1_000_000, **better))
+    pair.quiet(4)
+    assert pair.moved_nothing()
+    peer = pair.r1.status()["peer"]
+    assert (peer["priority"], peer["holds"], peer["fresh"]) == (PRIORITIES["r2"], [], True)
+
+    # The same word from the peer in time is believed: the tests above mean something.
+    pair.mark()
+    for _ in range(20):
+        send(heartbeat(two, two, 21, when=200_000, **better))
+    assert pair.w1.await_transition("backup")["reason"] == "two-holders"
+
+
+# The cut that keeps its carrier.
+
+
+@pytest.mark.parametrize("interval", ["1s", "100ms"])
+def test_a_silent_cut_of_the_masters_leg_moves_both(pair, say, interval):
+    """By default configuration and one cable. The directors know a neighbour there, as routers do; or a witness is named.
+
+    The bound is four advert intervals and half a second.
+    """
+    witness = {"100ms": 'witness = ["198.51.100.22"]', "1s": ""}[interval]
+    pair = pair(inside=witness)
+    if not witness:
+        for name in ("r1", "r2"):
+            learn(pair.namespaces, name, "198.51.100.22")
+    pair.reconfigure(interval=None if interval == "1s" else interval)
+    seconds = {"1s": 1.0, "100ms": 0.1}[interval]
+    pair.quiet(2)
+    pair.mark()
+    cut = time.monotonic()
+    pair.lans.silence("r1", "e1")
+    pair.w1.await_what("isolated:e1", timeout=30)
+    pair.w1.await_transition("fault")
+    assert pair.w2.await_transition("master")["reason"] == "at-once"
+    pair.holdings.await_by("r2")
+    took = pair.holdings.taken() - cut
+    say(
+        f"silent cut of L11, adverts {interval}: both legs on r2 after {milliseconds(took)}, "
+        f"{(took - 0.5) / seconds:.2f} advert intervals and half a second"
+    )
+    assert took <= 4 * seconds + 0.5, f"{took} s"
+    pair.lans.unsilence("r1", "e1")
+    pair.w1.await_what("isolated:e1", present=False, timeout=30)
+    pair.settle()
+    assert pair.holdings.never_together(), pair.holdings.together
+
+
+def learn(namespaces, name: str, address: str) -> None:
+    """Lets a director's kernel find out a neighbour's MAC address."""
+
+    def ask():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.sendto(b"?", (address, 9))
+
+    namespaces.inside(name, ask)
+    until(lambda: "lladdr" in namespaces.ip(name, f"neigh show {address}"), f"{name} to know {address}")
+
+
+def test_a_silent_cut_of_the_backups_leg_moves_nothing(pair):
+    pair = pair(inside='witness = ["198.51.100.22"]')
+    pair.lans.silence("r2", "e1")
+    pair.w1.await_what("peer-deaf:inside")
+    pair.w2.await_what("isolated:e1")
+    pair.w2.await_transition("fault")
+    pair.quiet()
+    assert pair.r1.status()["causes"] == []
+    pair.lans.unsilence("r2", "e1")
+    pair.w2.await_what("isolated:e1", present=False)
+    pair.w2.await_transition("backup")
+    pair.w1.await_what("peer-deaf:inside", present=False)
+    pair.quiet(4)
+    assert pair.w1.transitions() == [] and pair.holdings.recent() == []
+
+
+def test_a_silent_cut_with_nobody_to_ask_is_said_and_moves_nothing(pair):
+    """Neither director can prove its leg, so neither is known to be the better one: never yield to nobody."""
+    pair = pair()
+    for name in ("r1", "r2"):
+        pair.namespaces.ip(name, "neigh flush all")
+    pair.lans.silence("r1", "e1")
+    pair.w1.await_what("peer-deaf:inside")
+    pair.w2.await_what("deaf:inside")
+    pair.quiet()
+    assert pair.moved_nothing()
+    assert pair.r1.status()["causes"] == pair.r2.status()["causes"] == []
+
+
+# Silence everywhere.
+
+
+def fence_of(tmp_path):
+    """A fence that succeeds once there is a file, and writes down each time that it was run."""
+    tmp_path.chmod(0o777)
+    script, log, allowed = tmp_path / "fence", tmp_path / "log", tmp_path / "allowed"
+    script.write_text(f'#!/bin/sh\necho "$LINKWATCH_GROUP" >> {log}\nexec /usr/bin/test -e {allowed}\n')
+    script.chmod(0o755)
+    log.touch()
+    log.chmod(0o666)
+    return script, log, allowed
+
+
+def test_a_fence_must_succeed_before_anything_is_taken(pair, tmp_path, say):
+    script, log, allowed = fence_of(tmp_path)
+    pair = pair(r2={"more": f'[group.lvs.fence]\nexec = ["{script}"]\ntimeout = "2s"\n'}, group='address-lease = "1s"')
+    # Adverts that do not arrive are no reason while the cable speaks.
+    drop(pair.namespaces, "r2", "e0", "e1")
+    pair.w2.await_what("adverts-blocked")
+    pair.quiet()
+    undrop(pair.namespaces, "r2")
+    pair.w2.await_what("adverts-blocked", present=False)
+    assert pair.moved_nothing() and log.read_text() == ""
+
+    pair.mark()
+    pair.r1.kill()
+    pair.w2.await_what("fencing")
+    pair.w2.await_what("fence-failed")
+    # The kernel takes back what the dead one held, and still nobody takes it.
+    pair.holdings.await_true(lambda: not any(pair.holdings.held.values()), what="the lease to end")
+    assert pair.w2.transitions() == []
+    assert "fence-failed" in pair.r2.status()["conditions"]
+    allowed.touch()
+    assert pair.w2.await_transition("master", 30)["reason"] == "dead"
+    pair.holdings.await_by("r2")
+    runs = log.read_text().split()
+    assert len(runs) >= 2 and set(runs) == {"lvs"}
+    assert pair.r2.status()["conditions"] == ["heartbeat-degraded:cross0"]
+    say(f"fence: {len(runs)} runs, the last one succeeded and the group took")
+
+
+def test_a_fence_that_hangs_is_killed_and_has_failed(pair, tmp_path):
+    script, _, _ = fence_of(tmp_path)
+    script.write_text("#!/bin/sh\nexec sleep 600\n")
+    pair = pair(r2={"more": f'[group.lvs.fence]\nexec = ["{script}"]\ntimeout = "200ms"\n'})
+    pair.r1.kill()
+    pair.w2.await_what("fencing")
+    pair.w2.await_what("fence-failed")
+    assert pair.w2.transitions() == []
+
+
+# Two holders.
+
+
+def test_two_that_hold_and_cannot_hear_each_other_elect_over_the_cable(pair):
+    """Adverts are dropped on both LANs and the cable is out: both serve. The cable alone then settles it."""
+    pair = pair(group='probe-before-takeover = false\nannounce-repeat = "0s"')
+    ports = [pair.lans.port(name, leg) for name in ("r1", "r2") for leg in ("e0", "e1")]
+    silent_cables(pair, "hb0")
+    drop(pair.namespaces, "sw", *ports)
+    assert pair.w2.await_transition("master")["reason"] == "dead"
+    pair.holdings.await_true(lambda: all(len(held) == 2 for held in pair.holdings.held.values()), what="two holders")
+    pair.mark()
+    macs = {name: pair.namespaces.run(name, "cat", "/sys/class/net/e0/address").strip() for name in ("r1", "r2")}
+    claims = Claims(pair.namespaces)
+    try:
+        undrop(pair.namespaces, "r2")
+        assert pair.w2.await_transition("backup")["reason"] == "two-holders"
+        pair.holdings.await_by("r1")
+        # The first that the winner hears of the loser is that it holds nothing. Still it was the last to say where the
+        # address is, so the winner says it again.
+        claims.mark()
+        undrop(pair.namespaces, "r1")
+        claims.await_item(lambda claim: claim == (OUTSIDE, macs["r1"]), what="the winner's announcement")
+        pair.quiet(4)
+        assert [mac for address, mac in claims if address == OUTSIDE][-1] == macs["r1"]
+    finally:
+        claims.close()
+    pair.w2.await_what("adverts-blocked")
+    pair.quiet()
+    assert pair.w1.transitions() == []
+
+
+def test_a_master_that_is_not_heard_yields(pair):
+    """Without a cable, and adverts pass one way only: the better one is the one who is not heard."""
+    pair = pair(cables=0, group="probe-before-takeover = false")
+    drop(pair.namespaces, "r2", "e0", "e1")
+    pair.w2.await_transition("master")
+    assert pair.w1.await_transition("backup")["reason"] == "unheard"
+    pair.holdings.await_by("r2")
+    assert "unheard" in pair.r1.status()["conditions"]
+    pair.mark()
+    pair.quiet(12, "r2")
+    assert pair.moved_nothing(), "it does not preempt somebody who would not hear of it"
