@@ -51,6 +51,8 @@ def test_the_shells_find_their_completions(installed):
 def test_units_start_what_is_installed(installed):
     for unit in installed.glob("lib/systemd/system/*.service"):
         for command in re.findall(r"^Exec\w+=[-+!@:]*(\S+)", unit.read_text(), re.MULTILINE):
+            if Path(command).name in {"kill"}:
+                continue
             assert command.startswith(PREFIX + "/"), unit
             assert os.access(installed / Path(command).relative_to(PREFIX), os.X_OK), unit
 
