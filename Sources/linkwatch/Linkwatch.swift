@@ -58,7 +58,7 @@ struct Linkwatch: ParsableCommand {
 
 /// How the answer is printed.
 struct FormatOptions: ParsableArguments {
-    @Flag(help: "Print NDJSON: one JSON object a line, as linkwatch-varlink(7) describes it.")
+    @Flag(help: "Print NDJSON: one JSON object a line, as the socket's interface describes it.")
     var json = false
 }
 

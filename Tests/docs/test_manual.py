@@ -157,3 +157,11 @@ def test_the_limits_are_those_of_the_source(file: str, constant: str):
         value *= int(factor)
     text = sections(page("linkwatch-varlink.7"), "Sh")["LIMITS"]
     assert str(value) in re.findall(r"\d+", text), f"{constant} is {value}"
+
+
+def test_every_method_of_the_vrrp_socket():
+    source = (CHECKOUT / "Sources/VRRPStatus/Interface.swift").read_text()
+    methods = re.findall(r"^ *method (\w+)\(([^)]*)\)", source, re.MULTILINE)
+    text = sections(page("linkwatch-vrrp.8"), "Sh")["THE SOCKET"]
+    entries = re.findall(r"^\.It Fn (\w+) ?(.*)$", text, re.MULTILINE)
+    assert entries == [(name, " ".join(fields(arguments))) for name, arguments in methods]
