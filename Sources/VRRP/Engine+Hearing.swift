@@ -48,8 +48,12 @@ extension Engine {
         let nowNs = step.nowNs
         for other in state.members.indices where other != index {
             let intervalNs = state.members[other].masterIntervalNs
+            let untilNs = nowNs + intervalNs + skewNs(intervalNs)
             guard let atNs = state.members[other].downAtNs else { continue }
-            state.members[other].downAtNs = min(atNs, nowNs + intervalNs + skewNs(intervalNs))
+            state.members[other].downAtNs = min(atNs, untilNs)
+            if let heard = state.members[other].heard {
+                state.members[other].heard?.untilNs = min(heard.untilNs, untilNs)
+            }
         }
         let skewNs = skewNs(state.members[index].masterIntervalNs)
         state.members[index].downAtNs = nowNs + skewNs
