@@ -84,8 +84,8 @@ class Witness:
         """The instant of the newest advert; 0 without one."""
         return next((f.t_ns for f in reversed(self.frames) if (f.router, f.leg, f.kind) == (router, leg, "advert")), 0)
 
-    def outage_ms(self, since_ns: int, until_ns: int) -> float | None:
-        """The client's longest silence that reaches into this time, in milliseconds; 0 without one, None if it lasts."""
+    def outage_ms(self, since_ns: int, until_ns: int) -> float:
+        """The client's longest silence that has ended and reaches into this time, in milliseconds; 0 without one."""
         found = [(start, end) for start, end in list(self.silences) if end > since_ns and start < until_ns]
         return max(((end - start) / 1e6 for start, end in found), default=0.0)
 

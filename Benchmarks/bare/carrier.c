@@ -1,12 +1,12 @@
-/* carrier IFNAME COUNT PERIOD_MS [vary|vary2|flush]: makes a tap, brings it up, and switches its carrier off and on, COUNT
- * times, each PERIOD_MS apart. One line a switch: instant just before the call (ns), just after it, ifindex, 1 or 0.
- * It says `ready` and waits for a line on stdin before it begins, and again before it ends, so that whoever watches can
- * be ready.
+/* carrier IFNAME COUNT PERIOD_MS [vary|vary2|flush]: makes a tap, brings it up, and switches its carrier off and on,
+ * COUNT times, each PERIOD_MS apart. One line a switch: instant just before the call (ns), just after it, ifindex, 1
+ * or 0. It says `ready` and waits for a line on stdin before it begins, and again before it ends, so that whoever
+ * watches can be ready.
  *
- * vary, vary2: the periods vary evenly by half, always in the same two ways, so that switches keep no step with anyone's
- * clock nor with each other.
- * flush: after switching off it asks for the link by ETHTOOL_GLINK, which makes newer kernels announce the loss at once
- * (otherwise they take up to a second). The instant before is then that before asking. */
+ * vary, vary2: the periods vary evenly by half, always in the same two ways, so that switches keep no step with
+ * anyone's clock nor with each other.
+ * flush: after switching off it asks for the link by ETHTOOL_GLINK, which makes newer kernels announce the loss at
+ * once (otherwise they take up to a second). The instant before is then that before asking. */
 #include "bare.h"
 #include <fcntl.h>
 #include <linux/ethtool.h>
@@ -27,7 +27,10 @@ static void ask_for_link(const char *ifname) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4 && argc != 5) { fprintf(stderr, "usage: carrier IFNAME COUNT PERIOD_MS [vary|vary2|flush]\n"); return 64; }
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: carrier IFNAME COUNT PERIOD_MS [vary|vary2|flush]\n");
+        return 64;
+    }
     int vary = argc == 5 && !strncmp(argv[4], "vary", 4), flush = argc == 5 && !strcmp(argv[4], "flush");
     int tap = open("/dev/net/tun", O_RDWR);
     fd = socket(AF_INET, SOCK_DGRAM, 0);

@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
             if (ppoll(&waiting, 1, &left, NULL) <= 0) break;
             if (recv(fd, &answer_ns, sizeof answer_ns, MSG_DONTWAIT) != sizeof answer_ns) continue;
             if (!last_ns) printf("ready\n");
-            else if (answer_ns - last_ns > 3 * period_ns) printf("%lld %lld\n", (long long)last_ns, (long long)answer_ns);
+            else if (answer_ns - last_ns > 3 * period_ns)
+                printf("%lld %lld\n", (long long)last_ns, (long long)answer_ns);
             if (answer_ns > last_ns) last_ns = answer_ns;
             fflush(stdout);
         }

@@ -1,6 +1,6 @@
 /* subscribers SOCKET COUNT IFNAME: many subscribers of linkwatchd in one process. For each event about the interface
- * that all of them have received, a line: its seq, the instant (ns) at which the first had it, the middle one, the last,
- * and 1 or 0 for rawState. It says `ready` when the last has its `synced`. */
+ * that all of them have received, a line: its seq, the instant (ns) at which the first had it, the middle one, the
+ * last, and 1 or 0 for rawState. It says `ready` when the last has its `synced`. */
 #include "bare.h"
 #include <sys/epoll.h>
 #include <sys/resource.h>

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from lab.namespaces import Namespaces
 
-from ..systems.routers import LEGS, SYSTEMS, Router, System, lans
+from ..systems.routers import LEGS, SYSTEMS, Router, System, lans, legs_plan
 from ..witness import Witness
 from . import Run, scenario
 
@@ -16,13 +16,16 @@ ACTIONS = {
     "carrier": "carrier of L11 cut",
     "silent": "L11 cut silently",
     "kill": "kill -9",
+    "unit": "kill -9, then what its unit runs",
     "sigterm": "SIGTERM",
+    "handover": "planned handover",
 }
 ABOUT = """Two directors with two legs each in namespaces, the same for every system: addresses, priorities 200 and 100,
     VRRP version 3. r1 is master; then one thing happens to it. From just before the system call until r2's first advert
     and its first gratuitous ARP of the virtual address have entered the switch, on both legs; how long a client that
-    sends through the directors every millisecond got no answer; and how long both kernels held the same virtual address.
-    Then it is undone, and r1 takes over again."""
+    sends through the directors every millisecond got no answer; and how long both kernels held the same virtual
+    address. Then it is undone, and r1 takes over again. After `kill -9` nobody restarts the process: its kernel still
+    has the virtual addresses, answers for them and forwards, so a client notices little whoever takes over when."""
 
 
 def _register(interval_ms: int, name: str) -> None:
@@ -45,6 +48,8 @@ def _failovers(run: Run, interval_ms: int) -> None:
             continue
         with Namespaces() as lab, Trial(lab, system, interval_ms) as trial:
             for action in ACTIONS:
+                if action in ("unit", "handover") and not system.name.startswith("linkwatch"):
+                    continue
                 results = [trial.once(action) for _ in range(3 if action == "silent" and count > 3 else count)]
                 _tell(run, system, action, results)
                 run.row.raw.setdefault("timelines", {})[f"{system.name}/{action}"] = results[0]["timeline"]
@@ -77,7 +82,7 @@ class Trial:
         self.witness = Witness(self.lab, self.lans).__enter__()
         try:
             for name in ("r1", "r2"):
-                self.routers[name] = self.system.make(self.lab, name, self.interval_ms)
+                self.routers[name] = self.system.make(self.lab, name, legs_plan(self.interval_ms))
                 self.routers[name].start()
             self._settle()
             self.witness.start_client()
@@ -116,7 +121,14 @@ class Trial:
             return self.witness.act("leave", "q-r1", "brb")
         router = self.routers["r1"]
         began_ns = time.monotonic_ns()
-        router.kill() if action == "kill" else router.terminate()
+        if action == "handover":
+            router.handover()
+        elif action == "sigterm":
+            router.terminate()
+        else:
+            router.kill()
+            if action == "unit":
+                router.clean_up()
         return began_ns
 
     def _undo(self, action: str) -> None:
@@ -124,6 +136,8 @@ class Trial:
             self.witness.act("up", "q-r1")
         elif action == "silent":
             self.witness.act("join", "q-r1", "brb")
+        elif action == "handover":
+            self.routers["r2"].handover()
         else:
             self.routers["r1"].bury()
             self.routers["r1"].start()
@@ -134,7 +148,8 @@ class Trial:
         deadline = time.monotonic() + seconds
         first: dict[tuple[str, str], int | None] = {}
         while time.monotonic() < deadline:
-            first = {(leg, kind): self.witness.first("r2", leg, kind, began_ns) for leg in LEGS for kind in ("advert", "arp")}
+            wanted = [(leg, kind) for leg in LEGS for kind in ("advert", "arp")]
+            first = {(leg, kind): self.witness.first("r2", leg, kind, began_ns) for leg, kind in wanted}
             if all(first.values()) and (action != "silent" or self.witness.outage_ms(began_ns, began_ns + 1)):
                 time.sleep(LEASE_SECONDS if action == "kill" else 0.3)
                 break

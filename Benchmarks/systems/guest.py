@@ -79,7 +79,7 @@ class GuestIpMonitor(GuestWatcher):
 
 
 class GuestKeepalived(GuestWatcher):
-    """keepalived with one instance on the interface: that it says FAULT. It polls MII once a second if it is told to."""
+    """keepalived with one instance on the interface: that it says FAULT. Told to, it polls MII, once a second."""
 
     def __init__(self, polling: bool):
         self.polling = polling

@@ -21,7 +21,8 @@ class Linkwatch(LinkWatcher):
 class RunningLinkwatch(Running):
     def __init__(self, daemon: Daemon, lab: Namespaces, namespace: str, ifname: str):
         self.daemon = daemon
-        super().__init__(spawn(lab, namespace, [yardsticks.program("subscriber"), daemon.socket, ifname]), subscriber_word)
+        argv = [yardsticks.program("subscriber"), daemon.socket, ifname]
+        super().__init__(spawn(lab, namespace, argv), subscriber_word)
 
     def close(self) -> None:
         super().close()

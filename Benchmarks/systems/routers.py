@@ -1,8 +1,8 @@
 """Systems that move virtual addresses between two directors with two legs: linkwatch-vrrp, keepalived, FRR's vrrpd.
 
-All get the same topology (`lab/vrrp.py` draws it), the same addresses, priorities (200 on r1, 100 on r2) and advert
-interval, VRRP version 3. What a system has to make both legs move together is switched on: linkwatch's group,
-keepalived's sync group; FRR has none.
+All get the same topology (`lab/vrrp.py` draws it), the same addresses, priorities and advert interval, VRRP version 3.
+What a system has to make both legs move together is switched on: linkwatch's group, keepalived's sync group; FRR has
+none. linkwatchd asks the drivers every 10 ms here.
 """
 
 import os
@@ -11,24 +11,59 @@ import signal
 import subprocess
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
-from lab.daemon import Daemon
+from lab.daemon import Daemon, program
 from lab.journal import Journal
 from lab.namespaces import Namespaces
-from lab.vrrp import Director, Lans, await_path, clear, until
+from lab.vrrp import VRRP, Director, Lans, await_path, clear
 
 from ..processes import family
 
 LEGS = {"e0": (10, "192.0.2.1"), "e1": (20, "198.51.100.1")}
-PRIORITIES = {"r1": 200, "r2": 100}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A virtual router."""
+
+    name: str
+    interface: str
+    vrid: int
+    address: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a router is to do: its instances, as one group or each for itself; the priorities of r1 and r2."""
+
+    interval_ms: int
+    instances: tuple[Instance, ...]
+    is_group: bool = True
+    priorities: tuple[int, int] = (200, 100)
+
+    def priority(self, name: str) -> int:
+        return self.priorities[0 if name == "r1" else 1]
+
+
+def legs_plan(interval_ms: int) -> Plan:
+    """One group over both legs."""
+    return Plan(interval_ms, tuple(Instance(leg, leg, vrid, f"{ip}/24") for leg, (vrid, ip) in LEGS.items()))
+
+
+def many_plan(count: int, interval_ms: int, priorities: tuple[int, int] = (200, 100)) -> Plan:
+    """So many virtual routers on the first leg, none of them in a group, with an address each."""
+    numbers = range(1, count + 1)
+    instances = tuple(Instance(f"i{number}", "e0", number, f"10.0.{number}.1/32") for number in numbers)
+    return Plan(interval_ms, instances, False, priorities)
 
 
 class Router:
     """One director of a system, running in the namespace of its name."""
 
-    def __init__(self, lab: Namespaces, name: str, interval_ms: int, cables: int):
-        self.lab, self.name, self.interval_ms, self.cables = lab, name, interval_ms, cables
+    def __init__(self, lab: Namespaces, name: str, plan: Plan, cables: int):
+        self.lab, self.name, self.plan, self.cables = lab, name, plan, cables
 
     def start(self) -> None:
         raise NotImplementedError
@@ -53,6 +88,21 @@ class Router:
     def close(self) -> None:
         raise NotImplementedError
 
+    def reload(self, plan: Plan) -> None:
+        """Has it read another configuration; it does not wait."""
+        raise NotImplementedError
+
+    def clean_up(self) -> None:
+        """After a crash, what its service manager runs at once; nothing unless the system comes with such a thing."""
+
+    def handover(self) -> bool:
+        """Has it resign as planned; False if it knows no such thing."""
+        return False
+
+    def _clear(self) -> None:
+        for instance in self.plan.instances:
+            clear(self.lab, self.name, instance.interface, [instance.address])
+
 
 class System:
     """A kind of router: its name, and how to make one."""
@@ -62,8 +112,8 @@ class System:
     def why_not(self) -> str | None:
         return None
 
-    def make(self, lab: Namespaces, name: str, interval_ms: int) -> Router:
-        return self.router(lab, name, interval_ms, self.cables)
+    def make(self, lab: Namespaces, name: str, plan: Plan) -> Router:
+        return self.router(lab, name, plan, self.cables)
 
 
 # linkwatch
@@ -89,15 +139,29 @@ class LinkwatchRouter(Router):
             f"vrid = {ours}{number + 1}\npeer-vrid = {theirs}{number + 1}\n"
             for number in cables
         )
-        instances = "".join(
-            f'[instance.{leg}]\ninterface = "{leg}"\nvrid = {vrid}\naddresses = ["{address}/24"]\n'
-            for leg, (vrid, address) in LEGS.items()
-        )
         names = ", ".join(f'"cross{number}"' for number in cables)
-        return (
-            f'[group.lvs]\npriority = {PRIORITIES[self.name]}\ninstances = ["e0", "e1"]\nheartbeats = [{names}]\n'
-            f'advert-interval = "{self.interval_ms}ms"\n{instances}{beats}'
+        common = f'priority = {self.plan.priority(self.name)}\nadvert-interval = "{self.plan.interval_ms}ms"\n'
+        members = ", ".join(f'"{instance.name}"' for instance in self.plan.instances)
+        group = f"[group.lvs]\n{common}instances = [{members}]\nheartbeats = [{names}]\n"
+        instances = "".join(
+            f'[instance.{one.name}]\ninterface = "{one.interface}"\nvrid = {one.vrid}\n'
+            f'addresses = ["{one.address}"]\n{"" if self.plan.is_group else common}'
+            for one in self.plan.instances
         )
+        return (group if self.plan.is_group else "") + instances + beats
+
+    def reload(self, plan: Plan) -> None:
+        self.plan = plan
+        self.director.reconfigure(self.config())
+        self.director.signal(signal.SIGHUP)
+
+    def clean_up(self) -> None:
+        """As the unit's ExecStopPost."""
+        self.lab.run(self.name, program("linkwatch-vrrp"), "--release", "--config", self.director.config)
+
+    def handover(self) -> bool:
+        self.director.call(f"{VRRP}.Handover", group="lvs")
+        return True
 
     def pids(self) -> list[int]:
         return family(self.director.pid)
@@ -109,8 +173,7 @@ class LinkwatchRouter(Router):
         self.director.process.wait(20)
         self.director.close()
         self.director = None
-        for leg, (_, address) in LEGS.items():
-            clear(self.lab, self.name, leg, [address])
+        self._clear()
 
     def close(self) -> None:
         for daemon in (self.director, self.monitor):
@@ -136,22 +199,35 @@ class KeepalivedRouter(Router):
         self.folder = tempfile.TemporaryDirectory(prefix="keepalived-")
         folder = self.folder.name
         Path(folder, "conf").write_text(self.config())
-        argv = ["keepalived", "-n", "-l", "-P", "-f", f"{folder}/conf", "-p", f"{folder}/pid", "-r", f"{folder}/vrrp.pid"]
+        argv = ["keepalived", "-n", "-l", "-P", "-f", f"{folder}/conf"]
+        argv += ["-p", f"{folder}/pid", "-r", f"{folder}/vrrp.pid"]
         output = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.process = self.lab.popen(self.name, *argv, stdin=subprocess.DEVNULL, **output)
         self.log = Journal("keepalived's log")
         threading.Thread(target=_read, args=[self.process, self.log], daemon=True).start()
-        self.log.await_item(lambda line: "Entering BACKUP STATE" in line, what="a running keepalived")
+        entering = f"Entering {self.state} STATE"
+        self.log.await_item(lambda line: entering in line, what="a running keepalived")
 
     def config(self) -> str:
         instances = "".join(
-            f"vrrp_instance {leg} {{\n state BACKUP\n interface {leg}\n virtual_router_id {vrid}\n"
-            f" priority {PRIORITIES[self.name]}\n advert_int {self.interval_ms / 1000:g}\n"
-            f" virtual_ipaddress {{ {address}/24 }}\n}}\n"
-            for leg, (vrid, address) in LEGS.items()
+            f"vrrp_instance {one.name} {{\n state {self.state}\n"
+            f" interface {one.interface}\n virtual_router_id {one.vrid}\n"
+            f" priority {self.plan.priority(self.name)}\n advert_int {self.plan.interval_ms / 1000:g}\n"
+            f" virtual_ipaddress {{ {one.address} }}\n}}\n"
+            for one in self.plan.instances
         )
-        group = "vrrp_sync_group lvs {\n group { e0 e1 }\n}\n"
+        members = " ".join(one.name for one in self.plan.instances)
+        group = f"vrrp_sync_group lvs {{\n group {{ {members} }}\n}}\n" if self.plan.is_group else ""
         return f"global_defs {{\n vrrp_version 3\n}}\n{group}{instances}"
+
+    @property
+    def state(self) -> str:
+        return "MASTER" if self.plan.priority(self.name) == 255 else "BACKUP"
+
+    def reload(self, plan: Plan) -> None:
+        self.plan = plan
+        Path(self.folder.name, "conf").write_text(self.config())
+        self.process.send_signal(signal.SIGHUP)
 
     def pids(self) -> list[int]:
         return family(self.process.pid)
@@ -162,8 +238,7 @@ class KeepalivedRouter(Router):
     def bury(self) -> None:
         self.process.wait(20)
         self.folder.cleanup()
-        for leg, (_, address) in LEGS.items():
-            clear(self.lab, self.name, leg, [address])
+        self._clear()
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -192,15 +267,13 @@ class FRRRouter(Router):
         self.folder = tempfile.TemporaryDirectory(prefix="frr-")
         folder = Path(self.folder.name)
         commands, config = [], ""
-        for leg, (vrid, address) in LEGS.items():
-            if not self._has(f"vr{vrid}"):
-                commands += [f"link add vr{vrid} link {leg} type macvlan mode bridge"]
-                commands += [f"link set vr{vrid} addrgenmode none", f"link set vr{vrid} address 00:00:5e:00:01:{vrid:02x}"]
-            commands += [f"link set vr{vrid} up", f"addr replace {address}/24 dev vr{vrid}"]
-            config += (
-                f"interface {leg}\n vrrp {vrid} version 3\n vrrp {vrid} priority {PRIORITIES[self.name]}\n"
-                f" vrrp {vrid} advertisement-interval {self.interval_ms}\n vrrp {vrid} ip {address}\n"
-            )
+        present = self.lab.ip(self.name, "-o link show")
+        legs: dict[str, list[Instance]] = {}
+        for one in self.plan.instances:
+            legs.setdefault(one.interface, []).append(one)
+            commands += self._macvlan(one, f" vr{one.vrid}@" in present)
+        for leg, members in legs.items():
+            config += f"interface {leg}\n" + "".join(self._lines(one) for one in members)
         self.lab.ip(self.name, *commands)
         (folder / "vrrpd.conf").write_text(config)
         (folder / "zebra.conf").write_text("")
@@ -220,8 +293,8 @@ class FRRRouter(Router):
         self.vrrpd.wait(20)
         self.zebra.terminate()
         self.zebra.wait(20)
-        for vrid, address in LEGS.values():
-            clear(self.lab, self.name, f"vr{vrid}", [address])
+        for one in self.plan.instances:
+            clear(self.lab, self.name, f"vr{one.vrid}", [one.address])
         self.folder.cleanup()
 
     def close(self) -> None:
@@ -230,8 +303,19 @@ class FRRRouter(Router):
             process.wait()
         self.folder.cleanup()
 
-    def _has(self, ifname: str) -> bool:
-        return f" {ifname}@" in self.lab.ip(self.name, "-o link show")
+    @staticmethod
+    def _macvlan(one: Instance, is_there: bool) -> list[str]:
+        name, mac = f"vr{one.vrid}", f"00:00:5e:00:01:{one.vrid:02x}"
+        made = [f"link add {name} link {one.interface} type macvlan mode bridge"]
+        made += [f"link set {name} addrgenmode none", f"link set {name} address {mac}"]
+        return [*([] if is_there else made), f"link set {name} up", f"addr replace {one.address} dev {name}"]
+
+    def _lines(self, one: Instance) -> str:
+        start = f" vrrp {one.vrid}"
+        return (
+            f"{start} version 3\n{start} priority {self.plan.priority(self.name)}\n"
+            f"{start} advertisement-interval {self.plan.interval_ms}\n{start} ip {one.address.split('/')[0]}\n"
+        )
 
     def _run(self, name: str) -> subprocess.Popen:
         folder = self.folder.name
@@ -253,16 +337,11 @@ SYSTEMS: list[System] = [Linkwatch(), LinkwatchHeartbeats(), Keepalived(), FRR()
 def lans(lab: Namespaces, system: System) -> Lans:
     """The two LANs, with the cables that the system wants, and both directors forwarding for clients and servers."""
     made = Lans(lab, cables=system.cables)
-    for name in PRIORITIES:
+    for name in ("r1", "r2"):
         lab.run(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     lab.ip("ca", "route add default via 192.0.2.1")
     lab.ip("cb", "route add default via 198.51.100.1")
     return made
-
-
-def holders(made: Lans) -> dict[str, set[str]]:
-    """Which directors have which virtual address, as the kernel has it; FRR's macvlans have theirs at all times, and up."""
-    return {address: {name for name in PRIORITIES if made.holds(name, address)} for _, address in LEGS.values()}
 
 
 def _read(process: subprocess.Popen, log: Journal) -> None:
@@ -270,5 +349,3 @@ def _read(process: subprocess.Popen, log: Journal) -> None:
         log.append(line.rstrip("\n"))
     log.end("keepalived ended")
 
-
-__all__ = ["LEGS", "SYSTEMS", "Router", "System", "holders", "lans", "until"]
