@@ -12,7 +12,7 @@ from typing import Callable
 from .. import machine
 from ..figures import Figure, Row
 
-MODULES = ["links", "events", "costs", "scale", "routes", "wire", "failover", "takeover"]
+MODULES = ["links", "events", "costs", "scale", "routes", "wire", "takeover", "failover", "footprint"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 All get the same topology (`lab/vrrp.py` draws it), the same addresses, priorities and advert interval, VRRP version 3.
 What a system has to make both legs move together is switched on: linkwatch's group, keepalived's sync group; FRR has
-none. linkwatchd asks the drivers every 10 ms here.
+none.
 """
 
 import os
@@ -36,12 +36,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a router is to do: its instances, as one group or each for itself; the priorities of r1 and r2."""
+    """What a router is to do: its instances, as one group or each for itself; the priorities of r1 and r2; how often
+    linkwatchd asks the drivers."""
 
     interval_ms: int
     instances: tuple[Instance, ...]
     is_group: bool = True
     priorities: tuple[int, int] = (200, 100)
+    probe_interval: str = "10ms"
 
     def priority(self, name: str) -> int:
         return self.priorities[0 if name == "r1" else 1]
@@ -56,7 +58,7 @@ def many_plan(count: int, interval_ms: int, priorities: tuple[int, int] = (200, 
     """So many virtual routers on the first leg, none of them in a group, with an address each."""
     numbers = range(1, count + 1)
     instances = tuple(Instance(f"i{number}", "e0", number, f"10.0.{number}.1/32") for number in numbers)
-    return Plan(interval_ms, instances, False, priorities)
+    return Plan(interval_ms, instances, False, priorities, "100ms")
 
 
 class Router:
@@ -64,6 +66,9 @@ class Router:
 
     def __init__(self, lab: Namespaces, name: str, plan: Plan, cables: int):
         self.lab, self.name, self.plan, self.cables = lab, name, plan, cables
+
+    def prepare(self) -> None:
+        """Starts what has nothing to do with how fast it starts itself."""
 
     def start(self) -> None:
         raise NotImplementedError
@@ -99,7 +104,8 @@ class Router:
         """Has it resign as planned; False if it knows no such thing."""
         return False
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Removes its virtual addresses, should it have left some."""
         for instance in self.plan.instances:
             clear(self.lab, self.name, instance.interface, [instance.address])
 
@@ -125,10 +131,13 @@ class LinkwatchRouter(Router):
     director: Director | None = None
     monitor: Daemon | None = None
 
-    def start(self) -> None:
+    def prepare(self) -> None:
         if self.monitor is None:
-            probes = ["--mii-interval", "10ms", "--probe-interval", "10ms"]
+            probes = ["--mii-interval", self.plan.probe_interval, "--probe-interval", self.plan.probe_interval]
             self.monitor = Daemon(self.lab, self.name, *probes)
+
+    def start(self) -> None:
+        self.prepare()
         self.director = Director(self.lab, self.name, self.config(), monitor=self.monitor.socket)
 
     def config(self) -> str:
@@ -173,7 +182,7 @@ class LinkwatchRouter(Router):
         self.director.process.wait(20)
         self.director.close()
         self.director = None
-        self._clear()
+        self.clear()
 
     def close(self) -> None:
         for daemon in (self.director, self.monitor):
@@ -193,7 +202,7 @@ class LinkwatchHeartbeats(Linkwatch):
 
 
 class KeepalivedRouter(Router):
-    """keepalived with a sync group over both legs."""
+    """keepalived with a sync group over both legs. Nobody here has real-time scheduling."""
 
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="keepalived-")
@@ -238,7 +247,7 @@ class KeepalivedRouter(Router):
     def bury(self) -> None:
         self.process.wait(20)
         self.folder.cleanup()
-        self._clear()
+        self.clear()
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -260,7 +269,9 @@ class FRRRouter(Router):
     """FRR's zebra and vrrpd, each virtual router on the macvlan that vrrpd wants to find. The macvlans have the virtual
     addresses at all times, so the legs must not answer for them."""
 
-    def start(self) -> None:
+    zebra: subprocess.Popen | None = None
+
+    def prepare(self) -> None:
         settings = {"arp_ignore": 1, "arp_announce": 2, "rp_filter": 0, "ignore_routes_with_linkdown": 1}
         keys = [f"echo {value} > /proc/sys/net/ipv4/conf/all/{key}" for key, value in settings.items()]
         self.lab.run(self.name, "sh", "-c", "; ".join(keys))
@@ -281,6 +292,10 @@ class FRRRouter(Router):
             shutil.chown(path, "frr", "frr")
         self.zebra = self._run("zebra")
         await_path(folder / "zserv")
+
+    def start(self) -> None:
+        if self.zebra is None:
+            self.prepare()
         self.vrrpd = self._run("vrrpd")
 
     def pids(self) -> list[int]:
@@ -293,12 +308,18 @@ class FRRRouter(Router):
         self.vrrpd.wait(20)
         self.zebra.terminate()
         self.zebra.wait(20)
+        self.zebra = None
+        self.clear()
+        self.folder.cleanup()
+
+    def clear(self) -> None:
         for one in self.plan.instances:
             clear(self.lab, self.name, f"vr{one.vrid}", [one.address])
-        self.folder.cleanup()
 
     def close(self) -> None:
         for process in (self.vrrpd, self.zebra):
+            if process is None:
+                continue
             process.kill()
             process.wait()
         self.folder.cleanup()
