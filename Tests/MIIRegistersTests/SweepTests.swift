@@ -225,7 +225,8 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(throws: Errno.invalidArgument) { try bench.sweep.setPorts([port, port]) }
         #expect(throws: Errno.invalidArgument) { try bench.sweep.setPorts([SweepPort(ifindex: 0, ifname: "x")]) }
         #expect(throws: Errno.argListTooLong) {
-            try bench.sweep.setPorts((1...1025).map { SweepPort(ifindex: $0, ifname: "p\($0)") })
+            let tooMany = 1...Int32(Sweep.portsMax + 1)
+            try bench.sweep.setPorts(tooMany.map { SweepPort(ifindex: $0, ifname: "p\($0)") })
         }
         #expect(bench.sweep.statistics(.mii).ports == 1)
         #expect(bench.sweep.statistics(.driver).ports == 0)

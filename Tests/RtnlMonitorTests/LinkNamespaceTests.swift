@@ -136,11 +136,11 @@ import Testing
             }
             #expect(stable(monitor.links) == stable(try RtnlMonitor.snapshot().links))
             let deletion = try startBatch(["link del group 1", "link del group 2"])
+            // A busy machine may have read it wrong five times in a row; then it is read again within a second or so.
             try monitor.read("for 667 links", seconds: 60) { _ in
-                try deletion.poll() && monitor.isSynced && monitor.links.count == 667
+                try deletion.poll() && monitor.isSynced && !monitor.isInconsistent && monitor.links.count == 667
             }
             #expect(stable(monitor.links) == stable(try RtnlMonitor.snapshot().links))
-            #expect(!monitor.isInconsistent)
             print("2,000 links, buffer of \(bufferBytes): \(monitor.statistics)")
         }
     }
