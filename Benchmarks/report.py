@@ -2,7 +2,7 @@
 
 import json
 
-from . import scenarios
+from . import pictures, scenarios
 from .figures import Row
 from .machine import CHECKOUT
 from .yardsticks import RESULTS
@@ -35,11 +35,13 @@ def write() -> None:
         return
     parts = [HEAD, _machine(measured[-1])]
     missing = [name for name in scenarios.known if name not in {row.name for row in measured}]
+    drawn = pictures.draw({row.name: row for row in measured})
+    parts += [f"![{path.stem}]({path.name})\n" for path in drawn]
     parts += [_row(row) for row in measured]
     if missing:
         parts.append("Not measured in these runs: " + ", ".join(f"`{name}`" for name in missing) + ".\n")
     PAGE.write_text("\n".join(parts))
-    print(f"wrote {PAGE.relative_to(CHECKOUT)}")
+    print("wrote " + ", ".join(str(path.relative_to(CHECKOUT)) for path in [PAGE, *drawn]))
 
 
 def _machine(row: Row) -> str:

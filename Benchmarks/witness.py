@@ -9,12 +9,14 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab.namespaces import Namespaces
 from lab.vrrp import Lans
 
 from . import yardsticks
 from .systems import spawn
+from .systems.linkwatch import subscriber_word
 from .systems.routers import LEGS
 
 PORT = 7007
@@ -24,7 +26,8 @@ SIDES = {"p": "e0", "q": "e1"}
 
 @dataclass(frozen=True)
 class Frame:
-    """An advert (with its priority) or a gratuitous ARP, from a director, on a leg."""
+    """An advert (with its priority) or a gratuitous ARP from a director on a leg; a heartbeat on a cable; or, for the
+    picture, the kernel's or linkwatchd's word that r1's second leg is down."""
 
     t_ns: int
     router: str
@@ -60,6 +63,15 @@ class Witness:
 
     def __exit__(self, *_) -> None:
         self._stack.close()
+
+    def follow_causes(self, cables: int, monitor: Path | None) -> None:
+        """What lies before a takeover: r1's kernel, its linkwatchd if it has one, and the cables."""
+        self._follow("r1", [yardsticks.program("link-events")], self._netlink)
+        if monitor is not None:
+            self._follow("r1", [yardsticks.program("subscriber"), monitor, "e1"], self._verdict)
+        if cables:
+            argv = [yardsticks.program("frames"), *(f"hb{number}" for number in range(cables))]
+            self._follow("r2", argv, self._heartbeat)
 
     def start_client(self) -> None:
         """Once somebody routes."""
@@ -129,6 +141,20 @@ class Witness:
         leg = SIDES[side]
         if words[2] == "advert" or words[3] == LEGS[leg][1]:
             self.frames.append(Frame(int(words[0]), router, leg, words[2], priority))
+
+    def _netlink(self, line: str) -> None:
+        words = line.split()
+        if len(words) == 4 and words[3] == "0":
+            self.frames.append(Frame(int(words[0]), "r1", "e1", "netlink"))
+
+    def _verdict(self, line: str) -> None:
+        if (word := subscriber_word(line)) is not None and not word.up:
+            self.frames.append(Frame(word.t_ns, "r1", "e1", "verdict"))
+
+    def _heartbeat(self, line: str) -> None:
+        words = line.split()
+        if words[2:3] == ["advert"]:
+            self.frames.append(Frame(int(words[0]), "r1", words[1], "heartbeat", int(words[5])))
 
     def _silence(self, line: str) -> None:
         words = line.split()

@@ -1,6 +1,6 @@
-/* frames IFNAME...: what comes in at the ports of a switch. One line a frame: instant (ns), port, then `advert SOURCE
- * VRID PRIORITY` for a VRRP advert over IPv4 (RFC 9568, 5.2), or `arp ADDRESS` for a gratuitous ARP of that address. It
- * says `ready` once it listens. Frames that the switch sends out of a port are not looked at. */
+/* frames IFNAME...: what comes in at interfaces, such as the ports of a switch. One line a frame: instant (ns),
+ * interface, then `advert SOURCE VRID PRIORITY` for a VRRP advert (RFC 9568, 5.2; SOURCE is `-` over IPv6), or `arp
+ * ADDRESS` for a gratuitous ARP of that address. It says `ready` once it listens. What goes out is not looked at. */
 #include "bare.h"
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -27,6 +27,8 @@ static void look(const uint8_t *frame, size_t length, const char *port, int64_t 
         if (advert + 8 > frame + length) return;
         text(body + 12, source);
         printf("%lld %s advert %s %d %d\n", (long long)seen_ns, port, source, advert[1], advert[2]);
+    } else if (type == ETH_P_IPV6 && body[6] == 112 && length >= 14 + 40 + 8) {
+        printf("%lld %s advert - %d %d\n", (long long)seen_ns, port, body[41], body[42]);
     }
 }
 

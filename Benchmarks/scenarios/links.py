@@ -36,7 +36,7 @@ def _losses(run: Run, label: str, watchers: list[LinkWatcher], quiet: bool = Fal
     for watcher in [watcher for watcher in watchers if (why := watcher.why_not())]:
         run.note(f"{watcher.name} is missing: {why}")
         watchers = [other for other in watchers if other is not watcher]
-    count, ifname = run.times(30, 5), f"t{next(_numbers)}"
+    count, ifname = run.times(20, 5), f"t{next(_numbers)}"
     with Namespaces("a", "b") as lab:
         tap = Tap(lab, "a", ifname, count, PERIOD_MS, "vary")
         other = Tap(lab, "b", "noise", 2 * count, PERIOD_MS, "vary2")
