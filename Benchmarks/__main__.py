@@ -10,6 +10,7 @@ from those files, so one row can be measured anew. A quick run writes neither.
 
 import argparse
 import json
+import signal
 import sys
 
 from lab.namespaces import why_not
@@ -37,6 +38,8 @@ def main() -> int:
     if (why := why_not()) is not None:
         print(f"not measured: {why}", file=sys.stderr)
         return 1
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     chosen = options.only or [name for name, scenario in known.items() if scenario.lab == options.lab]
     failed = [name for name in chosen if not _measure(known[name], options.quick)]
     if not options.quick:
@@ -44,6 +47,11 @@ def main() -> int:
     for name in failed:
         print(f"not measured: {name}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _end(number: int, _) -> None:
+    """As Ctrl-C, so that whatever runs is ended and removed."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def _measure(scenario: scenarios.Scenario, quick: bool) -> bool:

@@ -170,8 +170,8 @@ class Trial:
 
     def _outages(self, began_ns: int, end_ns: int, now_ns: int, seen: float) -> tuple[float | None, float | None]:
         """The client's outage, None if it ended by no more than the undoing; and the longest after the undoing."""
-        across = [s for s in self.witness.silences if began_ns - 50_000_000 < s[0] < end_ns < s[1]]
-        if across:
+        middle_ns = (began_ns + end_ns) // 2
+        if any(start < middle_ns and end > end_ns for start, end in self.witness.silences):
             return None, None
         return seen, self.witness.outage_ms(end_ns, now_ns)
 
