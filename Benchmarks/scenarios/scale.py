@@ -10,7 +10,7 @@ from .. import yardsticks
 from ..processes import memory_mb
 from ..switches import Tap
 from ..systems import linkwatch
-from ..systems.netlink import BareLoop
+from ..systems.netlink import BareLoop, BareRelay
 from . import Run, events, scenario
 
 PSS_GOAL_MB = 5
@@ -67,8 +67,8 @@ def interfaces_10000(run: Run) -> None:
         run.figure("linkwatchd", "RSS", "MB", memory[1:])
         run.figure("linkwatch --dump --json", "whole", "ms", [value * 1000 for value in dumps])
         run.figure("ip -json link", "whole", "ms", [value * 1000 for value in theirs])
-        collected = events.latencies(run, lab, run.times(100, 20), 20)
-        for name in (BareLoop.name, "linkwatchd"):
+        collected = events.latencies(lab, run.times(120, 24), 20)
+        for name in (BareLoop.name, BareRelay.name, "linkwatchd"):
             delays, missed = collected[name, True]
             run.figure(name, "one event (carrier returns)", "us", [delay * 1000 for delay in delays], missed)
 

@@ -13,6 +13,15 @@ class BareLoop(LinkWatcher):
         return bare(lab, namespace, [yardsticks.program("link-events")], _bare_word)
 
 
+class BareRelay(LinkWatcher):
+    """A reader and a subscriber in two processes: what any daemon adds by being one."""
+
+    name = "bare relay in C"
+
+    def start(self, lab: Namespaces, namespace: str, ifname: str) -> Running:
+        return bare(lab, namespace, [yardsticks.program("relay")], _bare_word)
+
+
 class IpMonitor(LinkWatcher):
     name = "ip monitor link"
 
