@@ -408,6 +408,8 @@ extension GroupDriver {
     func reload(_ group: VRRPConfiguration.Group) {
         let old = self.group
         self.group = group
+        // The engine must not act while its legs are exchanged; what they report meanwhile is in the snapshot.
+        isHandling = true
         let keepsSettings =
             old.advertIntervalNs == group.advertIntervalNs && old.announce == group.announce
             && old.addressLeaseNs == group.addressLeaseNs && old.version == group.version
@@ -423,7 +425,11 @@ extension GroupDriver {
         }
         for cable in oldCables where !cables.contains(where: { $0 === cable }) { cable.unbind() }
         bindAll()
+        let meanwhile = pending.filter { if case .condition = $0 { true } else { false } }
+        pending.removeAll()
+        isHandling = false
         feed(.reload(GroupConfiguration(group), snapshot()))
+        meanwhile.forEach(feed)
     }
 
     /// The legs of the new configuration. One that changed takes over from its predecessor what both have.

@@ -124,7 +124,8 @@ final class Leg {
 
     /// Sends an advert to the group or to every unicast peer; the worst outcome counts.
     func sendAdvert(priority: UInt8) -> SendOutcome {
-        guard let ifindex, let source, let sender = sender(ifindex) else { return .failed(.noSuchAddressOrDevice) }
+        // What is missing here is a cause of its own.
+        guard let ifindex, let source, let sender = sender(ifindex) else { return .failed(.addressNotAvailable) }
         var worst = SendOutcome.sent
         for (packet, destination) in packets(priority, source) {
             let outcome = AdvertSocket.send(packet, to: destination, by: sender, around: wire.link)
