@@ -160,7 +160,10 @@ final class GroupDriver {
         case .probePeers(let member): probePeers(member)
         case .probeAddresses(let member): probeAddresses(member)
         case .runFence: runFence()
-        case .transition, .raised, .cleared, .causeChanged: services.happened(output, in: self)
+        case .transition(let transition):
+            if transition.to != .master { forgetSendFilters() }
+            services.happened(output, in: self)
+        case .raised, .cleared, .causeChanged: services.happened(output, in: self)
         }
     }
 
@@ -180,6 +183,11 @@ final class GroupDriver {
         // A cable that cannot carry a word says so by its silence, and is no cause.
         case .failed: failedSends[interface, default: 0] += 1
         }
+    }
+
+    /// Who sends no adverts does not learn when their filter goes.
+    private func forgetSendFilters() {
+        for leg in legs { setCondition(Condition(.sendFiltered, leg.instance.interface), false) }
     }
 
     /// An interface that is gone or down is a cause; a packet filter is a condition; anything else passes.
