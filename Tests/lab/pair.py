@@ -157,16 +157,18 @@ class Holdings(Journal):
 
 
 def config(
-    name: str, cables: int = 1, interval: str | None = "100ms", group: str = "", inside: str = "", cable: str = "",
-    more: str = "",
+    name: str, cables: int = 1, over: tuple = (), interval: str | None = "100ms", group: str = "", inside: str = "",
+    cable: str = "", more: str = "",
 ) -> str:  # fmt: skip
-    """A director's file. Without an interval it is the default, one second."""
+    """A director's file. Heartbeats run over the cables, and over the legs named in `over`. Without an interval it is the
+    default, one second."""
     ours, theirs = (1, 2) if name == "r1" else (2, 1)
-    names = ", ".join(f'"cross{number}"' for number in range(cables))
+    interfaces = [*(f"hb{number}" for number in range(cables)), *over]
+    names = ", ".join(f'"cross{number}"' for number in range(len(interfaces)))
     beats = "".join(
-        f'[heartbeat.cross{number}]\ninterface = "hb{number}"\nvrid = {ours}{number + 1}\n'
+        f'[heartbeat.cross{number}]\ninterface = "{interface}"\nvrid = {ours}{number + 1}\n'
         f"peer-vrid = {theirs}{number + 1}\n{cable}\n"
-        for number in range(cables)
+        for number, interface in enumerate(interfaces)
     )
     timing = f'advert-interval = "{interval}"' if interval else ""
     return f"""
@@ -200,6 +202,9 @@ class Pair:
         self.namespaces = namespaces
         self.options = {"r1": {**options, **(r1 or {})}, "r2": {**options, **(r2 or {})}}
         self.lans = Lans(namespaces, cables=options.get("cables", 1))
+        for number in range(options.get("cables", 1)):
+            for name in DIRECTORS:
+                namespaces.ip(name, f"addr add 10.0.{number}.{name[1]}/30 dev hb{number}")
         self.holdings = Holdings(namespaces)
         self._running: list = [self.holdings]
         self.directors: dict[str, Director] = {}

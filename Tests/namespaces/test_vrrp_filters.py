@@ -167,8 +167,8 @@ def test_an_interface_that_goes_takes_its_filter_along(pair):
 def test_outgoing_filters_are_sent_around(pair):
     """EPERM on the raw socket: the advert goes by the packet socket, and it is said, of legs and of cables."""
     pair = pair()
-    OUTGOING = [NFT("output"), IPTables("legacy", "OUTPUT"), IPTables("nft", "OUTPUT")]
-    for rule in [rule for rule in OUTGOING if shutil.which(rule.program)]:
+    outgoing = [NFT("output"), IPTables("legacy", "OUTPUT"), IPTables("nft", "OUTPUT")]
+    for rule in [rule for rule in outgoing if shutil.which(rule.program)]:
         # iptables is for IPv4 alone; heartbeats are IPv6.
         devices = ("e0", "e1", "hb0") if rule.program == "nft" else ("e0", "e1")
         pair.mark()
@@ -183,6 +183,12 @@ def test_outgoing_filters_are_sent_around(pair):
             pair.w1.await_what(f"send-filtered:{device}", present=False)
         assert pair.moved_nothing(), rule.name
     assert pair.r1.status()["conditions"] == pair.r2.status()["conditions"] == []
+    # A backup sends no adverts, so it cannot know whether they would pass: only its heartbeats.
+    outgoing[0].add(pair.namespaces, "r1")
+    pair.w1.await_what("send-filtered:e0")
+    pair.r1.call(f"{VRRP}.Handover", group="lvs")
+    pair.settle("r2")
+    assert pair.r1.status()["conditions"] == ["handed-over", "send-filtered:hb0"]
 
 
 # What no socket of the director's can see: a drop on ingress, by tc, XDP, or a switch on the way.
