@@ -1,7 +1,7 @@
 # linkwatch: `make run` shows this machine's links, `make test` runs everything. See README.md.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build run test test-pure test-namespaces test-wirelab test-tsan format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions
+.PHONY: build demo run test test-pure test-namespaces test-wirelab test-tsan format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions
 
 SWIFTFLAGS := -c release --static-swift-stdlib
 BIN := .build/release
@@ -19,6 +19,9 @@ deps-test:
 
 run: build
 	@Tests/run-here
+
+demo: build
+	@Tests/demo
 
 test: deps-test
 	@Tests/run-all

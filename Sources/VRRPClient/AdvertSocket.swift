@@ -8,6 +8,10 @@
 /// *Out.* Through the raw socket, as any program would send. EPERM there is an OUTPUT rule: the same packet then goes by the
 /// packet socket, and the caller is told. Unicast has no second way.
 ///
+/// *Many routers, few wake-ups.* The adverts of a hundred routers come one by one, and to wake for each costs more than to
+/// read it. With `crowd` receivers or more the socket is read again after a fiftieth of their interval instead of whenever
+/// something has come, for as long as something has.
+///
 /// A socket is bound to an ifindex. When the interface goes, so does this object.
 import Addresses
 import CLinux
@@ -112,6 +116,14 @@ final class AdvertSocket {
     /// Whether a packet filter drops somebody's adverts.
     private(set) var isFiltered = false
     private var lapseTimer: EventLoop.TimerID?
+    private var pollTimer: EventLoop.TimerID?
+    /// What `isOnLink` said, for as long as the interface's addresses stay.
+    private var onLink: [IPAddress: Bool] = [:]
+
+    /// With so many receivers adverts are read in bunches.
+    private static let crowd = 16
+    /// Sources whose place is remembered.
+    private static let sourcesMax = 1024
 
     /// Opens both sockets, joins the group, and listens.
     ///
@@ -127,15 +139,21 @@ final class AdvertSocket {
         try Syscall.check(filter.attach(to: packets.raw))
         let type = UInt16(key.family == .ipv4 ? ETH_P_IP : ETH_P_IPV6)
         try Syscall.check(clinux_packet_bind(packets.raw, type, key.ifindex))
-        try loop.watch(packets.raw, .readable) { [unowned self] _ in readAdverts() }
+        try loop.watch(packets.raw, .readable) { [unowned self] _ in
+            readAdverts()
+            if pollTimer == nil, receivers.count >= Self.crowd { beginPolling() }
+        }
     }
 
     deinit {
         loop.unwatch(packets.raw)
-        if let lapseTimer { loop.cancel(lapseTimer) }
+        for timer in [lapseTimer, pollTimer] { timer.map(loop.cancel) }
     }
 
     var isUnused: Bool { receivers.isEmpty }
+
+    /// Addresses of the interface have changed, and with them what is on the link.
+    func addressesChanged() { onLink = [:] }
 
     func listen(_ vrid: UInt8, _ receiver: Receiver) { receivers[vrid] = receiver }
 
@@ -143,8 +161,10 @@ final class AdvertSocket {
 
     // MARK: In
 
-    private func readAdverts() {
-        buffer.receive(from: packets.raw) { packet, _ in
+    /// Returns how many packets there were.
+    @discardableResult
+    private func readAdverts() -> Int {
+        let count = buffer.receive(from: packets.raw) { packet, _ in
             do throws(Discard) {
                 try take(packet)
             } catch {
@@ -152,6 +172,31 @@ final class AdvertSocket {
             }
         }
         if filterWatch.wantsDrain { drainPassed() }
+        return count
+    }
+
+    private func beginPolling() {
+        guard (try? loop.setInterest(packets.raw, [])) != nil else { return }
+        schedulePoll()
+    }
+
+    private func schedulePoll() {
+        let intervalNs = receivers.values.lazy.map(\.expectation.intervalNs).min() ?? 0
+        pollTimer = loop.schedule(atNs: Clock.monotonicNs() + intervalNs / 50) { [unowned self] in
+            pollTimer = nil
+            var count = 0
+            repeat { count = readAdverts() } while count == Int(CLINUX_BATCH)
+            if count > 0 { return schedulePoll() }
+            try? loop.setInterest(packets.raw, .readable)
+        }
+    }
+
+    private func wasFoundOnLink(_ source: IPAddress) -> Bool {
+        if let known = onLink[source] { return known }
+        if onLink.count >= Self.sourcesMax { onLink = [:] }
+        let found = isOnLink(source)
+        onLink[source] = found
+        return found
     }
 
     private func take(_ packet: Span<UInt8>) throws(Discard) {
@@ -159,7 +204,7 @@ final class AdvertSocket {
         let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
         guard let receiver = receivers[advert.vrid] else { throw .vrid }
         if let peers = receiver.peers, !peers.contains(advert.source) { throw .source }
-        if isOnLink(advert.source) {
+        if wasFoundOnLink(advert.source) {
             filterWatch.sawOnWire(
                 advert.source, advert.vrid, intervalNs: advert.intervalNs, nowNs: Clock.monotonicNs())
         }

@@ -24,6 +24,7 @@ final class Director: GroupServices {
     let leases: LeaseKeeper
     let runner: Runner
     let notifier: Notifier
+    private let acceptFilter: AcceptFilter
     private(set) var configuration: VRRPConfiguration
     private(set) var links: LinkWatch
     private(set) var groups: [GroupDriver] = []
@@ -48,6 +49,7 @@ final class Director: GroupServices {
         prober = Prober(loop: loop, wire: wire)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
+        acceptFilter = AcceptFilter(runner: runner)
         record = HoldingsRecord(directory: configuration.process.stateDirectory)
         links = LinkWatch(
             kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
@@ -127,6 +129,7 @@ final class Director: GroupServices {
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
+        acceptFilter.apply(configuration)
         virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address })
         var adopted: [String: Check] = [:]
         for check in configuration.checks {
@@ -195,6 +198,10 @@ final class Director: GroupServices {
             case .synced: beginIfReady()
             case .resync, .inconsistent: break
             }
+        }
+        // A virtual address brings no network that was not there.
+        for ifindex in Set(keys.lazy.filter { !self.isVirtual($0.address) }.map(\.ifindex)) {
+            wire.addressesChanged(on: ifindex)
         }
         guard hasBegun else { return }
         for group in groups {
@@ -358,6 +365,7 @@ final class Director: GroupServices {
     /// Resigns everywhere: addresses first, then the word.
     func shutDown() {
         for group in groups { group.shutDown() }
+        acceptFilter.remove()
         links.stop()
     }
 }

@@ -108,22 +108,32 @@ final class GroupDriver {
 
     /// Gives the engine an input and carries out what follows.
     func feed(_ input: Input) {
-        pending.append(input)
-        guard !isHandling else { return }
+        guard !isHandling else { return pending.append(input) }
         isHandling = true
+        handle(input)
         var next = 0
         while next < pending.count {
-            for output in engine.handle(pending[next], nowNs: Clock.monotonicNs()) { carryOut(output) }
+            handle(pending[next])
             next += 1
         }
-        pending.removeAll(keepingCapacity: true)
+        if next > 0 { pending.removeAll(keepingCapacity: true) }
         isHandling = false
         schedule()
     }
 
+    private func handle(_ input: Input) {
+        for output in engine.handle(input, nowNs: Clock.monotonicNs()) { carryOut(output) }
+    }
+
+    /// A deadline that moves later with every advert does not move the timer each time, but before the timer has come
+    /// near: a timer that goes off for nothing costs a wake-up.
     private func schedule() {
         guard let deadlineNs = engine.nextDeadlineNs else { return }
-        guard deadlineNs < armedNs else { return }
+        if deadlineNs >= armedNs {
+            guard deadlineNs - armedNs > 500_000_000 else { return }
+            let nowNs = Clock.monotonicNs()
+            guard armedNs - nowNs < (deadlineNs - nowNs) / 2 else { return }
+        }
         if let timer { services.wire.loop.cancel(timer) }
         armedNs = deadlineNs
         timer = services.wire.loop.schedule(atNs: deadlineNs) { [unowned self] in

@@ -169,6 +169,10 @@ final class Leg {
 
     /// The file has another leg of this name, or none: what both have is kept, the rest is removed. The successor binds next.
     func handOver(to successor: Leg?) {
+        // From here on the successor speaks for both: that this leg lets go is no news.
+        onAdvert = { _ in }
+        addresses.onHolding = { _ in }
+        addresses.onMissing = { _ in }
         announcer.stop()
         let isSamePlace =
             successor?.instance.interface == instance.interface

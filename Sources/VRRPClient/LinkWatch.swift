@@ -47,6 +47,8 @@ final class LinkWatch {
         var options = MonitorSubscription.Options()
         options.path = monitorPath
         options.interfaces = interfaces
+        // A daemon that hangs is told by its silence; meanwhile our own netlink has its say, so that need not be soon.
+        options.heartbeatMs = 5000
         options.routes = false
         subscription = MonitorSubscription(loop: loop, options: options)
         subscription.onChange = { [unowned self] in take($0) }
@@ -61,7 +63,9 @@ final class LinkWatch {
         guard let link = kernel.link(named: name) else { return .down("absent") }
         if let record = record(name), record.ifindex == Int(link.ifindex) {
             let isUp = choice == .raw ? record.isRawUp : record.isUp
-            return isUp ? .up : .down(record.reason ?? "held")
+            if !isUp { return .down(record.reason ?? "held") }
+            // Down wins at once, whoever says so; a settled state has its reasons to wait.
+            return choice == .raw ? Self.state(of: link) : .up
         }
         return Self.state(of: link)
     }

@@ -171,7 +171,12 @@ final class VRRPProcess: StatusSource {
 
     func reload() -> String? {
         do {
-            try director?.reload(arguments.configuration())
+            let configuration = try arguments.configuration()
+            // A file that is being written may be empty for a moment; nobody gives up every address that way.
+            guard !configuration.groups.isEmpty || groups.isEmpty else {
+                return "\(arguments.path): there is no instance: expected at least one"
+            }
+            try director?.reload(configuration)
             Log.notice("\(arguments.path): read again and applied")
             return nil
         } catch let error as ConfigurationRefused {

@@ -27,9 +27,9 @@ final class VirtualMAC {
 
     private var family: IPAddress.Family { instance.family }
 
-    /// `vrrp4-10-3`: family, VRID, the parent's number; unique in the namespace and short enough for a name.
+    /// `vr4-10-3`: family, VRID, the parent's number; unique in the namespace, and within 15 bytes for any of seven digits.
     private func name(_ parent: Int32) -> String {
-        "vrrp\(family.rawValue)-\(instance.vrid)-\(parent)"
+        "vr\(family == .ipv4 ? 4 : 6)-\(instance.vrid)-\(parent)"
     }
 
     /// Makes the macvlan on its parent, or takes over the one that an earlier process left.

@@ -37,6 +37,11 @@ final class Wire {
         if socket.isUnused { sockets[key] = nil }
     }
 
+    /// Addresses of an interface have changed.
+    func addressesChanged(on ifindex: Int32) {
+        for (key, socket) in sockets where key.ifindex == ifindex { socket.addressesChanged() }
+    }
+
     /// Closes the sockets of an interface that has gone.
     func forget(ifindex: Int32) {
         sockets = sockets.filter { $0.key.ifindex != ifindex }

@@ -371,12 +371,12 @@ class FRR:
         self.folder.cleanup()
 
 
-def reach(namespaces: Namespaces, namespace: str, address: str) -> None:
+def reach(namespaces: Namespaces, namespace: str, address: str, seconds: float = 5) -> None:
     """Raises unless the address's owner answers: its kernel says that nobody listens on the port."""
 
     def ask():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-            asker.settimeout(5)
+            asker.settimeout(seconds)
             asker.connect((address, 9))
             asker.send(b"?")
             try:

@@ -362,8 +362,13 @@ def test_a_reload_applies_the_difference_and_nothing_else(pair):
         assert refused.value.name == f"{VRRP}.ReloadFailed"
         assert "vrid" in refused.value.parameters["message"] and ".toml:" in refused.value.parameters["message"]
         assert pair.r1.call(f"{VRRP}.CheckConfig")["errors"]
+        pair.w1.mark()
         pair.r1.signal(signal.SIGHUP)
         pair.w1.await_item(lambda event: event["kind"] == "reload" and not event["present"], what="the refusal")
+        # An editor may have a file cut to nothing for a moment: that is no wish to give up every address.
+        pair.r1.config.write_text("")
+        with pytest.raises(VarlinkError, match="no instance"):
+            pair.r1.call(f"{VRRP}.Reload")
         # Another instance of its own, by signal.
         more = '[instance.third]\ninterface = "e0"\nvrid = 30\naddresses = ["192.0.2.3"]\nadvert-interval = "100ms"\n'
         pair.r1.reconfigure(config("r1", more=more))
@@ -371,7 +376,8 @@ def test_a_reload_applies_the_difference_and_nothing_else(pair):
         pair.r1.signal(signal.SIGHUP)
         pair.w1.await_transition("master", group="third")
         until(lambda: not pair.lans.holds("r1", "192.0.2.2"), "the address that was taken out")
-        assert [t for t in pair.w1.transitions() if t["group"] == "lvs"] == [] == pair.w2.transitions()
+        moves = [(move["state"], move["reason"]) for move in pair.w1.transitions() if move["group"] == "lvs"]
+        assert moves == [] == pair.w2.transitions(), "\n".join(pair.r1.log)
         # No advert was missed: no two of one VRID lie two intervals apart.
         times = [float(packet.split()[0]) for packet in wire if "vrid 10," in packet]
         gaps = [later - earlier for earlier, later in zip(times, times[1:])]
@@ -424,6 +430,18 @@ def test_notify_programs_run_in_order(pair, tmp_path):
     wanted = ["initialize backup", "backup master", "master fault", "fault backup", "backup master"]
     until(lambda: len(log.read_text().splitlines()) >= len(wanted), "five notifications")
     assert log.read_text().splitlines() == [f"lvs {line}" for line in wanted]
+
+
+def test_a_director_that_does_not_accept_answers_arp_and_nothing_else(pair):
+    pair = pair(r1={"outside": "accept = false\n"})
+    with pytest.raises(TimeoutError):
+        reach(pair.namespaces, "ca", OUTSIDE, seconds=0.3)
+    assert "lladdr" in pair.namespaces.ip("ca", f"neigh show {OUTSIDE}")
+    reach(pair.namespaces, "cb", INSIDE)
+    pair.r1.reconfigure(config("r1"))
+    pair.r1.call(f"{VRRP}.Reload")
+    until(lambda: "linkwatch" not in pair.namespaces.run("r1", "nft", "list", "tables"), "the table to go")
+    reach(pair.namespaces, "ca", OUTSIDE)
 
 
 def test_the_virtual_mac_moves_with_the_address(pair):
