@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lab.daemon import program
 from lab.journal import Journal
 
-from .pair import ADDRESSES, CABLES, DIRECTORS, INSIDE, LEGS, OUTSIDE, Pair
+from .pair import ADDRESSES, CABLES, DIRECTORS, INSIDE, LEGS, OUTSIDE, SECONDS_MAX, Pair
 from .vm import Program
 
 PRIORITIES = {"r1": 200, "r2": 100}
@@ -52,14 +52,14 @@ class Directors:
     def stop(self) -> None:
         """Ends it in good order; the addresses go with it."""
         for running in reversed(self.programs):
-            running.stop()
+            running.stop(SECONDS_MAX)
         self.programs = []
 
     def mark(self) -> None:
         for log in self.logs.values():
             log.mark()
 
-    def await_log(self, director: str, text: str, timeout: float = 60) -> None:
+    def await_log(self, director: str, text: str, timeout: float = SECONDS_MAX) -> None:
         """Waits for a line with this text, in the log since the mark."""
         self.logs[director].await_item(lambda line: text in line, timeout, f"{text!r} of {director}")
 
@@ -122,7 +122,7 @@ class Linkwatch(Directors):
             said = [line for line in log if line.endswith(condition)]
             return bool(said) and said[-1].endswith(f"no longer {condition}") == alive
 
-        log.await_true(holds, 60, f"{condition} {'ending' if alive else 'coming'} at {director}")
+        log.await_true(holds, SECONDS_MAX, f"{condition} {'ending' if alive else 'coming'} at {director}")
 
     def _await_start(self) -> None:
         for director in DIRECTORS:
