@@ -30,8 +30,8 @@ extension Engine {
         state.fence = .idle
         state.takeoverProbe = nil
         state.lesser = nil
-        state.tieAtNs = nil
-        state.hearingGraceUntilNs = step.nowNs + configuration.advertIntervalNs + heartbeatIntervalNs
+        state.tie = nil
+        graceHearing(nowNs: step.nowNs)
         for index in state.members.indices { state.members[index].downAtNs = nil }
         record.statistics.becameMaster += 1
         if !wasClaiming { advertiseAll(&step) }
@@ -59,7 +59,7 @@ extension Engine {
         state.hearingGraceUntilNs = nil
         state.collisionUntilNs = nil
         state.announceAgainAtNs = nil
-        state.tieAtNs = nil
+        state.tie = nil
         state.lesser = nil
         for index in state.members.indices {
             state.members[index].hasReplied = false
@@ -143,7 +143,7 @@ extension Engine {
         for cause in state.causes where cause.kind != .noAddress && !missing.contains(cause) {
             setCause(cause, isPresent: false, &step)
         }
-        for cause in missing { setCause(cause, isPresent: true, &step) }
+        for cause in missing.sorted(by: Self.isOrdered) { setCause(cause, isPresent: true, &step) }
         state.weights = [:]
         for (name, weight) in snapshot.weights { setWeight(weight, of: name) }
         updatePriority()

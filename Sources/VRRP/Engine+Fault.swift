@@ -115,7 +115,7 @@ extension Engine {
         }
     }
 
-    private static func isOrdered(_ left: Cause, _ right: Cause) -> Bool {
+    static func isOrdered(_ left: Cause, _ right: Cause) -> Bool {
         (left.kind.rawValue, left.subject) < (right.kind.rawValue, right.subject)
     }
 }

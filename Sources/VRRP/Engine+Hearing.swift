@@ -14,6 +14,7 @@ extension Engine {
             return
         }
         note(advert, on: index)
+        if isEcho(advert) { return }
         if advert.priority == 0 {
             hearResignation(advert, on: index, &step)
         } else {
@@ -25,6 +26,11 @@ extension Engine {
                 hearAsBackup(advert, on: index, nowNs: step.nowNs)
             }
         }
+    }
+
+    /// An advert that was sent before its sender resigned over a cable, and was overtaken.
+    private func isEcho(_ advert: Advert) -> Bool {
+        state.role == .master && state.resigned?.priority == advert.priority
     }
 
     private mutating func note(_ advert: Advert, on index: Int) {
@@ -92,21 +98,24 @@ extension Engine {
     }
 
     /// There is one tie-break for a group, or two masters would lose to each other on different legs: who the cables know
-    /// them by, else the addresses on the first leg. Where the first leg is silent, the leg at hand decides, but only after
-    /// two intervals in which the first could have spoken.
+    /// them by, else the addresses on the first leg. An equal who goes on speaking on a later leg for two intervals, though, has
+    /// not heard us on the first one, and is judged by the leg at hand.
     private mutating func hearEqual(_ advert: Advert, on index: Int, _ step: inout Step) {
-        let isPeer = state.pool.peerIdentity != nil && state.pool.identity != nil
-        if isPeer || index == 0 {
-            state.tieAtNs = nil
-            if losesTie(to: advert.source, on: index) {
-                beBeaten(by: advert, on: index)
-            } else {
-                hearLesser(advert.intervalNs, on: index, &step)
-            }
-        } else if state.tieAtNs == nil, state.members[0].heard == nil {
-            state.tieAtNs = step.nowNs + 2 * max(advert.intervalNs, configuration.advertIntervalNs)
+        let isKnown = state.pool.peerIdentity != nil && state.pool.identity != nil
+        if !isKnown, index > 0, !isTiePatienceOver(advert.intervalNs, nowNs: step.nowNs) {
             answer(on: index, &step)
+        } else if losesTie(to: advert.source, on: index) {
+            beBeaten(by: advert, on: index)
+        } else {
+            hearLesser(advert.intervalNs, on: index, &step)
         }
+    }
+
+    private mutating func isTiePatienceOver(_ intervalNs: Int64, nowNs: Int64) -> Bool {
+        let patienceNs = 2 * max(intervalNs, configuration.advertIntervalNs)
+        let sinceNs = state.tie?.endNs ?? nowNs + patienceNs
+        state.tie = State.Patience(untilNs: nowNs + patienceNs, endNs: sinceNs)
+        return nowNs >= sinceNs
     }
 
     /// Whether a sender of equal priority wins.
@@ -114,15 +123,6 @@ extension Engine {
         if let peer = state.pool.peerIdentity, let own = state.pool.identity { return peer > own }
         guard let own = state.members[index].primaryAddress else { return true }
         return source > own
-    }
-
-    /// The first leg has stayed silent: the first leg that has not decides.
-    mutating func decideTieOnLaterLeg() {
-        guard state.isSpeaking, state.members.first?.heard == nil,
-            let index = state.members.firstIndex(where: { $0.heard?.priority == state.priority }),
-            let source = state.members[index].heard?.source
-        else { return }
-        if losesTie(to: source, on: index) { state.members[index].isBeaten = true }
     }
 
     /// A lesser master: it is told at once who is master, once an interval, and if it does not listen for long, then we are
@@ -136,11 +136,11 @@ extension Engine {
 
     private mutating func bearLesser(forNs: Int64, nowNs: Int64) {
         if let lesser = state.lesser {
-            if nowNs >= lesser.yieldAtNs { state.isUnheard = true }
+            if nowNs >= lesser.endNs { state.isUnheard = true }
             state.lesser?.untilNs = max(lesser.untilNs, nowNs + forNs)
         } else {
             let patienceNs = downNs(configuration.advertIntervalNs) + 3 * heartbeatIntervalNs
-            state.lesser = State.Lesser(untilNs: nowNs + forNs, yieldAtNs: nowNs + patienceNs)
+            state.lesser = State.Patience(untilNs: nowNs + forNs, endNs: nowNs + patienceNs)
         }
     }
 
@@ -163,19 +163,28 @@ extension Engine {
         case .accepted:
             record.statistics.heartbeatsReceived += 1
             record.lastWord = word
+            if before == nil { graceHearing(nowNs: step.nowNs) }
             if !word.holds.isEmpty { state.resignUntilNs = nil }
-            noticeResignation(of: word, after: before)
+            noticeResignation(of: word, after: before, nowNs: step.nowNs)
             noticeOtherHolder(word, after: before, &step)
         }
     }
 
+    /// A new master, and a master whose peer has just begun to speak, is not yet heard: that is no doubt.
+    mutating func graceHearing(nowNs: Int64) {
+        guard state.role == .master else { return }
+        state.hearingGraceUntilNs = nowNs + configuration.advertIntervalNs + heartbeatIntervalNs
+    }
+
     /// At once: only the step from holding to "unable and not holding" is a resignation. A peer that says 0 and holds has not
     /// left; one that did not hold had nothing to leave, and acting on that would fight a third router for ever.
-    private mutating func noticeResignation(of word: PeerWord, after before: PeerWord?) {
+    private mutating func noticeResignation(of word: PeerWord, after before: PeerWord?, nowNs: Int64) {
         guard configuration.rules.contains(.atOnce), state.role == .backup, let before, !before.holds.isEmpty,
             word.holds.isEmpty, word.priority == 0
         else { return }
         state.isAtOnce = true
+        state.resigned = State.Resigned(
+            priority: state.pool.peerPriority, untilNs: nowNs + configuration.advertIntervalNs)
         for index in state.members.indices {
             state.members[index].heard = nil
             state.members[index].downAtNs = nil

@@ -1,6 +1,7 @@
 /// Whether a leg works: doubt, proof, isolation.
 ///
-/// Doubt arises from silence (`deaf`) or from the peer's word that it does not hear us (`mute`), see `Member.Doubt`. A leg in
+/// Doubt arises from silence (`deaf`) or from the peer's word that it does not hear us (`mute`, later `cut`), see
+/// `Member.Doubt`. A leg in
 /// doubt is probed, by ARP or ND to witnesses or neighbours, and unproven until one answers; an answer is good for some
 /// seconds, for the leg may die while it is still in doubt. A leg that stays unproven while the peer's are all proven is
 /// *isolated*, a soft cause: the peer serves better.
@@ -42,7 +43,9 @@ extension Engine {
     private mutating func updateDoubt(of index: Int) {
         let member = state.members[index]
         let doubt: Member.Doubt?
-        if isMute(index) || member.doubt == .mute && !isMuteDoubtSettled(index) {
+        if member.doubt == .cut, !isCutSettled(index) {
+            doubt = .cut
+        } else if isMute(index) {
             doubt = .mute
         } else {
             doubt = state.role != .master && member.heard == nil ? .deaf : nil
@@ -56,7 +59,7 @@ extension Engine {
         }
     }
 
-    private func isMuteDoubtSettled(_ index: Int) -> Bool {
+    private func isCutSettled(_ index: Int) -> Bool {
         if state.peer?.hears.contains(member: index) ?? false { return true }
         return state.role != .master && state.members[index].proofUntilNs != nil
     }
@@ -87,7 +90,7 @@ extension Engine {
         let member = state.members[index]
         // A leg that has not listened for a down interval yet is not known to be deaf; but once it is, to listen anew is no
         // reason to think otherwise.
-        let hasListened = member.isIsolated || member.doubt == .mute || member.downAtNs == nil
+        let hasListened = member.isIsolated || member.doubt != .deaf || member.downAtNs == nil
         let shouldBe = !member.isProven && hasListened && !member.isBroken && state.peerIsProven
         if shouldBe == member.isIsolated {
             state.members[index].isolationFlipAtNs = nil
@@ -95,6 +98,7 @@ extension Engine {
             guard atNs <= nowNs else { return }
             state.members[index].isIsolated = shouldBe
             state.members[index].isolationFlipAtNs = nil
+            if shouldBe, member.doubt == .mute { state.members[index].doubt = .cut }
         } else {
             state.members[index].isolationFlipAtNs = nowNs + configuration.timing.isolationDelayNs
         }

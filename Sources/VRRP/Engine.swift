@@ -13,8 +13,12 @@
 /// simulator and in the exhaustive search. What it deliberately does not do: refresh leases, repeat announcements, count
 /// what a packet filter drops, run programs. That is the process's business, as `Output` says.
 public struct Engine: Sendable {
-    /// What the group is told to do.
-    public internal(set) var configuration: GroupConfiguration
+    /// What the group is told to do. Shared between copies: the search copies engines by the million.
+    public internal(set) var configuration: GroupConfiguration {
+        _read { yield shared.value }
+        set { shared = Shared(newValue) }
+    }
+    private var shared: Shared<GroupConfiguration>
     /// What it remembers.
     var state: State
     /// What it only tells: counters, and facts for status that move nothing.
@@ -22,7 +26,7 @@ public struct Engine: Sendable {
 
     /// An engine that waits for its `start`.
     public init(configuration: GroupConfiguration) {
-        self.configuration = configuration
+        shared = Shared(configuration)
         state = State(configuration)
         record = Record(configuration)
     }
@@ -97,7 +101,11 @@ public struct Engine: Sendable {
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
         if state.isSpeaking {
             // The lease was refreshed up to a third of it before we fell asleep.
-            state.hasOverslept = configuration.addressLeaseNs > 0 && lateNs >= configuration.addressLeaseNs / 3 * 2
+            let leaseNs = configuration.addressLeaseNs
+            guard leaseNs > 0, lateNs >= leaseNs / 3 * 2 else { return }
+            state.hasOverslept = true
+            // To say a last time that we hold would make a peer yield that now does; what is left is removed as we yield.
+            for index in state.members.indices { state.members[index].isHeld = false }
         } else if state.role == .backup {
             for index in state.members.indices {
                 guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }
@@ -121,10 +129,11 @@ public struct Engine: Sendable {
         _ = lapse(&state.hearingGraceUntilNs)
         _ = lapse(&state.resignUntilNs)
         if let lesser = state.lesser, lesser.untilNs <= nowNs { state.lesser = nil }
+        if let resigned = state.resigned, resigned.untilNs <= nowNs { state.resigned = nil }
+        if let tie = state.tie, tie.untilNs <= nowNs { state.tie = nil }
         if case .until(let atNs) = state.preemptDelay, atNs <= nowNs { state.preemptDelay = .over }
         if case .failed(let atNs) = state.fence, atNs <= nowNs { state.fence = .idle }
         if let untilNs = state.takeoverProbe?.untilNs, untilNs <= nowNs { state.takeoverProbe?.untilNs = nil }
-        if lapse(&state.tieAtNs) { decideTieOnLaterLeg() }
         if lapse(&state.collisionUntilNs) { endCollision(&step) }
         if lapse(&state.announceAgainAtNs) { announceAll(&step) }
     }
@@ -183,7 +192,7 @@ public struct Engine: Sendable {
 extension Engine: Hashable {
     /// Counters are not compared.
     public static func == (left: Engine, right: Engine) -> Bool {
-        left.state == right.state && left.configuration == right.configuration
+        left.state == right.state && left.shared == right.shared
     }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(state) }

@@ -29,6 +29,8 @@ struct HeartbeatPool: Hashable, Sendable {
     var freshUntilNs: Int64?
     /// Who the peer is, even when it is silent: the tie-break outlasts the cable.
     var peerIdentity: IPAddress?
+    /// Its priority when it was last able.
+    var peerPriority: UInt8 = 0
     /// What we said last, without its stamp.
     var lastSent: PeerWord?
 
@@ -49,6 +51,7 @@ struct HeartbeatPool: Hashable, Sendable {
         if let last = self.word, Self.isOlder(word.stamp, than: last.stamp) { return .stale }
         self.word = word
         peerIdentity = word.identity
+        if word.priority > 0 { peerPriority = word.priority }
         freshUntilNs = untilNs
         return .accepted
     }

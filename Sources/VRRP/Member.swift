@@ -52,10 +52,12 @@ struct Member: Hashable, Sendable {
     enum Doubt: Hashable, Sendable {
         /// We do not hold and hear nothing there. Ends when something is heard.
         case deaf
-        /// We held and the peer, who speaks to us over a cable, does not hear us there. To hear *it* is no answer to that:
-        /// with a transmitter that is cut, both would yield to each other in turn, for ever. So this doubt outlasts the
-        /// holding, and ends when the peer hears us or a probe is answered.
+        /// We hold and the peer, who speaks to us over a cable, does not hear us there. Ends with the holding, or when it does.
         case mute
+        /// Mute, and isolated for it. To hear *the peer* is no answer to that: with transmitters that are cut, two directors
+        /// would yield to each other in turn, for ever. Ends when the peer hears us or, once we have yielded, when a probe
+        /// is answered.
+        case cut
     }
 
     /// A leg in doubt is unproven at once, until a probe is answered.

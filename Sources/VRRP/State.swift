@@ -47,13 +47,15 @@ struct State: Hashable, Sendable {
     /// Until when a handover keeps our heartbeats at priority 0.
     var resignUntilNs: Int64?
     /// A holder of lower priority that goes on as if it did not hear us.
-    var lesser: Lesser?
+    var lesser: Patience?
+    /// Who has just resigned over a cable.
+    var resigned: Resigned?
     /// Until when another router's claim to our addresses is taken to last.
     var collisionUntilNs: Int64?
     /// The second announcement after a collision.
     var announceAgainAtNs: Int64?
-    /// When equal priorities heard only on a later leg are decided there.
-    var tieAtNs: Int64?
+    /// An equal that is heard on a later leg only.
+    var tie: Patience?
     var fence = Fence.idle
     var takeoverProbe: TakeoverProbe?
     /// The conditions that were last published.
@@ -71,9 +73,21 @@ struct State: Hashable, Sendable {
 
     enum PreemptDelay: Hashable, Sendable { case none, until(Int64), over }
 
-    struct Lesser: Hashable, Sendable {
+    /// Something is borne for a while. It is forgotten at `untilNs`, which every new sight of it moves on; if it is seen at or
+    /// after `endNs`, it is acted upon.
+    struct Patience: Hashable, Sendable {
         var untilNs: Int64
-        var yieldAtNs: Int64
+        var endNs: Int64
+
+        func shifted(nowNs: Int64) -> Patience {
+            Patience(untilNs: shift(untilNs, nowNs), endNs: shift(endNs, nowNs))
+        }
+    }
+
+    /// An advert of the priority that a peer has just resigned from is late, for one interval: a cable is faster than a LAN.
+    struct Resigned: Hashable, Sendable {
+        var priority: UInt8
+        var untilNs: Int64
     }
 
     enum Fence: Hashable, Sendable { case idle, running, succeeded, failed(retryAtNs: Int64) }
@@ -127,7 +141,8 @@ struct State: Hashable, Sendable {
     var nextDeadlineNs: Int64? {
         guard role != .initialize else { return nil }
         var deadlineNs = earliest(advertAtNs, claimUntilNs, hearingGraceUntilNs, resignUntilNs)
-        deadlineNs = earliest(deadlineNs, lesser?.untilNs, collisionUntilNs, announceAgainAtNs, tieAtNs)
+        deadlineNs = earliest(deadlineNs, lesser?.untilNs, collisionUntilNs, announceAgainAtNs, tie?.untilNs)
+        deadlineNs = earliest(deadlineNs, resigned?.untilNs)
         deadlineNs = earliest(deadlineNs, pool.nextDeadlineNs, takeoverProbe?.untilNs)
         if case .until(let atNs) = preemptDelay { deadlineNs = earliest(deadlineNs, atNs) }
         if case .failed(let atNs) = fence { deadlineNs = earliest(deadlineNs, atNs) }
@@ -146,10 +161,9 @@ struct State: Hashable, Sendable {
         state.resignUntilNs = shift(resignUntilNs, nowNs)
         state.collisionUntilNs = shift(collisionUntilNs, nowNs)
         state.announceAgainAtNs = shift(announceAgainAtNs, nowNs)
-        state.tieAtNs = shift(tieAtNs, nowNs)
-        if let lesser {
-            state.lesser = Lesser(untilNs: shift(lesser.untilNs, nowNs), yieldAtNs: shift(lesser.yieldAtNs, nowNs))
-        }
+        state.lesser = lesser?.shifted(nowNs: nowNs)
+        state.tie = tie?.shifted(nowNs: nowNs)
+        if let resigned { state.resigned?.untilNs = shift(resigned.untilNs, nowNs) }
         if let takeoverProbe { state.takeoverProbe?.untilNs = shift(takeoverProbe.untilNs, nowNs) }
         if case .until(let atNs) = preemptDelay { state.preemptDelay = .until(shift(atNs, nowNs)) }
         if case .failed(let atNs) = fence { state.fence = .failed(retryAtNs: shift(atNs, nowNs)) }

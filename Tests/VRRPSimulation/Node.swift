@@ -32,20 +32,22 @@ package struct Node: Hashable, Sendable {
         self.boots = boots
     }
 
-    /// The world after both directors were started `ticks` apart and nothing has changed for long, each packet having taken
-    /// the shortest time.
-    package static func settled(_ world: World, startedApart ticks: Int, isCableSlow: Bool) -> Node {
-        var node = Node(world, boots: [0, 1], isCableSlow: isCableSlow)
-        _ = node.act(2)
+    /// The world long after the directors of `boots` were started, `ticks` apart, each packet having taken the shortest time.
+    /// Those of `later` wait to be started.
+    package static func settled(
+        _ world: World, boots: [Int] = [0, 1], later: [Int] = [], startedApart ticks: Int, isCableSlow: Bool
+    ) -> Node {
+        var node = Node(world, boots: boots, isCableSlow: isCableSlow)
         for tick in 0..<60 {
             for _ in world.directors {
-                if tick >= ticks { _ = node.act(2) }
+                if tick >= ticks || node.turn == 0 { _ = node.act(2) }
                 while let action = (1..<node.actionCount).first(where: { $0 != 2 && node.isPossible($0) }) {
                     _ = node.act(action)
                 }
                 _ = node.act(0)
             }
         }
+        node.boots = later
         return node
     }
 
@@ -230,6 +232,13 @@ extension World {
         if directors.contains(where: { !$0.held.isEmpty && $0.held != everything }) { return .halfAGroup }
         let holders = directors.indices.filter { !directors[$0].held.isEmpty }
         if hasConnectedHolders { return .twoHolders }
+        // A leg that nobody answers on cannot be proven to work, though it does.
+        let isFaultless = directors.map { $0.ports.allSatisfy(\.works) && !$0.checkFails && hasNeighbours }
+        if directors.indices.contains(where: {
+            isFaultless[$0] && directors[$0].isAlive && directors[$0].state == .fault
+        }) {
+            return .faultForNothing
+        }
         let able = directors.indices.filter { directors[$0].isAlive && directors[$0].ports.allSatisfy(\.works) }
         let whole = able.filter { !directors[$0].checkFails }
         // Without a pool nobody knows that the peer is no better, so a failing check is FAULT unconditionally.

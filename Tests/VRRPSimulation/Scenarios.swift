@@ -22,14 +22,14 @@ extension Search.Scenario {
         }
     }
 
-    private static func member(_ leg: Int) -> MemberConfiguration {
+    static func member(_ leg: Int) -> MemberConfiguration {
         let address = IPAddress(ipv4: 0xc000_0201 + UInt32(leg) << 8)
         return MemberConfiguration(
             name: leg == 0 ? "outside" : "inside", interface: "eth\(leg)", vrid: UInt8(10 * (leg + 1)),
             addresses: [address])
     }
 
-    private static func wire(_ cable: Int) -> CableConfiguration {
+    static func wire(_ cable: Int) -> CableConfiguration {
         CableConfiguration(name: "cross\(cable + 1)", interface: "hb\(cable)", vrid: 1, peerVrid: 2, intervalNs: 1)
     }
 
@@ -74,6 +74,23 @@ extension Search.Scenario {
             name: "\(legs) legs, \(cables) cables, \(faultsMax) faults, interval \(intervalTicks), \(priorities)",
             seeds: [0, 1].map { Node.settled(world, startedApart: $0, isCableSlow: isCableSlow) },
             faultsMax: faultsMax, faults: allFaults(legs: legs, cables: cables), intervalTicks: intervalTicks)
+    }
+
+    /// One serves, and another that is no better is started beside it: nothing may happen to the first.
+    package static func joining(
+        cables: Int, undisturbed: Int, priorities: [UInt8], intervalTicks: Int64 = 2, legs: Int = 2,
+        change: (inout GroupConfiguration) -> Void = { _ in }
+    ) -> Search.Scenario {
+        let pair = pair(
+            cables: cables, intervalTicks: intervalTicks, priorities: priorities, legs: legs, change: change)
+        let seed = Node.settled(
+            World(pair, leaseNs: leaseTicks), boots: [undisturbed], later: [1 - undisturbed], startedApart: 0,
+            isCableSlow: false)
+        var scenario = Search.Scenario(
+            name: "\(legs) legs, \(cables) cables, LVS\(2 - undisturbed) joins, \(priorities)", seeds: [seed],
+            faultsMax: 0, faults: [], intervalTicks: intervalTicks)
+        scenario.undisturbed = undisturbed
+        return scenario
     }
 
     /// Every situation a boot can meet: each port up, without carrier or silent, each cable up or dead, addresses left over or

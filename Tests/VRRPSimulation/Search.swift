@@ -332,4 +332,5 @@ package enum Complaint: UInt8, Sendable {
     case halfAGroup
     case deadLegHeld
     case twoHolders
+    case faultForNothing
 }

@@ -32,7 +32,11 @@ package struct World: Hashable, Sendable {
 
     /// A machine: its kernel, its ports, and the process if there is one.
     package struct Director: Hashable, Sendable {
-        package var configuration: GroupConfiguration
+        package var configuration: GroupConfiguration {
+            _read { yield shared.value }
+            set { shared = Shared(newValue) }
+        }
+        private var shared: Shared<GroupConfiguration>
         package var engine: Engine?
         package var isStopped = false
         /// How long it has been stopped, where the driver keeps times relative to now.
@@ -45,8 +49,19 @@ package struct World: Hashable, Sendable {
         package var leaseEndNs: Int64?
 
         package init(_ configuration: GroupConfiguration) {
-            self.configuration = configuration
+            shared = Shared(configuration)
             ports = configuration.members.map { _ in .up }
+        }
+
+        /// The configuration goes without saying.
+        package func hash(into hasher: inout Hasher) {
+            hasher.combine(engine)
+            hasher.combine(isStopped)
+            hasher.combine(sleptNs)
+            hasher.combine(ports)
+            hasher.combine(checkFails)
+            hasher.combine(held)
+            hasher.combine(leaseEndNs)
         }
 
         /// The process runs and is not stopped.
