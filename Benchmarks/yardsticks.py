@@ -1,7 +1,12 @@
 """The C programs of `bare/`, built when they are needed, and the folder for whatever a run makes."""
 
+import os
+import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
+
+from lab import daemon
 
 from .machine import CHECKOUT
 
@@ -27,6 +32,26 @@ def poll_cost(static: bool = False) -> str:
     if not built.exists() or built.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         _compile(built, sources, ["-pthread", f"-I{include}", *(["-static"] if static else [])])
     return str(built)
+
+
+@contextmanager
+def private_copies():
+    """Runs every system from copies of its programs, so that no other process on the machine shares their pages and a
+    PSS is that of the system alone."""
+    folder, before = RESULTS / f"private-{os.getpid()}", dict(os.environ)
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = [daemon.program(name) for name in ("linkwatch", "linkwatchd", "linkwatch-vrrp")]
+    theirs = [shutil.which("keepalived"), *(f"/usr/lib/frr/{name}" for name in ("zebra", "vrrpd"))]
+    for path in [*ours, *theirs]:
+        if path and Path(path).exists():
+            shutil.copy(path, folder)
+    os.environ.update({"LINKWATCH_BIN": str(folder), "FRR_BIN": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        shutil.rmtree(folder)
 
 
 def _compile(built: Path, sources: list[Path], options: list[str]) -> None:

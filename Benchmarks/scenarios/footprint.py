@@ -74,8 +74,8 @@ def instances(run: Run) -> None:
     keepalived's two; zebra and vrrpd. Only one system runs at a time, and PSS is taken before its backup is
     started, whose processor time comes last."""
     seconds = run.times(20, 5)
-    for count in (1, 100, 255):
-        for system in _systems(run):
+    with yardsticks.private_copies():
+        for count, system in itertools.product((1, 100, 255), _systems(run)):
             with Namespaces() as lab:
                 _instances(run, lab, system, count, seconds)
 

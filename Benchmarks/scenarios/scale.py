@@ -22,7 +22,7 @@ def memory_idle(run: Run) -> None:
     counts a page that several processes share by its part. The start is from exec until the socket accepts a
     connection."""
     pss, rss, start = [], [], []
-    with Namespaces("a") as lab:
+    with yardsticks.private_copies(), Namespaces("a") as lab:
         taps = [lab.tap("a", f"t{number}") for number in range(8)]
         for _ in range(run.times(7, 2)):
             began = time.monotonic()

@@ -340,7 +340,8 @@ class FRRRouter(Router):
 
     def _run(self, name: str) -> subprocess.Popen:
         folder = self.folder.name
-        argv = [f"/usr/lib/frr/{name}", "-i", f"{folder}/{name}.pid", "-z", f"{folder}/zserv", "--vty_socket", folder]
+        argv = [f"{os.environ.get('FRR_BIN', '/usr/lib/frr')}/{name}", "-i", f"{folder}/{name}.pid"]
+        argv += ["-z", f"{folder}/zserv", "--vty_socket", folder]
         argv += ["-f", f"{folder}/{name}.conf", "-A", "127.0.0.1", "-P", "0"]
         return self.lab.popen(self.name, *argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
