@@ -17,6 +17,9 @@ enum LinkwatchVRRP {
     /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
     static let exitUnavailable: Int32 = 69
 
+    /// When the start is over and what it needed of the program's pages is given back.
+    static let settlingNs: Int64 = 1_000_000_000
+
     static let options = [
         Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
         Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
@@ -89,6 +92,9 @@ enum LinkwatchVRRP {
         let director = try Director(configuration, loop: loop, runner: runner)
         try becomeSomebody(configuration.process, folder: folder)
         try process.start(director, configuration.socket, listener, loop)
+        if !configuration.process.locksMemory {
+            loop.schedule(atNs: Clock.monotonicNs() + settlingNs) { Privileges.releaseStartPages() }
+        }
         try loop.run()
         process.end()
     }
