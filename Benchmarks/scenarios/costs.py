@@ -24,7 +24,8 @@ def poll_cost(run: Run) -> None:
     with Namespaces("a") as lab:
         taps = [lab.tap("a", f"t{number}") for number in range(PORTS)]
         for _ in range(run.times(3, 1)):
-            tell_poll_costs(run, lab.run("a", yardsticks.poll_cost(), *(f"t{number}" for number in range(PORTS))))
+            names = [f"t{number}" for number in range(PORTS)]
+            tell_poll_costs(run, lab.run("a", yardsticks.poll_cost(), *names, timeout=300))
         del taps
 
 

@@ -95,13 +95,13 @@ final class LinkWatch {
     private func take(_ change: MonitorSubscription.Change) {
         switch change {
         case .interface(let before, let now):
-            if let name = now?.ifname ?? before?.ifname { onChange(name) }
-            for name in now?.altnames ?? [] { onChange(name) }
+            if !Self.saysTheSame(before, now), let record = now ?? before { tell(of: record) }
         case .route: break
         case .synced:
             remembered = [:]
             isMonitorLost = false
             onMonitor(true)
+            for record in subscription.interfaces.values { tell(of: record) }
         case .lost(let error):
             remember()
             if isMonitorLost != true {
@@ -110,6 +110,19 @@ final class LinkWatch {
             isMonitorLost = true
             onMonitor(false)
         }
+    }
+
+    private func tell(of record: InterfaceRecord) {
+        onChange(record.ifname)
+        for name in record.altnames { onChange(name) }
+    }
+
+    /// Whether two records differ in nothing that counts here. On a busy machine evidence turns stale and fresh again many
+    /// times a second, and each change would have every group look at its addresses.
+    private static func saysTheSame(_ one: InterfaceRecord?, _ other: InterfaceRecord?) -> Bool {
+        guard let one, let other else { return false }
+        return one.ifindex == other.ifindex && one.ifname == other.ifname && one.altnames == other.altnames
+            && one.isRawUp == other.isRawUp && one.isUp == other.isUp && one.reason == other.reason
     }
 
     /// Down by evidence that netlink does not have is kept; all else netlink knows as well.
