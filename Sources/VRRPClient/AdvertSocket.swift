@@ -117,11 +117,14 @@ final class AdvertSocket {
     private(set) var isFiltered = false
     private var lapseTimer: EventLoop.TimerID?
     private var pollTimer: EventLoop.TimerID?
+    private var confirmTimer: EventLoop.TimerID?
     /// What `isOnLink` said, for as long as the interface's addresses stay.
     private var onLink: [IPAddress: Bool] = [:]
 
     /// With so many receivers adverts are read in bunches.
     private static let crowd = 16
+    /// How long a packet may take from the packet socket to the raw socket.
+    private static let confirmAfterNs: Int64 = 20_000_000
     /// Sources whose place is remembered.
     private static let sourcesMax = 1024
 
@@ -147,7 +150,7 @@ final class AdvertSocket {
 
     deinit {
         loop.unwatch(packets.raw)
-        for timer in [lapseTimer, pollTimer] { timer.map(loop.cancel) }
+        for timer in [lapseTimer, pollTimer, confirmTimer] { timer.map(loop.cancel) }
     }
 
     var isUnused: Bool { receivers.isEmpty }
@@ -211,8 +214,21 @@ final class AdvertSocket {
         receiver.deliver(advert)
     }
 
-    /// Takes from the raw socket what has passed the packet filter.
+    /// Compares what has passed the packet filter with what was on the wire. The kernel may show a bunch of packets to our
+    /// packet socket before the first of them reaches the raw socket, so what is missing is looked for once more.
     private func drainPassed() {
+        takePassed()
+        guard filterWatch.isFiltered, !isFiltered else { return judgeFilter() }
+        guard confirmTimer == nil else { return }
+        confirmTimer = loop.schedule(atNs: Clock.monotonicNs() + Self.confirmAfterNs) { [unowned self] in
+            confirmTimer = nil
+            takePassed()
+            judgeFilter()
+        }
+    }
+
+    /// Takes from the raw socket what has passed the packet filter.
+    private func takePassed() {
         let family = key.family
         repeat {
         } while buffer.receive(from: sender.raw) { packet, index in
@@ -227,7 +243,6 @@ final class AdvertSocket {
             }
         } == Int(CLINUX_BATCH)
         filterWatch.hasDrained()
-        judgeFilter()
     }
 
     private func judgeFilter() {

@@ -3,6 +3,11 @@
     [r1:e0] 255 masters ---- br a ---- [r2:e0] 255 backups
 """
 
+import os
+import subprocess
+from pathlib import Path
+
+from lab.daemon import CHECKOUT, program
 from lab.vrrp import VRRP, Director, Lans, until
 
 
@@ -41,6 +46,8 @@ def test_255_instances_on_one_interface(namespaces, say):
         before, cpu = sent(first), [director.cpu_seconds() for director in directors]
         until(lambda: sent(first) >= before + 255 * 5, "five adverts of each", 30)
         assert [watch.transitions() for watch in watches] == [[], []]
+        conditions = {condition for watch in watches for condition in watch.group("i200")["conditions"]}
+        assert conditions <= {"monitor-lost"}
         used = [director.cpu_seconds() - start for director, start in zip(directors, cpu)]
         count = namespaces.ip("r1", "-4 -o addr show dev e0").count("192.0.2.")
         assert count == 255 and "192.0.2." not in namespaces.ip("r2", "-4 -o addr show dev e0")
@@ -56,3 +63,14 @@ def test_255_instances_on_one_interface(namespaces, say):
     finally:
         for director in directors:
             director.close()
+
+
+def test_the_demo_shows_a_takeover(namespaces):
+    """`make demo`, which pulls the cable itself when it is asked to."""
+    folder = Path(program("linkwatch-vrrp")).parent
+    done = subprocess.run(
+        [CHECKOUT / "Tests/demo", "--once"], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "LINKWATCH_BIN": str(folder)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pull a cable of r1" in done.stdout

@@ -18,10 +18,19 @@
 #define SO_BINDTOIFINDEX 62
 #endif
 
+/* Room for a burst of 255 adverts, each of which costs the buffer a kilobyte; beyond net.core.rmem_max with CAP_NET_ADMIN,
+ * and without it as the system has it. */
+static inline void clinux_make_room(int fd) {
+    int bytes = 512 * 1024;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+}
+
 /* A packet socket that hears nothing until it is bound: protocol 0. Link-level headers are cut off (SOCK_DGRAM). */
 static inline int clinux_packet_socket(void) {
     int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0) return -errno;
+    clinux_make_room(fd);
+    return fd;
 }
 
 static inline int clinux_attach_filter(int fd, const struct sock_filter *filter, uint16_t count) {
@@ -52,6 +61,7 @@ static inline int clinux_raw_socket(int family, int protocol, int ifindex) {
     int one = 1, zero = 0;
     int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
     if (fd < 0) return -errno;
+    clinux_make_room(fd);
     int failed = setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof ifindex);
     if (!failed && family == AF_INET) {
         struct ip_mreqn out = {.imr_ifindex = ifindex};
