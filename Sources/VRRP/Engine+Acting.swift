@@ -68,6 +68,9 @@ extension Engine {
         if wasMaster {
             record.statistics.leftMaster += 1
             for index in state.members.indices { step.outputs.append(.removeAddresses(member: index)) }
+            // The kernel has taken them back while we slept, and said so to nobody yet: a word that lists them would make
+            // the one who has them now yield.
+            if reason == .awake { for index in state.members.indices { state.members[index].isHeld = false } }
         }
         switch reason {
         case .unheard: state.restraints.insert(.unheard)

@@ -109,4 +109,20 @@ struct HeartbeatTests {
         #expect(announces(at: 2000))
         #expect(!announces(at: 2100))
     }
+
+    /// Who slept longer than the lease does not say that it holds, or the one who has taken over would yield.
+    @Test func whoAwakesClaimsNothing() {
+        let configuration = GroupConfiguration(name: "lvs", priority: 255, members: members(1), cables: [cable])
+        var engine = Engine(configuration: configuration)
+        let snapshot = Snapshot(primaryAddresses: [IPAddress(ipv4: 0xc000_0264)], cableAddresses: [own])
+        _ = engine.handle(.start(snapshot), nowNs: 0)
+        _ = engine.handle(.holding(member: 0, true), nowNs: 1)
+        let outputs = engine.handle(.timer, nowNs: 10_000_000_000)
+        #expect(engine.groupState == .backup)
+        let words = outputs.compactMap { output in
+            if case .sendHeartbeat(_, let word) = output { word } else { nil }
+        }
+        #expect(!words.isEmpty)
+        #expect(words.allSatisfy { $0.holds.isEmpty })
+    }
 }
