@@ -145,6 +145,10 @@ class Holdings(Journal):
     def never_together(self) -> bool:
         return not self.together and not self._began
 
+    def longest_together(self) -> float:
+        """The longest time, in seconds, that both had an address; infinite if they still have."""
+        return float("inf") if self._began else max((seconds for _, seconds in self.together), default=0)
+
     def gap(self) -> float:
         """Seconds since the mark from the first address that was given up to the last one that was taken."""
         given = [change.seconds for change in self.recent() if not change.is_held]
