@@ -32,24 +32,27 @@ extension Engine {
 
     mutating func setCause(_ cause: Cause, isPresent: Bool, _ step: inout Step) {
         let known = state.causes.firstIndex { $0.kind == cause.kind && $0.subject == cause.subject }
+        var told = cause
+        var isNews = true
         switch (known, isPresent) {
         case (nil, false): return
         case (nil, true):
             let place = state.causes.firstIndex { Self.isOrdered(cause, $0) } ?? state.causes.endIndex
             state.causes.insert(cause, at: place)
         case (let index?, true):
-            guard state.causes[index] != cause else { break }
-            step.outputs.append(.causeChanged(state.causes[index], isPresent: false))
+            isNews = state.causes[index] != cause
+            if isNews { step.outputs.append(.causeChanged(state.causes[index], isPresent: false)) }
             state.causes[index] = cause
         case (let index?, false):
-            state.causes.remove(at: index)
+            // What ends is named as it began, with its detail.
+            told = state.causes.remove(at: index)
             if cause.isHard { listenAnew(nowNs: step.nowNs) }
         }
         if configuration.bugs.contains(.counter), cause.isHard {
             state.faultCount = max(0, state.faultCount + (isPresent ? 1 : -1))
         }
         updateBroken()
-        step.outputs.append(.causeChanged(cause, isPresent: isPresent))
+        if isNews { step.outputs.append(.causeChanged(told, isPresent: isPresent)) }
     }
 
     mutating func link(_ interface: String, isUp: Bool, reason: String, _ step: inout Step) {
