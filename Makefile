@@ -71,6 +71,10 @@ install: completions
 	    awk '/^\.Ed/ { on = 0 } on; /^\.Bd -literal/ { on = 1 }' $$page \
 	        > $(DESTDIR)$(PREFIX)/share/doc/linkwatch/examples/$${example%.5} || exit 1; done
 
+# The engine, as far as some hours and some gigabytes reach.
+soak: deps
+	swift run -c release vrrp-search --soak
+
 fuzz: deps
 	@Fuzz/run
 

@@ -1,62 +1,75 @@
-import VRRP
 import VRRPSimulation
 
 /// `vrrp-search`: searches and simulates the shipped engine, and says how far it looked.
+///
+///     vrrp-search                          what `make test` runs: the search, the planted bugs, 10,000 schedules
+///     vrrp-search --schedules N            the same with N schedules
+///     vrrp-search --soak                   the wider search, and a million schedules
+///     vrrp-search --seed N [--trace]       one schedule again, step by step
+///     vrrp-search --table                  docs/state-table.md
+///
+/// Exit status: 0, or 1 when a property was violated or a planted bug was not found.
 @main
 enum Command {
     nonisolated static func main() {
         let arguments = CommandLine.arguments
-        func number(_ name: String, _ fallback: Int) -> Int {
-            guard let place = arguments.firstIndex(of: name), place + 1 < arguments.count else { return fallback }
-            return Int(arguments[place + 1]) ?? fallback
-        }
-        if arguments.contains("--seed") {
-            var simulation = Simulation(seed: UInt64(number("--seed", 0))) { print($0) }
-            print(simulation.run() as Any)
-            return
-        }
-        if arguments.contains("--schedules") {
-            var failures = 0
-            let first = number("--first", 1)
-            for seed in first..<first + number("--schedules", 0) {
-                var simulation = Simulation(seed: UInt64(seed))
-                if let failure = simulation.run() {
-                    print("seed", failure.seed, failure.property)
-                    failures += 1
-                }
-            }
-            print("failures", failures)
-            return
-        }
-        let cables = number("--cables", 0)
-        let legs = number("--legs", 2)
-        let ticks = Int64(number("--ticks", 2))
-        let priorities = [UInt8(number("--p1", 200)), UInt8(number("--p2", 100))]
-        let bugs = PlantedBugs(rawValue: UInt8(number("--bugs", 0)))
-        let without = Rules(rawValue: UInt16(number("--without", 0)))
-        func change(_ group: inout GroupConfiguration) {
-            group.bugs = bugs
-            group.rules.subtract(without)
-            if arguments.contains("--no-preempt") { group.preempt = false }
-        }
-        var scenario =
-            arguments.contains("--joining")
-            ? Search.Scenario.joining(
-                cables: cables, undisturbed: number("--joining", 0), priorities: priorities, change: change)
-            : arguments.contains("--boots")
-                ? Search.Scenario.boots(cables: cables, intervalTicks: ticks, priorities: priorities, legs: legs)
-                : Search.Scenario.faults(
-                    cables: cables, faultsMax: number("--faults", 1), intervalTicks: ticks, priorities: priorities,
-                    legs: legs, change: change)
-        scenario.dualTicksMax = UInt8(number("--dual", Int(scenario.dualTicksMax)))
-        var search = Search(scenario, statesMax: number("--states", 3_000_000))
+        if arguments.contains("--table") { return print(StateTable.markdown, terminator: "") }
+        if let seed = number("--seed") { return replay(UInt64(seed), traced: arguments.contains("--trace")) }
+        let isSoak = arguments.contains("--soak")
+        var isGood = true
+        for scenario in isSoak ? Suite.test + Suite.soak : Suite.test { isGood = search(scenario) && isGood }
+        for (name, scenario) in Suite.planted { isGood = find(name, scenario) && isGood }
+        isGood =
+            simulate(number("--schedules") ?? (isSoak ? 1_000_000 : 10_000), first: number("--first") ?? 1) && isGood
+        if !isGood { fail() }
+    }
+
+    private nonisolated static func number(_ name: String) -> Int? {
+        let arguments = CommandLine.arguments
+        guard let place = arguments.firstIndex(of: name), place + 1 < arguments.count else { return nil }
+        return Int(arguments[place + 1]).flatMap { $0 >= 0 ? $0 : nil }
+    }
+
+    private nonisolated static func search(_ scenario: Search.Scenario) -> Bool {
+        var search = Search(scenario)
         let report = search.run()
-        print(
-            report.name, "states", report.states, "steps", report.steps, "layers", report.layers, "complete",
-            report.isComplete)
-        if let violation = report.violation {
-            for line in violation.trace { print(line) }
-            print(violation.property)
+        guard let violation = report.violation else {
+            let bound = report.isComplete ? "closed" : "NOT closed"
+            print(
+                "\(bound): \(report.name): \(report.states) states, \(report.steps) steps, by faults \(report.layers)")
+            return true
         }
+        print("VIOLATED: \(report.name): \(violation.property)")
+        for line in violation.trace { print("    \(line)") }
+        return false
+    }
+
+    private nonisolated static func find(_ name: String, _ scenario: Search.Scenario) -> Bool {
+        var search = Search(scenario)
+        guard let violation = search.run().violation else {
+            print("NOT FOUND: planted bug: \(name)")
+            return false
+        }
+        print("found: planted bug: \(name): \(violation.property)")
+        return true
+    }
+
+    private nonisolated static func simulate(_ count: Int, first: Int) -> Bool {
+        var failures = 0
+        for seed in first..<first + count {
+            var simulation = Simulation(seed: UInt64(seed))
+            guard let failure = simulation.run() else { continue }
+            failures += 1
+            print("VIOLATED: --seed \(failure.seed) --trace: \(failure.property)")
+        }
+        print("simulated: \(count) random schedules, seeds \(first) to \(first + count - 1), \(failures) violations")
+        return failures == 0
+    }
+
+    private nonisolated static func replay(_ seed: UInt64, traced: Bool) {
+        var simulation = Simulation(seed: seed, trace: traced ? { print($0) } : nil)
+        guard let failure = simulation.run() else { return print("seed \(seed): no violation") }
+        print("VIOLATED: seed \(seed) at \(failure.atNs / 1_000_000) ms: \(failure.property)")
+        fail()
     }
 }

@@ -1,0 +1,49 @@
+import VRRP
+
+/// What `make test` and `make soak` search, and the bugs that the search has to find.
+package enum Suite {
+    /// Closed in about a minute of one core.
+    package static var test: [Search.Scenario] {
+        [
+            .boots(cables: 0), .boots(cables: 1),
+            .faults(cables: 0, faultsMax: 2), .faults(cables: 1, faultsMax: 2),
+            .faults(cables: 2, faultsMax: 1, legs: 1),
+            .faults(cables: 0, faultsMax: 2) { $0.preempt = false },
+            equals(faultsMax: 2),
+            .joining(cables: 0, undisturbed: 0, priorities: [100, 100]),
+            .joining(cables: 0, undisturbed: 1, priorities: [100, 100]),
+            .joining(cables: 1, undisturbed: 0, priorities: [100, 100]),
+            .joining(cables: 1, undisturbed: 1, priorities: [100, 100]),
+            .joining(cables: 1, undisturbed: 0, priorities: [200, 100]),
+        ]
+    }
+
+    /// As far as some minutes and some gigabytes reach.
+    package static var soak: [Search.Scenario] {
+        [
+            .boots(cables: 2), .faults(cables: 0, faultsMax: 4, legs: 1), .faults(cables: 1, faultsMax: 3, legs: 1),
+            .faults(cables: 0, faultsMax: 3), .faults(cables: 2, faultsMax: 1),
+            .faults(cables: 1, faultsMax: 1, isCableSlow: true),
+        ]
+    }
+
+    /// Equal priorities without a cable: where one does not hear the first leg, the later one has to decide, and that takes
+    /// an interval more.
+    private static func equals(faultsMax: Int) -> Search.Scenario {
+        var scenario = Search.Scenario.faults(cables: 0, faultsMax: faultsMax, priorities: [100, 100])
+        scenario.dualTicksMax = UInt8(4 * scenario.intervalTicks)
+        return scenario
+    }
+
+    /// Each planted bug, and a scenario in which it shows.
+    package static var planted: [(name: String, scenario: Search.Scenario)] {
+        [
+            ("a counter instead of a set", .faults(cables: 0, faultsMax: 2) { $0.bugs = .counter }),
+            ("an election on one deaf member", .faults(cables: 0, faultsMax: 2) { $0.bugs = .oneDeafMember }),
+            (
+                "the address tie-break in Backup",
+                .joining(cables: 0, undisturbed: 0, priorities: [100, 100], legs: 1) { $0.bugs = .tieBreakInBackup }
+            ),
+        ]
+    }
+}
