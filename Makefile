@@ -73,7 +73,7 @@ install: completions
 
 # The engine, as far as some hours and some gigabytes reach.
 soak: deps
-	swift run -c release vrrp-search --soak
+	swift run $(SWIFTFLAGS) vrrp-search --soak
 
 fuzz: deps
 	@Fuzz/run
