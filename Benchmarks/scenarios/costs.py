@@ -23,9 +23,9 @@ def poll_cost(run: Run) -> None:
     in the wire lab's row."""
     with Namespaces("a") as lab:
         taps = [lab.tap("a", f"t{number}") for number in range(PORTS)]
-        for _ in range(run.times(3, 1)):
-            names = [f"t{number}" for number in range(PORTS)]
-            tell_poll_costs(run, lab.run("a", yardsticks.poll_cost(), *names, timeout=300))
+        names = [f"t{number}" for number in range(PORTS)]
+        outputs = [lab.run("a", yardsticks.poll_cost(), *names, timeout=300) for _ in range(run.times(3, 1))]
+        tell_poll_costs(run, "\n".join(outputs))
         del taps
 
 
@@ -37,11 +37,11 @@ def tell_poll_costs(run: Run, output: str) -> None:
         run.figure("bare ioctl in C", f"{name}, each port", "ns", [float(line[1]) for line in lines])
         run.figure("poll", f"{name}, each port", "ns", [float(line[2]) for line in lines])
         run.figure("poll / bare", f"{name}, ratio", "", [float(line[3]) for line in lines], goal=POLL_GOAL)
-    whole = re.search(r"bare thread ([\d.]+) us.*sweep ([\d.]+) us, ratio ([\d.]+)", output)
-    bare_us, ours_us, ratio = whole.groups()
-    run.figure("bare thread", "a round over all ports, CPU", "us", [float(bare_us)])
-    run.figure("sweep", "a round over all ports, CPU", "us", [float(ours_us)])
-    run.figure("sweep / bare thread", "a round, ratio", "", [float(ratio)])
+    rounds = re.findall(r"bare thread ([\d.]+) us.*sweep ([\d.]+) us, ratio ([\d.]+)", output)
+    bare_us, ours_us, ratios = zip(*rounds)
+    run.figure("bare thread", "a round over all ports, CPU", "us", map(float, bare_us))
+    run.figure("sweep", "a round over all ports, CPU", "us", map(float, ours_us))
+    run.figure("sweep / bare thread", "a round, ratio", "", map(float, ratios))
 
 
 @scenario("cpu-polling", "Processor time with 8 ports")
