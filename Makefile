@@ -72,8 +72,8 @@ install: completions
 	        > $(DESTDIR)$(PREFIX)/share/doc/linkwatch/examples/$${example%.5} || exit 1; done
 
 # The engine, as far as some hours and some gigabytes reach.
-soak: deps
-	swift run $(SWIFTFLAGS) vrrp-search --soak
+soak: build
+	$(BIN)/vrrp-search --soak
 
 fuzz: deps
 	@Fuzz/run
