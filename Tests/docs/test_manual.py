@@ -72,8 +72,6 @@ def test_the_exit_statuses_are_those_of_the_source():
 
 @pytest.mark.parametrize("name", ["linkwatchd", "linkwatch-vrrp"])
 def test_a_daemon_and_its_options(name: str):
-    if not (PAGES / f"{name}.8").exists():
-        pytest.skip(f"there is no {name}(8) yet")
     assert documented(page(f"{name}.8")) == helped(program(name), "--help")
 
 
