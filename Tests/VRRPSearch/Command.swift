@@ -3,7 +3,7 @@ import VRRPSimulation
 /// `vrrp-search`: searches and simulates the shipped engine, and says how far it looked.
 ///
 ///     vrrp-search                          what `make test` runs: the search, the planted bugs, 10,000 schedules
-///     vrrp-search --schedules N            the same with N schedules
+///     vrrp-search --schedules N --first M  N schedules alone, from seed M (1 unless told)
 ///     vrrp-search --soak                   the wider search, and a million schedules
 ///     vrrp-search --seed N [--trace]       one schedule again, step by step
 ///     vrrp-search --table                  docs/state-table.md
@@ -15,12 +15,15 @@ enum Command {
         let arguments = CommandLine.arguments
         if arguments.contains("--table") { return print(StateTable.markdown, terminator: "") }
         if let seed = number("--seed") { return replay(UInt64(seed), traced: arguments.contains("--trace")) }
+        if let count = number("--schedules") {
+            if !simulate(count, first: number("--first") ?? 1) { fail() }
+            return
+        }
         let isSoak = arguments.contains("--soak")
         var isGood = true
         for scenario in isSoak ? Suite.test + Suite.soak : Suite.test { isGood = search(scenario) && isGood }
         for (name, scenario) in Suite.planted { isGood = find(name, scenario) && isGood }
-        isGood =
-            simulate(number("--schedules") ?? (isSoak ? 1_000_000 : 10_000), first: number("--first") ?? 1) && isGood
+        isGood = simulate(isSoak ? 1_000_000 : 10_000, first: 1) && isGood
         if !isGood { fail() }
     }
 
