@@ -375,7 +375,8 @@ def reach(namespaces: Namespaces, namespace: str, address: str, seconds: float =
     """Raises unless the address's owner answers: its kernel says that nobody listens on the port."""
 
     def ask():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as asker:
             asker.settimeout(seconds)
             asker.connect((address, 9))
             asker.send(b"?")
