@@ -103,12 +103,12 @@ final class Director: GroupServices {
     }
 
     private func removeLeftovers() {
-        var requests = record.leftovers(addresses: kernel.addresses.values) { kernel.link(ifindex: $0)?.name }
+        var requests = record.leftovers(addresses: kernel.addresses.values, links: kernel.links)
         for address in kernel.addresses.values where LegAddresses.isOurs(address) {
             if isVirtual(address.key.address) { requests.append(.removeAddress(address.key)) }
         }
         if !requests.isEmpty {
-            Log.notice("removing \(requests.count) virtual addresses that an earlier process left behind")
+            Log.notice("removing \(requests.count) addresses and macvlans that an earlier process left behind")
             _ = try? kernel.requests.perform(requests)
         }
         recordHoldings()

@@ -1,9 +1,14 @@
 /// Which addresses this process may have in the kernel, written down before the first is added: a later process, or
-/// `linkwatch-vrrp --release`, finds what a dead one left behind. One line each: interface, address, prefix length is not
-/// needed, as an address lives once on an interface.
+/// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. One line each: interface,
+/// address; prefix length is not needed, as an address lives once on an interface.
 ///
 /// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`), so that a
-/// record that is out of date harms nothing.
+/// record that is out of date harms nothing. A macvlan of ours counts as the interface beneath it, and goes with its
+/// addresses.
+///
+/// A lock beside the record belongs to a process and its runner, from before it writes to the record until both have ended
+/// or taken leave. So whoever removes what a dead process left behind never meets a living one that has put the same
+/// addresses there again, however fast that was started.
 import Addresses
 import Glibc
 import LinuxSystem
@@ -13,7 +18,7 @@ import VRRP
 
 struct HoldingsRecord {
     struct Entry: Hashable {
-        /// The interface's name; a macvlan is recorded by its own.
+        /// The interface's name; for a macvlan, that of the interface beneath it.
         var interface: String
         var address: IPAddress
     }
@@ -23,7 +28,35 @@ struct HoldingsRecord {
     /// A record longer than this is not ours.
     private static let bytesMax = 1 << 20
 
+    /// How long the runner of an earlier process may take to end.
+    private static let patienceNs: Int64 = 3_000_000_000
+
     init(directory: String) { path = directory + "/vrrp-holdings" }
+
+    /// Takes the record for this process and the children that it forks. The lock ends with the last of them.
+    ///
+    /// - Returns: the lock's descriptor, which is never closed.
+    /// - Throws: `Errno.wouldBlock` when another process has it and does not end, or what open(2) says.
+    func lock() throws(Errno) -> CInt {
+        // Nobody else may open it, or anyone could keep us from starting.
+        let fd = try Syscall.retry { unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        let untilNs = Clock.monotonicNs() + Self.patienceNs
+        var isWaiting = false
+        while true {
+            do throws(Errno) {
+                try Syscall.retry { flock(fd, LOCK_EX | LOCK_NB) }
+                return fd
+            } catch {
+                guard error == .wouldBlock, Clock.monotonicNs() < untilNs else {
+                    close(fd)
+                    throw error
+                }
+            }
+            if !isWaiting { Log.notice("\(path): waiting for another linkwatch-vrrp to end") }
+            isWaiting = true
+            usleep(5000)
+        }
+    }
 
     /// Replaces the record: whole, or not at all.
     ///
@@ -61,24 +94,29 @@ struct HoldingsRecord {
         }
     }
 
-    /// The requests that remove what the record names and the kernel has, marked as ours.
-    func leftovers(addresses: some Sequence<Address>, linkName: (Int32) -> String?) -> [RtnlRequest] {
+    /// The requests that remove what the record names and the kernel has, marked as ours: addresses first, then macvlans.
+    func leftovers(addresses: some Sequence<Address>, links: [Int32: Link]) -> [RtnlRequest] {
         let entries = Set(read())
-        return addresses.filter(LegAddresses.isOurs).compactMap { address in
-            guard let name = linkName(address.key.ifindex),
-                entries.contains(Entry(interface: name, address: address.key.address))
-            else { return nil }
-            return .removeAddress(address.key)
+        let macvlans = links.values.filter { link in
+            guard let parent = VirtualMAC.parent(of: link).flatMap({ links[$0] }) else { return false }
+            return entries.contains { $0.interface == parent.name }
         }
+        let owned = addresses.filter(LegAddresses.isOurs).filter { address in
+            guard let link = links[address.key.ifindex] else { return false }
+            let place = VirtualMAC.parent(of: link).flatMap { links[$0] } ?? link
+            return entries.contains(Entry(interface: place.name, address: address.key.address))
+        }
+        return owned.map { .removeAddress($0.key) } + macvlans.map { .removeLink(ifindex: $0.ifindex) }
     }
 
     /// Removes at once what a dead process left behind.
     ///
-    /// - Returns: how many addresses were removed.
-    func release() throws(Errno) -> Int {
+    /// - Returns: how many addresses were removed, and how many macvlans.
+    func release() throws(Errno) -> (addresses: Int, macvlans: Int) {
         let kernel = try RtnlMonitor.snapshot(options: RtnlMonitor.Options(routes: nil, addresses: true))
-        let requests = leftovers(addresses: kernel.addresses.values) { kernel.links[$0]?.name }
-        let answers = try RtnlRequester().perform(requests)
-        return answers.count { $0 == nil }
+        let requests = leftovers(addresses: kernel.addresses.values, links: kernel.links)
+        let done = zip(requests, try RtnlRequester().perform(requests)).filter { $1 == nil }.map(\.0)
+        let macvlans = done.count { if case .removeLink = $0 { true } else { false } }
+        return (done.count - macvlans, macvlans)
     }
 }

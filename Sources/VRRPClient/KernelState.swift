@@ -90,6 +90,7 @@ final class KernelState {
     // MARK: What is known
 
     var isSynced: Bool { mirror.isSynced }
+    var links: [Int32: Link] { mirror.links }
     var routes: [Route] { mirror.routes }
     var addresses: [AddressKey: Address] { mirror.addresses }
 

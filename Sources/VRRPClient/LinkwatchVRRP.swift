@@ -1,6 +1,6 @@
 /// The program linkwatch-vrrp: its command line, its privileges, and the start of the director.
 ///
-/// The order matters. The runner is forked first, while there is nothing to inherit. Scheduling and locked memory are asked
+/// The order matters. The state folder is locked and the runner forked first, while there is nothing else to inherit. Scheduling and locked memory are asked
 /// for with the rights the program was started with; sockets are opened; then the process becomes its own user and keeps
 /// CAP_NET_ADMIN and CAP_NET_RAW, which is all that addresses, macvlans, sysctls and sockets need.
 import Configuration
@@ -68,13 +68,37 @@ enum LinkwatchVRRP {
     /// Works without a configuration as well: then with the default folder.
     nonisolated private static func release(_ arguments: VRRPArguments) throws {
         let configuration = (try? arguments.configuration()) ?? VRRPConfiguration()
-        let count = try HoldingsRecord(directory: configuration.process.stateDirectory).release()
-        print("\(count) addresses removed")
+        let record = HoldingsRecord(directory: configuration.process.stateDirectory)
+        do throws(Errno) { _ = try record.lock() } catch .wouldBlock { throw inUse(configuration) } catch {}
+        let (addresses, macvlans) = try record.release()
+        print("\(addresses) addresses and \(macvlans) macvlan interfaces removed")
+    }
+
+    nonisolated private static func inUse(_ configuration: VRRPConfiguration) -> Unavailable {
+        Unavailable("another linkwatch-vrrp runs with the state-directory \(configuration.process.stateDirectory)")
+    }
+
+    /// Locks the state folder, which is made if it is missing; nil: it cannot be written to.
+    nonisolated private static func holdings(
+        _ configuration: VRRPConfiguration
+    ) throws(Unavailable) -> RunnerProcess.Holdings? {
+        let folder = configuration.process.stateDirectory
+        unsafe mkdir(folder, 0o755)
+        let record = HoldingsRecord(directory: folder)
+        do throws(Errno) {
+            return RunnerProcess.Holdings(record: record, lock: try record.lock())
+        } catch .wouldBlock {
+            throw inUse(configuration)
+        } catch {
+            Log.warning("\(folder): holdings cannot be recorded: \(error)")
+            return nil
+        }
     }
 
     nonisolated private static func start(_ arguments: VRRPArguments, _ configuration: VRRPConfiguration) throws {
         signal(SIGPIPE, SIG_IGN)
-        let runner = try Runner()
+        let holdings = try holdings(configuration)
+        let runner = try Runner(holdings: holdings)
         if configuration.process.realtimePriority > 0 {
             do { try Privileges.realtime(priority: CInt(configuration.process.realtimePriority)) } catch {
                 Log.warning("the process is not SCHED_RR: \(error)")
@@ -83,20 +107,19 @@ enum LinkwatchVRRP {
         if configuration.process.locksMemory {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
-        let folder = configuration.process.stateDirectory
-        unsafe mkdir(folder, 0o755)
         let loop = try EventLoop()
         let process = VRRPProcess(arguments)
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { process.handle(signal: $0, loop) }
         let listener = try listen(configuration.socket)
         let director = try Director(configuration, loop: loop, runner: runner)
-        try becomeSomebody(configuration.process, folder: folder)
+        try becomeSomebody(configuration.process, holdings)
         try process.start(director, configuration.socket, listener, loop)
         if !configuration.process.locksMemory {
             loop.schedule(atNs: Clock.monotonicNs() + settlingNs) { Privileges.releaseStartPages() }
         }
         try loop.run()
         process.end()
+        runner.dismiss()
     }
 
     /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
@@ -116,12 +139,13 @@ enum LinkwatchVRRP {
 
     /// Becomes the configured user, if there is one of that name, and keeps the two capabilities that the protocol needs.
     nonisolated private static func becomeSomebody(
-        _ settings: VRRPConfiguration.ProcessSettings, folder: String
+        _ settings: VRRPConfiguration.ProcessSettings, _ holdings: RunnerProcess.Holdings?
     ) throws(Errno) {
         if geteuid() == 0 {
             if let entry = unsafe getpwnam(settings.user) {
                 let (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
-                unsafe chown(folder, uid, gid)
+                unsafe chown(settings.stateDirectory, uid, gid)
+                if let holdings { fchown(holdings.lock, uid, gid) }
                 try Privileges.become(uid: uid, gid: gid)
             } else {
                 Log.warning("there is no user '\(settings.user)': staying root, with two capabilities")
@@ -132,6 +156,12 @@ enum LinkwatchVRRP {
             Log.error("CAP_NET_ADMIN and CAP_NET_RAW are needed, and there is \(kept.names)")
         }
     }
+}
+
+/// Why the service cannot be offered.
+struct Unavailable: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
 }
 
 /// The director and its socket, once both are there: what signals and clients act on.

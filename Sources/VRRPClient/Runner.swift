@@ -10,27 +10,41 @@ final class Runner {
     let pid: pid_t
     private var waiting: [UInt32: (ProgramResult) -> Void] = [:]
     private var lastID: UInt32 = 0
-    /// Called once, should the runner end before we do.
+    /// The runner has ended before us; nothing can be run any more.
+    private(set) var isLost = false
+    /// Called once, should that happen.
     var onLost: () -> Void = {}
 
     /// Forks the runner. To be called first of all: before privileges change, descriptors are opened or threads start.
     ///
+    /// - Parameter holdings: what the runner removes should this process end without taking leave; nil: nothing.
     /// - Throws: what socketpair(2) or fork(2) says.
-    convenience init() throws(Errno) {
+    convenience init(holdings: RunnerProcess.Holdings?) throws(Errno) {
         let ends = try Self.socketPair()
         let pid = try Syscall.check(clinux_fork())
         if pid == 0 {
             close(ends[0])
-            // The name in ps; a signal to the protocol process's group must not end the runner before the programs.
+            // The name in ps; what is meant for the protocol process and all around it must not end the runner before
+            // the programs and the addresses are gone.
             unsafe "lw-vrrp-runner".withCString {
                 _ = clinux_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0)
             }
+            setsid()
             for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
-            do throws(Errno) { try RunnerProcess.run(socket: ends[1]) } catch { _exit(1) }
+            do throws(Errno) { try RunnerProcess.run(socket: ends[1], holdings: holdings) } catch { _exit(1) }
             _exit(0)
         }
         close(ends[1])
-        self.init(socket: ends[0], pid: pid)
+        self.init(socket: Self.moved(ends[0]), pid: pid)
+    }
+
+    /// The same end by a high number. The kernel closes a dead process's descriptors from the last to the first
+    /// (kernel/task_work.c), and each packet socket takes it some ten milliseconds: the runner is not to learn last.
+    private static func moved(_ fd: CInt) -> CInt {
+        let high = fcntl(fd, F_DUPFD_CLOEXEC, 1000)
+        guard high >= 0 else { return fd }
+        close(fd)
+        return high
     }
 
     /// One whose other end runs already.
@@ -62,13 +76,23 @@ final class Runner {
     func run(_ program: Program, completion: @escaping (ProgramResult) -> Void) {
         lastID &+= 1
         let bytes = RunnerRequest(id: lastID, program: program).encoded()
-        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
-        guard bytes.count <= RunnerLimits.messageBytes, waiting.count < RunnerLimits.programs,
-            unsafe send(socket.raw, bytes, bytes.count, flags) == bytes.count
-        else {
+        guard bytes.count <= RunnerLimits.messageBytes, waiting.count < RunnerLimits.programs else {
             return completion(ProgramResult(ending: .notStarted(bytes.count > 65536 ? E2BIG : EAGAIN), output: ""))
         }
-        waiting[lastID] = completion
+        do throws(Errno) {
+            try say(bytes)
+            waiting[lastID] = completion
+        } catch {
+            completion(ProgramResult(ending: .notStarted(error.rawValue), output: ""))
+        }
+    }
+
+    /// Tells the runner that we end in good order: the addresses are gone, and what still runs may finish.
+    func dismiss() { try? say(RunnerLimits.farewell) }
+
+    private func say(_ bytes: [UInt8]) throws(Errno) {
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        try Syscall.retry { unsafe send(socket.raw, bytes, bytes.count, flags) }
     }
 
     /// Takes one reply; false once the runner is gone.
@@ -85,6 +109,7 @@ final class Runner {
     private func loseAll() {
         let lost = waiting
         waiting = [:]
+        isLost = true
         for completion in lost.values { completion(ProgramResult(ending: .notStarted(EPIPE), output: "")) }
         onLost()
     }

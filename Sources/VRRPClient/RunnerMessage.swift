@@ -1,5 +1,6 @@
 /// What the protocol process and its runner say to each other: one datagram a message, in native byte order, because both
 /// ends are one binary on one machine. Lengths are checked all the same: a message that does not parse is dropped.
+import Glibc
 
 /// A program that is to be run.
 struct Program: Hashable, Sendable {
@@ -30,6 +31,9 @@ struct ProgramResult: Hashable, Sendable {
     var output: String
 
     var isSuccess: Bool { ending == .exited(0) }
+
+    /// The runner has ended, so that nothing is known of the program.
+    var isLost: Bool { ending == .notStarted(EPIPE) }
 }
 
 extension ProgramResult: CustomStringConvertible {
@@ -38,6 +42,7 @@ extension ProgramResult: CustomStringConvertible {
         case .exited(let status): "exited with \(status)"
         case .signalled(let number): "was ended by signal \(number)"
         case .timedOut: "was killed after its timeout"
+        case .notStarted(EPIPE): "is lost: the runner has died"
         case .notStarted(let error): "could not be started (errno \(error))"
         }
     }
@@ -51,6 +56,8 @@ enum RunnerLimits {
     static let outputBytes = 1024
     /// How many programs run at one time.
     static let programs = 512
+    /// What the protocol process says last; no request is as short.
+    static let farewell: [UInt8] = [0]
 }
 
 struct RunnerRequest: Equatable {

@@ -1,9 +1,15 @@
 /// The runner: a child that is forked before anything else happens and starts programs for the protocol process, which
 /// itself cannot become another user any more and must never wait.
 ///
-/// It keeps SETUID, SETGID and KILL and nothing else, starts each program in a process group of its own, keeps the first
-/// bytes of its output, kills the group when its time is up, and reports how it ended. It ends when the protocol process
-/// does, and takes everything it started along. It knows nothing of checks or notifications, and orders nothing.
+/// It starts each program in a process group of its own, keeps the first bytes of its output, kills the group when its
+/// time is up, and reports how it ended. It knows nothing of checks or notifications, and orders nothing.
+///
+/// It ends when the protocol process does. If that took its leave, what still runs may finish. If it did not, it has died,
+/// with `kill -9` or by a defect of its own, and its kernel would answer for the virtual addresses until their leases end:
+/// so the runner removes them at once, by the record, and takes everything it started along. A process that is merely
+/// stopped closes nothing; that is what the leases are for.
+///
+/// SETUID, SETGID and KILL are in force, NET_ADMIN only once the protocol process has died; nothing else is kept.
 import CLinux
 import Glibc
 import LinuxSystem
@@ -24,19 +30,30 @@ final class RunnerProcess {
         }
     }
 
+    /// What the protocol process may leave behind, and the lock that says that it is still ours to remove.
+    struct Holdings {
+        var record: HoldingsRecord
+        /// A descriptor.
+        var lock: CInt
+    }
+
     private let loop: EventLoop
     private let socket: CInt
+    private let holdings: Holdings?
     private var running: [pid_t: Running] = [:]
+    private var isDismissed = false
+    private var isAlone = false
 
-    private init(socket: CInt) throws(Errno) {
+    private init(socket: CInt, holdings: Holdings?) throws(Errno) {
         self.socket = socket
+        self.holdings = holdings
         loop = try EventLoop()
     }
 
     /// Serves requests that come over `socket` until its other end closes.
-    static func run(socket: CInt) throws(Errno) {
+    static func run(socket: CInt, holdings: Holdings? = nil) throws(Errno) {
         try Privileges.keepOnlyForRunner()
-        let runner = try RunnerProcess(socket: socket)
+        let runner = try RunnerProcess(socket: socket, holdings: holdings)
         try runner.loop.watch(socket, .readable) { [unowned runner] _ in runner.readRequest() }
         try runner.loop.run()
         for program in runner.running.values { kill(-program.pid, SIGKILL) }
@@ -45,9 +62,31 @@ final class RunnerProcess {
     private func readRequest() {
         var bytes = [UInt8](repeating: 0, count: RunnerLimits.messageBytes)
         let length = unsafe recv(socket, &bytes, bytes.count, CInt(MSG_DONTWAIT))
-        if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return loop.stop() }
-        guard length > 0, let request = RunnerRequest(bytes.prefix(length)) else { return }
-        start(request)
+        if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return end() }
+        guard length > 0 else { return }
+        if bytes.prefix(length).elementsEqual(RunnerLimits.farewell) { isDismissed = true }
+        if let request = RunnerRequest(bytes.prefix(length)) { start(request) }
+    }
+
+    /// The protocol process has ended.
+    private func end() {
+        loop.unwatch(socket)
+        isAlone = true
+        if !isDismissed { release() }
+        if !isDismissed || running.isEmpty { return loop.stop() }
+        // Whoever starts next need not wait for our programs.
+        if let holdings { close(holdings.lock) }
+    }
+
+    private func release() {
+        guard let holdings else { return }
+        do throws(Errno) {
+            try Privileges.useNetAdmin()
+            let (addresses, macvlans) = try holdings.record.release()
+            Log.warning("the process has died: removed \(addresses) addresses and \(macvlans) macvlan interfaces")
+        } catch {
+            Log.error("the process has died, and its addresses stay until their leases end: \(error)")
+        }
     }
 
     private func start(_ request: RunnerRequest) {
@@ -112,6 +151,7 @@ final class RunnerProcess {
             ? .timedOut : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
         reply(
             program.id, ProgramResult(ending: ending, output: String(decoding: program.output, as: UTF8.self)))
+        if isAlone, running.isEmpty { loop.stop() }
     }
 
     private func reply(_ id: UInt32, _ result: ProgramResult) {
@@ -142,7 +182,13 @@ final class RunnerProcess {
 extension Privileges {
     /// As `keepOnly`, for the runner: what it starts may be set-uid, so `no_new_privs` stays unset.
     fileprivate static func keepOnlyForRunner() throws(Errno) {
-        let kept = try Capabilities.effective().intersection([.setUID, .setGID, .kill])
-        try Syscall.check(clinux_capset(kept.rawValue, kept.rawValue, 0))
+        let had = try Capabilities.effective()
+        let used = had.intersection([.setUID, .setGID, .kill])
+        try Syscall.check(clinux_capset(used.rawValue, had.intersection([used, .netAdmin]).rawValue, 0))
+    }
+
+    fileprivate static func useNetAdmin() throws(Errno) {
+        let wanted = Capabilities.netAdmin.rawValue
+        try Syscall.check(clinux_capset(wanted, wanted, 0))
     }
 }

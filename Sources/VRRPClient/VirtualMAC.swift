@@ -28,15 +28,28 @@ final class VirtualMAC {
     private var family: IPAddress.Family { instance.family }
 
     /// `vr4-10-3`: family, VRID, the parent's number; unique in the namespace, and within 15 bytes for any of seven digits.
-    private func name(_ parent: Int32) -> String {
-        "vr\(family == .ipv4 ? 4 : 6)-\(instance.vrid)-\(parent)"
+    private static func name(_ family: IPAddress.Family, _ vrid: UInt8, _ parent: Int32) -> String {
+        "vr\(family == .ipv4 ? 4 : 6)-\(vrid)-\(parent)"
+    }
+
+    /// The interface beneath a macvlan of ours, told by its name and its address; nil: it is none of ours.
+    static func parent(of link: Link) -> Int32? {
+        let words = link.name.split(separator: "-")
+        guard link.kind == "macvlan", link.linkNetnsID < 0, words.count == 3, let vrid = UInt8(words[1]) else {
+            return nil
+        }
+        let isOurs = [IPAddress.Family.ipv4, .ipv6].contains { family in
+            link.name == name(family, vrid, link.link)
+                && link.address?.bytes == AdvertCodec.virtualMAC(family, vrid: vrid)
+        }
+        return isOurs ? link.link : nil
     }
 
     /// Makes the macvlan on its parent, or takes over the one that an earlier process left.
     func attach(to parent: Int32) {
         guard parent != self.parent else { return }
         self.parent = parent
-        let name = name(parent)
+        let name = Self.name(family, instance.vrid, parent)
         if let leftover = try? kernel.requests.link(named: name) {
             try? kernel.requests.perform(.removeLink(ifindex: leftover.ifindex))
         }

@@ -164,11 +164,11 @@ class GroupWatch(Journal):
 class Director(Daemon):
     """linkwatch-vrrp in a namespace, with a folder for its state."""
 
-    def __init__(self, namespaces: Namespaces, namespace: str, config: str, monitor=None, ready: bool = True):
+    def __init__(self, namespaces: Namespaces, namespace: str, config: str, monitor=None, **options):
         self.state = tempfile.TemporaryDirectory(prefix="linkwatch-state-")
         monitor = str(monitor or Path(self.state.name) / "nobody.sock")
         super().__init__(
-            namespaces, namespace, "--monitor", monitor, name="linkwatch-vrrp", config=self.whole(config), ready=ready
+            namespaces, namespace, "--monitor", monitor, name="linkwatch-vrrp", config=self.whole(config), **options
         )
 
     def whole(self, config: str) -> str:
@@ -176,6 +176,17 @@ class Director(Daemon):
 
     def watch(self) -> GroupWatch:
         return GroupWatch(self.socket)
+
+    @property
+    def runner(self) -> int:
+        """The pid of its runner, which is its only child."""
+        return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text())
+
+    def crash(self) -> None:
+        """SIGKILL to it and to its runner, so that nobody is left to clean up."""
+        self.signal(signal.SIGSTOP)
+        os.kill(self.runner, signal.SIGKILL)
+        self.kill()
 
     def status(self, group: str | None = None) -> dict:
         """The group's record, or the only one's."""

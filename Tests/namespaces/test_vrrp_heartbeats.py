@@ -78,17 +78,17 @@ def test_who_leaves_releases_first_and_the_peer_takes_at_once(pair, say):
     assert pair.holdings.never_together(), pair.holdings.together
 
 
-def test_who_is_killed_is_waited_for_until_its_lease_ends(pair, say):
+def test_who_is_killed_with_its_runner_is_waited_for_until_its_lease_ends(pair, say):
     """By default configuration. Its addresses outlive it and its kernel answers for them: the lease ends that."""
     pair = pair()
     pair.reconfigure(interval=None)
     pair.quiet(1)
     pair.mark()
     started = time.monotonic()
-    pair.r1.kill()
+    pair.r1.crash()
     assert pair.w2.await_transition("master")["reason"] == "dead"
     pair.holdings.await_by("r2")
-    say(f"adverts 1 s, lease 3 s, SIGKILL: taken after {milliseconds(pair.holdings.taken() - started)}")
+    say(f"adverts 1 s, lease 3 s, SIGKILL to it and its runner: taken after {milliseconds(pair.holdings.taken() - started)}")
     assert pair.holdings.never_together(), pair.holdings.together
 
 
@@ -395,8 +395,8 @@ def test_a_fence_must_succeed_before_anything_is_taken(pair, tmp_path, say):
     pair.r1.kill()
     pair.w2.await_what("fencing")
     pair.w2.await_what("fence-failed")
-    # The kernel takes back what the dead one held, and still nobody takes it.
-    pair.holdings.await_true(lambda: not any(pair.holdings.held.values()), what="the lease to end")
+    # What the dead one held is free, and still nobody takes it.
+    pair.holdings.await_true(lambda: not any(pair.holdings.held.values()), what="the addresses to be free")
     assert pair.w2.transitions() == []
     assert "fence-failed" in pair.r2.status()["conditions"]
     allowed.touch()

@@ -1,0 +1,208 @@
+"""The process and its runner: what is cleaned up when either dies, and who may do that.
+
+The picture is in lab/vrrp.py, the record of who holds what in lab/pair.py. Leases last so long here that whatever goes
+is gone because somebody removed it.
+"""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab.daemon import program
+from lab.pair import INSIDE, OUTSIDE, Pair, config
+from lab.vrrp import Director, Lans, until
+
+LEASE_SECONDS = 600
+LONG_LEASE = f'address-lease = "{LEASE_SECONDS}s"\n'
+
+
+@pytest.fixture
+def pair(namespaces):
+    made = []
+
+    def make(**options) -> Pair:
+        made.append(Pair(namespaces, **{"group": LONG_LEASE, **options}))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def alone(namespaces):
+    """r1 without a peer, master of both legs."""
+    made = []
+
+    def make(text: str = "", prepare=lambda lans: None, **options) -> tuple[Lans, Director]:
+        lans = Lans(namespaces, hosts=False)
+        prepare(lans)
+        text = text or config("r1", cables=0, group=LONG_LEASE)
+        made.append(Director(namespaces, "r1", text, **options))
+        made[-1].watch().await_state("master")
+        until(lambda: lans.holds("r1", INSIDE), "the addresses")
+        return lans, made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def died(director: Director) -> str:
+    """What the runner says once it has cleaned up after the process."""
+    return director.log.await_item(lambda line: "the process has died" in line, what="the runner's word")
+
+
+# kill -9.
+
+
+@pytest.mark.parametrize("cables", [0, 1])
+def test_who_is_killed_is_cleaned_up_after_at_once(pair, cables, say):
+    """Its kernel would answer the other's last question for the addresses for as long as the lease lasts."""
+    pair = pair(cables=cables)
+    killed = time.monotonic()
+    pair.r1.kill()
+    pair.holdings.await_true(lambda: not pair.holdings.by("r1"), what="the addresses to be removed")
+    removed = min(change.seconds for change in pair.holdings.recent() if not change.is_held)
+    assert pair.w2.await_transition("master")["reason"] == ("dead" if cables else "take")
+    pair.holdings.await_by("r2")
+    assert pair.holdings.never_together(), pair.holdings.together
+    assert "removed 2 addresses and 0 macvlan" in died(pair.r1)
+    blocked = [event for event in pair.w2.recent() if (event.get("what") or "").startswith("adverts-blocked")]
+    assert blocked == [], "the dead director's kernel answered"
+    say(
+        f"adverts 100 ms, {cables} cables, SIGKILL: removed after {(removed - killed) * 1000:.1f} ms, "
+        f"taken after {(pair.holdings.taken() - killed) * 1000:.0f} ms"
+    )
+
+
+def test_a_process_group_that_is_killed_is_cleaned_up_after(alone):
+    lans, director = alone(under=["setsid"])
+    assert os.getpgid(director.pid) == director.pid
+    os.killpg(director.pid, signal.SIGKILL)
+    died(director)
+    assert not lans.holds("r1", OUTSIDE) and not lans.holds("r1", INSIDE)
+
+
+def test_what_is_not_ours_stays(alone):
+    """An owner's address is there for good; a macvlan is ours by its name and its MAC address together."""
+    strangers = ["vr4-10-7", "vr4-77-7"]
+
+    def prepare(lans):
+        lans.namespaces.ip(
+            "r1",
+            f"addr add {OUTSIDE}/24 dev e0",
+            f"link add {strangers[0]} link e0 type macvlan mode bridge",
+            f"link add {strangers[1]} link e1 address 00:00:5e:00:01:4d type macvlan mode bridge",
+        )
+
+    lans, director = alone(prepare=prepare)
+    director.kill()
+    assert "removed 1 addresses and 0 macvlan" in died(director)
+    assert lans.holds("r1", OUTSIDE) and not lans.holds("r1", INSIDE)
+    for name in strangers:
+        assert name in lans.namespaces.ip("r1", "link show")
+
+
+@pytest.mark.parametrize("how", ["runner", "release", "start"])
+def test_the_virtual_macs_interface_goes_too(alone, namespaces, how):
+    text = config("r1", cables=0, group=LONG_LEASE, inside="virtual-mac = true\n")
+    lans, director = alone(text)
+    macvlan = f"vr4-20-{namespaces.index('r1', 'e1')}"
+    assert macvlan in namespaces.ip("r1", "link show")
+    if how == "runner":
+        director.kill()
+        assert "removed 2 addresses and 1 macvlan" in died(director)
+    else:
+        director.crash()
+        assert macvlan in namespaces.ip("r1", "link show") and lans.holds("r1", INSIDE)
+    if how == "release":
+        said = namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", director.config)
+        assert said == "2 addresses and 1 macvlan interfaces removed\n"
+    if how == "start":
+        # The file no longer wants it.
+        director.reconfigure(config("r1", cables=0, group=LONG_LEASE))
+        director.start()
+        director.watch().await_state("master")
+    assert macvlan not in namespaces.ip("r1", "link show")
+
+
+# Who may clean up: the dead one's runner, until somebody else has begun.
+
+
+def test_a_start_waits_for_the_runner_of_the_dead(pair):
+    """However late the runner comes to it, it removes nothing that the next process has put there."""
+    pair = pair()
+    runner = pair.r1.runner
+    os.kill(runner, signal.SIGSTOP)
+    try:
+        pair.r1.kill()
+        pair.r1.start(ready=False)
+        pair.r1.log.await_item(lambda line: "waiting for another linkwatch-vrrp" in line, what="the wait")
+        assert pair.holdings.by("r1")
+    finally:
+        os.kill(runner, signal.SIGCONT)
+    pair.r1._await_ready()
+    pair.watch_again("r1").await_state("master")
+    pair.holdings.await_by("r1")
+    pair.quiet()
+    ours = [(change.address, change.is_held) for change in pair.holdings.recent() if change.director == "r1"]
+    for address in (OUTSIDE, INSIDE):
+        assert [is_held for which, is_held in ours if which == address] == [False, True]
+    assert pair.holdings.never_together(), pair.holdings.together
+
+
+def test_restarts_at_once_are_not_disturbed(pair):
+    pair = pair()
+    for _ in range(5):
+        pair.mark()
+        pair.r1.kill()
+        pair.r1.start()
+        pair.watch_again("r1").await_state("master")
+        pair.holdings.await_by("r1")
+        pair.quiet(3)
+        ours = [(change.address, change.is_held) for change in pair.holdings.recent() if change.director == "r1"]
+        assert sorted(ours) == [(address, is_held) for address in (OUTSIDE, INSIDE) for is_held in (False, True)]
+    assert pair.holdings.never_together(), pair.holdings.together
+
+
+def test_a_second_process_is_refused_and_touches_nothing(pair, namespaces):
+    pair = pair(cables=0)
+    again = [program("linkwatch-vrrp"), "--config", pair.r1.config, "--monitor", "/nowhere"]
+    for argv in [*again, "--socket", f"{pair.r1.socket}.2"], [*again, "--release"]:
+        done = subprocess.run(namespaces.argv("r1", *argv), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 69 and "another linkwatch-vrrp runs" in done.stderr
+    pair.quiet(3)
+    assert pair.moved_nothing()
+
+
+# An orderly end.
+
+
+def test_an_orderly_end_lets_programs_finish(alone, namespaces, tmp_path):
+    """The runner removes nothing then, and does not keep the next process waiting."""
+    tmp_path.chmod(0o777)
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    os.mkfifo(gate)
+    script = tmp_path / "notify"
+    script.write_text(
+        f'#!/bin/sh\n[ "$LINKWATCH_REASON" = shutdown ] && read -r line < {gate}\necho "$LINKWATCH_STATE" >> {log}\n'
+    )
+    script.chmod(0o755)
+    more = f'[notify.log]\nexec = ["{script}"]\n'
+    _, director = alone(config("r1", cables=0, group=LONG_LEASE, inside="accept = false\n", more=more))
+    until(lambda: log.exists() and log.read_text().split() == ["backup", "master"], "the notifications of the start")
+    until(lambda: "linkwatch" in namespaces.run("r1", "nft", "list", "tables"), "the filter's table")
+    earlier = director.log
+    assert director.stop() == 0
+    until(lambda: "linkwatch" not in namespaces.run("r1", "nft", "list", "tables"), "the filter's table to go")
+    director.start()
+    director.watch().await_state("master")
+    assert [line for line in director.log if "waiting" in line] == []
+    gate.write_text("go on\n")
+    until(lambda: log.read_text().split().count("backup") == 3, "the program that began before the end")
+    earlier.await_end(10)
+    assert [line for line in earlier if "has died" in line] == []
