@@ -1,13 +1,14 @@
 """A tap whose carrier a C program switches, and what those who watch it said of each switch."""
 
 import subprocess
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lab.namespaces import Namespaces
 
 from . import yardsticks
-from .systems import LinkWatcher, Running, Word
+from .systems import PIPE_BYTES, LinkWatcher, Running, Word
 
 READY_SECONDS_MAX = 30
 
@@ -25,12 +26,16 @@ class Tap:
 
     def __init__(self, lab: Namespaces, namespace: str, ifname: str, count: int, period_ms: int, how: str):
         argv = [yardsticks.program("carrier"), ifname, count, period_ms, *([how] if how else [])]
-        self._process = lab.popen(namespace, *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES, text=True)
+        self._process = lab.popen(namespace, *argv, **pipes)
+        self._seconds = 2 * count * period_ms / 1000
         self.ifindex = int(self._process.stdout.readline().split()[1])
 
     def switch(self) -> list[Switch]:
-        """All switches, when the last is done."""
+        """All switches, when the last is done; they are read then, as reading takes the processors from those who are
+        measured."""
         self.start()
+        time.sleep(self._seconds)
         switches = []
         while (line := self._process.stdout.readline()) and line != "done\n":
             before_ns, _, _, up = line.split()
@@ -45,6 +50,15 @@ class Tap:
         """Begins to switch, and does not wait."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+
+@contextmanager
+def unread(running: list[Running]):
+    """Leaves what they say in their pipes for now."""
+    with ExitStack() as stack:
+        for one in running:
+            stack.enter_context(one.unread())
+        yield
 
 
 @contextmanager

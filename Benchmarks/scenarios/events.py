@@ -1,8 +1,10 @@
 """How much later than the kernel's message a subscriber has the event."""
 
+from collections import defaultdict
+
 from lab.namespaces import Namespaces
 
-from ..switches import Tap, delays_ms, watching
+from ..switches import Tap, delays_ms, unread, watching
 from ..systems.linkwatch import Linkwatch
 from ..systems.netlink import BareLoop, BareRelay
 from . import Run, scenario
@@ -10,42 +12,45 @@ from . import Run, scenario
 BLOCKS = 6
 GOAL = 1.5
 OURS = "linkwatchd"
+LOOP = BareLoop.name
+SYSTEMS = {BareRelay.name: BareRelay, OURS: lambda: Linkwatch(None)}
 
 
 @scenario("event-latency", "Event to subscriber, beside a bare libmnl loop")
 def event_latency(run: Run) -> None:
-    """A tap's carrier goes off and on every 10 ms; a bare libmnl loop in C, a bare relay in C (such a loop that
-    passes 900 bytes on to a second process) and a subscriber of linkwatchd (a bare loop in C as well) see the same
-    events. From just before the system call until the message, or the event, has been read. They subscribe in another
-    order in each sixth: the kernel serves the newest socket first."""
+    """A tap's carrier goes off and on every 10 ms, and a bare libmnl loop in C sees it. Beside it, one after the other:
+    a bare relay in C (such a loop that passes 900 bytes on to a second process), and linkwatchd with a subscriber (a
+    bare loop in C as well). From just before the system call until the message, or the event, has been read. Each of
+    the two subscribes first in half of the parts: the kernel serves the newest socket first. What they print is read
+    when all is done, as the reading would take the processors from them."""
     with Namespaces("a") as lab:
-        collected = latencies(lab, run.times(1000, 200), 10)
-    medians = {}
-    for watcher in (BareLoop.name, BareRelay.name, OURS):
-        for up, name in ((False, "loss"), (True, "return")):
-            delays, missed = collected[watcher, up]
-            run.figure(watcher, f"{name} to reader", "us", [delay * 1000 for delay in delays], missed)
-        delays = [delay * 1000 for up in (False, True) for delay in collected[watcher, up][0]]
-        medians[watcher] = run.figure(watcher, "both", "us", delays).median
-    for watcher, goal in ((BareRelay.name, None), (OURS, GOAL)):
-        ratio = medians[watcher] / medians[BareLoop.name]
-        run.figure(f"{watcher} / bare loop", "ratio of the medians", "", [ratio], goal=goal)
+        for name in SYSTEMS:
+            ours, beside = name == OURS, f"{LOOP}, beside {name}"
+            collected, medians = latencies(lab, name, run.times(1000, 200), 10), {}
+            for watcher, label in ((LOOP, beside), (name, name)):
+                for up, what in ((False, "loss"), (True, "return")):
+                    delays, missed = collected[watcher, up]
+                    run.figure(label, f"{what} to reader", "us", [delay * 1000 for delay in delays], missed)
+                delays = [delay * 1000 for up in (False, True) for delay in collected[watcher, up][0]]
+                medians[watcher] = run.figure(label, "both", "us", delays).median
+            ratio = medians[name] / medians[LOOP]
+            run.figure(f"{name} / bare loop", "ratio of the medians", "", [ratio], goal=GOAL if ours else None)
 
 
-def latencies(lab: Namespaces, losses: int, period_ms: int) -> dict:
-    """Delays in milliseconds and misses, by watcher and direction, in the namespace "a" of a lab."""
-    names = (BareLoop.name, BareRelay.name, OURS)
-    collected = {(name, up): ([], 0) for name in names for up in (False, True)}
+def latencies(lab: Namespaces, name: str, losses: int, period_ms: int) -> dict:
+    """Delays in milliseconds and misses of a system and of the bare loop beside it, by watcher and direction, in the
+    namespace "a" of a lab."""
+    collected = defaultdict(lambda: ([], 0))
     for block in range(BLOCKS):
-        named = dict(zip(names, (BareLoop(), BareRelay(), Linkwatch(None))))
-        order = [named[names[(place + block) % len(names)]] for place in range(len(names))]
+        named = {LOOP: BareLoop(), name: SYSTEMS[name]()}
         tap = Tap(lab, "a", "t0", losses // BLOCKS, period_ms, "flush")
-        with watching(lab, "a", "t0", order) as running:
-            switches = tap.switch()
+        with watching(lab, "a", "t0", list(named.values())[:: 1 - block % 2 * 2]) as running:
+            with unread(running.values()):
+                switches = tap.switch()
         tap.close()
-        for name, watcher in named.items():
+        for watcher, system in named.items():
             for up in (False, True):
-                delays, missed = delays_ms(switches, running[watcher].words, up)
-                before, missed_before = collected[name, up]
-                collected[name, up] = (before + delays, missed_before + missed)
+                delays, missed = delays_ms(switches, running[system].words, up)
+                before, missed_before = collected[watcher, up]
+                collected[watcher, up] = (before + delays, missed_before + missed)
     return collected

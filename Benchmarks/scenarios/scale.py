@@ -10,7 +10,6 @@ from .. import yardsticks
 from ..processes import memory_mb
 from ..switches import Tap
 from ..systems import linkwatch
-from ..systems.netlink import BareLoop, BareRelay
 from . import Run, events, scenario
 
 PSS_GOAL_MB = 5
@@ -67,10 +66,12 @@ def interfaces_10000(run: Run) -> None:
         run.figure("linkwatchd", "RSS", "MB", memory[1:])
         run.figure("linkwatch --dump --json", "whole", "ms", [value * 1000 for value in dumps])
         run.figure("ip -json link", "whole", "ms", [value * 1000 for value in theirs])
-        collected = events.latencies(lab, run.times(120, 24), 20)
-        for name in (BareLoop.name, BareRelay.name, "linkwatchd"):
-            delays, missed = collected[name, True]
-            run.figure(name, "one event (carrier returns)", "us", [delay * 1000 for delay in delays], missed)
+        for name in events.SYSTEMS:
+            collected = events.latencies(lab, name, run.times(120, 24), 20)
+            for watcher in (events.LOOP, name):
+                delays, missed = collected[watcher, True]
+                label = name if watcher == name else f"{watcher}, beside {name}"
+                run.figure(label, "one event (carrier returns)", "us", [delay * 1000 for delay in delays], missed)
 
 
 @scenario("subscribers", "1, 100 and 1,000 subscribers")

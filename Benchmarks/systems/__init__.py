@@ -13,6 +13,9 @@ from lab.namespaces import Namespaces
 
 from .. import yardsticks
 
+# What a pipe holds that nobody reads: some 20,000 words.
+PIPE_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class Word:
@@ -29,8 +32,14 @@ class Running:
         self.process, self._parse = process, parse
         self.words: list[Word] = []
         self.ready = threading.Event()
+        self._turn = threading.Lock()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    def unread(self) -> threading.Lock:
+        """While this lock is held, what it says stays in its pipe: reading it would take the processors from those who are
+        measured."""
+        return self._turn
 
     def close(self) -> None:
         """Ends it and waits until its last word is read."""
@@ -40,11 +49,15 @@ class Running:
 
     def _read(self) -> None:
         for line in self.process.stdout:
-            if line.startswith("ready"):
-                self.ready.set()
-            elif (word := self._parse(line)) is not None:
-                self.words.append(word)
+            with self._turn:
+                self._take(line)
         self.ready.set()
+
+    def _take(self, line: str) -> None:
+        if line.startswith("ready"):
+            self.ready.set()
+        elif (word := self._parse(line)) is not None:
+            self.words.append(word)
 
 
 class LinkWatcher:
@@ -73,5 +86,5 @@ def bare(lab: Namespaces, namespace: str, argv: list, parse) -> Running:
 
 def spawn(lab: Namespaces, namespace: str, argv: list) -> subprocess.Popen:
     """A program in a namespace whose output is read."""
-    options = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return lab.popen(namespace, *argv, **options)
+    pipes = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=PIPE_BYTES)
+    return lab.popen(namespace, *argv, **pipes, text=True)
