@@ -47,4 +47,69 @@ public struct History: Sendable {
 
     /// All entries, oldest first.
     public var entries: [Entry] { Array(ring[oldest...] + ring[..<oldest]) }
+
+    /// An entry by its age: 0 is the newest; nil: there are not so many.
+    fileprivate func entry(age: Int) -> Entry? {
+        age < ring.count ? ring[(oldest + ring.count - 1 - age) % ring.count] : nil
+    }
+
+    /// The newest entries of many histories, oldest first.
+    ///
+    /// A merge: it looks once at every history and once at every entry that it takes.
+    public static func newest<Key>(_ limit: Int, of histories: [Key: History]) -> [(key: Key, entry: Entry)] {
+        let histories = Array(histories)
+        var heads = Heads(histories.enumerated().compactMap { Head(place: $0, $1.value) })
+        var newest: [(key: Key, entry: Entry)] = []
+        while newest.count < limit, let head = heads.first {
+            newest.append((histories[head.place].key, head.entry))
+            heads.replaceFirst(by: Head(place: head.place, histories[head.place].value, age: head.age + 1))
+        }
+        return newest.reversed()
+    }
+}
+
+/// The newest entry of one of many histories that is still to be taken.
+private struct Head {
+    let place: Int
+    let age: Int
+    let entry: History.Entry
+
+    init?(place: Int, _ history: History, age: Int = 0) {
+        guard let entry = history.entry(age: age) else { return nil }
+        self.place = place
+        self.age = age
+        self.entry = entry
+    }
+}
+
+/// A binary heap: no child is newer than its parent.
+private struct Heads {
+    private var heap: [Head]
+
+    init(_ heads: [Head]) {
+        heap = heads
+        for place in (0..<heap.count / 2).reversed() { sink(place) }
+    }
+
+    var first: Head? { heap.first }
+
+    mutating func replaceFirst(by next: Head?) {
+        heap[0] = next ?? heap[heap.count - 1]
+        if next == nil { heap.removeLast() }
+        sink(0)
+    }
+
+    private mutating func sink(_ start: Int) {
+        var parent = start
+        while let child = [2 * parent + 1, 2 * parent + 2].filter(heap.indices.contains).max(by: isOlder),
+            isOlder(parent, child)
+        {
+            heap.swapAt(parent, child)
+            parent = child
+        }
+    }
+
+    private func isOlder(_ left: Int, _ right: Int) -> Bool {
+        heap[left].entry.monotonicNs < heap[right].entry.monotonicNs
+    }
 }

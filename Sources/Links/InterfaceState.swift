@@ -1,5 +1,4 @@
-/// Everything known of one interface: the kernel's attributes, the evidence and the verdict, what the PHY's registers say,
-/// and what has happened to it.
+/// Everything known of one interface: the kernel's attributes, the evidence and the verdict, and what the PHY's registers say.
 import Configuration
 import LinkState
 import MIIRegisters
@@ -11,8 +10,6 @@ public struct InterfaceState {
     public var link: Link
     /// What follows from the evidence.
     public var verdict: Verdict
-    /// What has happened.
-    public var history: History
     /// The kernel driver's name; nil: none, as for a virtual interface.
     public var driver: String?
     /// The PHY's registers when they were last read whole.
@@ -25,11 +22,10 @@ public struct InterfaceState {
     public var transitions = 0
 
     /// An interface of which nothing has been said.
-    public init(_ link: Link, policy: InterfacePolicy, historySize: Int) {
+    public init(_ link: Link, policy: InterfacePolicy) {
         self.link = link
         self.policy = policy
         verdict = Verdict(policy: policy.settle)
-        history = History(capacity: historySize)
     }
 }
 

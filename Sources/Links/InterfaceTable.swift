@@ -28,6 +28,8 @@ public final class InterfaceTable {
 
     /// By ifindex.
     public private(set) var states: [Int32: InterfaceState] = [:]
+    /// What has happened to each; apart from the states, of which copies are made, so that a ring is written to and not copied.
+    private var histories: [Int32: History] = [:]
     /// The ifindexes in order, for those who go through the table in steps.
     private var order: [Int32] = []
     /// What happened to interfaces that are gone, the newest last.
@@ -77,12 +79,14 @@ public final class InterfaceTable {
     }
 
     /// What is remembered of one interface or of all, the newest last.
-    public func transitions(of name: String?) -> [TransitionRecord] {
+    ///
+    /// - Parameter limit: how many at most, the newest ones.
+    public func transitions(of name: String?, limit: Int) -> [TransitionRecord] {
         var all = departed.filter { name == nil || $0.ifname == name }
-        for state in name.map({ named($0).map { [$0] } ?? [] }) ?? Array(states.values) {
-            all += state.history.entries.map { TransitionRecord($0, ifindex: state.link.ifindex) }
-        }
-        return all.sorted { $0.monotonicUsec < $1.monotonicUsec }
+        let ifindex = name.map { named($0)?.link.ifindex }
+        let wanted = ifindex.map { ifindex in histories.filter { $0.key == ifindex } } ?? histories
+        all += History.newest(limit, of: wanted).map { TransitionRecord($0.entry, ifindex: $0.key) }
+        return all.sorted { $0.monotonicUsec < $1.monotonicUsec }.suffix(limit)
     }
 
     // MARK: From rtnetlink
@@ -104,13 +108,13 @@ public final class InterfaceTable {
     }
 
     private func added(_ link: Link, policy: InterfacePolicy, driver: String?, cause: String, nowNs: Int64) {
-        var state = InterfaceState(link, policy: policy, historySize: configuration.historySize)
+        var state = InterfaceState(link, policy: policy)
         state.driver = driver
         let unprobed = Self.withdrawn(ProbeSource.allCases, "not probed")
         let changes = state.verdict.observe(link.readings + unprobed, nowNs: nowNs)
         let place = order.firstIndex { $0 > link.ifindex } ?? order.count
         order.insert(link.ifindex, at: place)
-        record(.added, in: &state, nowNs: nowNs)
+        record(.added, of: link, nowNs: nowNs)
         note(changes, in: &state, nowNs: nowNs)
         // What it was found in is no transition.
         state.transitions = 0
@@ -132,23 +136,24 @@ public final class InterfaceTable {
             changes += state.verdict.adopt(policy.settle, nowNs: nowNs)
         }
         let isRenamed = former.link.name != link.name
-        if isRenamed { record(.renamed(from: former.link.name), in: &state, nowNs: nowNs) }
+        if isRenamed { record(.renamed(from: former.link.name), of: link, nowNs: nowNs) }
         note(changes, in: &state, nowNs: nowNs)
         store(state)
         guard former.link != link || former.policy != policy || !changes.isEmpty else { return }
         publish(
             Publication(
                 kind: isRenamed ? .renamed : .changed, cause: cause, state: state,
-                formerNames: former.link.names.filter { !link.names.contains($0) }, atNs: nowNs))
+                formerNames: link.namesLost(since: former.link), atNs: nowNs))
     }
 
     /// The interface is gone: deleted, or moved to another network namespace.
     public func removed(_ ifindex: Int32, cause: String = "netlink", nowNs: Int64) {
         deadlines[ifindex] = nil
-        guard var state = states.removeValue(forKey: ifindex) else { return }
+        guard let state = states.removeValue(forKey: ifindex) else { return }
         order.removeAll { $0 == ifindex }
-        record(.removed, in: &state, nowNs: nowNs)
-        departed += state.history.entries.suffix(Self.departedMax).map { TransitionRecord($0, ifindex: ifindex) }
+        record(.removed, of: state.link, nowNs: nowNs)
+        let history = histories.removeValue(forKey: ifindex)?.entries ?? []
+        departed += history.suffix(Self.departedMax).map { TransitionRecord($0, ifindex: ifindex) }
         departed.removeFirst(max(0, departed.count - Self.departedMax))
         publish(Publication(kind: .removed, cause: cause, state: state, atNs: nowNs))
     }
@@ -239,17 +244,17 @@ public final class InterfaceTable {
             switch change {
             case .raw(let raw, let reason):
                 state.transitions += 1
-                record(.raw(raw, reason: reason), in: &state, nowNs: nowNs)
-            case .settled(let settled): record(.settled(settled), in: &state, nowNs: nowNs)
-            case .latchedDrops(let count): record(.flap(latchedDrops: count), in: &state, nowNs: nowNs)
+                record(.raw(raw, reason: reason), of: state.link, nowNs: nowNs)
+            case .settled(let settled): record(.settled(settled), of: state.link, nowNs: nowNs)
+            case .latchedDrops(let count): record(.flap(latchedDrops: count), of: state.link, nowNs: nowNs)
             case .evidence: break
             }
         }
     }
 
-    private func record(_ kind: History.Entry.Kind, in state: inout InterfaceState, nowNs: Int64) {
-        state.history.append(
-            History.Entry(kind: kind, ifname: state.link.name, monotonicNs: nowNs, realtimeNs: realtimeNs()))
+    private func record(_ kind: History.Entry.Kind, of link: Link, nowNs: Int64) {
+        histories[link.ifindex, default: History(capacity: configuration.historySize)].append(
+            History.Entry(kind: kind, ifname: link.name, monotonicNs: nowNs, realtimeNs: realtimeNs()))
     }
 
     private func store(_ state: InterfaceState) {
@@ -260,7 +265,13 @@ public final class InterfaceTable {
 
 extension Link {
     /// All names by which it may be called.
-    fileprivate var names: [String] { [name] + altnames }
+    private var names: [String] { [name] + altnames }
+
+    /// Those that it had before and has no longer.
+    fileprivate func namesLost(since former: Link) -> [String] {
+        guard former.name != name || former.altnames != altnames else { return [] }
+        return former.names.filter { !names.contains($0) }
+    }
 }
 
 extension ProbeSource {

@@ -96,8 +96,8 @@ extension Daemon {
                 return call.fail(MonitorInterface.noSuchInterface(ifname))
             }
         }
-        let transitions = interfaces.transitions(of: name).suffix(limit)
-        call.reply { $0.field("transitions", Array(transitions)) }
+        let transitions = interfaces.transitions(of: name, limit: limit)
+        call.reply { $0.field("transitions", transitions) }
     }
 
     private func reload(_ call: VarlinkCall) {

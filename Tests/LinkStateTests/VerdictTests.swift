@@ -203,6 +203,21 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         }
         #expect(history.entries.map(\.monotonicNs) == [2, 3, 4])
     }
+
+    @Test(arguments: [0, 1, 7, 200, 10_000])
+    func theNewestOfManyAreThoseOfAllInOrder(limit: Int) {
+        var random = SplitMix(state: 22)
+        var histories: [Int: History] = [:]
+        for atNs in 0..<2000 {
+            let key = random.below(1 + random.below(100))
+            histories[key, default: History(capacity: 1 + key % 30)].append(
+                .init(kind: .settled(.up), ifname: "eth\(key)", monotonicNs: Int64(atNs), realtimeNs: 0))
+        }
+        let all = histories.values.flatMap(\.entries).sorted { $0.monotonicNs < $1.monotonicNs }
+        let newest = History.newest(limit, of: histories)
+        #expect(newest.map(\.entry) == all.suffix(limit))
+        #expect(newest.allSatisfy { $0.entry.ifname == "eth\($0.key)" })
+    }
 }
 
 /// SplitMix64: a generator whose runs repeat.

@@ -117,7 +117,7 @@ private final class Recorder {
         #expect(recorder.take() == ["changed timer down"])
         #expect(recorder.table.nextDeadlineNs == nil)
         #expect(
-            recorder.table.transitions(of: "wan").map(\.scope) == [
+            recorder.table.transitions(of: "wan", limit: 100).map(\.scope) == [
                 "added", "raw", "settled", "renamed", "raw", "settled",
             ])
     }
@@ -130,10 +130,10 @@ private final class Recorder {
         #expect(recorder.take() == ["added netlink up", "removed netlink up"])
         #expect(recorder.table.named("eth0") == nil)
         #expect(recorder.table.hasHistory(of: "eth0"))
-        #expect(recorder.table.transitions(of: "eth0").last?.scope == "removed")
+        #expect(recorder.table.transitions(of: "eth0", limit: 100).last?.scope == "removed")
         recorder.observe(link(3, "eth0", hasCarrier: false), nowNs: 4000)
         #expect(recorder.table.named("eth0")?.link.ifindex == 3)
-        #expect(recorder.table.transitions(of: "eth0").last?.state == "down")
+        #expect(recorder.table.transitions(of: "eth0", limit: 100).last?.state == "down")
     }
 
     @Test func anIgnoredInterfaceIsNotThere() throws {
@@ -245,7 +245,7 @@ private final class Recorder {
     private func state(_ link: Link, _ text: String = "") throws -> InterfaceState {
         let configuration = try MonitorConfiguration(text: Array(text.utf8), file: "test")
         let policy = configuration.policy(forInterface: link.name, altnames: link.altnames)
-        return InterfaceState(link, policy: policy, historySize: 4)
+        return InterfaceState(link, policy: policy)
     }
 
     private var veth: Link {
