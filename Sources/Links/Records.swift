@@ -9,10 +9,8 @@ extension InterfaceState {
     ///
     /// - Parameter confirmedNs: when a source that is polled last confirmed its word; the verdict is told of changes only.
     public func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
-        var evidence: [String: EvidenceRecord] = [:]
-        for source in EvidenceSource.allCases {
-            evidence[source.name] = EvidenceRecord(verdict[source], polledNs: confirmedNs(source))
-        }
+        let evidence = EvidenceTable(
+            EvidenceSource.allCases.map { ($0.name, EvidenceRecord(verdict[$0], polledNs: confirmedNs($0))) })
         let phy = registers
         return InterfaceRecord(
             ifindex: Int(link.ifindex), ifname: link.name, altnames: link.altnames,
@@ -52,8 +50,8 @@ extension InterfaceState {
 }
 
 extension EvidenceRecord {
-    init(_ word: Evidence, polledNs: Int64?) {
-        let confirmedNs = max(word.confirmedNs, word.last == nil || word.isStale ? 0 : polledNs ?? 0)
+    init(_ word: Evidence, polledNs: @autoclosure () -> Int64?) {
+        let confirmedNs = max(word.confirmedNs, word.last == nil || word.isStale ? 0 : polledNs() ?? 0)
         self.init(
             state: word.name, last: word.isStale ? word.last?.name : nil, counted: word.counts,
             confirmedUsec: confirmedNs == 0 ? nil : confirmedNs / 1000, detail: word.detail.isEmpty ? nil : word.detail)

@@ -40,7 +40,8 @@ public final class EventLoop {
     private let epoll: Descriptor
     private let timer: Descriptor
     private var signals: CInt = -1
-    private var watches: [CInt: Watch] = [:]
+    /// By descriptor: the kernel gives the lowest number that is free, so this is as long as there are descriptors.
+    private var watches: [Watch?] = []
     private var generation: UInt32 = 0
     private var timers = TimerHeap()
     private var armedNs = Int64.max
@@ -69,22 +70,26 @@ public final class EventLoop {
     public func watch(_ fd: CInt, _ interest: Interest, _ handler: @escaping (Interest) -> Void) throws(Errno) {
         generation &+= 1
         try control(EPOLL_CTL_ADD, fd, interest.rawValue, generation: generation)
-        watches[fd] = Watch(handler: handler, generation: generation)
+        while watches.count <= fd { watches.append(nil) }
+        watches[Int(fd)] = Watch(handler: handler, generation: generation)
     }
 
     /// Changes what a watched descriptor is watched for.
     ///
     /// - Throws: `Errno.noSuchFileOrDirectory` if it is not watched.
     public func setInterest(_ fd: CInt, _ interest: Interest) throws(Errno) {
-        guard let watch = watches[fd] else { throw .noSuchFileOrDirectory }
+        guard let watch = watch(of: fd) else { throw .noSuchFileOrDirectory }
         try control(EPOLL_CTL_MOD, fd, interest.rawValue, generation: watch.generation)
     }
 
     /// Ends the watch; events of this descriptor that are still in the batch are dropped.
     public func unwatch(_ fd: CInt) {
-        guard watches.removeValue(forKey: fd) != nil else { return }
+        guard watch(of: fd) != nil else { return }
+        watches[Int(fd)] = nil
         try? control(EPOLL_CTL_DEL, fd, 0, generation: 0)
     }
+
+    private func watch(of fd: CInt) -> Watch? { watches.indices.contains(Int(fd)) ? watches[Int(fd)] : nil }
 
     private func control(_ operation: CInt, _ fd: CInt, _ events: UInt32, generation: UInt32) throws(Errno) {
         var event = unsafe epoll_event()
@@ -174,7 +179,7 @@ public final class EventLoop {
             armedNs = .max
             return
         }
-        guard let watch = watches[fd], watch.generation == UInt32(tag >> 32) else { return }
+        guard let watch = watch(of: fd), watch.generation == UInt32(tag >> 32) else { return }
         watch.handler(seen)
     }
 

@@ -10,6 +10,7 @@ public enum Syscall {
     ///
     /// - Throws: what errno says, except EINTR (repeated) and EBADF or EFAULT (the program stops).
     @discardableResult
+    @inlinable
     public static func retry<Value: FixedWidthInteger & SignedInteger>(
         _ name: StaticString = #function, _ call: () -> Value
     ) throws(Errno) -> Value {

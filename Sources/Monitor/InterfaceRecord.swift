@@ -63,6 +63,56 @@ public struct EvidenceRecord: MonitorRecord {
     }
 }
 
+/// What each source says, by its name: a list rather than a dictionary, as there are five, and written in its order.
+public struct EvidenceTable: JSONEncodable, JSONDecodable, Hashable, Sendable, ExpressibleByDictionaryLiteral {
+    /// A source's name and its word.
+    public struct Entry: Hashable, Sendable {
+        public let source: String
+        public let word: EvidenceRecord
+    }
+    /// In the order of the model, where linkwatchd has written them.
+    public private(set) var entries: [Entry]
+
+    public init(dictionaryLiteral elements: (String, EvidenceRecord)...) {
+        entries = elements.map { Entry(source: $0, word: $1) }
+    }
+
+    /// - Parameter words: no source twice.
+    public init(_ words: [(source: String, word: EvidenceRecord)]) {
+        entries = words.map { Entry(source: $0, word: $1) }
+    }
+
+    public init(decoding value: JSON.Value) throws(JSON.FieldError) {
+        entries = []
+        for member in try value.object().members {
+            do throws(JSON.FieldError) {
+                entries.append(Entry(source: member.key, word: try EvidenceRecord(decoding: member.value)))
+            } catch {
+                throw error.within(member.key)
+            }
+        }
+    }
+
+    public func encode(into writer: inout JSONWriter) {
+        writer.object { writer in
+            for entry in entries {
+                writer.key(named: entry.source)
+                entry.word.encode(into: &writer)
+            }
+        }
+    }
+
+    /// What this source says; nil: it is not there.
+    public subscript(source: String) -> EvidenceRecord? {
+        get { entries.first { $0.source == source }?.word }
+        set {
+            let place = entries.firstIndex { $0.source == source } ?? entries.endIndex
+            let end = min(place + 1, entries.endIndex)
+            entries.replaceSubrange(place..<end, with: newValue.map { [Entry(source: source, word: $0)] } ?? [])
+        }
+    }
+}
+
 /// The PHY's registers, decoded.
 public struct MIIRecord: MonitorRecord {
     /// The PHY's address, 0 to 31.
@@ -224,7 +274,7 @@ public struct InterfaceRecord: MonitorRecord {
     /// When `state` last changed, microseconds of CLOCK_MONOTONIC.
     public var since: Int64
     /// By the source's name: `admin`, `mii`, `driver`, `carrier`, `operstate`.
-    public var evidence: [String: EvidenceRecord]
+    public var evidence: EvidenceTable
     /// The PHY's registers; nil: it has none that answer.
     public var mii: MIIRecord?
     /// Mb/s.
@@ -252,7 +302,7 @@ public struct InterfaceRecord: MonitorRecord {
         ifindex: Int, ifname: String, altnames: [String] = [], kind: String? = nil, driver: String? = nil,
         address: String? = nil, mtu: Int = 0, master: Int? = nil, link: Int? = nil, flags: [String] = [],
         operstate: String = "unknown", state: String = "down", rawState: String = "down", reason: String? = nil,
-        since: Int64 = 0, evidence: [String: EvidenceRecord] = [:], mii: MIIRecord? = nil, speed: Int? = nil,
+        since: Int64 = 0, evidence: EvidenceTable = [:], mii: MIIRecord? = nil, speed: Int? = nil,
         duplex: String? = nil, autoneg: Bool? = nil, duplexMismatchSuspected: Bool = false, carrierChanges: Int = 0,
         flaps: Int = 0, transitions: Int = 0, dampening: DampeningRecord? = nil, disagreement: Bool = false,
         conditions: [String] = []
@@ -302,7 +352,7 @@ public struct InterfaceRecord: MonitorRecord {
         rawState = try object.decode("rawState")
         reason = try object.decodeIfPresent("reason")
         since = try object.decode("since")
-        evidence = try Self.decodeEvidence(object)
+        evidence = try object.decode("evidence")
         mii = try object.decodeIfPresent("mii")
         speed = try object.decodeIfPresent("speed")
         duplex = try object.decodeIfPresent("duplex")
@@ -332,7 +382,7 @@ public struct InterfaceRecord: MonitorRecord {
         writer.field("rawState", rawState)
         writer.field("reason", reason)
         writer.field("since", since)
-        writer.object("evidence", encodeEvidence)
+        writer.field("evidence", evidence)
         writer.field("mii", mii)
         writer.field("speed", speed)
         writer.field("duplex", duplex)
@@ -350,34 +400,4 @@ public struct InterfaceRecord: MonitorRecord {
     public var isRawUp: Bool { rawState == State.up.name }
     /// `state` is up.
     public var isUp: Bool { state == State.up.name }
-
-    /// The known sources in the order in which they stand in the model, then what a newer daemon may have.
-    private func encodeEvidence(into writer: inout JSONWriter) {
-        var written = 0
-        for source in EvidenceSource.allCases {
-            guard let word = evidence[source.name] else { continue }
-            writer.key(named: source.name)
-            word.encode(into: &writer)
-            written += 1
-        }
-        guard written < evidence.count else { return }
-        let known = Set(EvidenceSource.allCases.map(\.name))
-        for (name, word) in evidence.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
-            writer.key(named: name)
-            word.encode(into: &writer)
-        }
-    }
-
-    private static func decodeEvidence(_ object: JSON.Object) throws(JSON.FieldError) -> [String: EvidenceRecord] {
-        let words = try object.decode("evidence", as: JSON.Object.self)
-        var evidence: [String: EvidenceRecord] = [:]
-        for member in words.members {
-            do throws(JSON.FieldError) {
-                evidence[member.key] = try EvidenceRecord(decoding: member.value)
-            } catch {
-                throw JSON.FieldError(field: "evidence.\(member.key).\(error.field)", expected: error.expected)
-            }
-        }
-        return evidence
-    }
 }

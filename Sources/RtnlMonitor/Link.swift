@@ -105,7 +105,19 @@ public struct HardwareAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// `52:54:00:12:34:56`.
     public var description: String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+        let bytes = bytes
+        return unsafe String(unsafeUninitializedCapacity: 3 * bytes.count) { text in
+            for (index, byte) in bytes.enumerated() {
+                unsafe text[3 * index] = Self.digit(byte >> 4)
+                unsafe text[3 * index + 1] = Self.digit(byte & 15)
+                unsafe text[3 * index + 2] = UInt8(ascii: ":")
+            }
+            return 3 * bytes.count - 1
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }
 

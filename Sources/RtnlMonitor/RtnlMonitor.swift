@@ -179,9 +179,9 @@ extension RtnlMonitor {
             readDump(nowNs, &changes)
         } else {
             // Routes are seen through links, so what the kernel said of links before is read before.
-            readEvents(linkEvents, [.links], nowNs, &changes)
+            readEvents(linkEvents, Self.linkKinds, nowNs, &changes)
             if let otherEvents, fd == otherEvents.fd {
-                readEvents(otherEvents, [.routes, .addresses], nowNs, &changes)
+                readEvents(otherEvents, Self.otherKinds, nowNs, &changes)
             }
         }
         settle(nowNs, &changes)
@@ -223,6 +223,9 @@ extension RtnlMonitor {
     /// The most datagrams that are read beyond the budget to get behind a loss.
     private static let backlogMax = 65536
 
+    private static let linkKinds: Set<DumpKind> = [.links]
+    private static let otherKinds: Set<DumpKind> = [.routes, .addresses]
+
     private func readEvents(
         _ socket: RtnlSocket, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
     ) {
@@ -230,7 +233,7 @@ extension RtnlMonitor {
         while left > 0 || !lossy.isDisjoint(with: kinds) {
             left -= 1
             switch Result(catching: { () throws(Errno) in try socket.receive(buffer) }) {
-            case .success(.nothing): return drained(lossy.intersection(kinds), nowNs)
+            case .success(.nothing): return lossy.isEmpty ? () : drained(lossy.intersection(kinds), nowNs)
             case .success(.foreign): statistics.foreign += 1
             case .success(.datagram(let count)):
                 buffer.decode(count) { header, message in handleEvent(header, message, &changes) }

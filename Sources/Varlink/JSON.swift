@@ -81,8 +81,7 @@ public enum JSON {
         public var description: String { "\(field.isEmpty ? "value" : field): expected \(expected)" }
 
         /// The same error seen from one level up.
-        @usableFromInline
-        func within(_ parent: String) -> FieldError {
+        public func within(_ parent: String) -> FieldError {
             let separator = field.isEmpty || field.hasPrefix("[") ? "" : "."
             return FieldError(field: parent + separator + field, expected: expected)
         }

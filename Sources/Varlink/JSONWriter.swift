@@ -22,10 +22,11 @@ import Glibc
     /// What has been written.
     public var bytes: [UInt8] { unsafe Array(UnsafeBufferPointer(start: storage, count: count)) }
 
-    /// Hands over the memory, for the taker to free, with a NUL at its end.
+    /// Hands over the memory, for the taker to free, with a NUL at its end. What is left of it is given back if it is much:
+    /// memory of one size is found again faster.
     consuming func finish() -> UnsafeMutableRawBufferPointer {
         append(0)
-        let finished = unsafe Self.allocate(count, replacing: storage)
+        let finished = capacity / 2 < count ? unsafe storage : unsafe Self.allocate(count, replacing: storage)
         let result = unsafe UnsafeMutableRawBufferPointer(start: finished, count: count)
         discard self
         return unsafe result

@@ -32,12 +32,12 @@ enum MetricsReport {
             "linkwatch_interface_evidence_up", .gauge,
             help: "What each supported source says of the link; a stale one keeps its last word.")
         for interface in interfaces {
-            for (source, evidence) in interface.evidence.sorted(by: { $0.key < $1.key }) {
-                guard let word = evidence.state == "stale" ? evidence.last : evidence.state,
+            for entry in interface.evidence.entries {
+                guard let word = entry.word.state == "stale" ? entry.word.last : entry.word.state,
                     word == "up" || word == "down"
                 else { continue }
                 metrics.sample(
-                    "linkwatch_interface_evidence_up", labels(interface) + [("source", source)], word == "up")
+                    "linkwatch_interface_evidence_up", labels(interface) + [("source", entry.source)], word == "up")
             }
         }
         metrics.family("linkwatch_interface_condition", .gauge, help: "Conditions of the link that are present.")

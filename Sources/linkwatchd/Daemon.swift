@@ -248,15 +248,15 @@ final class Daemon: HubSource {
 
     private func publish(_ publication: InterfaceTable.Publication) {
         let state = publication.state
+        hub.publish(
+            publication.kind, cause: publication.cause, interface: record(state),
+            formerNames: publication.formerNames, atNs: publication.atNs)
         if publication.kind == .removed || !state.link.flags.contains(.up) {
             isPortForgotten = ports.forget(state.link.ifindex) || isPortForgotten
             arePortsOutdated = arePortsOutdated || isPortForgotten
         } else {
             arePortsOutdated = arePortsOutdated || ports.isOutdated(by: state)
         }
-        hub.publish(
-            publication.kind, cause: publication.cause, interface: record(state),
-            formerNames: publication.formerNames, atNs: publication.atNs)
     }
 
     /// The interface as it is published now.

@@ -51,9 +51,11 @@ final class Hub {
             self.heartbeatNs = heartbeatNs
         }
 
-        func wants(_ interfaceNames: [String]) -> Bool {
+        /// Whether it wants this interface, by a name that it has or has had.
+        func wants(_ record: InterfaceRecord, formerNames: [String] = []) -> Bool {
             guard let names else { return true }
-            return interfaceNames.contains(where: names.contains)
+            return names.contains(record.ifname) || record.altnames.contains(where: names.contains)
+                || formerNames.contains(where: names.contains)
         }
     }
 
@@ -108,7 +110,7 @@ final class Hub {
                 subscriber.phase = .routes(from: 0)
                 break
             }
-            if subscriber.wants(record.names) {
+            if subscriber.wants(record) {
                 let event = encode(.snapshot, cause: "snapshot", interface: record, nowNs: nowNs)
                 guard subscriber.call.offer(event) else { return }
             }
@@ -137,9 +139,8 @@ final class Hub {
     func publish(
         _ kind: EventKind, cause: String, interface record: InterfaceRecord, formerNames: [String] = [], atNs: Int64
     ) {
-        let names = record.names + formerNames
         fanOut(encode(kind, cause: cause, interface: record, nowNs: atNs)) { subscriber in
-            guard subscriber.wants(names) else { return false }
+            guard subscriber.wants(record, formerNames: formerNames) else { return false }
             switch subscriber.phase {
             case .interfaces(let from): return record.ifindex < from
             case .routes, .live: return true
@@ -208,9 +209,4 @@ final class Hub {
             realtimeUsec: (Clock.realtimeNs() - Clock.monotonicNs() + nowNs) / 1000, interface: interface, route: route)
         return event.reply
     }
-}
-
-extension InterfaceRecord {
-    /// All names by which a subscriber may know it.
-    var names: [String] { [ifname] + altnames }
 }

@@ -6,7 +6,7 @@ import Monitor
 enum Sample {
     /// A link as it should be.
     static func up(_ ifname: String, ifindex: Int) -> InterfaceRecord {
-        var evidence = ["admin", "driver", "carrier", "operstate"].reduce(into: [String: EvidenceRecord]()) {
+        var evidence = ["admin", "driver", "carrier", "operstate"].reduce(into: [:] as EvidenceTable) {
             $0[$1] = EvidenceRecord(state: "up", counted: true)
         }
         evidence["mii"] = EvidenceRecord(state: "up", counted: true)
@@ -37,7 +37,7 @@ enum Sample {
 
     private static func record(
         _ ifname: String, ifindex: Int, state: String, rawState: String, reason: String?,
-        evidence: [String: EvidenceRecord]
+        evidence: EvidenceTable
     ) -> InterfaceRecord {
         InterfaceRecord(
             ifindex: ifindex, ifname: ifname, altnames: [], kind: nil, driver: "e1000", address: "02:00:00:00:00:01",

@@ -122,13 +122,16 @@ private func check<Record: MonitorRecord>(
         #expect(errors.count == description.errors.count)
     }
 
-    @Test func evidenceKeepsTheModelsOrder() throws {
+    @Test func evidenceKeepsItsOrder() throws {
         var interface = Sample.interface
-        let names = ["zebra", "operstate", "carrier", "aardvark", "driver", "mii", "admin"]
-        for name in names { interface.evidence[name] = EvidenceRecord(state: "up") }
+        interface.evidence = ["zebra": EvidenceRecord(state: "up"), "mii": EvidenceRecord(state: "up")]
+        interface.evidence["carrier"] = EvidenceRecord(state: "down")
+        interface.evidence["zebra"] = EvidenceRecord(state: "down")
+        interface.evidence["mii"] = nil
+        interface.evidence["admin"] = nil
         let evidence = try encoded(interface).object().decode("evidence", as: JSON.Object.self)
-        #expect(
-            evidence.members.map(\.key) == ["admin", "mii", "driver", "carrier", "operstate", "aardvark", "zebra"])
+        #expect(evidence.members.map(\.key) == ["zebra", "carrier"])
+        #expect(try InterfaceRecord(decoding: encoded(interface)) == interface)
     }
 
     @Test func whatANewerDaemonAddsIsIgnored() throws {
