@@ -5,7 +5,8 @@
     make bench BENCH="--only event-latency --quick"
 
 Each row goes to bench-results/ROW.json with every value that was measured; docs/benchmarks.md and the pictures are made
-from those files, so one row can be measured anew. A quick run writes neither.
+from those files, so one row can be measured anew. A quick run writes neither. A row that fails, or takes too long, is
+kept as far as it came and says so; the others are measured all the same.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from lab.namespaces import why_not
 
 from . import report, scenarios, yardsticks
 from .figures import Row
+
+ROW_SECONDS_MAX = 1200
 
 
 def main() -> int:
@@ -40,6 +43,7 @@ def main() -> int:
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
+    signal.signal(signal.SIGALRM, _too_long)
     chosen = options.only or [name for name, scenario in known.items() if scenario.lab == options.lab]
     failed = [name for name in chosen if not _measure(known[name], options.quick)]
     if not options.quick:
@@ -54,15 +58,19 @@ def _end(number: int, _) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
+def _too_long(*_) -> None:
+    raise TimeoutError(f"it took longer than {ROW_SECONDS_MAX} s")
+
+
 def _measure(scenario: scenarios.Scenario, quick: bool) -> bool:
     command = f"make bench BENCH='--only {scenario.name}{' --quick' if quick else ''}'"
+    signal.alarm(ROW_SECONDS_MAX)
     try:
         row = scenarios.carry_out(scenario, command, quick)
-    except Exception as problem:
-        print(f"  failed: {type(problem).__name__}: {problem}", file=sys.stderr)
-        return False
+    finally:
+        signal.alarm(0)
     _keep(row)
-    return True
+    return row.failed is None
 
 
 def _keep(row: Row) -> None:

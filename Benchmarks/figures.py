@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass
 class Row:
-    """One scenario's figures, and under which circumstances they came about."""
+    """One scenario's figures, and under which circumstances they came about; `failed` says why it ended early."""
 
     name: str
     title: str
@@ -64,6 +64,7 @@ class Row:
     revision: str = ""
     machine: dict = field(default_factory=dict)
     quick: bool = False
+    failed: str | None = None
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     raw: dict = field(default_factory=dict)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+WRITTEN = [":(exclude)docs/benchmarks.md", ":(exclude)docs/*.svg"]
 
 
 def facts() -> dict[str, str]:
@@ -23,8 +24,23 @@ def facts() -> dict[str, str]:
         "ip": _first_line("ip", "-V"),
         "keepalived": _first_line("keepalived", "--version"),
         "FRR vrrpd": _first_line("/usr/lib/frr/vrrpd", "--version"),
+        "ifplugd, netplugd": peers(),
+        "the wire lab's guest": guest(),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def peers() -> str:
+    """What Debian has of the two, whether installed or unpacked here."""
+    shown = subprocess.run(["apt-cache", "policy", "ifplugd", "netplug"], capture_output=True, text=True).stdout
+    return ", ".join(re.findall(r"Candidate: (\S+)", shown))
+
+
+def guest() -> str:
+    """The kernel that the wire lab boots, if it has been unpacked."""
+    version = CHECKOUT / ".build-wirelab/version"
+    qemu = _first_line("qemu-system-x86_64", "--version")
+    return f"Linux {version.read_text()}; {qemu}" if version.exists() else ""
 
 
 def load() -> str:
@@ -33,8 +49,12 @@ def load() -> str:
 
 
 def revision() -> str:
-    """The commit that is measured, and whether the work tree differs from it."""
-    return _first_line("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--exclude", "*")
+    """The commit that is measured, and whether the work tree differs from it; what the page itself says is not
+    measured, so writing it makes nothing dirty."""
+    commit = _first_line("git", "-C", str(CHECKOUT), "rev-parse", "--short", "HEAD")
+    argv = ["git", "-C", CHECKOUT, "diff", "--quiet", "HEAD", "--", ".", *WRITTEN]
+    differs = subprocess.run(argv, capture_output=True).returncode != 0
+    return commit + ("-dirty" if commit and differs else "")
 
 
 def _processor() -> str:

@@ -1,6 +1,6 @@
 """docs/*.svg, drawn from the rows in bench-results/.
 
-    failover.svg    one failover of linkwatch and one of keepalived, one above the other, from the same row
+    failover.svg    one failover of linkwatch and one of keepalived, one above the other, from the same guest
     detection.svg   when each watcher knew of a cut wire or a lost carrier: every value a dot
     footprint.svg   memory and processor time against the number of virtual routers
 
@@ -16,7 +16,11 @@ from .machine import CHECKOUT
 DOCS = CHECKOUT / "docs"
 INK, FAINT = "#808890", "#80889055"
 COLOURS = {"linkwatch": "#2f9e5f", "keepalived": "#d9822b", "FRR": "#8a6fd1", "kernel": "#4a90d9", "other": "#a0708a"}
-TIMELINE_ROW, TIMELINE_SYSTEMS = "failover-1s", ["linkwatch, 2 cables", "linkwatch", "keepalived"]
+TIMELINE_ROW = "wire-takeover"
+TIMELINE_SYSTEMS = [
+    "linkwatch, adverts every 1s, heartbeats over 2 cables, MII every 10ms",
+    "keepalived, adverts every 1 s, MII polling",
+]
 
 
 def draw(rows: dict[str, Row]) -> list[Path]:
@@ -52,74 +56,81 @@ def _colour(system: str) -> str:
 
 
 def _failover(rows: dict[str, Row]) -> Path | None:
+    """Each system twice: all of it, and the first moments."""
     from matplotlib import pyplot
 
     row = rows.get(TIMELINE_ROW)
     timelines = {} if row is None else row.raw.get("timelines", {})
-    systems = [system for system in TIMELINE_SYSTEMS if f"{system}/carrier" in timelines]
+    systems = [system for system in TIMELINE_SYSTEMS if system in timelines]
     if not systems:
         return None
     figure, panels = pyplot.subplots(
-        len(systems), 1, figsize=(9, 2.2 * len(systems)), sharex=True, squeeze=False, layout="constrained"
-    )
-    end = max(_end(timelines[f"{system}/carrier"]) for system in systems)
-    for panel, system in zip(panels[:, 0], systems):
-        _timeline(panel, system, timelines[f"{system}/carrier"], end)
-    panels[-1, 0].set_xlabel(
-        "milliseconds after the carrier of the master's second leg was cut; adverts every second\n"
-        "dot: first leg or cable, square: second, cross: goodbye (priority 0)"
-    )
+        len(systems), 2, figsize=(10, 2.9 * len(systems)), sharex="col", sharey="row", squeeze=False,
+        layout="constrained", width_ratios=[3, 2],
+    )  # fmt: skip
+    end = max(silence[1] for system in systems for silence in timelines[system]["silences"]) + 700
+    for (whole, near), system in zip(panels, systems):
+        _timeline(whole, system, timelines[system], (-1100, end))
+        _timeline(near, system, timelines[system], (-8, NEAR_MS))
+        whole.set_title(system, loc="left", color=_colour(system), size=10)
+    panels[-1, 0].set_xlabel("milliseconds after the wire of the master's inside leg was cut; adverts every second")
+    panels[-1, 1].set_xlabel(f"the first {NEAR_MS} ms of it")
+    figure.supxlabel(
+        "circle: outside leg or first cable, square: inside leg or second cable; hollow: goodbye (priority 0), or gone",
+        size=9, color=INK,
+    )  # fmt: skip
     return _save(figure, "failover.svg")
 
 
-def _end(timeline: dict) -> float:
-    taken = [frame["ms"] for frame in timeline["frames"] if frame["router"] == "r2" and frame["kind"] == "arp"]
-    return min(taken, default=0) + 1100
-
-
+NEAR_MS = 60
 LANES = {
     "client": None,
-    "r2: ARP": ("r2", "arp"),
-    "r2: advert": ("r2", "advert"),
-    "r1: heartbeat": ("r1", "heartbeat"),
-    "r1: advert": ("r1", "advert"),
-    "r1: verdict": ("r1", "verdict"),
-    "r1: kernel's word": ("r1", "netlink"),
+    "LVS2: ARP": ("r2", "arp"),
+    "LVS2: advert": ("r2", "advert"),
+    "LVS2: addresses": ("r2", "address"),
+    "LVS1: heartbeat": ("r1", "heartbeat"),
+    "LVS1: advert": ("r1", "advert"),
+    "LVS1: addresses": ("r1", "address"),
+    "LVS1: verdict": ("r1", "verdict"),
+    "LVS1: netlink": ("r1", "netlink"),
+    "LVS1: PHY (MII)": ("r1", "mii"),
+    "wire": None,
 }
 
 
-def _timeline(panel, system: str, timeline: dict, end: float) -> None:
-    frames = [frame for frame in timeline["frames"] if frame["ms"] < end]
-    present = {(frame["router"], frame["kind"]) for frame in frames}
-    lanes = {name: key for name, key in LANES.items() if key is None or key in present}
-    _client(panel, timeline["silences"], end)
-    for place, key in enumerate(lanes.values()):
-        for frame in frames:
-            if (frame["router"], frame["kind"]) == key:
+def _timeline(panel, system: str, timeline: dict, span: tuple[float, float]) -> None:
+    """What happened in this span of milliseconds, a lane each; the same lanes for every system."""
+    for place, (name, key) in enumerate(LANES.items()):
+        for frame in timeline["frames"]:
+            if (frame["router"], frame["kind"]) == key and span[0] < frame["ms"] < span[1]:
                 _frame(panel, frame, place, _colour(system))
+    places = list(LANES)
+    panel.barh(places.index("wire"), 0 - span[0], 0.3, span[0], color=INK)
+    _client(panel, timeline["silences"], span)
     panel.axvline(0, color=INK, linewidth=1, linestyle="--")
-    panel.set_yticks(range(len(lanes)), lanes)
-    panel.set_xlim(-1100, end)
-    panel.set_ylim(-0.6, len(lanes) - 0.4)
+    panel.set_yticks(range(len(LANES)), places, size=8)
+    panel.set_xlim(*span)
+    panel.set_ylim(-0.6, len(LANES) - 0.4)
     panel.grid(axis="y", color=FAINT, linewidth=0.5)
-    panel.set_title(system, loc="left", color=_colour(system), size=11)
 
 
 def _frame(panel, frame: dict, place: int, colour: str) -> None:
-    """A dot for the first leg or cable, a square for the second, a cross for a goodbye (priority 0)."""
+    """A circle for the outside leg or first cable, a square for the other; hollow for a goodbye or what is given up."""
     is_first = frame["leg"] in ("e0", "hb0")
-    is_goodbye = frame["kind"] in ("advert", "heartbeat") and frame["priority"] == 0
-    mark = "x" if is_goodbye else "o" if is_first else "s"
-    panel.plot(frame["ms"], place + (0.14 if is_first else -0.14), mark, color=colour, markersize=4)
+    is_over = frame["kind"] in ("advert", "heartbeat", "address") and frame["priority"] == 0
+    panel.plot(
+        frame["ms"], place + (0.14 if is_first else -0.14), "o" if is_first else "s",
+        color=colour, markersize=3.5, fillstyle="none" if is_over else "full", markeredgewidth=0.8,
+    )  # fmt: skip
 
 
-def _client(panel, silences: list, end: float) -> None:
-    longest = max(((b - a, a, b) for a, b in silences if a < end), default=(0, 0, 0))
-    length, start_ms, end_ms = longest
-    if length > 20:
-        panel.broken_barh([(start_ms, length)], (-0.3, 0.6), color="#d04848")
-    text = f"{length:.0f} ms without an answer" if length else "no answer missed"
-    panel.text(max(end_ms, 0) + end / 100, 0, text, va="center", size=8)
+def _client(panel, silences: list, span: tuple[float, float]) -> None:
+    start_ms, end_ms = max(silences, key=lambda silence: silence[1] - silence[0])
+    panel.barh(0, min(end_ms, span[1]) - start_ms, 0.5, start_ms, color="#d04848")
+    if span[0] < -100:
+        place = (end_ms, 0, "left") if end_ms < span[1] / 2 else (start_ms, 0, "right")
+        text = f" waits {end_ms - start_ms:,.0f} ms "
+        panel.text(place[0], place[1], text, va="center", ha=place[2], size=8)
 
 
 # Detection

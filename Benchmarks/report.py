@@ -1,6 +1,7 @@
 """docs/benchmarks.md, made from the rows in bench-results/."""
 
 import json
+from collections import Counter
 
 from . import pictures, scenarios
 from .figures import Row
@@ -15,6 +16,36 @@ What is measured, and how, is in `Benchmarks/`: the scenarios know the systems u
 all of a group of lines come from one run on one machine by one clock. A line is a median, the quartiles and the
 extremes of as many values as it says; "of" how many, where some never came. The load is that of the machine's last
 minute while it was measured (the number of processors is below).
+"""
+FAIRNESS = """## What to know before comparing
+
+Those who measure are those who wrote linkwatch. What was done about that, and what a reader should hold against it:
+
+- Everyone gets the same addresses, priorities (200 and 100, preempting), advert interval and VRRP version 3, and the
+  same instants measured by the same programs, which know nothing of the system. In namespaces nobody has real-time
+  scheduling; in the wire lab linkwatch's daemons and keepalived both have priority 40.
+- keepalived is Debian's, which is not the newest; another is measured in namespaces if it comes first in `PATH`. It
+  has a sync group over both legs and `linkbeat_interfaces` (MII polling, which is fixed at one second) wherever a wire
+  is cut, besides rows without; its checkers and smtp are off. It sends its first gratuitous ARPs at once;
+  `garp_master_delay` only concerns the second set. Its log goes to a file, so that it waits for no reader; in the wire
+  lab to a pipe.
+- `down_timer_adverts` (`vrrp_down_timer_adverts`) stays at 3, as linkwatch's three intervals do: keepalived's manual
+  calls another value a deviation from VRRP. With 1 a backup waits a third as long, and one lost advert is a failover.
+- What is quick at every advert interval is linkwatch with heartbeats over cables of their own. keepalived knows no such
+  thing; linkwatch without cables is in the same tables, and waits for its adverts as keepalived does, but for a leg's
+  goodbye over the other.
+- linkwatch asks the drivers every 10 ms in the rows about failover, every 100 ms (its default) in those about cost. In
+  the rows about failover in namespaces a lost carrier is announced at once to everyone, so nobody's polling counts.
+- FRR's vrrpd has no sync group: when one leg goes the other stays, and the client is not served. That is what it is
+  configured for, not a fault of its.
+- linkwatch is two daemons, and the rows about memory count both; `linkwatch-vrrp alone` is what does keepalived's work.
+  Each system runs from copies of its programs, so that no other process shares those pages; shared libraries are the
+  machine's, and count by the part that a process has in them (PSS) for everyone. keepalived's is taken in the same run.
+- `kill -9` ends one process, the one that speaks VRRP. If every process of a system dies, keepalived's and FRR's
+  addresses stay in the kernel until somebody removes them: both directors hold them, for as long as was looked.
+  linkwatch's are leased from the kernel for three seconds, and the other director waits until they are gone.
+- The wire lab's cards and its processor are emulated: its milliseconds compare systems with each other, not with a real
+  router.
 """
 
 
@@ -33,27 +64,39 @@ def write() -> None:
     measured = rows()
     if not measured:
         return
-    parts = [HEAD, _machine(measured[-1])]
+    usual = Counter(row.revision for row in measured).most_common(1)[0][0]
+    parts = [HEAD, _machine(measured, usual)]
     missing = [name for name in scenarios.known if name not in {row.name for row in measured}]
     drawn = pictures.draw({row.name: row for row in measured})
     parts += [f"![{path.stem}]({path.name})\n" for path in drawn]
-    parts += [_row(row) for row in measured]
+    parts += [FAIRNESS, *(_row(row, usual) for row in measured)]
     if missing:
         parts.append("Not measured in these runs: " + ", ".join(f"`{name}`" for name in missing) + ".\n")
     PAGE.write_text("\n".join(parts))
     print("wrote " + ", ".join(str(path.relative_to(CHECKOUT)) for path in [PAGE, *drawn]))
 
 
-def _machine(row: Row) -> str:
-    lines = [f"| {name} | {value} |" for name, value in row.machine.items()]
+def _machine(measured: list[Row], usual: str) -> str:
+    """The facts of all rows, each once; those of the newest row count."""
+    facts: dict[str, str] = {}
+    for row in sorted(measured, key=lambda row: row.started):
+        facts |= row.machine
+    facts["linkwatch"] = f"{usual}, unless a row says otherwise"
+    lines = [f"| {name} | {value} |" for name, value in facts.items()]
     return "\n".join(["| measured on | |", "|---|---|", *lines, ""])
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, usual: str) -> str:
     loads = sorted(float(load) for load in row.load)
+    other = "" if row.revision == usual else " (another than that of most rows)"
     lines = [f"## {row.title}", "", row.about, "", f"    {row.command}", ""]
-    lines.append(f"{row.started}, commit {row.revision}, {row.seconds:.0f} s, load {loads[0]} to {loads[-1]}.\n")
-    lines += ["| system | what | median | quartiles | extremes | values | goal |", "|---|---|---:|---:|---:|---:|---|"]
+    measured = f"{row.started}, commit {row.revision}{other}, {row.seconds:.0f} s, load {loads[0]} to {loads[-1]}.\n"
+    lines.append(measured)
+    if row.failed is not None:
+        lines.append(f"**This run ended early, so values are missing: {row.failed}**\n")
+    if row.figures:
+        lines += ["| system | what | median | quartiles | extremes | values | goal |"]
+        lines += ["|---|---|---:|---:|---:|---:|---|"]
     for figure in row.figures:
         lines.append("| " + " | ".join([figure.system, figure.what, *figure.cells()]) + " |")
     lines += ["", *(f"- {note}" for note in row.notes)]

@@ -32,10 +32,14 @@ class Tap:
         self.ifindex = int(self._process.stdout.readline().split()[1])
 
     def switch(self) -> list[Switch]:
+        """Begins, and gives all switches when the last is done."""
+        self.start()
+        return self.switches()
+
+    def switches(self) -> list[Switch]:
         """All switches, when the last is done; they are read then, as reading takes the processors from those who are
         measured."""
-        self.start()
-        time.sleep(self._seconds)
+        time.sleep(max(0.0, self._end - time.monotonic()))
         switches = []
         while (line := self._process.stdout.readline()) and line != "done\n":
             before_ns, _, _, up = line.split()
@@ -50,6 +54,7 @@ class Tap:
         """Begins to switch, and does not wait."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+        self._end = time.monotonic() + self._seconds
 
 
 @contextmanager

@@ -55,5 +55,8 @@ def private_copies():
 
 
 def _compile(built: Path, sources: list[Path], options: list[str]) -> None:
+    """To another name first: several processes may want the same program."""
     built.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["gcc", "-O2", "-Wall", "-D_GNU_SOURCE", "-o", built, *sources, *options], check=True)
+    new = built.with_name(f"{built.name}.{os.getpid()}")
+    subprocess.run(["gcc", "-O2", "-Wall", "-D_GNU_SOURCE", "-o", new, *sources, *options], check=True)
+    new.rename(built)

@@ -1,10 +1,10 @@
-/* carrier IFNAME COUNT PERIOD_MS [vary|vary2|flush]: makes a tap, brings it up, and switches its carrier off and on,
+/* carrier IFNAME COUNT PERIOD_MS [varyN|flush]: makes a tap, brings it up, and switches its carrier off and on,
  * COUNT times, each PERIOD_MS apart. One line a switch: instant just before the call (ns), just after it, ifindex, 1
  * or 0. It says `ready` and waits for a line on stdin before it begins, and again before it ends, so that whoever
  * watches can be ready.
  *
- * vary, vary2: the periods vary evenly by half, always in the same two ways, so that switches keep no step with
- * anyone's clock nor with each other.
+ * varyN: the periods vary evenly by half, always in the same way for a number N, so that switches keep no step with
+ * anyone's clock nor with those of another number.
  * flush: after switching off it asks for the link by ETHTOOL_GLINK, which makes newer kernels announce the loss at
  * once (otherwise they take up to a second). The instant before is then that before asking. */
 #include "bare.h"
@@ -28,7 +28,7 @@ static void ask_for_link(const char *ifname) {
 
 int main(int argc, char **argv) {
     if (argc != 4 && argc != 5) {
-        fprintf(stderr, "usage: carrier IFNAME COUNT PERIOD_MS [vary|vary2|flush]\n");
+        fprintf(stderr, "usage: carrier IFNAME COUNT PERIOD_MS [varyN|flush]\n");
         return 64;
     }
     int vary = argc == 5 && !strncmp(argv[4], "vary", 4), flush = argc == 5 && !strcmp(argv[4], "flush");
@@ -44,7 +44,7 @@ int main(int argc, char **argv) {
     fflush(stdout);
     if (getchar() == EOF) return 0;
     int64_t next_ns = now_ns(), period_ns = atoll(argv[3]) * 1000000;
-    srandom(argc == 5 && !strcmp(argv[4], "vary2") ? 2003 : 2002);
+    srandom(2002 + (unsigned)(vary ? atoi(argv[4] + 4) : 0));
     for (long i = 0; i < 2 * atol(argv[2]); i++) {
         int on = (int)(i & 1);
         next_ns += vary ? period_ns / 2 + random() % period_ns : period_ns;

@@ -82,13 +82,17 @@ class Run:
 
 
 def carry_out(scenario: Scenario, command: str, quick: bool) -> Row:
-    """Runs a scenario, and times it."""
+    """Runs a scenario, and times it; one that fails keeps the figures that it has."""
     row = Row(scenario.name, scenario.title, scenario.about, command, quick=quick)
     row.started = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     row.revision, row.machine = machine.revision(), machine.facts()
     row.load.append(machine.load())
     print(f"== {scenario.name}: {scenario.title}\n  $ {command}   (load {row.load[0]})", flush=True)
     began = time.monotonic()
-    scenario.run(Run(row, quick, say=lambda text: print(text, flush=True)))
+    try:
+        scenario.run(Run(row, quick, say=lambda text: print(text, flush=True)))
+    except Exception as problem:
+        row.failed = f"{type(problem).__name__}: {str(problem).partition(chr(10))[0][:200]}"
+        print(f"  FAILED: {type(problem).__name__}: {problem}", flush=True)
     row.seconds = round(time.monotonic() - began, 1)
     return row

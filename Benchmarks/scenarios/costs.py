@@ -12,7 +12,7 @@ from . import Run, scenario
 
 POLL_GOAL = 1.1
 PORTS = 8
-SETTLE_SECONDS = 3
+SETTLE_SECONDS, SECONDS = 2, 6
 
 
 @scenario("poll-cost", "One poll, beside the bare ioctl")
@@ -49,25 +49,27 @@ def cpu_polling(run: Run) -> None:
     """8 taps with nothing happening, watched for a while: the processor time of linkwatchd, all threads, per minute,
     beside a bare C loop that asks each driver by ETHTOOL_GLINK as often and does nothing else; the two run at the
     same time."""
-    seconds = run.times(20, 5)
     with Namespaces("a") as lab:
         names = [f"t{number}" for number in range(PORTS)]
         taps = [lab.tap("a", name) for name in names]
         for interval in ("100ms", "10ms"):
             ours, bare = [], []
-            for _ in range(run.times(3, 1)):
-                with linkwatch.daemon(lab, "a", interval) as daemon:
-                    time.sleep(SETTLE_SECONDS)
-                    argv = [yardsticks.program("glink-poll"), interval.removesuffix("ms"), seconds, *names]
+            with linkwatch.daemon(lab, "a", interval) as daemon:
+                time.sleep(SETTLE_SECONDS)
+                for _ in range(run.times(5, 1)):
+                    argv = [yardsticks.program("glink-poll"), interval.removesuffix("ms"), SECONDS, *names]
                     before = cpu_ms([daemon.pid])
-                    output = lab.run("a", *argv, timeout=seconds + 30)
-                    ours.append((cpu_ms([daemon.pid]) - before) * 60 / seconds)
-                bare.append(float(output) * 60 / seconds)
+                    output = lab.run("a", *argv, timeout=SECONDS + 30)
+                    ours.append((cpu_ms([daemon.pid]) - before) * 60 / SECONDS)
+                    bare.append(float(output) * 60 / SECONDS)
             run.figure("bare GLINK loop in C", f"CPU a minute, every {interval}", "ms", bare)
             run.figure("linkwatchd", f"CPU a minute, every {interval}", "ms", ours)
+        idle = []
         with linkwatch.daemon(lab, "a", None) as daemon:
             time.sleep(SETTLE_SECONDS)
-            before = cpu_ms([daemon.pid])
-            time.sleep(seconds)
-            run.figure("linkwatchd", "CPU a minute, no probes", "ms", [(cpu_ms([daemon.pid]) - before) * 60 / seconds])
+            for _ in range(run.times(3, 1)):
+                before = cpu_ms([daemon.pid])
+                time.sleep(SECONDS)
+                idle.append((cpu_ms([daemon.pid]) - before) * 60 / SECONDS)
+        run.figure("linkwatchd", "CPU a minute, no probes", "ms", idle)
         del taps

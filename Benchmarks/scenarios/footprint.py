@@ -14,7 +14,7 @@ from ..systems.routers import SYSTEMS, Instance, LinkwatchRouter, Plan, Router, 
 from . import Run, scenario
 
 MASTER_SECONDS_MAX = 90
-FLOOD_PACKETS, FLOOD_RATE = 50_000, 10_000
+FLOOD_PACKETS, FLOOD_RATE = 30_000, 10_000
 AFTER_FLOOD_SECONDS = 2
 
 
@@ -73,7 +73,7 @@ def instances(run: Run) -> None:
     All processes of a system count: linkwatchd, probing as often as by default, and linkwatch-vrrp with its runner;
     keepalived's two; zebra and vrrpd. Only one system runs at a time, and PSS is taken before its backup is
     started, whose processor time comes last."""
-    seconds = run.times(20, 5)
+    seconds = run.times(15, 5)
     with yardsticks.private_copies():
         for count, system in itertools.product((1, 100, 255), _systems(run)):
             with Namespaces() as lab:
@@ -192,10 +192,11 @@ def _gap_ms(port: Port, router: Router, plan: Plan) -> float:
 
 @scenario("flood", "10,000 bad adverts a second")
 def flood(run: Run) -> None:
-    """A stranger on the LAN sends 50,000 adverts for the same VRID and address with priority 255 and a wrong checksum,
-    then as many with TTL 64, at 10,000 a second. The processor time of the master for 10,000 of them, that of doing its
-    work taken off, and the longest time in which it sent no advert, from the first of them until 2 s after the last; it
-    has one to send every 100 ms."""
+    """A stranger on the LAN sends 30,000 adverts for the same VRID and address with priority 255 and a wrong checksum,
+    then as many with TTL 64, at 10,000 a second, three times. The processor time of the master for 10,000 of them, that
+    of doing its work taken off, and the longest time in which it sent no advert, from the first of them until 2 s after
+    the last; it has one to send every 100 ms. linkwatch logs to a pipe that is read, keepalived to a file, FRR to
+    nobody."""
     packets = run.times(FLOOD_PACKETS, 10_000)
     plan = Plan(100, (Instance("one", "e0", 10, "192.0.2.1/24"),), False)
     for system in _systems(run):
@@ -207,13 +208,17 @@ def flood(run: Run) -> None:
                 port.await_vrids(1, 20)
                 time.sleep(2)
                 for kind in ("checksum", "ttl"):
-                    _flood(run, lab, system, port, router, kind, packets)
+                    told = [_flood(lab, port, router, kind, packets) for _ in range(run.times(3, 1))]
+                    used, longest = zip(*told)
+                    run.figure(system.name, f"{kind}: CPU for 10,000", "ms", used)
+                    run.figure(system.name, f"{kind}: longest time without an advert of the master", "ms", longest)
             finally:
                 router.close()
                 port.close()
 
 
-def _flood(run: Run, lab: Namespaces, system: System, port: Port, router: Router, kind: str, packets: int) -> None:
+def _flood(lab: Namespaces, port: Port, router: Router, kind: str, packets: int) -> tuple[float, float]:
+    """The processor time for 10,000 packets, and the longest time without an advert, both in milliseconds."""
     pids = _pids(router)
     before = cpu_ms(pids)
     time.sleep(2)
@@ -223,7 +228,6 @@ def _flood(run: Run, lab: Namespaces, system: System, port: Port, router: Router
     time.sleep(AFTER_FLOOD_SECONDS)
     end_ns = time.monotonic_ns()
     used_ms = cpu_ms(pids) - before - idle_ms_a_second * (spent_ms / 1000 + AFTER_FLOOD_SECONDS)
-    run.figure(system.name, f"{kind}: CPU for 10,000", "ms", [max(0.0, used_ms) * 10_000 / packets])
-    instants = [began_ns, *(t_ns for t_ns, _ in port.adverts if t_ns > began_ns), end_ns]
+    instants = [began_ns, *(t_ns for t_ns, _ in list(port.adverts) if t_ns > began_ns), end_ns]
     longest_ms = max((b - a) / 1e6 for a, b in zip(instants, instants[1:]))
-    run.figure(system.name, f"{kind}: longest time without an advert of the master", "ms", [longest_ms])
+    return max(0.0, used_ms) * 10_000 / packets, longest_ms

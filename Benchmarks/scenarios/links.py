@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from contextlib import ExitStack
 
 from lab.namespaces import Namespaces
 
@@ -20,36 +21,40 @@ def carrier_tap(run: Run) -> None:
     """A tap's carrier is switched off by TUNSETCARRIER, and on again, after 0.5 to 1.5 s each. From just before the
     system call until the first line that says so can be read: for linkwatchd by a subscriber of its socket. The
     kernel announces a loss at once if no other was announced within the last second, on any interface of the machine,
-    and otherwise when that second is over; so all but the first group run while another tap, in another namespace,
-    loses its carrier every 0.5 to 1.5 s too. Each group is one run, in which all see the same losses. A probe makes
-    newer kernels announce the loss to everyone: those without one gain from those with one."""
+    and otherwise when that second is over: first one tap alone is switched, then five at the same time, each in a
+    namespace with its own watchers. All watchers of a tap see the same losses. A probe makes newer kernels announce the
+    loss to everyone on that tap: those without one gain from those with one."""
     netlink = [Linkwatch(None), IpMonitor(), BareLoop(), Netplugd()]
-    _losses(run, "quiet", netlink, quiet=True)
-    _losses(run, "another tap flaps", netlink)
-    _losses(run, "another tap flaps, 100 ms", [Linkwatch("100ms"), IpMonitor(), BareLoop()])
-    _losses(run, "another tap flaps, 10 ms", [Linkwatch("10ms"), IpMonitor(), BareLoop()])
-    _losses(run, "another tap flaps, alone", [Ifplugd(1000)])
-    _losses(run, "another tap flaps, alone", [Ifplugd(100)])
+    _losses(run, {"alone": netlink})
+    groups = {"five taps": netlink}
+    groups |= {f"five taps, {every}": [Linkwatch(every), IpMonitor(), BareLoop()] for every in ("100ms", "10ms")}
+    groups |= {f"five taps, ifplugd {poll_ms} ms": [Ifplugd(poll_ms)] for poll_ms in (1000, 100)}
+    _losses(run, groups)
 
 
-def _losses(run: Run, label: str, watchers: list[LinkWatcher], quiet: bool = False) -> None:
-    for watcher in [watcher for watcher in watchers if (why := watcher.why_not())]:
-        run.note(f"{watcher.name} is missing: {why}")
-        watchers = [other for other in watchers if other is not watcher]
-    count, ifname = run.times(20, 5), f"t{next(_numbers)}"
-    with Namespaces("a", "b") as lab:
-        tap = Tap(lab, "a", ifname, count, PERIOD_MS, "vary")
-        other = Tap(lab, "b", "noise", 2 * count, PERIOD_MS, "vary2")
-        with watching(lab, "a", ifname, watchers) as running:
-            time.sleep(1.5)
-            if not quiet:
-                other.start()
-            switches = tap.switch()
-        tap.close()
-    for watcher in watchers:
-        delays, missed = delays_ms(switches, running[watcher].words, up=False)
-        run.figure(watcher.name, f"loss to word ({label})", "ms", delays, missed)
+def _losses(run: Run, groups: dict[str, list[LinkWatcher]]) -> None:
+    """Switches a tap for each group, all at the same time."""
+    for watcher in {watcher.name: watcher for group in groups.values() for watcher in group}.values():
+        if (why := watcher.why_not()) is not None:
+            run.note(f"{watcher.name} is missing: {why}")
+    groups = {label: [watcher for watcher in group if not watcher.why_not()] for label, group in groups.items()}
+    count, places = run.times(20, 5), [f"n{place}" for place in range(len(groups))]
+    taps, everything = [], []
+    with Namespaces(*places) as lab, ExitStack() as stack:
+        for place, (label, watchers) in zip(places, groups.items()):
+            # ifplugd keeps a file by the interface's name outside the namespace.
+            ifname = f"t{next(_numbers)}"
+            taps.append(Tap(lab, place, ifname, count, PERIOD_MS, f"vary{len(taps)}"))
+            stack.callback(taps[-1].close)
+            everything.append((label, stack.enter_context(watching(lab, place, ifname, watchers))))
+        time.sleep(1.5)
+        for tap in taps:
+            tap.start()
+        switches = [tap.switches() for tap in taps]
+    for (label, running), switched in zip(everything, switches):
+        for watcher, watched in running.items():
+            delays, missed = delays_ms(switched, watched.words, up=False)
+            run.figure(watcher.name, f"loss to word ({label})", "ms", delays, missed)
 
 
-# ifplugd keeps a file by the interface's name outside the namespace.
 _numbers = itertools.count()

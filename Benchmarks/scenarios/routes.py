@@ -1,5 +1,6 @@
 """A full table's worth of route changes, when only default routes matter."""
 
+import itertools
 import subprocess
 import time
 
@@ -18,58 +19,63 @@ def route_churn(run: Run) -> None:
     and counts everything; `ip monitor route` into /dev/null; and nobody. The time of the changes themselves, the
     processor time of who watches, and its memory. At the end a default route is added, and linkwatchd must tell its
     subscriber."""
-    for changes in run.times([100_000, 1_000_000], [100_000]):
-        for watch in (_nobody, _linkwatchd, _bare_loop, _ip_monitor):
-            with Namespaces("a") as lab:
+    for changes, watcher in itertools.product(run.times([100_000, 1_000_000], [100_000]), WATCHERS):
+        told, said = [], set()
+        for _ in range(run.times(3, 1)):
+            with yardsticks.private_copies(), Namespaces("a") as lab:
                 lab.ip("a", "link add v0 type veth peer name v1", "link set v0 up", "link set v1 up")
-                watch(run, lab, changes)
+                *figures, words = WATCHERS[watcher](lab, changes)
+                told.append(figures)
+                said.add(words)
+        spent, cpu, memory = zip(*told)
+        run.figure(watcher, f"{changes:,} changes, time of the changes", "ms", spent)
+        if watcher != NOBODY:
+            run.figure(watcher, f"{changes:,} changes, CPU of the watcher", "ms", cpu)
+            run.figure(watcher, f"{changes:,} changes, PSS at most", "MB", memory)
+            run.note(f"{changes:,} changes: {watcher}: {'; '.join(sorted(said))}")
 
 
-def _nobody(run: Run, lab: Namespaces, changes: int) -> None:
-    _tell(run, "nobody", changes, _changes(lab, changes, []))
+def _nobody(lab: Namespaces, changes: int) -> tuple:
+    return *_changes(lab, changes, []), ""
 
 
-def _linkwatchd(run: Run, lab: Namespaces, changes: int) -> None:
+def _linkwatchd(lab: Namespaces, changes: int) -> tuple:
     with linkwatch.daemon(lab, "a", "100ms") as daemon, daemon.watch(routes=True) as events:
         told = _changes(lab, changes, [daemon.pid])
         events.mark()
         lab.ip("a", "route add default dev v0")
         events.await_item(lambda event: event["kind"] == "route", what="the default route")
         statistics = daemon.call("Statistics")
-    _tell(run, "linkwatchd", changes, told)
     received, overruns = statistics["netlinkMessages"], statistics["netlinkOverruns"]
-    counts = f"{received} messages, {overruns} overruns"
-    run.note(f"{changes:,} changes: linkwatchd received {counts}, and told its subscriber of the default route")
+    return *told, f"received {received} messages, {overruns} overruns, and told its subscriber of the default route"
 
 
-def _bare_loop(run: Run, lab: Namespaces, changes: int) -> None:
+def _bare_loop(lab: Namespaces, changes: int) -> tuple:
     options = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     reader = lab.popen("a", yardsticks.program("route-events"), **options)
     reader.stdout.readline()
     told = _changes(lab, changes, [reader.pid])
     reader.terminate()
     messages, overruns = reader.stdout.read().split()
-    _tell(run, "bare libmnl loop in C", changes, told)
-    run.note(f"{changes:,} changes: the bare loop received {messages} messages, {overruns} overruns")
+    return *told, f"received {messages} messages, {overruns} overruns"
 
 
-def _ip_monitor(run: Run, lab: Namespaces, changes: int) -> None:
+def _ip_monitor(lab: Namespaces, changes: int) -> tuple:
     output = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     reader = lab.popen("a", "ip", "monitor", "route", stdin=subprocess.DEVNULL, **output)
     time.sleep(0.5)
     told = _changes(lab, changes, [reader.pid])
     reader.terminate()
-    overruns = reader.stderr.read().count("No buffer space")
-    _tell(run, "ip monitor route", changes, told)
-    run.note(f"{changes:,} changes: ip monitor reported {overruns} overruns")
+    return *told, f"{reader.stderr.read().count('No buffer space')} overruns"
 
 
-def _tell(run: Run, name: str, changes: int, told: tuple[float, float, float]) -> None:
-    spent, cpu, memory = told
-    run.figure(name, f"{changes:,} changes, time of the changes", "ms", [spent])
-    if name != "nobody":
-        run.figure(name, f"{changes:,} changes, CPU of the watcher", "ms", [cpu])
-        run.figure(name, f"{changes:,} changes, PSS at most", "MB", [memory])
+NOBODY = "nobody"
+WATCHERS = {
+    NOBODY: _nobody,
+    "linkwatchd": _linkwatchd,
+    "bare libmnl loop in C": _bare_loop,
+    "ip monitor route": _ip_monitor,
+}
 
 
 def _changes(lab: Namespaces, changes: int, pids: list[int]) -> tuple[float, float, float]:

@@ -23,19 +23,19 @@ def wire_e1000(run: Run) -> None:
     millisecond) until the first line that says so can be read: for linkwatchd by a subscriber of its socket, for
     keepalived its log's word of FAULT. All watch the same cuts. `IFF_RUNNING` is the kernel's own word, as netlink
     delivers it."""
-    _cuts(run, "e1000", run.times(24, 2))
+    _cuts(run, "e1000", run.times(20, 2))
 
 
 @scenario("wire-e1000e", "Wire cut to verdict, e1000e", lab="wire")
 def wire_e1000e(run: Run) -> None:
     """As above with an e1000e, whose driver does not notice in this emulation: only the registers show the cut."""
-    _cuts(run, "e1000e", run.times(12, 2))
+    _cuts(run, "e1000e", run.times(10, 2))
 
 
 @scenario("wire-rtl8139", "Wire cut to verdict, rtl8139", lab="wire")
 def wire_rtl8139(run: Run) -> None:
     """As above with an rtl8139, whose driver (8139cp) is told by an interrupt."""
-    _cuts(run, "rtl8139", run.times(12, 2))
+    _cuts(run, "rtl8139", run.times(10, 2))
 
 
 @scenario("wire-poll-cost", "One poll of real registers, beside the bare ioctl", lab="wire")

@@ -93,11 +93,11 @@ class GuestKeepalived(GuestWatcher):
         vm.sh(f"cat >{base}.conf <<'END'\n{config}END")
         vm.warm("/usr/sbin/keepalived", yardsticks.program("stamp"))
         argv = [yardsticks.program("stamp"), "keepalived", "-n", "-l", "-P", "-f", f"{base}.conf"]
-        running = vm.spawn(*argv, "-p", f"{base}.pid", "-r", f"{base}-vrrp.pid", stdout=words, parse=_keepalived_word)
+        running = vm.spawn(*argv, "-p", f"{base}.pid", "-r", f"{base}-vrrp.pid", stdout=words, parse=keepalived_word)
         return GuestRunning(words, [running])
 
 
-def _keepalived_word(line: str) -> Word | None:
+def keepalived_word(line: str) -> Word | None:
     """`12345 Tue Nov 24 06:49:00 2026: (only) Entering FAULT STATE`."""
     seen_ns, _, text = line.partition(" ")
     if "Entering FAULT STATE" in text:

@@ -10,12 +10,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.daemon import Daemon, program
-from lab.journal import Journal
 from lab.namespaces import Namespaces
 from lab.vrrp import VRRP, Director, Lans, await_path, clear
 
@@ -77,8 +76,12 @@ class Router:
         """All its processes."""
         raise NotImplementedError
 
+    def speaker(self) -> int:
+        """The process that speaks VRRP."""
+        return self.pids()[0]
+
     def kill(self) -> None:
-        """A crash of the process that speaks VRRP and of all that belong to it."""
+        """A crash of all its processes."""
         for pid in self.pids():
             os.kill(pid, signal.SIGKILL)
 
@@ -202,7 +205,8 @@ class LinkwatchHeartbeats(Linkwatch):
 
 
 class KeepalivedRouter(Router):
-    """keepalived with a sync group over both legs. Nobody here has real-time scheduling."""
+    """keepalived with a sync group over both legs. Nobody here has real-time scheduling. Its log goes to a file, so
+    that it never waits for a reader."""
 
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="keepalived-")
@@ -210,12 +214,14 @@ class KeepalivedRouter(Router):
         Path(folder, "conf").write_text(self.config())
         argv = ["keepalived", "-n", "-l", "-P", "-f", f"{folder}/conf"]
         argv += ["-p", f"{folder}/pid", "-r", f"{folder}/vrrp.pid"]
-        output = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.process = self.lab.popen(self.name, *argv, stdin=subprocess.DEVNULL, **output)
-        self.log = Journal("keepalived's log")
-        threading.Thread(target=_read, args=[self.process, self.log], daemon=True).start()
-        entering = f"Entering {self.state} STATE"
-        self.log.await_item(lambda line: entering in line, what="a running keepalived")
+        log = Path(folder, "log")
+        with open(log, "w") as output:
+            self.process = self.lab.popen(self.name, *argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        deadline, entering = time.monotonic() + 30, f"Entering {self.state} STATE"
+        while entering not in log.read_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"keepalived does not start: {log.read_text()[-500:]}")
+            time.sleep(0.005)
 
     def config(self) -> str:
         instances = "".join(
@@ -244,7 +250,11 @@ class KeepalivedRouter(Router):
     def terminate(self) -> None:
         self.process.terminate()
 
+    def speaker(self) -> int:
+        return self.pids()[-1]
+
     def bury(self) -> None:
+        self.process.terminate()
         self.process.wait(20)
         self.folder.cleanup()
         self.clear()
@@ -252,6 +262,7 @@ class KeepalivedRouter(Router):
     def close(self) -> None:
         if self.process.poll() is None:
             self.kill()
+            self.process.wait()
         self.folder.cleanup()
 
 
@@ -300,6 +311,9 @@ class FRRRouter(Router):
 
     def pids(self) -> list[int]:
         return [self.zebra.pid, self.vrrpd.pid]
+
+    def speaker(self) -> int:
+        return self.vrrpd.pid
 
     def terminate(self) -> None:
         self.vrrpd.terminate()
@@ -364,10 +378,3 @@ def lans(lab: Namespaces, system: System) -> Lans:
     lab.ip("ca", "route add default via 192.0.2.1")
     lab.ip("cb", "route add default via 198.51.100.1")
     return made
-
-
-def _read(process: subprocess.Popen, log: Journal) -> None:
-    for line in process.stdout:
-        log.append(line.rstrip("\n"))
-    log.end("keepalived ended")
-

@@ -130,7 +130,7 @@ class Linkwatch(Directors):
         self.await_cables(self.heartbeats, alive=True)
 
     def _start(self, director: str) -> None:
-        socket, file = f"/run/{director}-linkwatchd.sock", f"/run/{director}-vrrp.toml"
+        socket, file = self.monitor(director), f"/run/{director}-vrrp.toml"
         self.pair.vm.sh(f"mkdir -p /run/{director}; cat >{file} <<'END'\n{self.configuration(director)}\nEND")
         for name in ("linkwatchd", "linkwatch-vrrp"):
             self.pair.vm.warm(program(name))
@@ -138,6 +138,11 @@ class Linkwatch(Directors):
         self._spawn(director, "", program("linkwatchd"), "--config", "/dev/null", "--socket", socket, *poll)
         vrrp = ["--config", file, "--monitor", socket, "--socket", f"/run/{director}-vrrp.sock"]
         self._spawn(director, "stderr", program("linkwatch-vrrp"), *vrrp)
+
+    @staticmethod
+    def monitor(director: str) -> str:
+        """linkwatchd's socket."""
+        return f"/run/{director}-linkwatchd.sock"
 
     def configuration(self, director: str) -> str:
         """vrrp.toml of a director."""
@@ -178,10 +183,12 @@ peer-vrid = {peer[2:]}
 
 @dataclass(eq=False)
 class Keepalived(Directors):
-    """Debian's keepalived on each director."""
+    """Debian's keepalived on each director; `stamp` is a program that runs another and puts the instant before each of its
+    lines."""
 
     advert_seconds: float = 0.1
     polling: bool = True
+    stamp: str = ""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -206,7 +213,8 @@ class Keepalived(Directors):
         self.pair.vm.warm("/usr/sbin/keepalived")
         pids = ["--pid", f"/run/{director}-keepalived.pid", "--vrrp_pid", f"/run/{director}-keepalived-vrrp.pid"]
         options = ["--dont-fork", "--log-console", "--vrrp", "--log-detail", "--use-file", file, *pids]
-        self._spawn(director, "stderr", "keepalived", *options)
+        stamped = [self.stamp] if self.stamp else []
+        self._spawn(director, "stdout" if stamped else "stderr", *stamped, "keepalived", *options)
 
     def configuration(self, director: str) -> str:
         """keepalived.conf of a director."""

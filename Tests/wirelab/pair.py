@@ -137,6 +137,7 @@ class Report:
     done: int
     failed: int
     gap_ns: int
+    until_ns: int
     waiting: bool
 
 
@@ -157,9 +158,11 @@ class Client(Journal):
 
         self.await_true(lambda: len(self) >= first + 5 and all(map(well, self[-5:])), timeout, "a second of service")
 
-    def longest_wait_ms(self) -> float:
-        """The longest time between two transfers that ended well, in the reports since the mark."""
-        return max(report.gap_ns for report in self.recent()) / 1e6
+    def longest_wait(self) -> tuple[int, int]:
+        """The longest time between two transfers that ended well, in the reports since the mark: from when until when, in
+        nanoseconds."""
+        longest = max(self.recent(), key=lambda report: report.gap_ns)
+        return longest.until_ns - longest.gap_ns, longest.until_ns
 
 
 class Pair:

@@ -54,19 +54,24 @@ STEPS = [
 class Phase:
     """What came of one pull, or of plugging in again.
 
-    `holder` is who alone holds both addresses at its end, `settled_ms` how long after the first wire of a leg it took until
-    that was so (None if nothing moved), `wait_ms` the client's longest wait, `moves` each virtual address that came or went,
-    `twice` when one was held twice.
+    `holder` is who alone holds both addresses at its end, `settled_ms` how long after `origin_ns`, the first wire of a leg, it
+    took until that was so (None if nothing moved), `wait` from when until when the client waited longest, in nanoseconds,
+    `moves` each virtual address that came or went, `twice` when one was held twice.
     """
 
     step: Step
     cut: bool
     holder: str | None = None
     settled_ms: float | None = None
-    wait_ms: float = 0
+    origin_ns: int = 0
+    wait: tuple[int, int] = (0, 0)
     moves: list[Holding] = field(default_factory=list)
     twice: list[Twice] = field(default_factory=list)
     story: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def wait_ms(self) -> float:
+        return (self.wait[1] - self.wait[0]) / 1e6
 
     @property
     def expected(self) -> str:
@@ -108,10 +113,10 @@ def _seen(pair: Pair, phase: Phase) -> Phase:
     legs = [leg for cards in phase.step.legs.values() for leg in cards]
     wires = {leg: pair.wire_ns(leg, up=not phase.cut) for leg in legs}
     changes = pair.holdings.changes()
-    origin_ns = min(wires.values(), default=changes[0].t_ns if changes else 0)
+    phase.origin_ns = origin_ns = min(wires.values(), default=changes[0].t_ns if changes else 0)
     phase.holder, phase.moves = pair.holdings.holder(), changes
     phase.settled_ms = (changes[-1].t_ns - origin_ns) / 1e6 if changes and wires else None
-    phase.wait_ms = pair.client.longest_wait_ms()
+    phase.wait = pair.client.longest_wait()
     phase.twice = pair.holdings.twice()
     told = [(t_ns, f"{leg.upper()}: the PHY has {'lost' if phase.cut else 'found'} its link") for leg, t_ns in wires.items()]
     for change in changes:

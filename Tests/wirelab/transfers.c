@@ -9,10 +9,11 @@
  * `fetch` starts a transfer every 25 ms, whatever became of those before, and gives each up after 500 ms: somebody who
  * clicks again. It is done when all bytes came. Every 200 ms it prints what happened since the last line:
  *
- *     {"t_ns": 5120034011, "done": 10, "failed": 0, "gap_ns": 20500123, "waiting": false}
+ *     {"t_ns": 5120034011, "done": 10, "failed": 0, "gap_ns": 20500123, "until_ns": 5100021345, "waiting": false}
  *
- * gap_ns is the longest time between the ends of two transfers in a row, counted where it ends, and from the last end until
- * now if that is longer: then `waiting` is true. The shortest gap that means anything is that between two starts.
+ * gap_ns is the longest time between the ends of two transfers in a row, counted where it ends (until_ns), and from the
+ * last end until now if that is longer: then `waiting` is true. The shortest gap that means anything is that between two
+ * starts.
  *
  * One thread and one poll each. The numbers are CLOCK_MONOTONIC.
  */
@@ -98,7 +99,7 @@ static int count;
 
 /* What the next line will say. */
 static int done, failed;
-static int64_t gap_ns, last_ns;
+static int64_t gap_ns, until_ns, last_ns;
 
 static void start(const struct sockaddr_in *address, size_t bytes)
 {
@@ -117,7 +118,10 @@ static void finish(int i, int success)
     if (success) {
         int64_t t_ns = now_ns();
         done++;
-        gap_ns = t_ns - last_ns > gap_ns ? t_ns - last_ns : gap_ns;
+        if (t_ns - last_ns > gap_ns) {
+            gap_ns = t_ns - last_ns;
+            until_ns = t_ns;
+        }
         last_ns = t_ns;
     } else {
         failed++;
@@ -148,8 +152,9 @@ static void attend(int i)
 static void report(int64_t t_ns)
 {
     int waiting = t_ns - last_ns > gap_ns;
-    printf("{\"t_ns\": %lld, \"done\": %d, \"failed\": %d, \"gap_ns\": %lld, \"waiting\": %s}\n", (long long)t_ns, done,
-           failed, (long long)(waiting ? t_ns - last_ns : gap_ns), waiting ? "true" : "false");
+    printf("{\"t_ns\": %lld, \"done\": %d, \"failed\": %d, \"gap_ns\": %lld, \"until_ns\": %lld, \"waiting\": %s}\n",
+           (long long)t_ns, done, failed, (long long)(waiting ? t_ns - last_ns : gap_ns),
+           (long long)(waiting ? t_ns : until_ns), waiting ? "true" : "false");
     fflush(stdout);
     done = failed = 0;
     gap_ns = 0;
