@@ -28,6 +28,8 @@ from . import kernel
 from .truth import Truth
 from .vm import Nic, Vm
 
+# The drawing and what it means.
+PICTURE = "\n\n".join(__doc__.split("\n\n")[1:3])
 DIRECTORS = ("r1", "r2")
 LEGS = {"r1": ("l10", "l11"), "r2": ("l20", "l21")}
 CABLES = (("hb11", "hb21"), ("hb12", "hb22"))

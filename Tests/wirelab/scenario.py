@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, field
 
 from .directors import Directors, Keepalived, Linkwatch
-from .pair import CABLES, DIRECTORS, LEGS, Holding, Pair, Twice, boot
+from .pair import CABLES, DIRECTORS, LEGS, PICTURE, Holding, Pair, Twice, boot
 
 NAMES = {"r1": "LVS1", "r2": "LVS2"}
 ALL_CABLES = [end for cable in CABLES for end in cable]
@@ -128,10 +128,13 @@ def _seen(pair: Pair, phase: Phase) -> Phase:
 # Telling
 
 
-def tell(phase: Phase) -> None:
+def tell(phase: Phase, has_cables: bool) -> None:
     print(f"\n-- {phase.step.words}: {'unplugged' if phase.cut else 'plugged in again'}")
     for at_ms, what in phase.story:
         print(f"  {at_ms:+9.1f} ms  {what}")
+    if has_cables and phase.step.cables:
+        count = "one cable" if phase.step.cables == 1 else f"{phase.step.cables} cables"
+        print(f"                 both directors say that {count} {'went' if phase.cut else 'came back'}")
     print(f"  {verdict(phase)}", flush=True)
 
 
@@ -171,14 +174,14 @@ def play(pair: Pair, directors: Directors) -> list[Phase]:
     phases = []
     for step in STEPS:
         for phase in carry_out(pair, directors, step):
-            tell(phase)
+            tell(phase, directors.has_cables)
             phases.append(phase)
     directors.stop()
     return phases
 
 
 def main() -> int:
-    print("booting a machine with two directors, a client and two servers ...", flush=True)
+    print(PICTURE + "\n\nbooting a machine with all of this ...", flush=True)
     with boot() as vm:
         pair = Pair(vm)
         told = {}
