@@ -78,6 +78,7 @@ let targets: [Target] = [
 
 /// Targets for libFuzzer, which brings a `main` of its own: only there when `Fuzz/run` asks for them.
 let fuzzTargets: [Target] = [
+    fuzz("FuzzAdverts", ["Addresses", "VRRP"]),
     fuzz("FuzzConfiguration", ["Configuration"]),
     fuzz("FuzzRtnl", ["RtnlMonitor"]),
     fuzz("FuzzVarlink", ["LinuxSystem", "Monitor", "Varlink"]),
