@@ -6,6 +6,10 @@
 /// Descriptors are level-triggered: a handler may leave data behind and is called again. Timers are absolute instants of
 /// CLOCK_MONOTONIC in a heap behind one timerfd, armed edge-triggered so that an expiry costs no read. What it does not
 /// do: threads, promises, priorities.
+///
+/// *A turn has one instant.* The clock is read once, when the wait is over; before timers that are due by then run,
+/// the descriptors are asked once more. So whatever had come by `nowNs` is handled before a timer concludes at `nowNs`
+/// that nothing has, however long the process was not scheduled, and wherever that caught it.
 import CLinux
 import Glibc
 import SystemPackage
@@ -46,6 +50,7 @@ public final class EventLoop {
     private var timers = TimerHeap()
     private var armedNs = Int64.max
     private var isRunning = false
+    private var turnNs: Int64 = 0
 
     /// How many events one `epoll_wait` takes.
     private static let batch = 64
@@ -123,12 +128,13 @@ public final class EventLoop {
         precondition(answer == 0, "timerfd_settime: \(Errno(rawValue: errno))")
     }
 
+    /// Those that become due while these run wait for the descriptors' turn.
     private func runDueTimers() {
-        guard let first = timers.firstNs, first <= Clock.monotonicNs() else { return }
-        // Those that become due while these run wait for the descriptors' turn.
-        let nowNs = Clock.monotonicNs()
-        while let action = timers.popDue(nowNs: nowNs) { action() }
+        while isRunning, let action = timers.popDue(nowNs: turnNs) { action() }
     }
+
+    /// The instant of this turn (CLOCK_MONOTONIC), the same for all its handlers; outside of `run`, the clock.
+    public var nowNs: Int64 { isRunning ? turnNs : Clock.monotonicNs() }
 
     // MARK: Signals
 
@@ -162,14 +168,25 @@ public final class EventLoop {
         defer { isRunning = false }
         let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: Self.batch)
         defer { unsafe events.deallocate() }
+        turnNs = Clock.monotonicNs()
         while isRunning {
             armTimer()
-            let count = try Syscall.retry { unsafe epoll_wait(epoll.raw, events.baseAddress, CInt(Self.batch), -1) }
-            for index in 0..<Int(count) where isRunning {
-                let event = unsafe events[index]
-                dispatch(unsafe event.data.u64, Interest(rawValue: unsafe event.events))
-            }
-            if isRunning { runDueTimers() }
+            try unsafe handleEvents(events, timeoutMs: -1)
+            guard isRunning, let firstNs = timers.firstNs, firstNs <= turnNs else { continue }
+            try unsafe handleEvents(events, timeoutMs: 0)
+            runDueTimers()
+        }
+    }
+
+    /// Asks the descriptors, for one batch. Who waited begins a turn.
+    private func handleEvents(_ events: UnsafeMutableBufferPointer<epoll_event>, timeoutMs: CInt) throws(Errno) {
+        let count = try Syscall.retry {
+            unsafe epoll_wait(epoll.raw, events.baseAddress, CInt(Self.batch), timeoutMs)
+        }
+        if timeoutMs != 0 { turnNs = Clock.monotonicNs() }
+        for index in 0..<Int(count) where isRunning {
+            let event = unsafe events[index]
+            dispatch(unsafe event.data.u64, Interest(rawValue: unsafe event.events))
         }
     }
 

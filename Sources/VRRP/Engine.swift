@@ -3,8 +3,11 @@
 /// This is RFC 9568, section 6.4 (and RFC 3768, 6.4, for version 2), with one state for all members of a group, with FAULT as
 /// a set of causes, and with heartbeats as evidence. A plain instance is a group of one. A step always has the same shape:
 ///
-///     sleep noticed -> what lapsed is taken out -> the input is recorded as evidence
+///     sleep noticed -> what lapsed is taken out (timer) or the input is recorded as evidence (all others)
 ///     -> proofs, FAULT and the decision until nothing changes -> adverts and heartbeats that are due -> conditions
+///
+/// Only `timer` says that somebody is silent. Whatever arrives late, because we were not scheduled, may be followed by what
+/// the others have sent meanwhile; the process gives it all to the engine before it gives the time.
 ///
 /// Where to look: evidence of a leg in `Member`, of the peer in `HeartbeatPool`, the rules in `Decision`, what makes a leg
 /// doubtful in `Engine+Proof`, causes in `Engine+Fault`, what is heard in `Engine+Hearing`, what is done in `Engine+Acting`.
@@ -36,7 +39,6 @@ public struct Engine: Sendable {
     public mutating func handle(_ input: Input, nowNs: Int64) -> [Output] {
         var step = Step(nowNs: nowNs)
         noticeSleep(&step)
-        expire(&step)
         take(input, &step)
         settle(&step)
         sendDueAdverts(&step)
@@ -141,7 +143,7 @@ public struct Engine: Sendable {
     private mutating func take(_ input: Input, _ step: inout Step) {
         switch input {
         case .start(let snapshot): start(snapshot, &step)
-        case .timer: break
+        case .timer: expire(&step)
         case .advert(let index, let advert):
             if state.members.indices.contains(index) { hear(advert, on: index, &step) }
         case .heartbeat(let index, let word):

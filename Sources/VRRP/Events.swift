@@ -8,7 +8,8 @@ import Addresses
 public enum Input: Hashable, Sendable {
     /// The first snapshot. Before it everything else is ignored and nothing is sent.
     case start(Snapshot)
-    /// `nextDeadlineNs` has come.
+    /// `nextDeadlineNs` has come, and everything that arrived before this instant has been given: silence is told by this
+    /// input alone.
     case timer
     /// An advert that passed every check of `AdvertCodec` arrived on a member.
     case advert(member: Int, Advert)

@@ -48,7 +48,8 @@ struct HeartbeatPool: Hashable, Sendable {
         if word.identity == identity { return .echo }
         let untilNs = nowNs + 3 * intervalNs
         cables[index].aliveUntilNs = untilNs
-        if let last = self.word, Self.isOlder(word.stamp, than: last.stamp) { return .stale }
+        let isFresh = freshUntilNs.map { $0 > nowNs } ?? false
+        if isFresh, let last = self.word, Self.isOlder(word.stamp, than: last.stamp) { return .stale }
         self.word = word
         peerIdentity = word.identity
         if word.priority > 0 { peerPriority = word.priority }

@@ -63,7 +63,7 @@ final class Director: GroupServices {
         try runner.start(on: loop)
         runner.onLost = { Log.error("the runner has died: checks keep their last result, no program is run") }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
-        leases.onLapse = { [unowned self] in groups.forEach { $0.checkClock() } }
+        leases.onLapse = { [unowned self] nowNs in groups.forEach { $0.checkClock(nowNs: nowNs) } }
         follow(links)
         adopt(configuration)
         groups = configuration.groups.map { GroupDriver($0, services: self) }

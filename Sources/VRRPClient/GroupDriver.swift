@@ -46,6 +46,8 @@ final class GroupDriver {
     private var isHandling = false
     private var timer: EventLoop.TimerID?
     private var armedNs = Int64.max
+    /// The engine's time, which never goes back.
+    private var lastNs = Int64.min
 
     /// Who the peer said it is, so that our heartbeats can say that we hear it.
     private var peerIdentity: IPAddress?
@@ -122,7 +124,8 @@ final class GroupDriver {
     }
 
     private func handle(_ input: Input) {
-        for output in engine.handle(input, nowNs: Clock.monotonicNs()) { carryOut(output) }
+        lastNs = max(lastNs, services.wire.loop.nowNs)
+        for output in engine.handle(input, nowNs: lastNs) { carryOut(output) }
     }
 
     /// A deadline that moves later with every advert does not move the timer each time, but before the timer has come
@@ -131,7 +134,7 @@ final class GroupDriver {
         guard let deadlineNs = engine.nextDeadlineNs else { return }
         if deadlineNs >= armedNs {
             guard deadlineNs - armedNs > 500_000_000 else { return }
-            let nowNs = Clock.monotonicNs()
+            let nowNs = services.wire.loop.nowNs
             guard armedNs - nowNs < (deadlineNs - nowNs) / 2 else { return }
         }
         if let timer { services.wire.loop.cancel(timer) }
@@ -139,14 +142,15 @@ final class GroupDriver {
         timer = services.wire.loop.schedule(atNs: deadlineNs) { [unowned self] in
             timer = nil
             armedNs = .max
-            checkClock()
+            checkClock(nowNs: services.wire.loop.nowNs)
             services.leases.tend()
         }
     }
 
     /// Tells the engine the time if something is due.
-    func checkClock() {
-        if let deadlineNs = engine.nextDeadlineNs, deadlineNs <= Clock.monotonicNs() {
+    func checkClock(nowNs: Int64) {
+        lastNs = max(lastNs, nowNs)
+        if let deadlineNs = engine.nextDeadlineNs, deadlineNs <= lastNs {
             feed(.timer)
         } else {
             schedule()

@@ -11,8 +11,8 @@ final class LeaseKeeper {
     private var timer: EventLoop.TimerID?
     private var dueNs = Int64.max
 
-    /// Called when a leg's lease may have ended unnoticed: the engines look at the clock before anything is added again.
-    var onLapse: () -> Void = {}
+    /// Called with the time when a leg's lease may have ended unnoticed: the engines are told it before anything is added again.
+    var onLapse: (Int64) -> Void = { _ in }
 
     init(kernel: KernelState, loop: EventLoop) {
         self.kernel = kernel
@@ -38,7 +38,7 @@ final class LeaseKeeper {
     private var slackNs: Int64 = 0
 
     private func refresh(nowNs: Int64) {
-        if legs.contains(where: { $0.leg?.hasLapsed(nowNs: nowNs) == true }) { onLapse() }
+        if legs.contains(where: { $0.leg?.hasLapsed(nowNs: nowNs) == true }) { onLapse(nowNs) }
         var requests: [RtnlRequest] = []
         for case let leg? in legs.lazy.map(\.leg) {
             guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }
