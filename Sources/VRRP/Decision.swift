@@ -92,7 +92,7 @@ enum Decision: Hashable, Sendable {
         if configuration.hasFence {
             switch state.fence {
             case .idle: return .fence
-            case .running, .failed: return .stay
+            case .running, .outdated, .failed: return .stay
             case .succeeded: break
             }
         }

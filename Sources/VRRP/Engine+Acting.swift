@@ -27,7 +27,7 @@ extension Engine {
         state.role = .master
         state.restraints = []
         state.claimUntilNs = nil
-        state.fence = .idle
+        state.fence.abandon()
         state.takeoverProbe = nil
         state.lesser = nil
         state.tie = nil
@@ -158,6 +158,7 @@ extension Engine {
         guard state.role != .initialize else { return }
         if state.isSpeaking { becomeBackup(.shutdown, &step) }
         state.role = .initialize
+        for index in state.members.indices { state.members[index].downAtNs = nil }
         publish(.shutdown, &step)
     }
 
@@ -253,8 +254,12 @@ extension Engine {
     // MARK: Fence and probe
 
     mutating func endFence(succeeded: Bool, nowNs: Int64) {
-        guard state.fence == .running else { return }
-        state.fence = succeeded ? .succeeded : .failed(retryAtNs: nowNs + configuration.timing.fenceRetryNs)
+        switch state.fence {
+        case .running:
+            state.fence = succeeded ? .succeeded : .failed(retryAtNs: nowNs + configuration.timing.fenceRetryNs)
+        case .outdated: state.fence = .idle
+        case .idle, .succeeded, .failed: break
+        }
     }
 
     private mutating func beginTakeoverProbe(_ step: inout Step) {
@@ -287,7 +292,7 @@ extension Engine {
     /// Begins the probe in time, and forgets probe and fence when somebody is heard again.
     mutating func updateTakeoverProbe(_ step: inout Step) {
         if state.takeoverProbe != nil, !isTakeoverNear(nowNs: step.nowNs) { state.takeoverProbe = nil }
-        if state.fence != .idle, !state.isFenceWanted { state.fence = .idle }
+        if !state.isFenceWanted { state.fence.abandon() }
         if let atNs = takeoverProbeAtNs, atNs <= step.nowNs { beginTakeoverProbe(&step) }
     }
 
@@ -305,7 +310,7 @@ extension Engine {
     }
 
     /// All members speak at once, and the interval begins.
-    private mutating func advertiseAll(_ step: inout Step) {
+    mutating func advertiseAll(_ step: inout Step) {
         for index in state.members.indices {
             state.members[index].hasReplied = false
             sendAdvert(on: index, &step)

@@ -48,7 +48,7 @@ extension Engine {
     private mutating func hearResignation(_ advert: Advert, on index: Int, _ step: inout Step) {
         record.members[index].statistics.resignationsReceived += 1
         if state.isSpeaking {
-            if state.role == .master { answer(on: index, &step) }
+            if state.role == .master { answerResignation(on: index, &step) }
             return
         }
         let nowNs = step.nowNs
@@ -149,6 +149,13 @@ extension Engine {
         guard !state.members[index].hasReplied else { return }
         state.members[index].hasReplied = true
         sendAdvert(on: index, &step)
+    }
+
+    /// The interval begins anew, so the whole group speaks; the other legs have thereby been answered too.
+    private mutating func answerResignation(on index: Int, _ step: inout Step) {
+        guard !state.members[index].hasReplied else { return }
+        advertiseAll(&step)
+        for other in state.members.indices { state.members[other].hasReplied = true }
     }
 
     // MARK: Heartbeats

@@ -95,7 +95,7 @@ extension Engine {
             now.insert(.noDirector)
         }
         if state.hasSoftCause, !state.isFault { now.insert(.tolerated) }
-        if state.fence == .running { now.insert(.fencing) }
+        if state.fence.isRunning { now.insert(.fencing) }
         if case .failed = state.fence { now.insert(.fenceFailed) }
         return now
     }

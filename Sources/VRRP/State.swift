@@ -90,7 +90,17 @@ struct State: Hashable, Sendable {
         var untilNs: Int64
     }
 
-    enum Fence: Hashable, Sendable { case idle, running, succeeded, failed(retryAtNs: Int64) }
+    /// The fence program. One that runs when it is no longer wanted is waited for, since two must not run at a time, but what
+    /// it says is of no use any more.
+    enum Fence: Hashable, Sendable {
+        case idle, running, outdated, succeeded
+        case failed(retryAtNs: Int64)
+
+        var isRunning: Bool { self == .running || self == .outdated }
+
+        /// It is not wanted any longer.
+        mutating func abandon() { self = isRunning ? .outdated : .idle }
+    }
 
     struct TakeoverProbe: Hashable, Sendable {
         /// Until when answers are waited for; nil: the wait is over.
