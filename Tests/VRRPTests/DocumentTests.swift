@@ -38,6 +38,16 @@ struct DocumentTests {
         #expect(listed == known)
     }
 
+    /// No clock, no socket, no chance: there is nothing to get them from.
+    @Test func engineImportsAddressesAlone() throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/VRRP")
+        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        let imports = try files.filter { $0.pathExtension == "swift" }.flatMap { file in
+            try String(contentsOf: file, encoding: .utf8).split(separator: "\n").filter { $0.contains("import ") }
+        }
+        #expect(Set(imports) == ["import Addresses"])
+    }
+
     /// Whatever the benches do, they do by a row of the table.
     @Test func everyChangeSeenHasARow() throws {
         let listed = Set(rows(try document("state-machine.md"), columns: 4).map { $0[0...2].joined(separator: " ") })

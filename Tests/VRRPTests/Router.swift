@@ -1,0 +1,128 @@
+import Addresses
+
+@testable import VRRP
+
+/// One engine under a script, with what it does in words: the shortest way to say a row of the RFC's tables.
+///
+/// The process's part is done at once: addresses that are asked for are there, and the timer fires when it is due.
+struct Router {
+    static let secondNs: Int64 = 1_000_000_000
+    /// The interval of all rows, two seconds: one in which a second is not by chance the interval.
+    static let intervalNs = 2 * secondNs
+    /// The peer's interval, where it is another.
+    static let otherNs = 4 * secondNs
+
+    private(set) var engine: Engine
+    private(set) var nowNs: Int64 = 1_000_000_000
+    /// What was done since the last `takeDone`, in order.
+    private var done: [String] = []
+    private(set) var transitions: [Transition] = []
+
+    init(
+        _ priority: UInt8 = 100, _ version: Version = .v3, family: IPAddress.Family = .ipv4, members: Int = 1,
+        change: (inout GroupConfiguration) -> Void = { _ in }
+    ) {
+        let members = (0..<members).map { index in
+            MemberConfiguration(
+                name: "m\(index)", interface: "eth\(index)", vrid: 10,
+                addresses: [Self.address(family, 1 + UInt64(index) << 8)])
+        }
+        var configuration = GroupConfiguration(
+            name: "lvs", priority: priority, version: version, advertIntervalNs: Self.intervalNs, members: members,
+            probeBeforeTakeover: false)
+        change(&configuration)
+        engine = Engine(configuration: configuration)
+    }
+
+    static func address(_ family: IPAddress.Family, _ host: UInt64) -> IPAddress {
+        family == .ipv4
+            ? IPAddress(ipv4: 0xc000_0200 + UInt32(host)) : IPAddress(ipv6High: 0xfe80_0000_0000_0000, low: host)
+    }
+
+    /// Our own address on every leg ends in this.
+    static let ownHost: UInt64 = 100
+
+    var state: GroupState { engine.groupState }
+    var priority: UInt8 { engine.priority }
+    var conditions: [String] { engine.status.conditions.map(\.description) }
+    /// The down timer of a member, from now.
+    func downNs(_ member: Int = 0) -> Int64? { engine.status.members[member].downAtNs.map { $0 - nowNs } }
+    /// The advert timer, from now.
+    var advertNs: Int64? { engine.status.advertAtNs.map { $0 - nowNs } }
+
+    mutating func takeDone() -> [String] {
+        defer { done = [] }
+        return done
+    }
+
+    // MARK: What happens
+
+    mutating func start(causes: Set<Cause> = [], weights: [String: Int] = [:]) {
+        let configuration = engine.configuration
+        let own = configuration.members.map { Self.address($0.family, Self.ownHost) }
+        give(.start(Snapshot(primaryAddresses: own, causes: causes, weights: weights)))
+    }
+
+    /// Starts, and becomes what it is to be; what is done on the way is forgotten.
+    mutating func become(_ state: GroupState) {
+        switch state {
+        case .initialize: break
+        case .backup: start()
+        case .fault: start(causes: [Cause(.link, "eth0", detail: "mii")])
+        case .master:
+            start()
+            pass(10 * Self.intervalNs) { $0.state == .master }
+        }
+        done = []
+    }
+
+    mutating func hear(
+        _ priority: UInt8, host: UInt64 = 200, intervalNs: Int64 = Router.intervalNs, on member: Int = 0
+    ) {
+        let configuration = engine.configuration.members[member]
+        let advert = Advert(
+            version: engine.configuration.version, vrid: configuration.vrid, priority: priority,
+            intervalNs: intervalNs, addresses: configuration.addresses,
+            source: Self.address(configuration.family, host))
+        give(.advert(member: member, advert))
+    }
+
+    mutating func give(_ input: Input) {
+        var inputs = [input]
+        while !inputs.isEmpty {
+            for output in engine.handle(inputs.removeFirst(), nowNs: nowNs) { carryOut(output, &inputs) }
+        }
+    }
+
+    /// Lets time pass; the timer fires whenever it is due, until `isEnough`.
+    mutating func pass(_ durationNs: Int64, until isEnough: (Router) -> Bool = { _ in false }) {
+        let endNs = nowNs + durationNs
+        while !isEnough(self), let deadlineNs = engine.nextDeadlineNs, deadlineNs <= endNs {
+            nowNs = max(nowNs, deadlineNs)
+            give(.timer)
+        }
+        if !isEnough(self) { nowNs = endNs }
+    }
+
+    /// Time passes and the process is not scheduled.
+    mutating func sleep(_ durationNs: Int64) { nowNs += durationNs }
+
+    private mutating func carryOut(_ output: Output, _ inputs: inout [Input]) {
+        switch output {
+        case .sendAdvert(let member, let priority): done.append("advert\(place(member)) \(priority)")
+        case .addAddresses(let member):
+            done.append("add\(place(member))")
+            inputs.append(.holding(member: member, true))
+        case .removeAddresses(let member):
+            done.append("remove\(place(member))")
+            inputs.append(.holding(member: member, false))
+        case .announce(let member): done.append("announce\(place(member))")
+        case .runFence: done.append("fence")
+        case .probeAddresses(let member): done.append("probe\(place(member))")
+        case .transition(let transition): transitions.append(transition)
+        case .sendHeartbeat, .probePeers, .raised, .cleared, .causeChanged: break
+        }
+    }
+
+    private func place(_ member: Int) -> String { engine.configuration.members.count > 1 ? " \(member)" : "" }
+}
