@@ -6,8 +6,9 @@
  *
  * Being stuck. The questions take RTNL and can block for as long as anyone holds it. Before it asks, the worker arms
  * a timerfd that the owner's event loop watches, unless it is armed for long enough; it disarms it before a long sleep, so
- * a healthy sweep wakes nobody. When it fires while a question has been open for too long, the port is told as failed and
- * another worker takes over the sweep where it stands. The stuck one delivers its answer when it comes, and ends; the port
+ * a healthy sweep wakes nobody. When it fires while a question has been open for too long, another worker takes over the
+ * sweep where it stands, and sees to it that the port is told as failed if the answer does not come soon: others hold RTNL
+ * for a moment now and then, and that is no news. The stuck one delivers its answer when it comes, and ends; the port
  * rejoins. When all workers are stuck (RTNL is not given back), every port is told as failed, and the first worker to
  * come back goes on.
  *
@@ -61,13 +62,22 @@ static void finish_request(struct cioctl_sweep *sweep, struct request *request, 
 }
 
 static void tell_stuck(struct cioctl_sweep *sweep, const struct job *job, int64_t now_ns) {
-    if (job->request_id) {
-        struct request *request = find_request(sweep, job->request_id);
-        if (request && request->state == REQUEST_RUNNING) finish_request(sweep, request, -ETIMEDOUT, now_ns);
-        return;
-    }
     struct probe *probe = sweep_find(sweep, job->source, job->target.ifindex);
     if (probe && probe->serial == job->serial) sweep_tell_stuck(sweep, probe, now_ns);
+}
+
+/* Tells of polls that have been stuck for long enough; returns when the next one will have been. */
+static int64_t tell_overdue(struct cioctl_sweep *sweep, int64_t now_ns) {
+    int64_t next_ns = INT64_MAX;
+    for (size_t i = 0; i < CIOCTL_WORKERS_MAX; i++) {
+        struct worker *worker = &sweep->workers[i];
+        if (!worker->is_used || !worker->is_stuck || worker->is_told) continue;
+        int64_t at_ns = worker->job.started_ns + CIOCTL_TOLD_AFTER * sweep->stuck_after_ns;
+        worker->is_told = at_ns <= now_ns;
+        if (worker->is_told) tell_stuck(sweep, &worker->job, now_ns);
+        else if (at_ns < next_ns) next_ns = at_ns;
+    }
+    return next_ns;
 }
 
 /* Nobody is left to ask. */
@@ -81,9 +91,11 @@ static void tell_all_stuck(struct cioctl_sweep *sweep, int64_t now_ns) {
 }
 
 static void replace_worker(struct cioctl_sweep *sweep, struct worker *stuck, int64_t now_ns) {
+    struct request *request = find_request(sweep, stuck->job.request_id);
     stuck->is_stuck = true;
+    stuck->is_told = stuck->job.request_id != 0;
     sweep->active = NULL;
-    tell_stuck(sweep, &stuck->job, now_ns);
+    if (request && request->state == REQUEST_RUNNING) finish_request(sweep, request, -ETIMEDOUT, now_ns);
     if (start_worker(sweep) < 0) tell_all_stuck(sweep, now_ns);
 }
 
@@ -236,6 +248,7 @@ static bool step(struct worker *worker, int64_t *now_ns) {
             return true;
         }
         finish_lane(lane, *now_ns);
+        tell_overdue(sweep, *now_ns);
         sweep->is_requests_turn = true;
     }
     return step_request(worker, now_ns);
@@ -248,7 +261,7 @@ static bool has_work(const struct cioctl_sweep *sweep) {
 }
 
 static void sleep_until_due(struct cioctl_sweep *sweep) {
-    int64_t due_ns = INT64_MAX;
+    int64_t due_ns = tell_overdue(sweep, clock_ns());
     for (int source = 0; source < CIOCTL_SOURCES; source++) {
         const struct lane *lane = &sweep->lanes[source];
         if (lane->count > 0 && lane->due_ns < due_ns) due_ns = lane->due_ns;

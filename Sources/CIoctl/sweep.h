@@ -82,6 +82,7 @@ struct worker {
     struct cioctl_sweep *sweep;
     bool is_used;
     bool is_stuck;
+    bool is_told; /* that it is stuck, to whoever waits for its answer */
     struct job job;
 };
 

@@ -117,8 +117,8 @@ import SystemPackage
         return id
     }
 
-    /// If a question has been open for longer than `stuckAfterNs`: its port is reported as failed (`ETIMEDOUT`), and
-    /// another thread goes on with the others.
+    /// If a question has been open for longer than `stuckAfterNs`: another thread goes on with the other ports, and reports
+    /// this one as failed (`ETIMEDOUT`) if it is open for four times as long.
     public func handleWatchdog() {
         unsafe cioctl_sweep_handle_watchdog(sweep)
     }

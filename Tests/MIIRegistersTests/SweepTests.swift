@@ -320,6 +320,40 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(try bench.await { $0.outcome != .up }.ifindex == 2)
     }
 
+    /// Others hold RTNL for a moment: no port waits for another one's answer, and nobody is told.
+    @Test func oneThatComesBackSoonIsNotTold() throws {
+        let bench = try Bench(Self.ports(2), stuckAfterNs: 5 * Self.stuckAfterNs)
+        try bench.sweep.setPorts(Self.all(2))
+        for index in 1...2 as ClosedRange<Int32> { try bench.await { $0.ifindex == index && $0.outcome == .up } }
+        bench.kernel.change("eth1") { $0.isBlocked = true }
+        bench.kernel.waitUntilBlocked(1)
+        bench.kernel.change("eth2") { $0.bmsr = [down] }
+        try bench.await { $0.ifindex == 2 && $0.outcome == .down }
+        #expect(bench.sweep.statistics(.mii).stuckPorts == 1)
+        bench.kernel.change("eth1") { $0.isBlocked = false }
+        bench.kernel.wait("bmsr eth1", count: bench.kernel.count("bmsr eth1") + 2)
+        bench.drain()
+        #expect(bench.reports.isEmpty)
+    }
+
+    /// The port has another name by now, and the old name is another port's: the old question's answer is nobody's.
+    @Test func anAnswerToAnOldQuestionIsDropped() throws {
+        let bench = try Bench(
+            ["eth1": Port(ifindex: 1), "eth2": Port(ifindex: 2, bmsr: [down])], stuckAfterNs: Self.stuckAfterNs)
+        try bench.sweep.setPorts(Self.all(1))
+        try bench.await { $0.outcome == .up }
+        bench.kernel.change("eth1") { $0.isBlocked = true }
+        bench.kernel.waitUntilBlocked(1)
+        bench.kernel.change("eth1") { $0.ifindex = 2 }
+        bench.kernel.change("eth2") { $0.ifindex = 1 }
+        try bench.sweep.setPorts([SweepPort(ifindex: 1, ifname: "eth2", wantsDriver: false)])
+        try bench.await { $0.outcome == .down }
+        bench.kernel.change("eth1") { $0.isBlocked = false }
+        while bench.sweep.statistics(.mii).stuckPorts > 0 { sched_yield() }
+        bench.drain()
+        #expect(bench.reports.isEmpty)
+    }
+
     @Test func endingDoesNotWaitForIt() throws {
         var bench: Bench? = try Bench(Self.ports(1), stuckAfterNs: Self.stuckAfterNs)
         let kernel = try #require(bench?.kernel)

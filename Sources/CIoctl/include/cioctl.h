@@ -23,6 +23,8 @@
 #define CIOCTL_PORTS_MAX 4096
 /* Threads of one sweep, the stuck ones included, at most. */
 #define CIOCTL_WORKERS_MAX 8
+/* A port is told as failed when its question has been open for this many times `stuck_after_ns`. */
+#define CIOCTL_TOLD_AFTER 4
 /* Register requests under way, at most. */
 #define CIOCTL_REQUESTS_MAX 8
 /* Upper bounds of the latency histogram: 1, 2, 5, 10 ... 1,000,000 us, and an open one. */
@@ -244,8 +246,8 @@ int cioctl_sweep_request_registers(struct cioctl_sweep *sweep, uint32_t ifindex,
 /* Takes one answer: 1, or 0 when there is none. */
 int cioctl_sweep_next_registers(struct cioctl_sweep *sweep, struct cioctl_registers_report *report);
 
-/* If the poll under way is stuck: reports the port as failed (ETIMEDOUT) and gives the others a new thread. When no
- * thread is left, all of them are reported so, until the first one comes back. */
+/* If the poll under way is stuck: gives the other ports a new thread, which reports the stuck one as failed (ETIMEDOUT)
+ * if it is for longer. When no thread is left, all of them are reported so, until the first one comes back. */
 void cioctl_sweep_handle_watchdog(struct cioctl_sweep *sweep);
 
 /* When the source last said up or down on that port, CLOCK_MONOTONIC; 0: never. */
