@@ -37,8 +37,8 @@ class Running:
         self._thread.start()
 
     def unread(self) -> threading.Lock:
-        """While this lock is held, what it says stays in its pipe: reading it would take the processors from those who are
-        measured."""
+        """While this lock is held, what it says stays in its pipe: reading it would take the processors from those who
+        are measured."""
         return self._turn
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-/// Everything known of one interface: the kernel's attributes, the evidence and the verdict, and what the PHY's registers say.
+/// Everything known of one interface: the kernel's attributes, the evidence and the verdict, and what the PHY's registers
+/// say.
 import Configuration
 import LinkState
 import MIIRegisters

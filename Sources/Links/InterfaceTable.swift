@@ -28,7 +28,7 @@ public final class InterfaceTable {
 
     /// By ifindex.
     public private(set) var states: [Int32: InterfaceState] = [:]
-    /// What has happened to each; apart from the states, of which copies are made, so that a ring is written to and not copied.
+    /// What has happened to each; apart from the states, of which copies are made, so that no ring is copied.
     private var histories: [Int32: History] = [:]
     /// The ifindexes in order, for those who go through the table in steps.
     private var order: [Int32] = []

@@ -22,8 +22,8 @@ import Glibc
     /// What has been written.
     public var bytes: [UInt8] { unsafe Array(UnsafeBufferPointer(start: storage, count: count)) }
 
-    /// Hands over the memory, for the taker to free, with a NUL at its end. What is left of it is given back if it is much:
-    /// memory of one size is found again faster.
+    /// Hands over the memory, for the taker to free, with a NUL at its end. What is left of it is given back only if it is
+    /// much: memory of one size is found again faster.
     consuming func finish() -> UnsafeMutableRawBufferPointer {
         append(0)
         let finished = capacity / 2 < count ? unsafe storage : unsafe Self.allocate(count, replacing: storage)
