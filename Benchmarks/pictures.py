@@ -157,26 +157,33 @@ def _detection(rows: dict[str, Row]) -> Path | None:
 DETECTION = [
     ("wire-e1000", "a wire is cut: e1000"),
     ("wire-e1000e", "a wire is cut: e1000e, whose driver does not notice"),
-    ("carrier-tap", "a tap loses its carrier while another flaps"),
+    ("carrier-tap", "a tap loses its carrier while others flap"),
 ]
 
 
 def _detectors(row: Row) -> list:
-    return [figure for figure in row.figures if "(quiet)" not in figure.what]
+    return [figure for figure in row.figures if "(alone)" not in figure.what]
+
+
+def _label(figure) -> str:
+    """Those without a probe gain from linkwatchd's, where there is one."""
+    probes = re.search(r", (\d+ms)\)", figure.what)
+    return figure.system if not probes or "linkwatchd" in figure.system else f"{figure.system}, beside it"
 
 
 def _dots(axis, figures: list) -> None:
     for place, figure in enumerate(reversed(figures)):
         colour = _colour(figure.system)
         shown = [max(value, 0.1) for value in figure.values]
-        axis.plot(shown, [place] * len(shown), "o", color=colour, alpha=0.45, markersize=4, markeredgewidth=0)
+        axis.plot(shown, [place] * len(shown), "o", color=colour, alpha=0.6, markersize=4, markeredgewidth=0)
         if figure.values:
             axis.plot(max(figure.median, 0.1), place, "|", color=colour, markersize=14, markeredgewidth=2.5)
         if figure.missed:
             text = "never" if not figure.values else f"missed {figure.missed}"
-            axis.text(0.99, place, text, transform=axis.get_yaxis_transform(), ha="right", va="center", size=8)
+            axis.text(1.01, place, text, transform=axis.get_yaxis_transform(), ha="left", va="center", size=8)
     axis.set_xscale("log")
-    axis.set_yticks(range(len(figures)), [figure.system for figure in reversed(figures)])
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_yticks(range(len(figures)), [_label(figure) for figure in reversed(figures)])
     axis.set_ylim(-0.6, len(figures) - 0.4)
     axis.grid(axis="x", color=FAINT, linewidth=0.5)
 
@@ -201,7 +208,10 @@ def _footprint(rows: dict[str, Row]) -> Path | None:
                 axis.plot(*zip(*points), dashed, marker="o", color=_colour(system), markersize=4, label=system)
         axis.set_title(title, size=10)
         axis.set_xlabel("virtual routers")
-        axis.set_yscale("log" if kind != "PSS" else "linear")
+        axis.set_xticks([1, 100, 255])
+        if kind != "PSS":
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:,g}")
         axis.grid(color=FAINT, linewidth=0.5)
     axes[0].legend(frameon=False, fontsize=8, labelcolor=INK)
     axes[0].set_ylim(bottom=0)

@@ -171,7 +171,7 @@ def reload(run: Run) -> None:
                 router.start()
                 port.await_vrids(1, 20)
                 time.sleep(2)
-                turns = itertools.islice(itertools.cycle(plans[::-1]), run.times(20, 4))
+                turns = itertools.islice(itertools.cycle(plans[::-1]), run.times(14, 4))
                 gaps = [_gap_ms(port, router, plan) for plan in turns]
             except NotImplementedError:
                 run.note(f"{system.name} has no such thing")

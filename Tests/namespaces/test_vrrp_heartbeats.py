@@ -282,7 +282,8 @@ def test_words_that_are_not_the_peers_are_counted_and_move_nothing(pair):
 def test_a_silent_cut_of_the_masters_leg_moves_both(pair, say, interval):
     """By default configuration and one cable. The directors know a neighbour there, as routers do; or a witness is named.
 
-    The bound is four advert intervals and half a second.
+    The bound is four advert intervals and half a second, counted in the adverts that the master still sends on its other leg:
+    a clock that a busy machine slows down with everything else.
     """
     witness = {"100ms": 'witness = ["198.51.100.22"]', "1s": ""}[interval]
     pair = pair(inside=witness)
@@ -293,19 +294,15 @@ def test_a_silent_cut_of_the_masters_leg_moves_both(pair, say, interval):
     seconds = {"1s": 1.0, "100ms": 0.1}[interval]
     pair.quiet(2)
     pair.mark()
-    cut = time.monotonic()
+    cut, before = time.monotonic(), pair.sent("r1")
     pair.lans.silence("r1", "e1")
     pair.w1.await_what("isolated:e1", timeout=30)
     pair.w1.await_transition("fault")
     pair.w2.await_transition("master")
     pair.holdings.await_by("r2")
-    took = pair.holdings.taken() - cut
-    say(
-        f"silent cut of L11, adverts {interval}: both legs on r2 after {milliseconds(took)}, "
-        f"{(took - 0.5) / seconds:.2f} advert intervals and half a second"
-    )
-    # At 100 ms most of it is the delay of 300 ms before a leg counts as isolated, and a busy machine's own.
-    assert took <= 4 * seconds + 0.5 or interval != "1s", f"{took} s"
+    took, sent = pair.holdings.taken() - cut, pair.sent("r1") - before
+    say(f"silent cut of L11, adverts {interval}: both legs on r2 after {milliseconds(took)}, and {sent} adverts")
+    assert sent <= (4 * seconds + 0.5) / seconds + 1
     pair.lans.unsilence("r1", "e1")
     pair.w1.await_what("isolated:e1", present=False, timeout=30)
     pair.settle()
