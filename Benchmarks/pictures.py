@@ -8,6 +8,7 @@ The ground is transparent and all text is a grey that is read on white and on bl
 """
 
 import re
+import sys
 from pathlib import Path
 
 from .figures import Row
@@ -35,8 +36,16 @@ def draw(rows: dict[str, Row]) -> list[Path]:
             "axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none", "figure.facecolor": "none",
         }
     )  # fmt: skip
-    drawn = [_failover(rows), _detection(rows), _footprint(rows)]
-    return [path for path in drawn if path]
+    return [path for path in (_drawn(picture, rows) for picture in (_failover, _detection, _footprint)) if path]
+
+
+def _drawn(picture, rows: dict[str, Row]) -> Path | None:
+    """A picture that cannot be drawn from what some row has keeps nobody from the page."""
+    try:
+        return picture(rows)
+    except Exception as problem:
+        print(f"not drawn: {picture.__name__.strip('_')}: {type(problem).__name__}: {problem}", file=sys.stderr)
+        return None
 
 
 def _save(figure, name: str) -> Path:

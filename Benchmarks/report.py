@@ -39,8 +39,8 @@ Those who measure are those who wrote linkwatch. What was done about that, and w
 - FRR's vrrpd has no sync group: when one leg goes the other stays, and the client is not served. That is what it is
   configured for, not a fault of its.
 - linkwatch is two daemons, and the rows about memory count both; `linkwatch-vrrp alone` is what does keepalived's work.
-  Each system runs from copies of its programs, so that no other process shares those pages; shared libraries are the
-  machine's, and count by the part that a process has in them (PSS) for everyone. keepalived's is taken in the same run.
+  There each system runs from copies of its programs and libraries, so that nobody shares those pages and its PSS is
+  that of a system alone on a machine; where others use the same libraries each of them has less.
 - `kill -9` ends one process, the one that speaks VRRP. If every process of a system dies, keepalived's and FRR's
   addresses stay in the kernel until somebody removes them: both directors hold them, for as long as was looked.
   linkwatch's are leased from the kernel for three seconds, and the other director waits until they are gone.

@@ -1,6 +1,7 @@
 """The C programs of `bare/`, built when they are needed, and the folder for whatever a run makes."""
 
 import os
+import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -36,15 +37,15 @@ def poll_cost(static: bool = False) -> str:
 
 @contextmanager
 def private_copies():
-    """Runs every system from copies of its programs, so that no other process on the machine shares their pages and a
-    PSS is that of the system alone."""
+    """Runs every system from copies of its programs and of their libraries, so that no other process on the machine
+    shares their pages and a PSS is that of a system that is alone there."""
     folder, before = RESULTS / f"private-{os.getpid()}", dict(os.environ)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "real").mkdir(parents=True, exist_ok=True)
     ours = [daemon.program(name) for name in ("linkwatch", "linkwatchd", "linkwatch-vrrp")]
     theirs = [shutil.which("keepalived"), *(f"/usr/lib/frr/{name}" for name in ("zebra", "vrrpd"))]
     for path in [*ours, *theirs]:
         if path and Path(path).exists():
-            shutil.copy(path, folder)
+            _copy(Path(path), folder)
     os.environ.update({"LINKWATCH_BIN": str(folder), "FRR_BIN": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"})
     try:
         yield
@@ -52,6 +53,16 @@ def private_copies():
         os.environ.clear()
         os.environ.update(before)
         shutil.rmtree(folder)
+
+
+def _copy(program: Path, folder: Path) -> None:
+    """A copy, its libraries beside it, and a script that becomes it."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+    for path in [program, *re.findall(r"=> (/\S+)", listed)]:
+        shutil.copy(path, folder / "real")
+    script = folder / program.name
+    script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={folder}/real exec {folder}/real/{program.name} "$@"\n')
+    script.chmod(0o755)
 
 
 def _compile(built: Path, sources: list[Path], options: list[str]) -> None:
