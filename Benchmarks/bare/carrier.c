@@ -1,7 +1,8 @@
 /* carrier IFNAME COUNT PERIOD_MS [varyN|flush]: makes a tap, brings it up, and switches its carrier off and on,
  * COUNT times, each PERIOD_MS apart. One line a switch: instant just before the call (ns), just after it, ifindex, 1
  * or 0. It says `ready` and waits for a line on stdin before it begins, and again before it ends, so that whoever
- * watches can be ready.
+ * watches can be ready. An interface that is there already is set down and up instead: the other end of a veth loses
+ * its carrier by that.
  *
  * varyN: the periods vary evenly by half, always in the same way for a number N, so that switches keep no step with
  * anyone's clock nor with those of another number.
@@ -32,11 +33,11 @@ int main(int argc, char **argv) {
         return 64;
     }
     int vary = argc == 5 && !strncmp(argv[4], "vary", 4), flush = argc == 5 && !strcmp(argv[4], "flush");
-    int tap = open("/dev/net/tun", O_RDWR);
+    int is_there = if_nametoindex(argv[1]) != 0, tap = is_there ? -1 : open("/dev/net/tun", O_RDWR);
     fd = socket(AF_INET, SOCK_DGRAM, 0);
     struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
     snprintf(request.ifr_name, sizeof request.ifr_name, "%s", argv[1]);
-    if (tap < 0 || ioctl(tap, TUNSETIFF, &request) < 0) die("tap");
+    if (!is_there && (tap < 0 || ioctl(tap, TUNSETIFF, &request) < 0)) die("tap");
     request.ifr_flags = IFF_UP;
     if (ioctl(fd, SIOCSIFFLAGS, &request) < 0) die("up");
     unsigned ifindex = if_nametoindex(argv[1]);
@@ -50,7 +51,8 @@ int main(int argc, char **argv) {
         next_ns += vary ? period_ns / 2 + random() % period_ns : period_ns;
         sleep_until(next_ns);
         int64_t before_ns = now_ns();
-        if (ioctl(tap, TUNSETCARRIER, &on) < 0) die("TUNSETCARRIER");
+        request.ifr_flags = on ? IFF_UP : 0;
+        if (is_there ? ioctl(fd, SIOCSIFFLAGS, &request) : ioctl(tap, TUNSETCARRIER, &on)) die("carrier");
         if (flush && !on) {
             before_ns = now_ns();
             ask_for_link(argv[1]);

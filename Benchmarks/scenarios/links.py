@@ -32,19 +32,31 @@ def carrier_tap(run: Run) -> None:
     _losses(run, groups)
 
 
-def _losses(run: Run, groups: dict[str, list[LinkWatcher]]) -> None:
-    """Switches a tap for each group, all at the same time."""
+@scenario("carrier-veth", "Carrier loss on a veth until a subscriber knows")
+def carrier_veth(run: Run) -> None:
+    """The other end of a veth is set down, and up again, after 0.5 to 1.5 s each. The kernel takes a veth's loss for
+    urgent and announces it at once, so here nothing but the watchers themselves is measured. The two ifplugd have a
+    veth of their own each, at the same time; otherwise as above."""
+    groups = {"veth": [Linkwatch(None), Linkwatch("100ms"), IpMonitor(), BareLoop(), Netplugd()]}
+    groups |= {f"veth, ifplugd {poll_ms} ms": [Ifplugd(poll_ms)] for poll_ms in (1000, 100)}
+    _losses(run, groups, veth=True)
+
+
+def _losses(run: Run, groups: dict[str, list[LinkWatcher]], veth: bool = False) -> None:
+    """Switches a tap for each group, or the other end of a veth, all at the same time."""
     for watcher in {watcher.name: watcher for group in groups.values() for watcher in group}.values():
         if (why := watcher.why_not()) is not None:
             run.note(f"{watcher.name} is missing: {why}")
     groups = {label: [watcher for watcher in group if not watcher.why_not()] for label, group in groups.items()}
     count, places = run.times(20, 5), [f"n{place}" for place in range(len(groups))]
     taps, everything = [], []
-    with Namespaces(*places) as lab, ExitStack() as stack:
+    with Namespaces("far", *places) as lab, ExitStack() as stack:
         for place, (label, watchers) in zip(places, groups.items()):
             # ifplugd keeps a file by the interface's name outside the namespace.
             ifname = f"t{next(_numbers)}"
-            taps.append(Tap(lab, place, ifname, count, PERIOD_MS, f"vary{len(taps)}"))
+            if veth:
+                lab.veth(f"{place}:{ifname}", f"far:{ifname}")
+            taps.append(Tap(lab, "far" if veth else place, ifname, count, PERIOD_MS, f"vary{len(taps)}"))
             stack.callback(taps[-1].close)
             everything.append((label, stack.enter_context(watching(lab, place, ifname, watchers))))
         time.sleep(1.5)

@@ -1,5 +1,7 @@
 """Those that wait for the kernel's word: the bare libmnl loop, `ip monitor`, netplugd."""
 
+import re
+
 from lab.namespaces import Namespaces
 
 from .. import peers, yardsticks
@@ -52,9 +54,9 @@ def _bare_word(line: str) -> Word:
 
 
 def ip_word(line: str, ifname: str) -> Word | None:
-    """A stamped line of `ip -o monitor link`; None for other interfaces."""
+    """A stamped line of `ip -o monitor link`; None for other interfaces. A veth is shown as NAME@PEER."""
     seen_ns, _, text = line.partition(" ")
-    return Word(int(seen_ns), ",LOWER_UP" in text) if f" {ifname}: <" in text else None
+    return Word(int(seen_ns), ",LOWER_UP" in text) if re.search(rf" {ifname}(@\S+)?: <", text) else None
 
 
 def _netplug_word(line: str, ifname: str) -> Word | None:
