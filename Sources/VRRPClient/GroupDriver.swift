@@ -183,6 +183,7 @@ final class GroupDriver {
 
     private func sendAdvert(_ leg: Leg, _ priority: UInt8) {
         judge(leg.sendAdvert(priority: priority), interface: leg.instance.interface)
+        if priority > 0 { leg.bequeath(to: services.runner) }
     }
 
     private func sendHeartbeat(_ cable: Cable, _ word: PeerWord) {

@@ -111,12 +111,12 @@ struct HoldingsRecord {
 
     /// Removes at once what a dead process left behind.
     ///
-    /// - Returns: how many addresses were removed, and how many macvlans.
-    func release() throws(Errno) -> (addresses: Int, macvlans: Int) {
+    /// - Returns: the addresses that were removed, and how many macvlans were.
+    func release() throws(Errno) -> (addresses: [AddressKey], macvlans: Int) {
         let kernel = try RtnlMonitor.snapshot(options: RtnlMonitor.Options(routes: nil, addresses: true))
         let requests = leftovers(addresses: kernel.addresses.values, links: kernel.links)
         let done = zip(requests, try RtnlRequester().perform(requests)).filter { $1 == nil }.map(\.0)
-        let macvlans = done.count { if case .removeLink = $0 { true } else { false } }
-        return (done.count - macvlans, macvlans)
+        let addresses = done.compactMap { if case .removeAddress(let key) = $0 { key } else { nil } }
+        return (addresses, done.count - addresses.count)
     }
 }

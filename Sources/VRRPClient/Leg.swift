@@ -23,7 +23,11 @@ final class Leg {
     private(set) var ifindex: Int32?
     /// Where adverts come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
-    private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IPAddress)])?
+    private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IPAddress)])? {
+        didSet { isBequeathed = false }
+    }
+    /// Whether the runner has the last word that goes with what is kept.
+    private var isBequeathed = false
 
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
@@ -135,23 +139,37 @@ final class Leg {
         return worst
     }
 
+    /// Leaves with the runner what is to be said should this process die while it serves. Unicast peers have to wait for
+    /// the adverts to stay away: their way is a matter of routes and neighbours, which are not known beforehand.
+    func bequeath(to runner: Runner) {
+        guard !isBequeathed, let ifindex, let source, let address = virtualAddresses.first else { return }
+        guard instance.unicastPeers.isEmpty else { return isBequeathed = true }
+        let packet = datagram(priority: 0, source: source, destination: AdvertCodec.group(family))
+        isBequeathed = runner.keep(
+            LastWord(instance: instance.name, address: address, ifindex: ifindex, packet: packet))
+    }
+
     private func sender(_ ifindex: Int32) -> RawSocket? {
         virtualMAC?.sender(family) ?? wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
     }
 
     private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {
         if let kept, kept.priority == priority { return kept.packets }
-        let form: VRRP.ChecksumForm = instance.checksum == .message ? .message : .pseudoHeader
-        let advert = Advert(
-            version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
-            addresses: virtualAddresses, source: source, checksumForm: form)
         let peers = instance.unicastPeers
         let packets = (peers.isEmpty ? [AdvertCodec.group(family)] : peers).map { destination in
-            let message = AdvertCodec.encode(advert, destination: destination, password: password)
-            return (PacketCraft.datagram(message, source: source, destination: destination), destination)
+            (datagram(priority: priority, source: source, destination: destination), destination)
         }
         kept = (priority, packets)
         return packets
+    }
+
+    private func datagram(priority: UInt8, source: IPAddress, destination: IPAddress) -> [UInt8] {
+        let advert = Advert(
+            version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
+            addresses: virtualAddresses, source: source,
+            checksumForm: instance.checksum == .message ? .message : .pseudoHeader)
+        let message = AdvertCodec.encode(advert, destination: destination, password: password)
+        return PacketCraft.datagram(message, source: source, destination: destination)
     }
 
     // MARK: Holding

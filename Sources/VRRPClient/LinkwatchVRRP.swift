@@ -71,7 +71,7 @@ enum LinkwatchVRRP {
         let record = HoldingsRecord(directory: configuration.process.stateDirectory)
         do throws(Errno) { _ = try record.lock() } catch .wouldBlock { throw inUse(configuration) } catch {}
         let (addresses, macvlans) = try record.release()
-        print("\(addresses) addresses and \(macvlans) macvlan interfaces removed")
+        print("\(addresses.count) addresses and \(macvlans) macvlan interfaces removed")
     }
 
     nonisolated private static func inUse(_ configuration: VRRPConfiguration) -> Unavailable {

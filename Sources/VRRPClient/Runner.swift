@@ -87,6 +87,15 @@ final class Runner {
         }
     }
 
+    /// Leaves a last word with the runner.
+    ///
+    /// - Returns: whether there is nothing more to be done about it.
+    func keep(_ word: LastWord) -> Bool {
+        if isLost { return true }
+        do throws(Errno) { try say(word.encoded()) } catch { return false }
+        return true
+    }
+
     /// Tells the runner that we end in good order: the addresses are gone, and what still runs may finish.
     func dismiss() { try? say(RunnerLimits.farewell) }
 

@@ -1,5 +1,6 @@
 /// What the protocol process and its runner say to each other: one datagram a message, in native byte order, because both
 /// ends are one binary on one machine. Lengths are checked all the same: a message that does not parse is dropped.
+import Addresses
 import Glibc
 
 /// A program that is to be run.
@@ -56,8 +57,47 @@ enum RunnerLimits {
     static let outputBytes = 1024
     /// How many programs run at one time.
     static let programs = 512
+    /// How many last words are kept.
+    static let lastWords = 4096
     /// What the protocol process says last; no request is as short.
     static let farewell: [UInt8] = [0]
+}
+
+/// What the runner sends for the protocol process should that die: the advert of an instance that has stopped serving.
+struct LastWord: Equatable {
+    /// The instance; a later word of the same takes the place of an earlier one.
+    var instance: String
+    /// Its first virtual address: who did not hold it has nothing to resign from.
+    var address: IPAddress
+    var ifindex: Int32
+    /// With its IP header; it goes to the VRRP group.
+    var packet: [UInt8]
+
+    /// Where a request has its number, which has 32 bits.
+    private static let mark = UInt64.max
+
+    func encoded() -> [UInt8] {
+        var writer = FieldWriter()
+        writer.put(Self.mark)
+        writer.put(instance)
+        writer.put(address.description)
+        writer.put(UInt64(UInt32(bitPattern: ifindex)))
+        writer.put(packet)
+        return writer.bytes
+    }
+
+    init(instance: String, address: IPAddress, ifindex: Int32, packet: [UInt8]) {
+        (self.instance, self.address, self.ifindex, self.packet) = (instance, address, ifindex, packet)
+    }
+
+    init?(_ bytes: some Collection<UInt8>) {
+        var reader = FieldReader(bytes)
+        guard reader.number() == Self.mark, let instance = reader.string(),
+            let address = reader.string().flatMap({ IPAddress($0) }),
+            let ifindex = reader.number().flatMap({ UInt32(exactly: $0) }), let packet = reader.bytes()
+        else { return nil }
+        self.init(instance: instance, address: address, ifindex: Int32(bitPattern: ifindex), packet: packet)
+    }
 }
 
 struct RunnerRequest: Equatable {
@@ -81,10 +121,10 @@ struct RunnerRequest: Equatable {
 
     init?(_ bytes: some Collection<UInt8>) {
         var reader = FieldReader(bytes)
-        guard let id = reader.number(), let timeout = reader.number(), let user = reader.string(),
-            let arguments = reader.strings(), let environment = reader.strings()
+        guard let id = reader.number().flatMap({ UInt32(exactly: $0) }), let timeout = reader.number(),
+            let user = reader.string(), let arguments = reader.strings(), let environment = reader.strings()
         else { return nil }
-        self.id = UInt32(truncatingIfNeeded: id)
+        self.id = id
         program = Program(
             arguments: arguments, environment: environment, user: user, timeoutNs: Int64(bitPattern: timeout))
     }
@@ -135,10 +175,12 @@ private struct FieldWriter {
         for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
     }
 
-    mutating func put(_ value: String) {
-        put(UInt64(value.utf8.count))
-        bytes.append(contentsOf: value.utf8)
+    mutating func put(_ value: some Collection<UInt8>) {
+        put(UInt64(value.count))
+        bytes.append(contentsOf: value)
     }
+
+    mutating func put(_ value: String) { put(value.utf8) }
 
     mutating func put(_ values: [String]) {
         put(UInt64(values.count))
@@ -159,11 +201,13 @@ private struct FieldReader {
         return value
     }
 
-    mutating func string() -> String? {
+    mutating func bytes() -> [UInt8]? {
         guard let length = number(), length <= rest.count else { return nil }
         defer { rest = rest.dropFirst(Int(length)) }
-        return String(decoding: rest.prefix(Int(length)), as: UTF8.self)
+        return Array(rest.prefix(Int(length)))
     }
+
+    mutating func string() -> String? { bytes().map { String(decoding: $0, as: UTF8.self) } }
 
     mutating func strings() -> [String]? {
         // Each has a length of 8 bytes, so a count that cannot be true is seen before anything is reserved.

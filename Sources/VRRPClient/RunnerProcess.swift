@@ -6,14 +6,18 @@
 ///
 /// It ends when the protocol process does. If that took its leave, what still runs may finish. If it did not, it has died,
 /// with `kill -9` or by a defect of its own, and its kernel would answer for the virtual addresses until their leases end:
-/// so the runner removes them at once, by the record, and takes everything it started along. A process that is merely
-/// stopped closes nothing; that is what the leases are for.
+/// so the runner removes them at once, by the record, resigns for the instances that held them, in the words that the
+/// process has left with it, and takes everything it started along. A process that is merely stopped closes nothing; that
+/// is what the leases are for.
 ///
-/// SETUID, SETGID and KILL are in force, NET_ADMIN only once the protocol process has died; nothing else is kept.
+/// SETUID, SETGID and KILL are in force, NET_ADMIN and NET_RAW only once the protocol process has died; nothing else is
+/// kept.
+import Addresses
 import CLinux
 import Glibc
 import LinuxSystem
 import SystemPackage
+import VRRP
 
 final class RunnerProcess {
     private final class Running {
@@ -40,11 +44,15 @@ final class RunnerProcess {
     private let loop: EventLoop
     private let socket: CInt
     private let holdings: Holdings?
+    /// What is taken up only when the process has died.
+    private let reserve: Capabilities
+    private var lastWords: [String: LastWord] = [:]
     private var running: [pid_t: Running] = [:]
     private var isDismissed = false
     private var isAlone = false
 
     private init(socket: CInt, holdings: Holdings?) throws(Errno) {
+        reserve = try Privileges.keepOnlyForRunner()
         self.socket = socket
         self.holdings = holdings
         loop = try EventLoop()
@@ -52,7 +60,6 @@ final class RunnerProcess {
 
     /// Serves requests that come over `socket` until its other end closes.
     static func run(socket: CInt, holdings: Holdings? = nil) throws(Errno) {
-        try Privileges.keepOnlyForRunner()
         let runner = try RunnerProcess(socket: socket, holdings: holdings)
         try runner.loop.watch(socket, .readable) { [unowned runner] _ in runner.readRequest() }
         try runner.loop.run()
@@ -66,6 +73,12 @@ final class RunnerProcess {
         guard length > 0 else { return }
         if bytes.prefix(length).elementsEqual(RunnerLimits.farewell) { isDismissed = true }
         if let request = RunnerRequest(bytes.prefix(length)) { start(request) }
+        if let word = LastWord(bytes.prefix(length)) { keep(word) }
+    }
+
+    private func keep(_ word: LastWord) {
+        guard lastWords.count < RunnerLimits.lastWords || lastWords[word.instance] != nil else { return }
+        lastWords[word.instance] = word
     }
 
     /// The protocol process has ended.
@@ -81,11 +94,22 @@ final class RunnerProcess {
     private func release() {
         guard let holdings else { return }
         do throws(Errno) {
-            try Privileges.useNetAdmin()
+            try Privileges.use(reserve)
             let (addresses, macvlans) = try holdings.record.release()
-            Log.warning("the process has died: removed \(addresses) addresses and \(macvlans) macvlan interfaces")
+            resign(Set(addresses.map(\.address)))
+            Log.warning("the process has died: removed \(addresses.count) addresses and \(macvlans) macvlan interfaces")
         } catch {
             Log.error("the process has died, and its addresses stay until their leases end: \(error)")
+        }
+    }
+
+    /// Says the last word of each instance whose address was there and is gone now; the word itself is not looked into.
+    private func resign(_ removed: Set<IPAddress>) {
+        guard let link = try? LinkSender() else { return }
+        for word in lastWords.values where removed.contains(word.address) {
+            let family = word.address.family
+            link.send(
+                word.packet, .ip(family), to: PacketCraft.multicastMAC(AdvertCodec.group(family)), on: word.ifindex)
         }
     }
 
@@ -181,14 +205,18 @@ final class RunnerProcess {
 
 extension Privileges {
     /// As `keepOnly`, for the runner: what it starts may be set-uid, so `no_new_privs` stays unset.
-    fileprivate static func keepOnlyForRunner() throws(Errno) {
+    ///
+    /// - Returns: what is set aside, for `use`.
+    fileprivate static func keepOnlyForRunner() throws(Errno) -> Capabilities {
         let had = try Capabilities.effective()
         let used = had.intersection([.setUID, .setGID, .kill])
-        try Syscall.check(clinux_capset(used.rawValue, had.intersection([used, .netAdmin]).rawValue, 0))
+        let reserve = had.intersection([.netAdmin, .netRaw])
+        try Syscall.check(clinux_capset(used.rawValue, used.union(reserve).rawValue, 0))
+        return reserve
     }
 
-    fileprivate static func useNetAdmin() throws(Errno) {
-        let wanted = Capabilities.netAdmin.rawValue
-        try Syscall.check(clinux_capset(wanted, wanted, 0))
+    /// Takes up what was set aside, and gives up the rest.
+    fileprivate static func use(_ reserve: Capabilities) throws(Errno) {
+        try Syscall.check(clinux_capset(reserve.rawValue, reserve.rawValue, 0))
     }
 }
