@@ -49,7 +49,11 @@ struct HeartbeatPool: Hashable, Sendable {
         let untilNs = nowNs + 3 * intervalNs
         cables[index].aliveUntilNs = untilNs
         let isFresh = freshUntilNs.map { $0 > nowNs } ?? false
-        if isFresh, let last = self.word, Self.isOlder(word.stamp, than: last.stamp) { return .stale }
+        var word = word
+        if isFresh, let last = self.word, last.stamp != PeerWord.lastStamp {
+            if word.stamp == PeerWord.lastStamp { word.stamp = PeerWord.stamp(after: last.stamp) }
+            if Self.isOlder(word.stamp, than: last.stamp) { return .stale }
+        }
         self.word = word
         peerIdentity = word.identity
         if word.priority > 0 { peerPriority = word.priority }

@@ -16,6 +16,9 @@ final class Cable {
     /// Where heartbeats come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
 
+    /// The identity in the word that the runner has; nil: it has none.
+    private var bequeathed: IPAddress?
+
     /// Called with every advert that the peer sends, or that we hear of our own.
     var onAdvert: (Advert) -> Void = { _ in }
 
@@ -50,6 +53,7 @@ final class Cable {
         wire.release(key, vrid: heartbeat.vrid)
         wire.release(key, vrid: heartbeat.peerVrid)
         self.ifindex = nil
+        bequeathed = nil
     }
 
     /// Chooses the source anew; returns whether it changed.
@@ -60,6 +64,7 @@ final class Cable {
         }
         guard chosen != source else { return false }
         source = chosen
+        bequeathed = nil
         return true
     }
 
@@ -67,9 +72,24 @@ final class Cable {
     func send(_ advert: Advert) -> SendOutcome {
         guard let ifindex, let sender = wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
         else { return .failed(.noSuchAddressOrDevice) }
+        return AdvertSocket.send(datagram(advert), to: AdvertCodec.group(family), by: sender, around: wire.link)
+    }
+
+    /// Leaves with the runner what is to be said should this process die while the group holds `address`: that it is unable
+    /// and holds nothing.
+    func bequeath(as identity: IPAddress, holding address: IPAddress, to runner: Runner) {
+        guard bequeathed != identity, let ifindex, let source else { return }
+        let word = PeerWord(priority: 0, identity: identity, stamp: PeerWord.lastStamp)
+        let advert = HeartbeatCodec.advert(
+            word, cable: configuration, source: source, peerIdentity: nil, members: [])
+        let lastWord = LastWord(
+            speaker: "heartbeat \(heartbeat.name)", address: address, ifindex: ifindex, packet: datagram(advert))
+        if runner.keep(lastWord) { bequeathed = identity }
+    }
+
+    private func datagram(_ advert: Advert) -> [UInt8] {
         let group = AdvertCodec.group(family)
-        let packet = PacketCraft.datagram(
+        return PacketCraft.datagram(
             AdvertCodec.encode(advert, destination: group), source: advert.source, destination: group)
-        return AdvertSocket.send(packet, to: group, by: sender, around: wire.link)
     }
 }

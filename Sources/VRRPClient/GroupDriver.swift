@@ -198,6 +198,9 @@ final class GroupDriver {
         // A cable that cannot carry a word says so by its silence, and is no cause.
         case .failed: failedSends[interface, default: 0] += 1
         }
+        if !word.holds.isEmpty, let address = legs.first?.virtualAddresses.first {
+            cable.bequeath(as: word.identity, holding: address, to: services.runner)
+        }
     }
 
     /// Who sends no adverts does not learn when their filter goes.

@@ -146,7 +146,7 @@ final class Leg {
         guard instance.unicastPeers.isEmpty else { return isBequeathed = true }
         let packet = datagram(priority: 0, source: source, destination: AdvertCodec.group(family))
         isBequeathed = runner.keep(
-            LastWord(instance: instance.name, address: address, ifindex: ifindex, packet: packet))
+            LastWord(speaker: "instance \(instance.name)", address: address, ifindex: ifindex, packet: packet))
     }
 
     private func sender(_ ifindex: Int32) -> RawSocket? {

@@ -63,14 +63,15 @@ enum RunnerLimits {
     static let farewell: [UInt8] = [0]
 }
 
-/// What the runner sends for the protocol process should that die: the advert of an instance that has stopped serving.
+/// What the runner sends for the protocol process should that die: the advert of an instance, or the heartbeat of a cable,
+/// that says that nothing is served any more.
 struct LastWord: Equatable {
-    /// The instance; a later word of the same takes the place of an earlier one.
-    var instance: String
-    /// Its first virtual address: who did not hold it has nothing to resign from.
+    /// Whose it is; a later word of the same takes the place of an earlier one.
+    var speaker: String
+    /// A virtual address that it goes with: who did not hold it has nothing to resign from.
     var address: IPAddress
     var ifindex: Int32
-    /// With its IP header; it goes to the VRRP group.
+    /// With its IP header; it goes to the VRRP group of its family.
     var packet: [UInt8]
 
     /// Where a request has its number, which has 32 bits.
@@ -79,24 +80,24 @@ struct LastWord: Equatable {
     func encoded() -> [UInt8] {
         var writer = FieldWriter()
         writer.put(Self.mark)
-        writer.put(instance)
+        writer.put(speaker)
         writer.put(address.description)
         writer.put(UInt64(UInt32(bitPattern: ifindex)))
         writer.put(packet)
         return writer.bytes
     }
 
-    init(instance: String, address: IPAddress, ifindex: Int32, packet: [UInt8]) {
-        (self.instance, self.address, self.ifindex, self.packet) = (instance, address, ifindex, packet)
+    init(speaker: String, address: IPAddress, ifindex: Int32, packet: [UInt8]) {
+        (self.speaker, self.address, self.ifindex, self.packet) = (speaker, address, ifindex, packet)
     }
 
     init?(_ bytes: some Collection<UInt8>) {
         var reader = FieldReader(bytes)
-        guard reader.number() == Self.mark, let instance = reader.string(),
+        guard reader.number() == Self.mark, let speaker = reader.string(),
             let address = reader.string().flatMap({ IPAddress($0) }),
             let ifindex = reader.number().flatMap({ UInt32(exactly: $0) }), let packet = reader.bytes()
         else { return nil }
-        self.init(instance: instance, address: address, ifindex: Int32(bitPattern: ifindex), packet: packet)
+        self.init(speaker: speaker, address: address, ifindex: Int32(bitPattern: ifindex), packet: packet)
     }
 }
 

@@ -77,8 +77,8 @@ final class RunnerProcess {
     }
 
     private func keep(_ word: LastWord) {
-        guard lastWords.count < RunnerLimits.lastWords || lastWords[word.instance] != nil else { return }
-        lastWords[word.instance] = word
+        guard lastWords.count < RunnerLimits.lastWords || lastWords[word.speaker] != nil else { return }
+        lastWords[word.speaker] = word
     }
 
     /// The protocol process has ended.
@@ -103,11 +103,12 @@ final class RunnerProcess {
         }
     }
 
-    /// Says the last word of each instance whose address was there and is gone now; the word itself is not looked into.
+    /// Says the last words that go with an address that was there and is gone now; the words themselves are not judged.
     private func resign(_ removed: Set<IPAddress>) {
         guard let link = try? LinkSender() else { return }
         for word in lastWords.values where removed.contains(word.address) {
-            let family = word.address.family
+            // A cable may speak IPv6 for legs that speak IPv4.
+            let family: IPAddress.Family = word.packet.first.map { $0 >> 4 } == 6 ? .ipv6 : .ipv4
             link.send(
                 word.packet, .ip(family), to: PacketCraft.multicastMAC(AdvertCodec.group(family)), on: word.ifindex)
         }

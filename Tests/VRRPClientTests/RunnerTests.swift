@@ -1,4 +1,5 @@
 /// The runner for real: programs are started, bounded, killed and reported. Needs no privileges.
+import Addresses
 import Glibc
 import LinuxSystem
 import Testing
@@ -81,6 +82,11 @@ import Testing
         let request = RunnerRequest(id: 7, program: program)
         #expect(RunnerRequest(request.encoded()) == request)
         for length in 0..<request.encoded().count { #expect(RunnerRequest(request.encoded().prefix(length)) == nil) }
+        let word = LastWord(
+            speaker: "instance outside", address: IPAddress(ipv4: 0xc000_0201), ifindex: -1, packet: [0x45, 0, 255])
+        #expect(LastWord(word.encoded()) == word)
+        for length in 0..<word.encoded().count { #expect(LastWord(word.encoded().prefix(length)) == nil) }
+        #expect(RunnerRequest(word.encoded()) == nil && LastWord(request.encoded()) == nil)
         let reply = RunnerReply(id: 9, result: ProgramResult(ending: .signalled(-1), output: "x"))
         #expect(RunnerReply(reply.encoded()) == reply)
     }

@@ -68,7 +68,7 @@ struct HeartbeatTests {
 
     @Test func freshestWordCounts() {
         var pool = HeartbeatPool(cables: [.init(address: own), .init()])
-        let old = PeerWord(priority: 100, identity: peer, stamp: 0x0fff_ffff)
+        let old = PeerWord(priority: 100, identity: peer, stamp: 0x0fff_fff0)
         let new = PeerWord(priority: 0, identity: peer, stamp: 3)
         #expect(pool.receive(new, cable: 0, intervalNs: 100, nowNs: 0) == .accepted)
         #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 10) == .stale)
@@ -81,6 +81,36 @@ struct HeartbeatTests {
         #expect(pool.word == nil)
         // The peer's machine started anew: its clock begins at 0, and nothing fresh speaks against it.
         #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 330) == .accepted)
+    }
+
+    /// A word that was written beforehand counts as said after all that its director said, and before all that the next
+    /// process says.
+    @Test func lastWordIsNewerThanTheDeadAndOlderThanTheNext() {
+        var pool = HeartbeatPool(cables: [.init(address: own), .init()])
+        let last = PeerWord(priority: 0, identity: peer, stamp: PeerWord.lastStamp)
+        for stamp: UInt32 in [3, 0x0700_0000, 0x0fff_fffe] {
+            pool.expire(nowNs: 1000)
+            let spoken = PeerWord(priority: 200, identity: peer, stamp: stamp, holds: .first(2))
+            #expect(pool.receive(spoken, cable: 0, intervalNs: 100, nowNs: 1000) == .accepted)
+            #expect(pool.receive(last, cable: 0, intervalNs: 100, nowNs: 1001) == .accepted)
+            #expect(pool.receive(spoken, cable: 1, intervalNs: 100, nowNs: 1002) == .stale)
+            #expect(pool.receive(last, cable: 1, intervalNs: 100, nowNs: 1003) == .accepted)
+            #expect(pool.word?.priority == 0 && pool.word?.holds == [])
+            let next = PeerWord(priority: 200, identity: peer, stamp: (stamp &+ 40) & 0x0fff_ffff)
+            #expect(pool.receive(next, cable: 0, intervalNs: 100, nowNs: 1004) == .accepted)
+            pool.expire(nowNs: 2000)
+            // Nobody was fresh: whatever comes next is newer.
+            #expect(pool.receive(last, cable: 0, intervalNs: 100, nowNs: 2000) == .accepted)
+            #expect(pool.receive(spoken, cable: 0, intervalNs: 100, nowNs: 2001) == .accepted)
+            pool.expire(nowNs: 3000)
+        }
+    }
+
+    @Test func noStampIsThatOfALastWord() {
+        let engine = Engine(configuration: GroupConfiguration(name: "lvs", priority: 100, members: members(1)))
+        let unitNs = engine.configuration.timing.stampUnitNs
+        #expect(engine.stamp(nowNs: Int64(PeerWord.lastStamp) * unitNs) == PeerWord.lastStamp - 1)
+        #expect(engine.stamp(nowNs: Int64(PeerWord.lastStamp + 1) * unitNs) == 0)
     }
 
     @Test func echoIsKnown() {
