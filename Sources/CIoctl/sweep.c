@@ -320,16 +320,8 @@ static struct worker *free_worker(struct cioctl_sweep *sweep) {
     return NULL;
 }
 
-static int set_realtime(pthread_attr_t *attributes, int priority) {
-    struct sched_param parameter = {.sched_priority = priority};
-    int error = pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
-    if (!error) error = pthread_attr_setschedpolicy(attributes, SCHED_RR);
-    if (!error) error = pthread_attr_setschedparam(attributes, &parameter);
-    return error;
-}
-
 /* With every signal blocked: signals belong to the owner's thread. */
-static int spawn(struct worker *worker, int realtime_priority) {
+static int spawn(struct worker *worker) {
     pthread_attr_t attributes;
     pthread_t thread;
     sigset_t all, before;
@@ -337,10 +329,9 @@ static int spawn(struct worker *worker, int realtime_priority) {
     if (error) return -error;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    if (realtime_priority > 0) error = set_realtime(&attributes, realtime_priority);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (!error) error = pthread_create(&thread, &attributes, worker_main, worker);
+    error = pthread_create(&thread, &attributes, worker_main, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return -error;
@@ -353,11 +344,7 @@ static int start_worker(struct cioctl_sweep *sweep) {
     *worker = (struct worker){.sweep = sweep, .is_used = true};
     sweep->owners++;
     sweep->active = worker;
-    int result = spawn(worker, sweep->realtime_priority);
-    if (result < 0 && sweep->realtime_priority > 0) {
-        sweep->realtime_error = result;
-        result = spawn(worker, 0);
-    }
+    int result = spawn(worker);
     if (result == 0) return 0;
     worker->is_used = false;
     sweep->owners--;
@@ -375,17 +362,12 @@ static bool is_valid(const struct cioctl_options *options) {
     return options->stuck_after_ns >= CIOCTL_INTERVAL_MIN_NS && options->stuck_after_ns <= 10 * second_ns;
 }
 
-/* The owner's thread may have to wait for a SCHED_RR one, and must not keep it waiting: priorities are inherited. */
-static int init_lock(struct cioctl_sweep *sweep, bool is_realtime) {
-    pthread_mutexattr_t lock;
+static int init_lock(struct cioctl_sweep *sweep) {
     pthread_condattr_t changed;
-    pthread_mutexattr_init(&lock);
     pthread_condattr_init(&changed);
-    if (is_realtime) pthread_mutexattr_setprotocol(&lock, PTHREAD_PRIO_INHERIT);
     pthread_condattr_setclock(&changed, CLOCK_MONOTONIC);
-    int error = pthread_mutex_init(&sweep->lock, &lock);
+    int error = pthread_mutex_init(&sweep->lock, NULL);
     if (!error) error = pthread_cond_init(&sweep->changed, &changed);
-    pthread_mutexattr_destroy(&lock);
     pthread_condattr_destroy(&changed);
     return -error;
 }
@@ -412,11 +394,10 @@ int cioctl_sweep_create(const struct cioctl_options *options, struct cioctl_swee
     if (!sweep) return -ENOMEM;
     sweep->notify_fd = sweep->watchdog_fd = -1;
     sweep->stuck_after_ns = options->stuck_after_ns;
-    sweep->realtime_priority = options->realtime_priority;
     sweep->owners = 1;
     for (int source = 0; source < CIOCTL_SOURCES; source++)
         sweep->lanes[source].interval_ns = options->interval_ns[source];
-    int result = init_lock(sweep, options->realtime_priority > 0);
+    int result = init_lock(sweep);
     if (result == 0) result = open_descriptors(sweep, options->backend);
     if (result < 0) {
         abandon(sweep);
@@ -454,13 +435,6 @@ void cioctl_sweep_destroy(struct cioctl_sweep *sweep) {
 int cioctl_sweep_notify_fd(const struct cioctl_sweep *sweep) { return sweep->notify_fd; }
 
 int cioctl_sweep_watchdog_fd(const struct cioctl_sweep *sweep) { return sweep->watchdog_fd; }
-
-int cioctl_sweep_realtime_error(struct cioctl_sweep *sweep) {
-    pthread_mutex_lock(&sweep->lock);
-    int error = sweep->realtime_error;
-    pthread_mutex_unlock(&sweep->lock);
-    return error;
-}
 
 int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, enum cioctl_source source, int64_t interval_ns) {
     if (!is_interval(interval_ns)) return -EINVAL;

@@ -96,8 +96,6 @@ struct cioctl_sweep {
     int watchdog_fd;
     int64_t watchdog_ns; /* armed for; 0: not */
     int64_t stuck_after_ns;
-    int realtime_priority;
-    int realtime_error;
     bool is_stopping;
     size_t owners; /* the caller and every worker */
     struct worker workers[CIOCTL_WORKERS_MAX];

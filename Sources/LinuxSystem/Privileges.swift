@@ -67,19 +67,14 @@ public enum Privileges {
         try Syscall.retry { setuid(uid) }
     }
 
-    /// Schedules the calling process as SCHED_RR; its children start as SCHED_OTHER.
+    /// Schedules the calling thread as SCHED_RR.
     ///
-    /// - Parameter priority: 1 to 99.
+    /// - Parameters:
+    ///   - priority: 1 to 99.
+    ///   - isInherited: whether threads and children start as SCHED_RR as well; otherwise, as SCHED_OTHER.
     /// - Throws: `Errno.notPermitted` without CAP_SYS_NICE or RLIMIT_RTPRIO.
-    public static func realtime(priority: CInt) throws(Errno) {
-        try Syscall.check(clinux_sched_rr(priority))
-    }
-
-    /// Lets the process and its threads choose SCHED_RR up to `priority` later, when CAP_SYS_NICE is gone.
-    ///
-    /// - Throws: `Errno.notPermitted` without CAP_SYS_RESOURCE, if the limit is lower now.
-    public static func allowRealtime(priority: CInt) throws(Errno) {
-        try Syscall.check(clinux_limit_rtprio(rlim_t(priority)))
+    public static func realtime(priority: CInt, isInherited: Bool = false) throws(Errno) {
+        try Syscall.check(clinux_sched_rr(priority, isInherited))
     }
 
     /// Keeps every page that is touched in memory (`MCL_ONFAULT`), without a limit, so that it holds when CAP_IPC_LOCK is

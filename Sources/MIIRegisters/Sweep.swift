@@ -13,7 +13,7 @@ import SystemPackage
     private let sweep: OpaquePointer
 
     /// Starts the thread; it sleeps until there are ports. It belongs to the network namespace of the calling thread and
-    /// has its capabilities: drop what is to be dropped, and block signals, before.
+    /// has its capabilities and its scheduling: drop what is to be dropped, and block signals, before.
     ///
     /// - Throws: `EINVAL` for an interval or `stuckAfterNs` out of range; `EMFILE`, `ENOMEM`, `EAGAIN` as they come.
     public convenience init(_ options: SweepOptions = SweepOptions()) throws(Errno) {
@@ -25,7 +25,6 @@ import SystemPackage
         var c = unsafe cioctl_options()
         unsafe c.interval_ns = (options.miiIntervalNs, options.driverIntervalNs)
         unsafe c.stuck_after_ns = options.stuckAfterNs
-        unsafe c.realtime_priority = options.realtimePriority
         unsafe c.backend = backend
         var created: OpaquePointer?
         try check(unsafe cioctl_sweep_create(&c, &created))
@@ -42,12 +41,6 @@ import SystemPackage
 
     /// A timerfd, readable when a question may be stuck.
     public var watchdogDescriptor: CInt { unsafe cioctl_sweep_watchdog_fd(sweep) }
-
-    /// Why the threads do not run under SCHED_RR although they should; nil: they do, or need not.
-    public var realtimeError: Errno? {
-        let error = unsafe cioctl_sweep_realtime_error(sweep)
-        return error < 0 ? Errno(rawValue: -error) : nil
-    }
 
     // MARK: Ports
 
@@ -154,8 +147,6 @@ public struct SweepOptions: Hashable, Sendable {
     /// A question that is open for longer is stuck; 1 ms to 10 s, in nanoseconds. A healthy one takes microseconds, a
     /// bit-banged bus a millisecond; whatever waits behind a stuck one waits this long, once.
     public var stuckAfterNs: Int64 = 50_000_000
-    /// SCHED_RR priority of the threads, 1 to 99; 0: the caller's own scheduling.
-    public var realtimePriority: CInt = 0
 
     public init() {}
 }

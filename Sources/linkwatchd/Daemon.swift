@@ -81,9 +81,7 @@ final class Daemon: HubSource {
         var options = SweepOptions()
         options.miiIntervalNs = configuration.miiIntervalNs
         options.driverIntervalNs = configuration.probeIntervalNs
-        options.realtimePriority = arguments.realtimePriority ?? 0
         sweep = try Sweep(options)
-        if let error = sweep.realtimeError { Log.warning("the probing thread is not SCHED_RR: \(error)") }
     }
 
     /// Watches, and offers the service once everything has been read, until a signal ends it.

@@ -27,7 +27,7 @@ enum Linkwatchd {
         Option("socket", value: "PATH", help: "listen on PATH instead of \(MonitorInterface.defaultSocketPath)"),
         Option("mii-interval", value: "TIME", help: "read the PHY of each port this often, 1ms to 60s (100ms)"),
         Option("probe-interval", value: "TIME", help: "ask the driver of each port this often, 1ms to 60s (100ms)"),
-        Option("realtime", value: "PRIORITY", help: "schedule the probing thread as SCHED_RR, 1 to 99"),
+        Option("realtime", value: "PRIORITY", help: "schedule the process as SCHED_RR, 1 to 99"),
         Option("lock-memory", help: "keep the pages that are used in memory"),
         Option("check", help: "check the configuration and exit: 0, or 78 if it is refused"),
         Option("version", help: "print the version and exit"),
@@ -74,8 +74,12 @@ enum Linkwatchd {
         if arguments.locksMemory {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
-        // Whether that was needed, and has helped, shows when the thread starts.
-        if let priority = arguments.realtimePriority { try? Privileges.allowRealtime(priority: priority) }
+        if let priority = arguments.realtimePriority {
+            // For the loop's thread as well as for the probes', which inherits it: a word is no earlier than its bearer.
+            do { try Privileges.realtime(priority: priority, isInherited: true) } catch {
+                Log.warning("the process is not SCHED_RR: \(error)")
+            }
+        }
         let kept = try Privileges.keepOnly(.netAdmin)
         if !kept.contains(.netAdmin) {
             Log.warning("without CAP_NET_ADMIN no MII register is read; all else works")

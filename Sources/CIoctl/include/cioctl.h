@@ -204,21 +204,16 @@ struct cioctl_options {
     int64_t interval_ns[CIOCTL_SOURCES];
     /* A poll that takes longer is stuck, and another thread goes on with the others; 1 ms to 10 s. */
     int64_t stuck_after_ns;
-    /* SCHED_RR priority of the threads; 0: as the caller. */
-    int realtime_priority;
     /* NULL: the kernel. Copied; what context points to must outlive every poll. */
     const struct cioctl_backend *backend;
 };
 
-/* Starts the thread, which sleeps until there are ports. Capabilities are a thread's own: drop them first.
- * Without the right to SCHED_RR it starts all the same; see cioctl_sweep_realtime_error. */
+/* Starts the thread, which sleeps until there are ports. Capabilities and scheduling are those of the calling thread, as
+ * they are now: drop the ones and set the other first. */
 int cioctl_sweep_create(const struct cioctl_options *options, struct cioctl_sweep **sweep);
 
 /* Ends it. Returns within stuck_after_ns; a thread that is stuck in the kernel ends, and frees the rest, when it can. */
 void cioctl_sweep_destroy(struct cioctl_sweep *sweep);
-
-/* 0, or why SCHED_RR was refused (-errno). */
-int cioctl_sweep_realtime_error(struct cioctl_sweep *sweep);
 
 /* An eventfd, readable when there is something to drain. */
 int cioctl_sweep_notify_fd(const struct cioctl_sweep *sweep);

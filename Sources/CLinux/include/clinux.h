@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -61,15 +62,10 @@ static inline int clinux_pidfd_open(int pid) {
 static inline int clinux_setns(int fd) { return syscall(SYS_setns, fd, 0) < 0 ? -errno : 0; }
 
 /* SCHED_RR for the calling process; children start as SCHED_OTHER. */
-static inline int clinux_sched_rr(int priority) {
+static inline int clinux_sched_rr(int priority, bool is_inherited) {
     struct sched_param param = {.sched_priority = priority};
-    return sched_setscheduler(0, SCHED_RR | 0x40000000 /* SCHED_RESET_ON_FORK, behind _GNU_SOURCE in <sched.h> */, &param) < 0 ? -errno : 0;
-}
-
-/* glibc's resource argument is an enum in C++ and an int in C, and the Glibc module leaves RLIMIT_RTPRIO out. */
-static inline int clinux_limit_rtprio(rlim_t priority) {
-    struct rlimit limit = {priority, priority};
-    return setrlimit(RLIMIT_RTPRIO, &limit) < 0 ? -errno : 0;
+    int reset_on_fork = 0x40000000; /* SCHED_RESET_ON_FORK, behind _GNU_SOURCE in <sched.h> */
+    return sched_setscheduler(0, SCHED_RR | (is_inherited ? 0 : reset_on_fork), &param) < 0 ? -errno : 0;
 }
 
 /* Pages are locked as they are touched, not all at once. The limit counts what is mapped, and without CAP_IPC_LOCK, which a
