@@ -103,6 +103,13 @@ public struct Condition: Hashable, Sendable {
         case addressMissing = "address-missing"
         /// linkwatchd cannot be asked. Raised by the process.
         case monitorLost = "monitor-lost"
+        /// The runner has died: checks keep their last result, and no program is run. Raised by the process. Error level.
+        case runnerLost = "runner-lost"
+        /// `accept = false` is asked for and not in force. Raised by the process. Error level.
+        case acceptUnenforced = "accept-unenforced"
+
+        /// Whether somebody should look at once.
+        public var isError: Bool { [.noDirector, .runnerLost, .acceptUnenforced].contains(self) }
     }
 
     /// What is remarkable.

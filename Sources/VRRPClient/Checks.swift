@@ -2,14 +2,15 @@
 /// successes in a row make it succeed.
 ///
 /// Until its first result a check counts as well, and the first result decides at once: a process that starts on a broken
-/// upstream must not become master first.
+/// upstream must not become master first. A check that cannot be asked, since the runner has died, keeps its last result:
+/// that says nothing of what it checks.
 import Configuration
 import LinuxSystem
 
 final class Check {
     let configuration: VRRPConfiguration.Check
     private let loop: EventLoop
-    private let ask: (@escaping (Bool, String) -> Void) -> Void
+    private let ask: (@escaping (Bool?, String) -> Void) -> Void
     private var timer: EventLoop.TimerID?
     private var isAsking = false
     private var nextNs: Int64
@@ -23,10 +24,10 @@ final class Check {
     /// Called when `isWell` has changed.
     var onChange: () -> Void = {}
 
-    /// - Parameter ask: asks once and calls back once with the result and what it said.
+    /// - Parameter ask: asks once and calls back once with the result, nil if it could not be asked, and what it said.
     init(
         _ configuration: VRRPConfiguration.Check, loop: EventLoop,
-        ask: @escaping (@escaping (Bool, String) -> Void) -> Void
+        ask: @escaping (@escaping (Bool?, String) -> Void) -> Void
     ) {
         self.configuration = configuration
         self.loop = loop
@@ -58,7 +59,7 @@ final class Check {
         isAsking = true
         ask { [weak self] success, detail in
             self?.isAsking = false
-            self?.take(success, detail)
+            if let success { self?.take(success, detail) }
         }
     }
 

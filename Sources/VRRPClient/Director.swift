@@ -30,8 +30,10 @@ final class Director: GroupServices {
     private(set) var groups: [GroupDriver] = []
     private var checks: [String: Check] = [:]
     private var virtualAddresses: Set<IPAddress> = []
-    private let record: HoldingsRecord
+    private let record: HoldingsRecord?
     private var hasBegun = false
+    /// Whom programs run as that have no user of their own: as the process, or, if it stays who it is, as that.
+    let programUser: String
 
     /// How long linkwatchd may take to answer before we start without it.
     private static let patienceNs: Int64 = 2_000_000_000
@@ -40,17 +42,20 @@ final class Director: GroupServices {
     var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
 
     /// Opens everything that needs privileges.
-    init(_ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner) throws(Errno) {
+    init(
+        _ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner, record: HoldingsRecord?
+    ) throws(Errno) {
         self.configuration = configuration
         self.loop = loop
         self.runner = runner
+        programUser = geteuid() == 0 && Account(configuration.process.user) != nil ? configuration.process.user : ""
         wire = try Wire(loop: loop)
         kernel = try KernelState(loop: loop, tracking: Self.tracking(configuration))
         prober = Prober(loop: loop, wire: wire)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
         acceptFilter = AcceptFilter(runner: runner)
-        record = HoldingsRecord(directory: configuration.process.stateDirectory)
+        self.record = record
         links = LinkWatch(
             kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
             interfaces: Self.interfaces(configuration))
@@ -61,7 +66,13 @@ final class Director: GroupServices {
     /// Reads the kernel, asks linkwatchd, and then begins.
     func start() throws(Errno) {
         try runner.start(on: loop)
-        runner.onLost = { Log.error("the runner has died: checks keep their last result, no program is run") }
+        runner.onLost = { [unowned self] in
+            Log.error("the runner has died: checks keep their last result and no program is run until a restart")
+            if hasBegun { groups.forEach { $0.setCondition(Condition(.runnerLost), true) } }
+        }
+        acceptFilter.onChange = { [unowned self] in
+            if hasBegun { groups.forEach { $0.filtersChanged() } }
+        }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
         leases.onLapse = { [unowned self] nowNs in groups.forEach { $0.checkClock(nowNs: nowNs) } }
         follow(links)
@@ -103,7 +114,7 @@ final class Director: GroupServices {
     }
 
     private func removeLeftovers() {
-        var requests = record.leftovers(addresses: kernel.addresses.values, links: kernel.links)
+        var requests = record?.leftovers(addresses: kernel.addresses.values, links: kernel.links) ?? []
         for address in kernel.addresses.values where LegAddresses.isOurs(address) {
             if isVirtual(address.key.address) { requests.append(.removeAddress(address.key)) }
         }
@@ -120,7 +131,7 @@ final class Director: GroupServices {
             instance.addresses.map { HoldingsRecord.Entry(interface: instance.interface, address: $0.address) }
         }
         do throws(Errno) {
-            try record.write(entries)
+            try record?.write(entries)
         } catch {
             Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
         }
@@ -149,18 +160,18 @@ final class Director: GroupServices {
         return made
     }
 
-    private func ask(_ check: VRRPConfiguration.Check, _ done: @escaping (Bool, String) -> Void) {
+    private func ask(_ check: VRRPConfiguration.Check, _ done: @escaping (Bool?, String) -> Void) {
         switch check.kind {
         case .program(let program):
             let program = Program(
                 arguments: program.arguments, user: program.user ?? programUser, timeoutNs: check.timeoutNs)
-            runner.run(program) { done($0.isSuccess, "\($0)\($0.said)") }
+            runner.run(program) { done($0.isLost ? nil : $0.isSuccess, "\($0)\($0.said)") }
         case .witness(let address, let interface): askWitness(address, interface, check.timeoutNs, done)
         }
     }
 
     private func askWitness(
-        _ address: IPAddress, _ interface: String, _ timeoutNs: Int64, _ done: @escaping (Bool, String) -> Void
+        _ address: IPAddress, _ interface: String, _ timeoutNs: Int64, _ done: @escaping (Bool?, String) -> Void
     ) {
         guard let link = kernel.link(named: interface), let mac = link.address?.bytes, mac.count == 6,
             let source = SourceChoice.source(
@@ -284,10 +295,12 @@ final class Director: GroupServices {
         }
     }
 
-    var sharedConditions: [Condition] { links.isMonitorLost == false ? [] : [Condition(.monitorLost)] }
+    var sharedConditions: [Condition] {
+        (links.isMonitorLost == false ? [] : [Condition(.monitorLost)])
+            + (runner.isLost ? [Condition(.runnerLost)] : [])
+    }
 
-    /// Programs without a user of their own run as the process itself was started.
-    var programUser: String { "" }
+    var acceptsInSpite: Bool { !acceptFilter.isInForce }
 
     func happened(_ output: Output, in group: GroupDriver) {
         switch output {
@@ -296,7 +309,9 @@ final class Director: GroupServices {
                 "group \(group.name): \(transition.from.rawValue) -> \(transition.to.rawValue) "
                     + "(\(transition.reason.rawValue), priority \(transition.priority))")
             notify(group, transition)
-        case .raised(let condition): Log.warning("group \(group.name): \(condition)")
+        case .raised(let condition):
+            let line = "group \(group.name): \(condition)"
+            if condition.kind.isError { Log.error(line) } else { Log.warning(line) }
         case .cleared(let condition): Log.info("group \(group.name): no longer \(condition)")
         case .causeChanged(let cause, let isPresent):
             Log.notice("group \(group.name): \(cause)\(isPresent ? "" : " is over")")

@@ -29,7 +29,9 @@ protocol GroupServices: AnyObject {
     func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool
     /// What the process itself knows and publishes with every group.
     var sharedConditions: [Condition] { get }
-    /// Whom to run a program as that has no user of its own.
+    /// Whether packets to addresses are taken although `accept = false` forbids it.
+    var acceptsInSpite: Bool { get }
+    /// Whom to run a program as that has no user of its own; empty: as the process was started.
     var programUser: String { get }
     /// Something to be published.
     func happened(_ output: Output, in group: GroupDriver)
@@ -273,6 +275,7 @@ final class GroupDriver {
 
     /// A packet filter may have begun or ceased to drop adverts, or what is to be done about that may have changed.
     func filtersChanged() {
+        acceptanceChanged()
         for leg in legs {
             let isFiltered = isFiltered(leg.ifindex, leg.family)
             let interface = leg.instance.interface
@@ -285,6 +288,11 @@ final class GroupDriver {
             setCondition(
                 Condition(.advertsFiltered, cable.heartbeat.interface), isFiltered && group.packetFilter != .ignore)
         }
+    }
+
+    private func acceptanceChanged() {
+        let isRefused = group.priority < 255 && group.instances.contains { !$0.accepts }
+        setCondition(Condition(.acceptUnenforced), isRefused && services.acceptsInSpite)
     }
 
     private func isFiltered(_ ifindex: Int32?, _ family: IPAddress.Family) -> Bool {
@@ -313,6 +321,7 @@ extension GroupDriver {
     func start() {
         feed(.start(snapshot()))
         for condition in services.sharedConditions { setCondition(condition, true) }
+        acceptanceChanged()
     }
 
     private func bind(_ leg: Leg) {

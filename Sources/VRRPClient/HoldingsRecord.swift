@@ -6,9 +6,9 @@
 /// record that is out of date harms nothing. A macvlan of ours counts as the interface beneath it, and goes with its
 /// addresses.
 ///
-/// A lock beside the record belongs to a process and its runner, from before it writes to the record until both have ended
-/// or taken leave. So whoever removes what a dead process left behind never meets a living one that has put the same
-/// addresses there again, however fast that was started.
+/// The record is locked by a process and its runner, from before it is written to until both have ended or taken leave. So
+/// whoever removes what a dead process left behind never meets a living one that has put the same addresses there again,
+/// however fast that was started. It is opened once, by root, so that neither needs a right to the folder later.
 import Addresses
 import Glibc
 import LinuxSystem
@@ -24,6 +24,8 @@ struct HoldingsRecord {
     }
 
     private let path: String
+    /// Shared with the runner, and closed by the end of both.
+    private let fd: CInt
 
     /// A record longer than this is not ours.
     private static let bytesMax = 1 << 20
@@ -31,26 +33,28 @@ struct HoldingsRecord {
     /// How long the runner of an earlier process may take to end.
     private static let patienceNs: Int64 = 3_000_000_000
 
-    init(directory: String) { path = directory + "/vrrp-holdings" }
+    /// Opens the record, and makes it if there is none.
+    ///
+    /// - Throws: what open(2) says.
+    init(directory: String) throws(Errno) {
+        let path = directory + "/vrrp-holdings"
+        // Nobody else may open it: whoever has it open may lock it, and keep us from starting.
+        fd = try Syscall.retry { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        self.path = path
+    }
 
     /// Takes the record for this process and the children that it forks. The lock ends with the last of them.
     ///
-    /// - Returns: the lock's descriptor, which is never closed.
-    /// - Throws: `Errno.wouldBlock` when another process has it and does not end, or what open(2) says.
-    func lock() throws(Errno) -> CInt {
-        // Nobody else may open it, or anyone could keep us from starting.
-        let fd = try Syscall.retry { unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+    /// - Throws: `Errno.wouldBlock` when another process has it and does not end.
+    func lock() throws(Errno) {
         let untilNs = Clock.monotonicNs() + Self.patienceNs
         var isWaiting = false
         while true {
             do throws(Errno) {
                 try Syscall.retry { flock(fd, LOCK_EX | LOCK_NB) }
-                return fd
+                return
             } catch {
-                guard error == .wouldBlock, Clock.monotonicNs() < untilNs else {
-                    close(fd)
-                    throw error
-                }
+                guard error == .wouldBlock, Clock.monotonicNs() < untilNs else { throw error }
             }
             if !isWaiting { Log.notice("\(path): waiting for another linkwatch-vrrp to end") }
             isWaiting = true
@@ -58,31 +62,29 @@ struct HoldingsRecord {
         }
     }
 
-    /// Replaces the record: whole, or not at all.
+    /// Ends this process's share in the lock, and the use of the record.
+    func letGo() { close(fd) }
+
+    /// Gives the record to the user that the process becomes.
+    func belong(to account: Account) { fchown(fd, account.uid, account.gid) }
+
+    /// Replaces the record. A process that is killed meanwhile leaves lines of both behind: candidates, no more.
     ///
-    /// - Throws: what open(2), write(2) or rename(2) says.
+    /// - Throws: what pwrite(2) or ftruncate(2) says.
     func write(_ entries: [Entry]) throws(Errno) {
         let text = entries.map { "\($0.interface) \($0.address)\n" }.joined()
-        let temporary = path + ".new"
-        let fd = try Syscall.retry {
-            unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        }
-        let file = Descriptor(owning: fd)
-        let written = try Syscall.retry { unsafe Glibc.write(file.raw, text, text.utf8.count) }
+        let written = try Syscall.retry { unsafe pwrite(fd, text, text.utf8.count, 0) }
         guard written == text.utf8.count else { throw .noSpace }
-        try Syscall.retry { unsafe rename(temporary, path) }
+        try Syscall.retry { ftruncate(fd, text.utf8.count) }
     }
 
     /// What was recorded; lines that are not understood are passed over.
     func read() -> [Entry] {
-        let fd = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard fd >= 0 else { return [] }
-        let file = Descriptor(owning: fd)
         var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
         var length = 0
         while length < bytes.count {
             let count = unsafe bytes.withUnsafeMutableBytes {
-                unsafe Glibc.read(file.raw, $0.baseAddress?.advanced(by: length), $0.count - length)
+                unsafe pread(fd, $0.baseAddress?.advanced(by: length), $0.count - length, length)
             }
             guard count > 0 else { break }
             length += count

@@ -202,15 +202,15 @@ final class Leg {
             successor.virtualMAC = virtualMAC
             virtualMAC = nil
         }
-        unbind()
         virtualMAC?.remove()
+        unbind()
     }
 
     /// Ends the leg: the file no longer has it.
     func close() {
         removeAddresses()
-        unbind()
         virtualMAC?.remove()
+        unbind()
     }
 }
 

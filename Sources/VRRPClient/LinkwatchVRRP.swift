@@ -1,6 +1,6 @@
 /// The program linkwatch-vrrp: its command line, its privileges, and the start of the director.
 ///
-/// The order matters. The state folder is locked and the runner forked first, while there is nothing else to inherit. Scheduling and locked memory are asked
+/// The order matters. The record is locked and the runner forked first, while there is nothing else to inherit. Scheduling and locked memory are asked
 /// for with the rights the program was started with; sockets are opened; then the process becomes its own user and keeps
 /// CAP_NET_ADMIN and CAP_NET_RAW, which is all that addresses, macvlans, sysctls and sockets need.
 import Configuration
@@ -68,27 +68,22 @@ enum LinkwatchVRRP {
     /// Works without a configuration as well: then with the default folder.
     nonisolated private static func release(_ arguments: VRRPArguments) throws {
         let configuration = (try? arguments.configuration()) ?? VRRPConfiguration()
-        let record = HoldingsRecord(directory: configuration.process.stateDirectory)
-        do throws(Errno) { _ = try record.lock() } catch .wouldBlock { throw inUse(configuration) } catch {}
-        let (addresses, macvlans) = try record.release()
+        let (addresses, macvlans) = try holdings(configuration)?.release() ?? ([], 0)
         print("\(addresses.count) addresses and \(macvlans) macvlan interfaces removed")
     }
 
-    nonisolated private static func inUse(_ configuration: VRRPConfiguration) -> Unavailable {
-        Unavailable("another linkwatch-vrrp runs with the state-directory \(configuration.process.stateDirectory)")
-    }
-
-    /// Locks the state folder, which is made if it is missing; nil: it cannot be written to.
+    /// Opens and locks the record in the state folder, which is made if it is missing; nil: it cannot be had.
     nonisolated private static func holdings(
         _ configuration: VRRPConfiguration
-    ) throws(Unavailable) -> RunnerProcess.Holdings? {
+    ) throws(Unavailable) -> HoldingsRecord? {
         let folder = configuration.process.stateDirectory
         unsafe mkdir(folder, 0o755)
-        let record = HoldingsRecord(directory: folder)
         do throws(Errno) {
-            return RunnerProcess.Holdings(record: record, lock: try record.lock())
+            let record = try HoldingsRecord(directory: folder)
+            try record.lock()
+            return record
         } catch .wouldBlock {
-            throw inUse(configuration)
+            throw Unavailable("another linkwatch-vrrp runs with the state-directory \(folder)")
         } catch {
             Log.warning("\(folder): holdings cannot be recorded: \(error)")
             return nil
@@ -111,8 +106,11 @@ enum LinkwatchVRRP {
         let process = VRRPProcess(arguments)
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { process.handle(signal: $0, loop) }
         let listener = try listen(configuration.socket)
-        let director = try Director(configuration, loop: loop, runner: runner)
+        let director = try Director(configuration, loop: loop, runner: runner, record: holdings)
         try becomeSomebody(configuration.process, holdings)
+        if unsafe access(arguments.path, R_OK) != 0 {
+            Log.warning("\(arguments.path) cannot be read any more, so that no reload will be possible")
+        }
         try process.start(director, configuration.socket, listener, loop)
         if !configuration.process.locksMemory {
             loop.schedule(atNs: Clock.monotonicNs() + settlingNs) { Privileges.releaseStartPages() }
@@ -139,14 +137,13 @@ enum LinkwatchVRRP {
 
     /// Becomes the configured user, if there is one of that name, and keeps the two capabilities that the protocol needs.
     nonisolated private static func becomeSomebody(
-        _ settings: VRRPConfiguration.ProcessSettings, _ holdings: RunnerProcess.Holdings?
+        _ settings: VRRPConfiguration.ProcessSettings, _ holdings: HoldingsRecord?
     ) throws(Errno) {
         if geteuid() == 0 {
-            if let entry = unsafe getpwnam(settings.user) {
-                let (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
-                unsafe chown(settings.stateDirectory, uid, gid)
-                if let holdings { fchown(holdings.lock, uid, gid) }
-                try Privileges.become(uid: uid, gid: gid)
+            if let account = Account(settings.user) {
+                unsafe chown(settings.stateDirectory, account.uid, account.gid)
+                holdings?.belong(to: account)
+                try Privileges.become(uid: account.uid, gid: account.gid)
             } else {
                 Log.warning("there is no user '\(settings.user)': staying root, with two capabilities")
             }

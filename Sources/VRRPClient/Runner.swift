@@ -19,7 +19,7 @@ final class Runner {
     ///
     /// - Parameter holdings: what the runner removes should this process end without taking leave; nil: nothing.
     /// - Throws: what socketpair(2) or fork(2) says.
-    convenience init(holdings: RunnerProcess.Holdings?) throws(Errno) {
+    convenience init(holdings: HoldingsRecord?) throws(Errno) {
         let ends = try Self.socketPair()
         let pid = try Syscall.check(clinux_fork())
         if pid == 0 {
@@ -83,7 +83,8 @@ final class Runner {
             try say(bytes)
             waiting[lastID] = completion
         } catch {
-            completion(ProgramResult(ending: .notStarted(error.rawValue), output: ""))
+            let isGone = error == .brokenPipe || error == .connectionReset
+            completion(ProgramResult(ending: .notStarted(isGone ? EPIPE : error.rawValue), output: ""))
         }
     }
 

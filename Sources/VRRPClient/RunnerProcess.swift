@@ -34,16 +34,10 @@ final class RunnerProcess {
         }
     }
 
-    /// What the protocol process may leave behind, and the lock that says that it is still ours to remove.
-    struct Holdings {
-        var record: HoldingsRecord
-        /// A descriptor.
-        var lock: CInt
-    }
-
     private let loop: EventLoop
     private let socket: CInt
-    private let holdings: Holdings?
+    /// What the protocol process may leave behind.
+    private let holdings: HoldingsRecord?
     /// What is taken up only when the process has died.
     private let reserve: Capabilities
     private var lastWords: [String: LastWord] = [:]
@@ -51,7 +45,7 @@ final class RunnerProcess {
     private var isDismissed = false
     private var isAlone = false
 
-    private init(socket: CInt, holdings: Holdings?) throws(Errno) {
+    private init(socket: CInt, holdings: HoldingsRecord?) throws(Errno) {
         reserve = try Privileges.keepOnlyForRunner()
         self.socket = socket
         self.holdings = holdings
@@ -59,7 +53,7 @@ final class RunnerProcess {
     }
 
     /// Serves requests that come over `socket` until its other end closes.
-    static func run(socket: CInt, holdings: Holdings? = nil) throws(Errno) {
+    static func run(socket: CInt, holdings: HoldingsRecord? = nil) throws(Errno) {
         let runner = try RunnerProcess(socket: socket, holdings: holdings)
         try runner.loop.watch(socket, .readable) { [unowned runner] _ in runner.readRequest() }
         try runner.loop.run()
@@ -88,14 +82,14 @@ final class RunnerProcess {
         if !isDismissed { release() }
         if !isDismissed || running.isEmpty { return loop.stop() }
         // Whoever starts next need not wait for our programs.
-        if let holdings { close(holdings.lock) }
+        holdings?.letGo()
     }
 
     private func release() {
         guard let holdings else { return }
         do throws(Errno) {
             try Privileges.use(reserve)
-            let (addresses, macvlans) = try holdings.record.release()
+            let (addresses, macvlans) = try holdings.release()
             resign(Set(addresses.map(\.address)))
             Log.warning("the process has died: removed \(addresses.count) addresses and \(macvlans) macvlan interfaces")
         } catch {
@@ -188,18 +182,15 @@ final class RunnerProcess {
     /// Starts the program as its user, in a process group of its own.
     private static func spawn(_ program: Program, output: CInt) throws(Errno) -> pid_t {
         guard program.arguments.first?.hasPrefix("/") == true else { throw .invalidArgument }
-        var uid: uid_t = 0
-        var gid: gid_t = 0
-        if !program.user.isEmpty {
-            guard let entry = unsafe getpwnam(program.user) else { throw .noSuchFileOrDirectory }
-            (uid, gid) = unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
-        }
+        let account = program.user.isEmpty ? nil : Account(program.user)
+        guard program.user.isEmpty == (account == nil) else { throw .noSuchFileOrDirectory }
         let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         var arguments = unsafe program.arguments.map { unsafe strdup($0) } + [nil]
         var environment = unsafe ([path] + program.environment).map { unsafe strdup($0) } + [nil]
         defer { unsafe (arguments + environment).forEach { unsafe free($0) } }
-        let user = unsafe program.user.isEmpty ? nil : strdup(program.user)
+        let user = unsafe account.flatMap { unsafe strdup($0.name) }
         defer { unsafe free(user) }
+        let (uid, gid) = (account?.uid ?? 0, account?.gid ?? 0)
         return try Syscall.check(unsafe clinux_spawn(&arguments, &environment, user, uid, gid, output))
     }
 }

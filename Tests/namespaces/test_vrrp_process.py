@@ -13,7 +13,7 @@ import pytest
 
 from lab.daemon import program
 from lab.pair import INSIDE, OUTSIDE, Pair, config
-from lab.vrrp import Capture, Director, Lans, until
+from lab.vrrp import VRRP, Capture, Director, Lans, reach, until
 
 LEASE_SECONDS = 600
 LONG_LEASE = f'address-lease = "{LEASE_SECONDS}s"\n'
@@ -49,6 +49,12 @@ def alone(namespaces):
     yield make
     for one in made:
         one.close()
+
+
+def bound(*pairs) -> list[str]:
+    """A command line that runs a program with files of its own in the places of others."""
+    script = "".join(f'mount --bind "{source}" "{place}" && ' for source, place in pairs)
+    return ["unshare", "--mount", "sh", "-c", f'{script}exec "$@"', "sh"]
 
 
 def died(director: Director) -> str:
@@ -248,3 +254,70 @@ def test_an_orderly_end_lets_programs_finish(alone, namespaces, tmp_path):
     until(lambda: log.read_text().split().count("backup") == 3, "the program that began before the end")
     earlier.await_end(10)
     assert [line for line in earlier if "has died" in line] == []
+
+
+# The runner dies.
+
+
+def test_a_runner_that_dies_is_published_and_moves_nothing(pair, tmp_path):
+    """That a check cannot be asked says nothing of what it checks: its last result stands."""
+    tmp_path.chmod(0o777)
+    flag, log = tmp_path / "upstream", tmp_path / "log"
+    flag.touch()
+    check = (
+        f'[check.upstream]\nexec = ["/usr/bin/test", "-e", "{flag}"]\ninterval = "20ms"\ntimeout = "20ms"\nfall = 1\n'
+        f'[notify.log]\nexec = ["/usr/bin/touch", "{log}"]\n'
+    )
+    pair = pair(r1={"group": LONG_LEASE + 'track = ["check:upstream"]', "more": check})
+    until(log.exists, "the notification of the start")
+    os.kill(pair.r1.runner, signal.SIGKILL)
+    pair.w1.await_what("runner-lost")
+    assert [line for line in pair.r1.log if "the runner has died" in line and "until a restart" in line]
+    flag.unlink()
+    log.unlink()
+    pair.quiet()
+    assert pair.moved_nothing() and pair.r1.status()["conditions"] == ["runner-lost"]
+    # A group that is new knows it as well; what cannot be run is said; and the process itself does all that it can.
+    third = '[instance.third]\ninterface = "e0"\nvrid = 30\naddresses = ["192.0.2.3"]\nadvert-interval = "100ms"\n'
+    pair.r1.reconfigure(config("r1", **{**pair.options["r1"], "more": check + third}))
+    pair.r1.call(f"{VRRP}.Reload")
+    pair.w1.await_state("master", group="third")
+    assert "runner-lost" in pair.r1.status("third")["conditions"]
+    pair.r1.call(f"{VRRP}.Handover", group="lvs")
+    pair.settle("r2")
+    pair.r1.log.await_item(lambda line: "notify log is lost" in line, what="the lost notification")
+    assert not log.exists()
+    # A restart mends it.
+    flag.touch()
+    pair.r1.stop()
+    pair.r1.start()
+    pair.watch_again("r1").await_state("master", group="lvs")
+    assert pair.r1.status("lvs")["conditions"] == []
+
+
+# accept = false without nft(8).
+
+
+def test_packets_that_cannot_be_refused_are_a_condition(namespaces):
+    lans = Lans(namespaces)
+    text = config("r1", cables=0, group=LONG_LEASE, inside="accept = false\n")
+    with Director(namespaces, "r1", text, under=bound(("/dev/null", "/usr/sbin/nft"))) as director:
+        watch = director.watch()
+        watch.await_state("master")
+        watch.await_true(lambda: "accept-unenforced" in watch.group()["conditions"], what="the condition")
+        assert [line for line in director.log if "accept = false is not in force" in line]
+        until(lambda: lans.holds("r1", INSIDE), "the address")
+        reach(namespaces, "cb", INSIDE)
+        # The next reload tries again, with the same file.
+        subprocess.run(["nsenter", f"--mount=/proc/{director.pid}/ns/mnt", "umount", "/usr/sbin/nft"], check=True)
+        watch.mark()
+        director.call(f"{VRRP}.Reload")
+        watch.await_what("accept-unenforced", present=False)
+        with pytest.raises(TimeoutError):
+            reach(namespaces, "cb", INSIDE, seconds=0.3)
+        # A file that refuses nothing needs no filter.
+        watch.mark()
+        director.reconfigure(config("r1", cables=0, group=LONG_LEASE))
+        director.call(f"{VRRP}.Reload")
+        until(lambda: "linkwatch" not in namespaces.run("r1", "nft", "list", "tables"), "the table to go")
+        assert watch.transitions() == []
