@@ -66,8 +66,8 @@ def text(folder: Path, **options) -> str:
         return f'exec = ["/bin/sh", "-c", "id -un >> {folder}/{name}"]\n'
 
     more = (
-        f'[check.own]\n{told("check-own")}interval = "500ms"\n'
-        f'[check.other]\n{told("check-other")}interval = "500ms"\nuser = "nobody"\n'
+        f'[check.own]\n{told("check-own")}'
+        f'[check.other]\n{told("check-other")}user = "nobody"\n'
         f'[notify.own]\n{told("notify-own")}'
         f'[notify.number]\n{told("notify-number")}user = "{Path("/etc/passwd").stat().st_uid}"\n'
     )
