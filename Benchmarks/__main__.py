@@ -49,7 +49,7 @@ def main() -> int:
     if not options.quick:
         report.write()
     for name in failed:
-        print(f"not measured: {name}", file=sys.stderr)
+        print(f"ended early: {name}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -114,6 +114,8 @@ def _timeline(panel, system: str, timeline: dict, span: tuple[float, float]) -> 
             if (frame["router"], frame["kind"]) == key and span[0] < frame["ms"] < span[1]:
                 _frame(panel, frame, place, _colour(system))
     places = list(LANES)
+    if span[0] < -100 and not any(frame["kind"] == "netlink" for frame in timeline["frames"]):
+        panel.text(span[1], places.index("LVS1: netlink"), "later ", va="center", ha="right", size=8)
     panel.barh(places.index("wire"), 0 - span[0], 0.3, span[0], color=INK)
     _client(panel, timeline["silences"], span)
     panel.axvline(0, color=INK, linewidth=1, linestyle="--")
