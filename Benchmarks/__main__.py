@@ -19,7 +19,7 @@ from lab.namespaces import why_not
 from . import report, scenarios, yardsticks
 from .figures import Row
 
-ROW_SECONDS_MAX = 1200
+ROW_SECONDS_MAX = 1800
 
 
 def main() -> int:

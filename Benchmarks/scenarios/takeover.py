@@ -20,6 +20,7 @@ from . import Run, scenario
 
 GOAL_MS = 50
 CUTS = 11
+GUEST_SECONDS_MAX = 1000
 LEG = "l11"
 # What a picture of one failover shows before the cut and after the client is served again.
 BEFORE_MS, AFTER_MS = 1100, 1100
@@ -60,6 +61,17 @@ class Outcome:
     failed: str | None = None
 
 
+@dataclass
+class Guest:
+    """A guest with its observers; `phases` are the instants of its cuts, `deadline` that of time.monotonic at which it has
+    to be done."""
+
+    lab: pair.Pair
+    observers: "Observers"
+    deadline: float
+    phases: random.Random = field(default_factory=lambda: random.Random(2002))
+
+
 def _systems(run: Run, adverts: str, seconds: float) -> list[tuple[Directors, float | None]]:
     stamp = yardsticks.program("stamp")
     ours = [(Linkwatch(adverts, cables), GOAL_MS if cables else None) for cables in (2, 0)]
@@ -69,15 +81,15 @@ def _systems(run: Run, adverts: str, seconds: float) -> list[tuple[Directors, fl
 
 def _guest(run: Run, systems: list[tuple[Directors, float | None]]) -> list[Outcome]:
     """Boots a guest and measures each system there; one that fails does not keep the others from it."""
-    outcomes = []
+    outcomes, deadline = [], time.monotonic() + GUEST_SECONDS_MAX
     with pair.boot() as vm:
-        lab, phases = pair.Pair(vm, watched=(LEG,), poll_us=1000), random.Random(2002)
-        observers = Observers(lab)
+        lab = pair.Pair(vm, watched=(LEG,), poll_us=1000)
+        guest = Guest(lab, Observers(lab), deadline)
         for directors, goal in systems:
             outcomes.append(outcome := Outcome(directors.name, goal))
             began = time.monotonic()
             try:
-                _measure(run, lab, observers, directors, outcome, phases)
+                _measure(run, guest, directors, outcome)
             except Exception as problem:
                 outcome.failed = f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
                 with suppress(Exception):
@@ -86,11 +98,14 @@ def _guest(run: Run, systems: list[tuple[Directors, float | None]]) -> list[Outc
     return outcomes
 
 
-def _measure(run: Run, lab: pair.Pair, observers: "Observers", directors: Directors, outcome: Outcome, phases) -> None:
+def _measure(run: Run, guest: "Guest", directors: Directors, outcome: Outcome) -> None:
+    lab, observers = guest.lab, guest.observers
     directors.start(lab)
     observers.follow(directors)
     for _ in range(run.times(CUTS, 2)):
-        time.sleep(phases.random())
+        if time.monotonic() > guest.deadline:
+            raise TimeoutError("no time was left")
+        time.sleep(guest.phases.random())
         observers.mark()
         both_ns = 0
         for phase in carry_out(lab, directors, STEPS[0]):
@@ -105,10 +120,14 @@ def _measure(run: Run, lab: pair.Pair, observers: "Observers", directors: Direct
 
 
 def _tell(run: Run, outcome: Outcome) -> None:
-    run.figure(outcome.name, "register to takeover", "ms", outcome.moves, goal=outcome.goal)
-    run.figure(outcome.name, "longest wait of the client", "ms", outcome.waits)
-    run.figure(outcome.name, "longest wait of the client, way back", "ms", outcome.returns)
-    run.figure(outcome.name, "both hold an address, until the way back", "ms", outcome.twice)
+    for what, values, goal in (
+        ("register to takeover", outcome.moves, outcome.goal),
+        ("longest wait of the client", outcome.waits, None),
+        ("longest wait of the client, way back", outcome.returns, None),
+        ("both hold an address, until the way back", outcome.twice, None),
+    ):
+        if values:
+            run.figure(outcome.name, what, "ms", values, goal=goal)
     if outcome.failed:
         run.note(f"{outcome.name}: ended early, {outcome.failed}")
     if outcome.timelines:
