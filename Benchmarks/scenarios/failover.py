@@ -30,15 +30,16 @@ ACTIONS = {
 }
 # Which take long, and vary little.
 SELDOM = ("silent", "crash", "unit")
-ABOUT = """Two directors with two legs each in namespaces, the same for every system: addresses, priorities 200 and 100,
-    VRRP version 3. r1 is master; then one thing happens to it. From just before the system call until r2's first advert
-    and its first gratuitous ARP of the virtual address have entered the switch, on both legs; how long a client that
-    sends through the directors every millisecond got no answer; and how long both kernels held the same virtual
-    address, as long as it was looked at (3.3 s after a kill). Then it is undone, and r1 takes over again. `kill -9`
-    hits the process that speaks VRRP and nothing else: what remains of the system does what it does (linkwatch-vrrp's
-    runner; keepalived's first process, which starts another; zebra). After `kill -9 of all processes` nobody does
-    anything: the kernel still has the virtual addresses, answers for them and forwards, so a client notices little
-    whoever takes over when. {together} systems are measured at a time, each in namespaces of its own."""
+ABOUT = """Two directors with two legs each in namespaces, the same for every system: addresses, priorities 200 and
+    100, VRRP version 3. r1 is master; then one thing happens to it. From just before the system call until r2's
+    first advert and its first gratuitous ARP of the virtual address have entered the switch, on both legs; how long
+    a client that sends through the directors every millisecond got no answer; and how long both kernels held the
+    same virtual address, as long as it was looked at (3.3 s after a kill). Then it is undone, and r1 takes over
+    again. `kill -9` hits the process that speaks VRRP and nothing else: what remains of the system does what it
+    does (linkwatch-vrrp's runner removes the addresses and says goodbye; keepalived's first process starts another;
+    zebra). After `kill -9 of all processes` nobody does anything: the kernel still has the virtual addresses,
+    answers for them and forwards, so a client notices little whoever takes over when. {together} systems are
+    measured at a time, each in namespaces of its own."""
 
 
 def _together(interval_ms: int) -> int:

@@ -63,8 +63,8 @@ class Outcome:
 
 @dataclass
 class Guest:
-    """A guest with its observers; `phases` are the instants of its cuts, `deadline` that of time.monotonic at which it has
-    to be done."""
+    """A guest with its observers; `phases` are the instants of its cuts, `deadline` that of time.monotonic at which it
+    has to be done."""
 
     lab: pair.Pair
     observers: "Observers"
@@ -91,14 +91,14 @@ def _guest(run: Run, systems: list[tuple[Directors, float | None]]) -> list[Outc
             try:
                 _measure(run, guest, directors, outcome)
             except Exception as problem:
-                outcome.failed = f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+                outcome.failed = f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"
                 with suppress(Exception):
                     directors.stop()
             run.say(f"  ... {directors.name}: {len(outcome.moves)} cuts in {time.monotonic() - began:.0f} s")
     return outcomes
 
 
-def _measure(run: Run, guest: "Guest", directors: Directors, outcome: Outcome) -> None:
+def _measure(run: Run, guest: Guest, directors: Directors, outcome: Outcome) -> None:
     lab, observers = guest.lab, guest.observers
     directors.start(lab)
     observers.follow(directors)
