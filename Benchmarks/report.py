@@ -48,6 +48,15 @@ Those who measure are those who wrote linkwatch. What was done about that, and w
   router.
 """
 
+CAPTIONS = {
+    "failover": """One failover of each system, that of the median length, from the row `wire-takeover`: the wire of the
+master's inside leg is cut, with adverts every second. LVS1 is the master, LVS2 the backup; the client's bar begins with
+its last transfer, and it starts one every 25 ms.""",
+    "detection": """How long it took until each watcher knew, from `wire-e1000`, `wire-e1000e` and `carrier-tap`: a dot
+for each cut, a bar for the median.""",
+    "footprint": "Memory and processor time with 1, 100 and 255 virtual routers, from `instances`.",
+}
+
 
 def rows() -> list[Row]:
     """The rows that have been measured, in the order of the scenarios."""
@@ -68,7 +77,7 @@ def write() -> None:
     parts = [HEAD, _machine(measured, usual)]
     missing = [name for name in scenarios.known if name not in {row.name for row in measured}]
     drawn = pictures.draw({row.name: row for row in measured})
-    parts += [f"![{path.stem}]({path.name})\n" for path in drawn]
+    parts += [f"![{path.stem}]({path.name})\n\n{CAPTIONS[path.stem]}\n" for path in drawn]
     parts += [FAIRNESS, *(_row(row, usual) for row in measured)]
     if missing:
         parts.append("Not measured in these runs: " + ", ".join(f"`{name}`" for name in missing) + ".\n")
