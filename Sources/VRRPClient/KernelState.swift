@@ -31,7 +31,8 @@ final class KernelState {
 
     private static func options(_ tracking: RouteTracking?, quiet: RtnlRequester) -> RtnlMonitor.Options {
         RtnlMonitor.Options(
-            routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port)
+            routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port,
+            quietProtocol: LegAddresses.protocolNumber)
     }
 
     /// Asks for everything; `onChanges` gets `synced` when it is there.
