@@ -106,9 +106,11 @@ public final class EventLoop {
     // MARK: Timers
 
     /// Calls `action` once, at or as soon as possible after `atNs` (CLOCK_MONOTONIC); the past means: next.
+    ///
+    /// - Parameter toleranceNs: how much later it may be called, so that it can wait for a wake-up that is due to another.
     @discardableResult
-    public func schedule(atNs: Int64, _ action: @escaping () -> Void) -> TimerID {
-        let number = timers.insert(atNs: max(1, atNs), action)
+    public func schedule(atNs: Int64, toleranceNs: Int64 = 0, _ action: @escaping () -> Void) -> TimerID {
+        let number = timers.insert(atNs: max(1, atNs), toleranceNs: max(0, toleranceNs), action)
         // While the loop handles events it arms the timer once, before it sleeps.
         if !isRunning { armTimer() }
         return TimerID(number: number)
@@ -206,21 +208,23 @@ public final class EventLoop {
     }
 }
 
-/// Timers by instant: a binary heap of keys beside a dictionary of actions, so that cancelling costs no search. Cancelled
-/// keys stay in the heap until they come up or outnumber the live ones.
+/// Timers by the last instant at which they may run: a binary heap of keys beside a dictionary of actions, so that
+/// cancelling costs no search. Cancelled keys stay in the heap until they come up or outnumber the live ones.
 private struct TimerHeap {
     private struct Key {
         var atNs: Int64
+        /// No later than that it shall be called.
+        var lastNs: Int64
         var number: UInt64
     }
     private var heap: [Key] = []
     private var actions: [UInt64: () -> Void] = [:]
     private var lastNumber: UInt64 = 0
 
-    mutating func insert(atNs: Int64, _ action: @escaping () -> Void) -> UInt64 {
+    mutating func insert(atNs: Int64, toleranceNs: Int64, _ action: @escaping () -> Void) -> UInt64 {
         lastNumber += 1
         actions[lastNumber] = action
-        push(Key(atNs: atNs, number: lastNumber))
+        push(Key(atNs: atNs, lastNs: min(atNs, .max - toleranceNs) + toleranceNs, number: lastNumber))
         return lastNumber
     }
 
@@ -231,17 +235,17 @@ private struct TimerHeap {
         for key in live { push(key) }
     }
 
-    /// The earliest instant; cancelled keys in front of it are let go.
+    /// When to wake; cancelled keys in front are let go.
     var firstNs: Int64? {
         mutating get {
             while let first = heap.first, actions[first.number] == nil { popFirst() }
-            return heap.first?.atNs
+            return heap.first?.lastNs
         }
     }
 
-    /// Takes out one action that is due.
+    /// Takes out one action that is due, tolerance or not.
     mutating func popDue(nowNs: Int64) -> (() -> Void)? {
-        guard let firstNs, firstNs <= nowNs else { return nil }
+        guard firstNs != nil, heap[0].atNs <= nowNs else { return nil }
         let number = heap[0].number
         popFirst()
         return actions.removeValue(forKey: number)
@@ -273,6 +277,6 @@ private struct TimerHeap {
 
     /// Those due at one instant run in the order in which they were scheduled.
     private func precedes(_ left: Int, _ right: Int) -> Bool {
-        (heap[left].atNs, heap[left].number) < (heap[right].atNs, heap[right].number)
+        (heap[left].lastNs, heap[left].number) < (heap[right].lastNs, heap[right].number)
     }
 }

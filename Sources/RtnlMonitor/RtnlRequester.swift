@@ -1,7 +1,8 @@
 /// What a VRRP process asks of the kernel: addresses that it leases, macvlan interfaces, neighbours.
 ///
 /// Requests are batched in one datagram with an acknowledgement each. The kernel acts on a datagram before `send` returns,
-/// so the answers are there at once; the timeout is for a kernel that does not answer. Waiting for the RTNL lock happens
+/// so the answers are there at once; the timeout is for a kernel that does not answer. What is repeated all the time is
+/// encoded once and posted without acknowledgements, each of which would be a datagram to be read. Waiting for the RTNL lock happens
 /// inside `send` and no timeout covers it.
 import CMnl
 import LinuxSystem
@@ -49,6 +50,7 @@ public final class RtnlRequester {
     private let buffer = RtnlBuffer()
     private let timeoutNs: Int64
     private var sequence: UInt32 = 0
+    private var acknowledgement = NLM_F_ACK
 
     /// Requests in one datagram; their answers must fit the receive buffer.
     private static let batchMax = 64
@@ -82,6 +84,42 @@ public final class RtnlRequester {
         let answers: [RtnlError?]
         do throws(Errno) { answers = try perform([request]) } catch { throw RtnlError(error) }
         if let refused = answers.first ?? nil { throw refused }
+    }
+
+    // MARK: Without an answer
+
+    /// The descriptor, readable when the kernel has refused something of what was posted.
+    public var descriptor: CInt { socket.fd }
+
+    /// Puts requests into the form that `post` sends, so that the same can be sent time and again.
+    ///
+    /// - Returns: nil when they do not fit one datagram of 32 KiB.
+    public func encode(_ requests: [RtnlRequest]) -> [UInt8]? {
+        buffer.clear()
+        acknowledgement = 0
+        defer { acknowledgement = NLM_F_ACK }
+        for request in requests where !add(request) { return nil }
+        return buffer.bytes
+    }
+
+    /// Sends what `encode` made, in as few datagrams as hold it. Only refusals are answered, see `dropRefusals`.
+    ///
+    /// - Throws: what the socket said; then it is unknown what was carried out.
+    public func post(_ messages: [[UInt8]]) throws(Errno) {
+        buffer.clear()
+        for message in messages where !buffer.append(message) {
+            try socket.send(buffer)
+            buffer.clear()
+            _ = buffer.append(message)
+        }
+        if buffer.length > 0 { try socket.send(buffer) }
+    }
+
+    /// Reads and forgets what the kernel has refused, some at a time: the descriptor stays readable while there is more.
+    public func dropRefusals() {
+        for _ in 0..<Self.batchMax {
+            if case .nothing? = try? socket.receive(buffer) { return }
+        }
     }
 
     private func performBatch(_ requests: ArraySlice<RtnlRequest>) throws(Errno) -> [RtnlError?] {
@@ -236,7 +274,7 @@ extension RtnlRequester {
     private func add<Fixed: BitwiseCopyable>(
         _ type: Int, _ flags: CInt, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void
     ) -> Bool {
-        buffer.add(type: type, flags: flags | NLM_F_ACK, sequence: sequence, fixed, attributes)
+        buffer.add(type: type, flags: flags | acknowledgement, sequence: sequence, fixed, attributes)
     }
 
     private func fixed(_ ifindex: Int32, isUp: Bool? = nil) -> ifinfomsg {

@@ -100,6 +100,19 @@ enum Received {
 
     func clear() { length = 0 }
 
+    /// The requests that were added.
+    var bytes: [UInt8] { unsafe Array(storage[..<length]) }
+
+    /// Adds requests that were built before.
+    ///
+    /// - Returns: false when they do not fit, and then nothing was added.
+    func append(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count <= capacity - length else { return false }
+        unsafe storage[length...].copyBytes(from: bytes)
+        length += bytes.count
+        return true
+    }
+
     /// Adds a request: its header, the fixed part that its family has, and what `attributes` writes.
     ///
     /// - Returns: false when it does not fit, and then nothing was added.

@@ -122,7 +122,7 @@ final class AdvertSocket {
     private var onLink: [IPAddress: Bool] = [:]
 
     /// With so many receivers adverts are read in bunches.
-    private static let crowd = 16
+    static let crowd = 16
     /// How long a packet may take from the packet socket to the raw socket.
     private static let confirmAfterNs: Int64 = 20_000_000
     /// Sources whose place is remembered.

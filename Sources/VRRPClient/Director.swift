@@ -256,6 +256,8 @@ final class Director: GroupServices {
 
     func isVirtual(_ address: IPAddress) -> Bool { virtualAddresses.contains(address) }
 
+    var isCrowded: Bool { groups.count >= AdvertSocket.crowd }
+
     func prepare(_ socket: AdvertSocket) {
         let key = socket.key
         socket.isOnLink = { [unowned self] in isOnLink($0, key.ifindex) }

@@ -38,6 +38,7 @@ final class KernelState {
     /// Asks for everything; `onChanges` gets `synced` when it is there.
     func start() throws(Errno) {
         try watch()
+        try loop.watch(refreshes.descriptor, .readable) { [unowned self] _ in refreshes.dropRefusals() }
         deliver(mirror.start(nowNs: Clock.monotonicNs()))
     }
 

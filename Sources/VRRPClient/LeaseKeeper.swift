@@ -24,49 +24,38 @@ final class LeaseKeeper {
         legs.append(Weak(leg: leg))
     }
 
-    /// To be called at any wake-up: what is nearly due is done at once.
-    func tend() {
-        let nowNs = Clock.monotonicNs()
-        guard dueNs <= nowNs + slackNs else { return }
-        refresh(nowNs: nowNs)
-        schedule()
-    }
-
     /// What a leg wants has changed.
     func reconsider() { schedule() }
 
-    private var slackNs: Int64 = 0
-
-    private func refresh(nowNs: Int64) {
+    private func refresh() {
+        let nowNs = loop.nowNs
         if legs.contains(where: { $0.leg?.hasLapsed(nowNs: nowNs) == true }) { onLapse(nowNs) }
-        var requests: [RtnlRequest] = []
+        var renewals: [[UInt8]] = []
         for case let leg? in legs.lazy.map(\.leg) {
             guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }
-            requests += leg.refresh(nowNs: nowNs)
+            renewals.append(leg.refresh(nowNs: nowNs))
         }
-        guard !requests.isEmpty else { return }
-        _ = try? kernel.refreshes.perform(requests)
+        // An address that cannot be refreshed is taken back by the kernel, which the mirror hears of.
+        try? kernel.refreshes.post(renewals)
     }
 
+    /// For the leg that is due first, which need not wait for that when the process wakes a little earlier.
     private func schedule() {
-        var first = Int64.max
-        slackNs = .max
+        var next: (dueNs: Int64, slackNs: Int64) = (.max, 0)
         for case let leg? in legs.lazy.map(\.leg) {
-            guard let due = leg.refreshDueNs else { continue }
-            first = min(first, due)
-            slackNs = min(slackNs, leg.refreshSlackNs)
+            guard let due = leg.refreshDueNs, due < next.dueNs else { continue }
+            next = (due, leg.refreshSlackNs)
         }
-        if first == .max { slackNs = 0 }
-        guard first != dueNs else { return }
-        dueNs = first
+        guard next.dueNs != dueNs else { return }
+        dueNs = next.dueNs
         if let timer { loop.cancel(timer) }
         timer =
-            first == .max
+            dueNs == .max
             ? nil
-            : loop.schedule(atNs: first) { [unowned self] in
+            : loop.schedule(atNs: dueNs - next.slackNs, toleranceNs: next.slackNs) { [unowned self] in
                 timer = nil
                 dueNs = .max
-                refresh(nowNs: Clock.monotonicNs())
+                refresh()
                 schedule()
             }
     }

@@ -30,7 +30,11 @@ final class LegAddresses {
 
     private var ifindex: Int32?
     private var keys: [AddressKey] = []
-    private var present: Set<AddressKey> = []
+    private var present: Set<AddressKey> = [] {
+        didSet { renewal = nil }
+    }
+    /// What refreshes the lease of those that are present and ours, as `RtnlRequester.post` takes it; nil: to be made anew.
+    private var renewal: [UInt8]?
     private(set) var isWanted = false
     private(set) var isHolding = false
     private var refreshedNs: Int64 = 0
@@ -155,9 +159,13 @@ final class LegAddresses {
     func hasLapsed(nowNs: Int64) -> Bool { isWanted && nowNs - refreshedNs >= leaseNs }
 
     /// What refreshes the lease. An address that somebody took away is not smuggled back in: that is the repair's job.
-    func refresh(nowNs: Int64) -> [RtnlRequest] {
+    func refresh(nowNs: Int64) -> [UInt8] {
         refreshedNs = nowNs
-        return present.filter { !isForeign($0) }.map { .putAddress(request($0)) }
+        if let renewal { return renewal }
+        // An advert lists no more addresses than fit one request.
+        let made = kernel.refreshes.encode(present.filter { !isForeign($0) }.map { .putAddress(request($0)) }) ?? []
+        renewal = made
+        return made
     }
 
     // MARK: What the kernel has

@@ -49,6 +49,20 @@ private struct Pipe: ~Copyable {
         #expect(Clock.monotonicNs() >= nowNs + 3_000_000, "never early")
     }
 
+    @Test func aTimerThatMayBeLateWaitsForAnother() throws {
+        let loop = try EventLoop()
+        let nowNs = Clock.monotonicNs()
+        var order: [String] = []
+        loop.schedule(atNs: nowNs + 1_000_000, toleranceNs: 20_000_000) { order.append("impatient") }
+        loop.schedule(atNs: nowNs + 2_000_000, toleranceNs: 3_600_000_000_000) {
+            order.append("patient")
+            loop.stop()
+        }
+        loop.schedule(atNs: nowNs + 30_000_000) { order.append("punctual") }
+        try loop.run()
+        #expect(order == ["impatient", "punctual", "patient"])
+    }
+
     @Test func anEarlierTimerOvertakesAnArmedOne() throws {
         let loop = try EventLoop()
         let pipe = try Pipe()

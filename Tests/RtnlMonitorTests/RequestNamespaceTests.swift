@@ -127,6 +127,8 @@ import Testing
             for _ in 0..<10 {
                 for request in requests { try refresher.perform(.putAddress(request)) }
             }
+            let renewal = try #require(refresher.encode(requests.map(RtnlRequest.putAddress)))
+            for _ in 0..<10 { try refresher.post([renewal]) }
             for request in requests { try requester.perform(.removeAddress(request.key)) }
             try monitor.read { _ in requests.allSatisfy { monitor.addresses[$0.key] == nil } }
             #expect(monitor.statistics.messages == before + 2)
@@ -134,6 +136,40 @@ import Testing
             for request in requests { try refresher.perform(.putAddress(request)) }
             try monitor.read { _ in requests.allSatisfy { monitor.addresses[$0.key] != nil } }
         }
+    }
+
+    @Test func whatIsPostedIsDoneAndOnlyRefusalsAreAnswered() throws {
+        try inNamespace {
+            try Self.ports()
+            let requester = try RtnlRequester()
+            let left = try requester.link(named: "left").ifindex
+            let keys = try (0..<600).map { number in
+                AddressKey(
+                    ifindex: left, address: try #require(IPAddress("10.0.\(number / 250).\(number % 250 + 1)")),
+                    prefixLength: 32)
+            }
+            let messages = try keys.map { key in
+                try #require(requester.encode([.putAddress(AddressRequest(key: key, validSeconds: 60))]))
+            }
+            // More than one datagram holds.
+            #expect(messages.joined().count > 32768)
+            try requester.post(messages)
+            #expect(!isReadable(requester.descriptor))
+            let kernel = try RtnlMonitor.snapshot(options: .init(routes: nil, addresses: true))
+            #expect(keys.allSatisfy { kernel.addresses[$0]?.hasLease == true })
+            let refused = try #require(requester.encode([.removeAddress(keys[0]), .removeAddress(keys[0])]))
+            try requester.post([refused])
+            #expect(isReadable(requester.descriptor))
+            requester.dropRefusals()
+            #expect(!isReadable(requester.descriptor))
+            // The next answer is the next question's.
+            #expect(try requester.link(named: "left").ifindex == left)
+        }
+    }
+
+    private func isReadable(_ fd: CInt) -> Bool {
+        var wanted = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&wanted, 1, 0) == 1
     }
 
     @Test func aMacvlanIsMadeAndUnmade() throws {
