@@ -228,7 +228,7 @@ def test_a_holder_that_dies_behind_a_filter_is_replaced(pair, say):
     drop(pair.namespaces, "r2", "e0", "e1")
     pair.w2.await_what("adverts-blocked")
     pair.mark()
-    pair.r1.kill()
+    pair.r1.crash()
     assert pair.w2.await_transition("master")["reason"] == "dead"
     pair.holdings.await_by("r2")
     # It comes back, is better, and is not heard: it claims, is not given anything, and leaves it at that.

@@ -389,7 +389,7 @@ def test_a_fence_must_succeed_before_anything_is_taken(pair, tmp_path, say):
     assert pair.moved_nothing() and log.read_text() == ""
 
     pair.mark()
-    pair.r1.kill()
+    pair.r1.crash()
     pair.w2.await_what("fencing")
     pair.w2.await_what("fence-failed")
     # What the dead one held is free, and still nobody takes it.
@@ -409,7 +409,7 @@ def test_a_fence_that_hangs_is_killed_and_has_failed(pair, tmp_path):
     script, _, _ = fence_of(tmp_path)
     script.write_text("#!/bin/sh\nexec sleep 600\n")
     pair = pair(r2={"more": f'[group.lvs.fence]\nexec = ["{script}"]\ntimeout = "200ms"\n'})
-    pair.r1.kill()
+    pair.r1.crash()
     pair.w2.await_what("fencing")
     pair.w2.await_what("fence-failed")
     assert pair.w2.transitions() == []
