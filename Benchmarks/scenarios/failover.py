@@ -195,7 +195,7 @@ class Trial:
 
     def _takeover(self, began_ns: int, action: str) -> dict:
         """Waits until r2 has advertised and announced on both legs and the client is served, or that will not come."""
-        seconds = 3.5 * self.interval_ms / 1000 + 3
+        seconds = 3.5 * self.interval_ms / 1000 + (3 if action != "crash" else LEASE_SECONDS + 2)
         deadline = time.monotonic() + seconds
         first: dict[tuple[str, str], int | None] = {}
         while time.monotonic() < deadline:
