@@ -124,10 +124,10 @@ public final class InterfaceTable {
 
     private func changed(_ link: Link, policy: InterfacePolicy, cause: String, nowNs: Int64) {
         guard var state = states[link.ifindex] else { return }
-        let former = state
+        let (former, formerPolicy) = (state.link, state.policy)
         state.link = link
         var changes = state.verdict.observe(link.readings, nowNs: nowNs)
-        if former.link.flags.contains(.up), !link.flags.contains(.up) {
+        if former.flags.contains(.up), !link.flags.contains(.up) {
             // A port that is switched off is not probed, and its PHY may be switched off as well.
             changes += withdraw(ProbeSource.allCases, "administratively down", from: &state, nowNs: nowNs)
         }
@@ -135,15 +135,15 @@ public final class InterfaceTable {
             state.policy = policy
             changes += state.verdict.adopt(policy.settle, nowNs: nowNs)
         }
-        let isRenamed = former.link.name != link.name
-        if isRenamed { record(.renamed(from: former.link.name), of: link, nowNs: nowNs) }
+        let isRenamed = former.name != link.name
+        if isRenamed { record(.renamed(from: former.name), of: link, nowNs: nowNs) }
         note(changes, in: &state, nowNs: nowNs)
         store(state)
-        guard former.link != link || former.policy != policy || !changes.isEmpty else { return }
+        guard former != link || formerPolicy != policy || !changes.isEmpty else { return }
         publish(
             Publication(
                 kind: isRenamed ? .renamed : .changed, cause: cause, state: state,
-                formerNames: link.namesLost(since: former.link), atNs: nowNs))
+                formerNames: link.namesLost(since: former), atNs: nowNs))
     }
 
     /// The interface is gone: deleted, or moved to another network namespace.

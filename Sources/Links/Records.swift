@@ -10,7 +10,10 @@ extension InterfaceState {
     /// - Parameter confirmedNs: when a source that is polled last confirmed its word; the verdict is told of changes only.
     public func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
         let evidence = EvidenceTable(
-            EvidenceSource.allCases.map { ($0.name, EvidenceRecord(verdict[$0], polledNs: confirmedNs($0))) })
+            EvidenceSource.allCases.map {
+                EvidenceTable.Entry(
+                    source: $0.name, word: EvidenceRecord(verdict[$0], polledNs: confirmedNs($0)))
+            })
         let phy = registers
         return InterfaceRecord(
             ifindex: Int(link.ifindex), ifname: link.name, altnames: link.altnames,

@@ -69,6 +69,11 @@ public struct EvidenceTable: JSONEncodable, JSONDecodable, Hashable, Sendable, E
     public struct Entry: Hashable, Sendable {
         public let source: String
         public let word: EvidenceRecord
+
+        public init(source: String, word: EvidenceRecord) {
+            self.source = source
+            self.word = word
+        }
     }
     /// In the order of the model, where linkwatchd has written them.
     public private(set) var entries: [Entry]
@@ -77,9 +82,9 @@ public struct EvidenceTable: JSONEncodable, JSONDecodable, Hashable, Sendable, E
         entries = elements.map { Entry(source: $0, word: $1) }
     }
 
-    /// - Parameter words: no source twice.
-    public init(_ words: [(source: String, word: EvidenceRecord)]) {
-        entries = words.map { Entry(source: $0, word: $1) }
+    /// - Parameter entries: no source twice.
+    public init(_ entries: [Entry]) {
+        self.entries = entries
     }
 
     public init(decoding value: JSON.Value) throws(JSON.FieldError) {

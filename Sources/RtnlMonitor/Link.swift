@@ -94,25 +94,25 @@ public struct HardwareAddress: Hashable, Sendable, CustomStringConvertible {
         low = words.2 | UInt64(bytes.count)
     }
 
-    /// The address, first byte first.
-    public var bytes: [UInt8] {
-        let count = Int(low & 0xff)
-        return (0..<count).map { index in
-            let word = index < 8 ? high : index < 16 ? middle : low
-            return UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * (index % 8)))
-        }
+    private var count: Int { Int(low & 0xff) }
+
+    private func byte(_ index: Int) -> UInt8 {
+        let word = index < 8 ? high : index < 16 ? middle : low
+        return UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * (index % 8)))
     }
+
+    /// The address, first byte first.
+    public var bytes: [UInt8] { (0..<count).map(byte) }
 
     /// `52:54:00:12:34:56`.
     public var description: String {
-        let bytes = bytes
-        return unsafe String(unsafeUninitializedCapacity: 3 * bytes.count) { text in
-            for (index, byte) in bytes.enumerated() {
-                unsafe text[3 * index] = Self.digit(byte >> 4)
-                unsafe text[3 * index + 1] = Self.digit(byte & 15)
+        unsafe String(unsafeUninitializedCapacity: 3 * count) { text in
+            for index in 0..<count {
+                unsafe text[3 * index] = Self.digit(byte(index) >> 4)
+                unsafe text[3 * index + 1] = Self.digit(byte(index) & 15)
                 unsafe text[3 * index + 2] = UInt8(ascii: ":")
             }
-            return 3 * bytes.count - 1
+            return 3 * count - 1
         }
     }
 
