@@ -338,7 +338,8 @@ extension GroupDriver {
             try leg.bind(to: link?.ifindex, prepare: services.prepare)
             setCause(Cause(.config, leg.instance.name), false)
         } catch {
-            Log.error("\(leg.instance.name): no sockets on \(leg.instance.interface): \(error)")
+            let what = leg.instance.hasVirtualMAC ? "sockets or no virtual MAC address" : "sockets"
+            Log.error("\(leg.instance.name): no \(what) on \(leg.instance.interface): \(error)")
             setCause(Cause(.config, leg.instance.name), true)
         }
         if leg.chooseSource(isVirtual: services.isVirtual), let index = index(of: leg) {

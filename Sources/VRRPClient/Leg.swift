@@ -71,7 +71,7 @@ final class Leg {
 
     /// The interface has this number now; nil: it is gone.
     ///
-    /// - Throws: what the kernel said when its sockets were opened.
+    /// - Throws: what the kernel said when its sockets were opened or its macvlan was made; then it is not bound.
     func bind(to ifindex: Int32?, prepare: (AdvertSocket) -> Void) throws(Errno) {
         guard ifindex != self.ifindex else { return }
         unbind()
@@ -84,7 +84,10 @@ final class Leg {
                 peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
                 deliver: { [unowned self] in onAdvert($0) }))
         self.ifindex = ifindex
-        virtualMAC?.attach(to: ifindex)
+        do throws(RtnlError) { try virtualMAC?.attach(to: ifindex) } catch {
+            unbind()
+            throw error.errno
+        }
         addresses.bind(to: carrier)
     }
 

@@ -45,23 +45,21 @@ final class VirtualMAC {
         return isOurs ? link.link : nil
     }
 
-    /// Makes the macvlan on its parent, or takes over the one that an earlier process left.
-    func attach(to parent: Int32) {
+    /// Makes the macvlan on its parent, instead of the one that an earlier process left.
+    ///
+    /// - Throws: why there is none.
+    func attach(to parent: Int32) throws(RtnlError) {
         guard parent != self.parent else { return }
-        self.parent = parent
         let name = Self.name(family, instance.vrid, parent)
         if let leftover = try? kernel.requests.link(named: name) {
             try? kernel.requests.perform(.removeLink(ifindex: leftover.ifindex))
         }
         guard let mac = HardwareAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) else { return }
-        do throws(RtnlError) {
-            try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: mac))
-            let link = try kernel.requests.link(named: name)
-            try kernel.requests.perform(.setLinkLocalAddress(ifindex: link.ifindex, false))
-            ifindex = link.ifindex
-        } catch {
-            return Log.error("\(instance.name): no virtual MAC address: \(error)")
-        }
+        try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: mac))
+        let link = try kernel.requests.link(named: name)
+        try kernel.requests.perform(.setLinkLocalAddress(ifindex: link.ifindex, false))
+        ifindex = link.ifindex
+        self.parent = parent
         if let link = kernel.link(ifindex: parent) {
             Sysctl.set("ipv4/conf/\(link.name)/arp_ignore", "1")
             Sysctl.set("ipv4/conf/\(link.name)/arp_announce", "2")

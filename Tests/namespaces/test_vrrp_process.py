@@ -321,3 +321,21 @@ def test_packets_that_cannot_be_refused_are_a_condition(namespaces):
         director.call(f"{VRRP}.Reload")
         until(lambda: "linkwatch" not in namespaces.run("r1", "nft", "list", "tables"), "the table to go")
         assert watch.transitions() == []
+
+
+# A virtual MAC address that cannot be had.
+
+
+def test_a_macvlan_that_cannot_be_made_is_a_cause(namespaces):
+    """A bridge's port can carry none. Without it there would be a master that has no address."""
+    lans = Lans(namespaces, hosts=False)
+    namespaces.ip("r1", "link add br9 type bridge", "link set e1 master br9")
+    with Director(namespaces, "r1", config("r1", cables=0, inside="virtual-mac = true\n")) as director:
+        watch = director.watch()
+        watch.await_state("fault")
+        assert "config:inside" in watch.group()["causes"]
+        assert not lans.holds("r1", OUTSIDE)
+        assert [line for line in director.log if "no virtual MAC address on e1" in line]
+        namespaces.ip("r1", "link set e1 nomaster")
+        watch.await_state("master")
+        until(lambda: lans.holds("r1", INSIDE), "the address")
