@@ -5,8 +5,8 @@
  * and a sweep that takes too long skips points and is counted.
  *
  * Being stuck. The questions take RTNL and can block for as long as anyone holds it. Before it asks, the worker arms
- * a timerfd that the owner's event loop watches, unless it is armed for long enough; it disarms it before a long sleep, so
- * a healthy sweep wakes nobody. When it fires while a question has been open for too long, another worker takes over the
+ * a timerfd that the owner's event loop watches, unless it is armed for long enough; before a long sleep it arms it for the
+ * question after that, so a healthy sweep wakes nobody. When it fires while a question has been open for too long, another worker takes over the
  * sweep where it stands, and sees to it that the port is told as failed if the answer does not come soon: others hold RTNL
  * for a moment now and then, and that is no news. The stuck one delivers its answer when it comes, and ends; the port
  * rejoins. When all workers are stuck (RTNL is not given back), every port is told as failed, and the first worker to
@@ -266,7 +266,9 @@ static void sleep_until_due(struct cioctl_sweep *sweep) {
         const struct lane *lane = &sweep->lanes[source];
         if (lane->count > 0 && lane->due_ns < due_ns) due_ns = lane->due_ns;
     }
-    if (sweep->watchdog_ns && sweep->watchdog_ns <= due_ns) arm_watchdog(sweep, 0);
+    /* For the next question, which then need not arm it. */
+    if (sweep->watchdog_ns && sweep->watchdog_ns <= due_ns)
+        arm_watchdog(sweep, due_ns == INT64_MAX ? 0 : due_ns + sweep->stuck_after_ns);
     if (due_ns == INT64_MAX) {
         pthread_cond_wait(&sweep->changed, &sweep->lock);
         return;

@@ -32,11 +32,14 @@ final class Director: GroupServices {
     private var virtualAddresses: Set<IPAddress> = []
     private let record: HoldingsRecord?
     private var hasBegun = false
+    private var settling: EventLoop.TimerID?
     /// Whom programs run as that have no user of their own: as the process, or, if it stays who it is, as that.
     let programUser: String
 
     /// How long linkwatchd may take to answer before we start without it.
     private static let patienceNs: Int64 = 2_000_000_000
+    /// How long after the start or a transition all that came of it is over.
+    private static let settlingNs: Int64 = 1_000_000_000
 
     /// Called with what the engines publish, in order.
     var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
@@ -111,6 +114,18 @@ final class Director: GroupServices {
             group.start()
         }
         ServiceManager.notify("READY=1")
+        settle()
+    }
+
+    /// Once all has been quiet for a while, and at a wake-up that is due in any case, the pages of the program that only the
+    /// start or a transition needed are given back.
+    private func settle() {
+        guard !configuration.process.locksMemory else { return }
+        if let settling { loop.cancel(settling) }
+        settling = loop.schedule(atNs: loop.nowNs + Self.settlingNs, toleranceNs: Self.settlingNs) { [unowned self] in
+            settling = nil
+            Privileges.releaseStartPages()
+        }
     }
 
     private func removeLeftovers() {
@@ -311,6 +326,7 @@ final class Director: GroupServices {
                 "group \(group.name): \(transition.from.rawValue) -> \(transition.to.rawValue) "
                     + "(\(transition.reason.rawValue), priority \(transition.priority))")
             notify(group, transition)
+            settle()
         case .raised(let condition):
             let line = "group \(group.name): \(condition)"
             if condition.kind.isError { Log.error(line) } else { Log.warning(line) }

@@ -17,9 +17,6 @@ enum LinkwatchVRRP {
     /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
     static let exitUnavailable: Int32 = 69
 
-    /// When the start is over and what it needed of the program's pages is given back.
-    static let settlingNs: Int64 = 1_000_000_000
-
     static let options = [
         Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
         Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
@@ -112,9 +109,6 @@ enum LinkwatchVRRP {
             Log.warning("\(arguments.path) cannot be read any more, so that no reload will be possible")
         }
         try process.start(director, configuration.socket, listener, loop)
-        if !configuration.process.locksMemory {
-            loop.schedule(atNs: Clock.monotonicNs() + settlingNs) { Privileges.releaseStartPages() }
-        }
         try loop.run()
         process.end()
         runner.dismiss()

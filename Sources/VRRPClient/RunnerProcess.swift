@@ -42,6 +42,7 @@ final class RunnerProcess {
     private let reserve: Capabilities
     private var lastWords: [String: LastWord] = [:]
     private var running: [pid_t: Running] = [:]
+    private var settling: EventLoop.TimerID?
     private var isDismissed = false
     private var isAlone = false
 
@@ -56,6 +57,7 @@ final class RunnerProcess {
     static func run(socket: CInt, holdings: HoldingsRecord? = nil) throws(Errno) {
         let runner = try RunnerProcess(socket: socket, holdings: holdings)
         try runner.loop.watch(socket, .readable) { [unowned runner] _ in runner.readRequest() }
+        runner.settle()
         try runner.loop.run()
         for program in runner.running.values { kill(-program.pid, SIGKILL) }
     }
@@ -67,7 +69,20 @@ final class RunnerProcess {
         guard length > 0 else { return }
         if bytes.prefix(length).elementsEqual(RunnerLimits.farewell) { isDismissed = true }
         if let request = RunnerRequest(bytes.prefix(length)) { start(request) }
-        if let word = LastWord(bytes.prefix(length)) { keep(word) }
+        if let word = LastWord(bytes.prefix(length)) {
+            keep(word)
+            settle()
+        }
+    }
+
+    /// A second after the start or the last word, what these needed of the program's pages is given back: the runner mostly
+    /// sleeps.
+    private func settle() {
+        if let settling { loop.cancel(settling) }
+        settling = loop.schedule(atNs: loop.nowNs + 1_000_000_000) { [unowned self] in
+            settling = nil
+            Privileges.releaseStartPages()
+        }
     }
 
     private func keep(_ word: LastWord) {

@@ -40,6 +40,7 @@ final class Daemon: HubSource {
     /// A port has gone or was switched off, and the sweep has not been told yet.
     private var isPortForgotten = false
     private var isOverLimit = false
+    private var settling: EventLoop.TimerID?
     /// The requests for details that are under way, by number.
     private var requests: [UInt64: DetailsRequest] = [:]
     /// Those that wait for one of them to end.
@@ -52,7 +53,7 @@ final class Daemon: HubSource {
         var reply: ((Result<RegisterFile, Errno>) -> Void)?
     }
 
-    /// When the start is over and what it needed of the program's pages is given back.
+    /// How long after it all that came of it is over.
     private static let settlingNs: Int64 = 1_000_000_000
     /// How many requests of clients wait at most.
     private static let waitingMax = 1024
@@ -163,8 +164,17 @@ final class Daemon: HubSource {
             Log.warning("RLIMIT_NOFILE allows \(server.clientsMax) clients, not \(server.limits.clientsMax)")
         }
         ServiceManager.notify("READY=1")
+        settle()
+    }
+
+    /// Once the start, or a subscriber's, is over, what it needed of the program's pages is given back.
+    func settle() {
         guard !arguments.locksMemory else { return }
-        loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { Privileges.releaseStartPages() }
+        if let settling { loop.cancel(settling) }
+        settling = loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { [unowned self] in
+            settling = nil
+            Privileges.releaseStartPages()
+        }
     }
 
     // MARK: From the sweep

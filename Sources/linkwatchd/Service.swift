@@ -59,6 +59,7 @@ extension Daemon {
             heartbeatNs = ms * 1_000_000
         }
         hub.subscribe(call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
+        settle()
     }
 
     private func registers(_ call: VarlinkCall) {
