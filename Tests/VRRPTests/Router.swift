@@ -17,21 +17,31 @@ struct Router {
     /// What was done since the last `takeDone`, in order.
     private var done: [String] = []
     private(set) var transitions: [Transition] = []
+    /// Heartbeats since the last `takeWords`.
+    private var words: [PeerWord] = []
+    /// Whether the kernel does at once what it is asked to.
+    var confirms = true
 
     init(
         _ priority: UInt8 = 100, _ version: Version = .v3, family: IPAddress.Family = .ipv4, members: Int = 1,
-        change: (inout GroupConfiguration) -> Void = { _ in }
+        cables: Int = 0, change: (inout GroupConfiguration) -> Void = { _ in }
     ) {
-        let members = (0..<members).map { index in
-            MemberConfiguration(
-                name: "m\(index)", interface: "eth\(index)", vrid: 10,
-                addresses: [Self.address(family, 1 + UInt64(index) << 8)])
-        }
         var configuration = GroupConfiguration(
-            name: "lvs", priority: priority, version: version, advertIntervalNs: Self.intervalNs, members: members,
+            name: "lvs", priority: priority, version: version, advertIntervalNs: Self.intervalNs,
+            members: (0..<members).map { Self.member($0, family) }, cables: (0..<cables).map(Self.cable),
             probeBeforeTakeover: false)
         change(&configuration)
         engine = Engine(configuration: configuration)
+    }
+
+    static func member(_ index: Int, _ family: IPAddress.Family = .ipv4) -> MemberConfiguration {
+        MemberConfiguration(
+            name: "m\(index)", interface: "eth\(index)", vrid: 10,
+            addresses: [address(family, 1 + UInt64(index) << 8)])
+    }
+
+    static func cable(_ index: Int) -> CableConfiguration {
+        CableConfiguration(name: "cross\(index)", interface: "hb\(index)", vrid: 1, peerVrid: 2)
     }
 
     static func address(_ family: IPAddress.Family, _ host: UInt64) -> IPAddress {
@@ -55,12 +65,45 @@ struct Router {
         return done
     }
 
+    mutating func takeWords() -> [PeerWord] {
+        defer { words = [] }
+        return words
+    }
+
     // MARK: What happens
 
+    /// The world as it is under a configuration.
+    func snapshot(_ configuration: GroupConfiguration, causes: Set<Cause> = []) -> Snapshot {
+        let holding = configuration.members.map { member in
+            engine.status.members.contains { $0.name == member.name && $0.isHolding }
+        }
+        return Snapshot(
+            primaryAddresses: configuration.members.map { Self.address($0.family, Self.ownHost) },
+            holding: state == .initialize ? [] : holding,
+            cableAddresses: configuration.cables.map { _ in Self.address(.ipv6, Self.ownHost) }, causes: causes)
+    }
+
+    mutating func reload(causes: Set<Cause> = [], _ change: (inout GroupConfiguration) -> Void) {
+        var configuration = engine.configuration
+        change(&configuration)
+        give(.reload(configuration, snapshot(configuration, causes: causes)))
+    }
+
+    /// A heartbeat of the peer's.
+    mutating func hearWord(
+        _ priority: UInt8, holds: MemberSet = [], hears: MemberSet = [], proven: MemberSet = [], host: UInt64 = 200,
+        on cable: Int = 0
+    ) {
+        let word = PeerWord(
+            priority: priority, identity: Self.address(.ipv6, host), stamp: UInt32(nowNs / 1000), holds: holds,
+            hears: hears, hearsHeartbeat: true, proven: proven)
+        give(.heartbeat(cable: cable, word))
+    }
+
     mutating func start(causes: Set<Cause> = [], weights: [String: Int] = [:]) {
-        let configuration = engine.configuration
-        let own = configuration.members.map { Self.address($0.family, Self.ownHost) }
-        give(.start(Snapshot(primaryAddresses: own, causes: causes, weights: weights)))
+        var snapshot = snapshot(engine.configuration, causes: causes)
+        snapshot.weights = weights
+        give(.start(snapshot))
     }
 
     /// Starts, and becomes what it is to be; what is done on the way is forgotten.
@@ -112,15 +155,16 @@ struct Router {
         case .sendAdvert(let member, let priority): done.append("advert\(place(member)) \(priority)")
         case .addAddresses(let member):
             done.append("add\(place(member))")
-            inputs.append(.holding(member: member, true))
+            if confirms { inputs.append(.holding(member: member, true)) }
         case .removeAddresses(let member):
             done.append("remove\(place(member))")
-            inputs.append(.holding(member: member, false))
+            if confirms { inputs.append(.holding(member: member, false)) }
         case .announce(let member): done.append("announce\(place(member))")
         case .runFence: done.append("fence")
         case .probeAddresses(let member): done.append("probe\(place(member))")
         case .transition(let transition): transitions.append(transition)
-        case .sendHeartbeat, .probePeers, .raised, .cleared, .causeChanged: break
+        case .sendHeartbeat(_, let word): words.append(word)
+        case .probePeers, .raised, .cleared, .causeChanged: break
         }
     }
 

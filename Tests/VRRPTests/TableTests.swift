@@ -300,6 +300,80 @@ struct TableTests {
         #expect(router.advertNs == Router.intervalNs)
     }
 
+    // MARK: Groups
+
+    /// A priority 0 is the skew where it was heard; elsewhere a master that lives has one interval to say so.
+    @Test func resignationOnOneLeg() {
+        let skewNs = 156 * Router.intervalNs / 256
+        var router = Router(members: 2)
+        router.become(.backup)
+        for member in 0...1 { router.hear(200, on: member) }
+        router.hear(0, on: 0)
+        #expect(router.downNs(0) == skewNs)
+        #expect(router.downNs(1) == Router.intervalNs + skewNs)
+        router.pass(Router.intervalNs)
+        router.hear(0, on: 0)
+        #expect(router.downNs(1) == skewNs)
+        router.pass(skewNs)
+        #expect(router.state == .master)
+    }
+
+    /// A group has one tie-break, that of its first leg; an equal that goes on speaking on another for two intervals has not
+    /// heard us there.
+    @Test(arguments: [(UInt64(200), 2), (50, 4)]) func tieOnALaterLeg(host: UInt64, intervalsAsMaster: Int) {
+        var router = Router(members: 2)
+        router.become(.master)
+        var intervals = 0
+        while router.state == .master, intervals < 4 {
+            router.hear(100, host: host, on: 1)
+            if router.state == .master { intervals += 1 }
+            router.pass(Router.intervalNs)
+        }
+        #expect(intervals == intervalsAsMaster)
+    }
+
+    /// One that fell silent meanwhile is borne for two intervals again.
+    @Test func tiePatienceBeginsAnew() {
+        var router = Router(members: 2)
+        router.become(.master)
+        for _ in 0..<4 {
+            router.hear(100, on: 1)
+            router.pass(2 * Router.intervalNs)
+        }
+        #expect(router.state == .master)
+    }
+
+    /// Where cables tell who the other is, that decides, on every leg at once.
+    @Test(arguments: [0, 1]) func tieByIdentity(leg: Int) {
+        for (identity, isMaster) in [(UInt64(50), true), (150, false)] {
+            for host: UInt64 in [50, 200] {
+                var router = Router(members: 2, cables: 1)
+                router.become(.master)
+                router.hearWord(100, host: identity)
+                router.hear(100, host: host, on: leg)
+                #expect((router.state == .master) == isMaster)
+            }
+        }
+    }
+
+    /// A lesser master that goes on for the down interval does not hear us.
+    @Test func unheardAfterTheDownInterval() {
+        var router = Router()
+        router.become(.master)
+        let patienceNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
+        router.hear(50)
+        router.pass(Router.intervalNs * 3 / 2)
+        router.hear(50)
+        router.pass(patienceNs - Router.intervalNs * 3 / 2 - 1)
+        router.hear(50)
+        #expect(router.state == .master)
+        router.pass(1)
+        router.hear(50)
+        #expect(router.state == .backup)
+        #expect(router.transitions.last?.reason == .unheard)
+        #expect(router.conditions.contains("unheard"))
+    }
+
     // MARK: The owner
 
     /// An owner that was in FAULT waits as any backup does, and preempts whatever it is told.

@@ -1,0 +1,330 @@
+import Addresses
+import Testing
+
+@testable import VRRP
+
+/// What a group does by its peer's word, where `RuleTests` has no bench for it.
+struct PoolTests {
+    private static let both = MemberSet.first(1)
+
+    private func master(_ priority: UInt8 = 100, cables: Int = 1) -> Router {
+        var router = Router(priority, cables: cables)
+        router.become(.master)
+        _ = router.takeWords()
+        return router
+    }
+
+    // MARK: Two holders
+
+    /// Equal priorities: who the cables know them by decides; our identity ends in 100.
+    @Test(arguments: [(UInt8(101), UInt64(50), false), (100, 200, false), (100, 50, true), (99, 200, true)])
+    func twoHoldersElect(priority: UInt8, host: UInt64, wins: Bool) {
+        var router = master()
+        router.hearWord(priority, holds: Self.both, host: host)
+        #expect((router.state == .master) == wins)
+        #expect(router.transitions.last?.reason == (wins ? .dead : .twoHolders))
+    }
+
+    /// What the kernel lists is said, whatever the role: until it has confirmed, we hold.
+    @Test func holdsWhatTheKernelLists() {
+        var router = master()
+        router.confirms = false
+        router.hear(200)
+        #expect(router.state == .backup)
+        router.hearWord(200, holds: Self.both)
+        router.pass(Router.secondNs / 10)
+        #expect(router.takeWords().last?.holds == Self.both)
+        router.give(.holding(member: 0, false))
+        #expect(router.takeWords().last?.holds == [])
+    }
+
+    /// A lesser holder that goes on for the down interval and three heartbeats does not hear us either.
+    @Test func unheardOverTheCable() {
+        var router = master()
+        let startNs = router.nowNs
+        while router.state == .master {
+            router.hearWord(50, holds: Self.both)
+            router.pass(Router.secondNs / 20)
+        }
+        #expect(router.transitions.last?.reason == .unheard)
+        let patienceNs = Self.downNs + 3 * Router.secondNs / 10
+        #expect((patienceNs...patienceNs + Router.secondNs / 10).contains(router.nowNs - startNs))
+    }
+
+    /// One that lets go was a collision: hosts are told who serves, at once and a second later.
+    @Test func releaseOfALesserHolderIsAnnounced() {
+        var router = master()
+        router.hearWord(50)
+        router.pass(2 * Router.secondNs)
+        router.hearWord(50, holds: Self.both)
+        _ = router.takeDone()
+        router.hearWord(50)
+        #expect(router.takeDone() == ["announce"])
+        router.hearWord(50)
+        #expect(router.takeDone() == [])
+        router.pass(Router.secondNs)
+        #expect(router.takeDone().contains("announce"))
+    }
+
+    // MARK: Resignation
+
+    /// Only the step from holding to unable and not holding; anything else leaves the timers alone.
+    @Test(arguments: [
+        (true, UInt8(0), false, true), (true, 0, true, false), (true, 200, false, false), (false, 0, false, false),
+    ])
+    func resignation(held: Bool, priority: UInt8, holds: Bool, isTaken: Bool) {
+        var router = Router(cables: 1)
+        router.become(.backup)
+        router.hear(200)
+        router.hearWord(200, holds: held ? Self.both : [])
+        router.hearWord(priority, holds: holds ? Self.both : [])
+        #expect((router.state == .master) == isTaken)
+        guard isTaken else { return }
+        #expect(router.transitions.last?.reason == .atOnce)
+        // Its last advert was overtaken by its word, and is no election; after an interval one is.
+        router.hear(200)
+        #expect(router.state == .master)
+        router.pass(Router.intervalNs)
+        router.hear(200)
+        #expect(router.state == .backup)
+    }
+
+    // MARK: Claims
+
+    private func claiming() -> Router {
+        var router = Router(200, cables: 1)
+        router.become(.backup)
+        for _ in 0..<80 where !router.engine.status.isClaiming {
+            router.hear(100)
+            router.hearWord(100, holds: Self.both)
+            router.pass(Router.secondNs / 10)
+        }
+        _ = router.takeDone()
+        return router
+    }
+
+    /// For three intervals a claim waits for the release, speaking and holding nothing.
+    @Test func claimWaitsThreeIntervals() {
+        var router = claiming()
+        #expect(router.engine.status.isClaiming)
+        let startNs = router.nowNs
+        while router.engine.status.isClaiming {
+            router.hearWord(100, holds: Self.both)
+            router.pass(Router.secondNs / 20)
+        }
+        #expect(abs(router.nowNs - startNs - 3 * Router.intervalNs) <= Router.secondNs / 5)
+        #expect(router.state == .backup && router.conditions.contains("unheard"))
+        #expect(Set(router.takeDone()) == ["advert 200"])
+    }
+
+    @Test func releaseGrantsTheClaim() {
+        var router = claiming()
+        router.hearWord(100)
+        #expect(router.state == .master)
+        #expect(router.takeDone() == ["add", "announce"])
+    }
+
+    /// Who was not heard leaves the other alone until it is, or until nobody is there.
+    @Test(arguments: [true, false]) func unheardEnds(byBeingHeard: Bool) {
+        var router = claiming()
+        while router.engine.status.isClaiming {
+            router.hearWord(100, holds: Self.both)
+            router.pass(Router.secondNs / 20)
+        }
+        for _ in 0..<100 {
+            router.hear(100)
+            router.hearWord(100, holds: Self.both)
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.state == .backup && !router.engine.status.isClaiming)
+        #expect(router.conditions.contains("unheard"))
+        if byBeingHeard {
+            router.hearWord(100, holds: Self.both, hears: Self.both)
+            #expect(!router.conditions.contains("unheard"))
+        } else {
+            // It still holds, and is merely not heard: that is no reason.
+            for _ in 0..<100 {
+                router.hearWord(100, holds: Self.both)
+                router.pass(Router.secondNs / 10)
+            }
+            #expect(router.conditions.contains("unheard"))
+            router.hearWord(0)
+            #expect(router.state == .master)
+            #expect(!router.conditions.contains("unheard"))
+        }
+    }
+
+    // MARK: Handover
+
+    @Test func handoverNeedsSomebody() {
+        var backup = Router(cables: 1)
+        backup.become(.backup)
+        #expect(backup.engine.handoverRefusal == "not master")
+        #expect(master(cables: 0).engine.handoverRefusal == nil)
+        var router = master()
+        #expect(router.engine.handoverRefusal == "the peer is silent on every cable")
+        router.hearWord(0, proven: Self.both)
+        #expect(router.engine.handoverRefusal == "the peer is unable to serve")
+        router.hearWord(1)
+        #expect(router.engine.handoverRefusal == "the peer has not proven every leg")
+        router.give(.handover)
+        #expect(router.state == .master)
+        router.hearWord(1, proven: Self.both)
+        #expect(router.engine.handoverRefusal == nil)
+        _ = router.takeDone()
+        router.give(.handover)
+        #expect(router.state == .backup)
+        #expect(router.takeDone() == ["remove", "advert 0"])
+        #expect(router.conditions.contains("handed-over"))
+    }
+
+    // MARK: Soft causes
+
+    private static let check = Cause(.check, "upstream")
+
+    /// FAULT without a pool; with one, only while the peer is fresh, able and free of soft causes.
+    @Test(arguments: [GroupState.backup, .master]) func softCauseIsFaultOnlyForSomebodyBetter(state: GroupState) {
+        var alone = Router()
+        alone.become(state)
+        alone.give(.cause(Self.check, isPresent: true))
+        #expect(alone.state == .fault)
+        for (priority, proven, isFault) in [(UInt8(0), Self.both, false), (50, [], false), (50, Self.both, true)] {
+            var router = Router(cables: 1)
+            router.become(state)
+            router.give(.cause(Self.check, isPresent: true))
+            #expect(router.state == state)
+            #expect(router.conditions.contains("tolerated"))
+            router.hearWord(priority, proven: proven)
+            #expect((router.state == .fault) == isFault)
+            #expect(router.conditions.contains("tolerated") == !isFault)
+        }
+    }
+
+    /// A cause that comes and goes is two changes of state, of a master's too.
+    @Test(arguments: [GroupState.backup, .master]) func faultIsToldOnce(state: GroupState) {
+        var router = Router()
+        router.become(state)
+        let before = router.transitions.count
+        router.give(.link(interface: "eth0", isUp: false, reason: "mii"))
+        router.give(.link(interface: "eth0", isUp: false, reason: "carrier"))
+        router.give(.link(interface: "eth0", isUp: true, reason: ""))
+        let seen = router.transitions.dropFirst(before).map { "\($0.from) \($0.to) \($0.reason)" }
+        #expect(seen == ["\(state) fault fault", "fault backup recovered"])
+    }
+
+    /// After a hard cause silence counts anew; a soft one never kept us from hearing.
+    @Test func hardCauseListensAnew() {
+        for (cause, isAnew) in [(Cause(.sendDenied, "eth0"), true), (Self.check, false)] {
+            var router = Router()
+            router.become(.backup)
+            router.give(.cause(cause, isPresent: true))
+            router.pass(3 * Router.secondNs)
+            router.give(.cause(cause, isPresent: false))
+            let downNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
+            #expect(router.downNs() == downNs - (isAnew ? 0 : 3 * Router.secondNs))
+        }
+    }
+
+    // MARK: Sending
+
+    /// The last word, and no other, is said three times on every cable.
+    @Test func lastWordIsSaidThreeTimes() {
+        var router = master(cables: 2)
+        router.hearWord(50)
+        _ = router.takeWords()
+        router.confirms = false
+        router.give(.shutdown)
+        // It still holds: that is not the last one.
+        #expect(router.takeWords().map(\.priority) == [0, 0])
+        router.give(.holding(member: 0, false))
+        let words = router.takeWords()
+        #expect(words.count == 6 && words.allSatisfy { $0.priority == 0 && $0.holds.isEmpty })
+    }
+
+    /// Late adverts do not shift the next ones, unless they are so late that the next one is past as well.
+    @Test(arguments: [(Int64(1), Int64(1)), (1_999, 1_999), (2_000, 0), (2_500, 0)])
+    func advertsDoNotDrift(lateMs: Int64, savedMs: Int64) {
+        var router = Router(255) { $0.addressLeaseNs = 0 }
+        router.become(.master)
+        router.sleep(Router.intervalNs + lateMs * 1_000_000)
+        router.give(.timer)
+        #expect(router.takeDone() == ["advert 255"])
+        #expect(router.advertNs == Router.intervalNs - savedMs * 1_000_000)
+    }
+
+    // MARK: The probe before a takeover
+
+    private func probing() -> Router {
+        var router = Router { $0.probeBeforeTakeover = true }
+        router.become(.backup)
+        return router
+    }
+
+    private static let downNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
+
+    /// It is made ahead, so that it costs no time.
+    @Test func probeCostsNoTime() {
+        var router = probing()
+        router.pass(Self.downNs - Router.secondNs / 10 - 1)
+        #expect(router.takeDone() == [])
+        router.pass(1)
+        #expect(router.takeDone() == ["probe"])
+        router.pass(Router.secondNs / 10 - 1)
+        #expect(router.state == .backup)
+        router.pass(1)
+        #expect(router.state == .master)
+    }
+
+    /// An answer is asked for again, every interval, and lapses with it.
+    @Test func answerKeepsUsBackup() {
+        var router = probing()
+        router.pass(Self.downNs - Router.secondNs / 20)
+        #expect(router.takeDone() == ["probe"])
+        router.give(.foreignAnswer(member: 0))
+        router.pass(Router.secondNs / 20)
+        for _ in 0..<5 {
+            #expect(router.takeDone() == ["probe"])
+            router.give(.foreignAnswer(member: 0))
+            #expect(router.conditions == ["adverts-blocked"])
+            router.pass(Router.intervalNs)
+            #expect(router.state == .backup)
+            #expect(router.conditions == ["adverts-blocked"])
+        }
+        router.pass(Router.intervalNs)
+        #expect(router.state == .master)
+    }
+
+    /// What was answered in one silence says nothing of the next.
+    @Test func everySilenceIsProbed() {
+        var router = probing()
+        router.pass(Self.downNs - Router.secondNs / 20)
+        #expect(router.takeDone() == ["probe"])
+        router.hear(200)
+        router.pass(Self.downNs - Router.secondNs / 20)
+        #expect(router.takeDone() == ["probe"])
+    }
+
+    // MARK: Who was not scheduled
+
+    /// A late reader finds heartbeats waiting: the cable was never silent, so nothing is told and nothing taken.
+    @Test func lateReaderKeepsItsPeer() {
+        var router = Router(cables: 1)
+        router.become(.backup)
+        for _ in 0..<100 {
+            router.hearWord(200, holds: Self.both)
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.conditions == ["adverts-blocked"])
+        router.hearWord(200, holds: Self.both)
+        _ = router.takeWords()
+        router.sleep(Router.secondNs / 2)
+        router.hearWord(200, holds: Self.both)
+        router.give(.timer)
+        #expect(router.state == .backup)
+        #expect(router.conditions == ["adverts-blocked"])
+        #expect(router.takeWords().allSatisfy { $0.hearsHeartbeat })
+        // And one that finds none is late itself, or the peer is dead: three intervals say so.
+        router.pass(3 * Router.secondNs / 10)
+        #expect(router.state == .master)
+    }
+}

@@ -1,0 +1,133 @@
+import Addresses
+import Testing
+
+@testable import VRRP
+
+/// A new configuration: the difference, and nothing else.
+struct ReloadTests {
+    private func router(_ state: GroupState, members: Int = 1, cables: Int = 0) -> Router {
+        var router = Router(members: members, cables: cables)
+        router.become(state)
+        router.pass(Router.secondNs / 2)
+        _ = router.takeDone()
+        _ = router.takeWords()
+        return router
+    }
+
+    private static let downNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
+
+    @Test(arguments: [GroupState.backup, .master, .fault]) func sameChangesNothing(state: GroupState) {
+        var router = router(state, members: 2, cables: 1)
+        var before = router.engine.status
+        let cause = Cause(.link, "eth0", detail: "mii")
+        router.reload(causes: state == .fault ? [cause] : []) { _ in }
+        // What it is, it says anew.
+        before.statistics = router.engine.status.statistics
+        #expect(router.engine.status == before)
+        #expect(router.takeDone() == [])
+    }
+
+    /// A master speaks on the new leg at once, and then takes it; the others it has.
+    @Test func masterTakesANewLeg() {
+        var router = router(.master)
+        router.reload { $0.members.append(Router.member(1)) }
+        #expect(router.takeDone() == ["advert 1 100", "add 1", "announce 1"])
+        #expect(router.state == .master)
+    }
+
+    @Test func backupListensOnANewLeg() {
+        var router = router(.backup)
+        router.reload { $0.members.append(Router.member(1)) }
+        #expect(router.downNs(0) == Self.downNs - Router.secondNs / 2)
+        #expect(router.downNs(1) == Self.downNs)
+        #expect(router.takeDone() == [])
+    }
+
+    /// Other addresses on a leg are added; who is master there is known.
+    @Test func masterAddsNewAddresses() {
+        var router = router(.master)
+        router.reload { $0.members[0].addresses.append(Router.address(.ipv4, 99)) }
+        #expect(router.takeDone() == ["add"])
+        var backup = self.router(.backup)
+        backup.reload { $0.members[0].addresses.append(Router.address(.ipv4, 99)) }
+        #expect(backup.takeDone() == [])
+        #expect(backup.downNs() == Self.downNs - Router.secondNs / 2)
+    }
+
+    /// Legs are known by name, wherever they stand.
+    @Test func legsMayChangePlaces() {
+        var router = router(.backup, members: 2, cables: 1)
+        router.hear(200, on: 1)
+        router.hearWord(200, holds: MemberSet(member: 1))
+        router.reload { $0.members.reverse() }
+        #expect(router.engine.status.members.map(\.isHeard) == [true, false])
+        #expect(router.engine.status.peer?.word.holds == MemberSet(member: 0))
+    }
+
+    /// With a leg go its causes; what the snapshot does not list is over, and what it lists has come.
+    @Test func causesAreTheSnapshots() {
+        var router = router(.backup, members: 2)
+        router.give(.primaryAddress(member: 1, nil))
+        router.give(.cause(Cause(.check, "upstream"), isPresent: true))
+        router.give(.cause(Cause(.config, "m0"), isPresent: true))
+        func causes() -> [String] { router.engine.status.causes.map(\.description) }
+        #expect(causes() == ["no-address:eth1", "config:m0", "check:upstream"])
+        router.reload(causes: [Cause(.route, "0.0.0.0/0"), Cause(.config, "m0")]) { $0.members.removeLast() }
+        #expect(causes() == ["config:m0", "route:0.0.0.0/0"])
+        router.reload { _ in }
+        #expect(causes() == [])
+    }
+
+    /// An address that is still missing stays a cause.
+    @Test func missingAddressIsKept() {
+        var router = router(.backup)
+        var snapshot = router.snapshot(router.engine.configuration)
+        snapshot.primaryAddresses = [nil]
+        for _ in 0..<2 {
+            router.give(.reload(router.engine.configuration, snapshot))
+            #expect(router.engine.status.causes.map(\.description) == ["no-address:eth0"])
+        }
+        router.reload { _ in }
+        #expect(router.engine.status.causes == [])
+    }
+
+    /// A shorter interval holds at once, a longer one from the next advert on.
+    @Test(arguments: [(Router.secondNs / 4, Router.secondNs / 4), (Router.otherNs, Router.secondNs * 3 / 2)])
+    func intervalChanges(toNs: Int64, nextNs: Int64) {
+        var router = router(.master)
+        router.reload { $0.advertIntervalNs = toNs }
+        #expect(router.advertNs == nextNs)
+        router.pass(nextNs)
+        #expect(router.takeDone() == ["advert 100"])
+        #expect(router.advertNs == toNs)
+    }
+
+    @Test func nothingIsSaidBeforeTheStart() {
+        var router = Router(members: 1, cables: 1)
+        router.reload {
+            $0.members.append(Router.member(1))
+            $0.cables.append(Router.cable(1))
+        }
+        router.pass(10 * Router.secondNs)
+        #expect(router.takeDone() == [] && router.takeWords() == [] && router.engine.nextDeadlineNs == nil)
+    }
+
+    /// A new cable speaks at once and counts as alive until it has had time to be heard; with the last one goes the peer.
+    @Test func cablesComeAndGo() {
+        var router = router(.backup, cables: 1)
+        router.hearWord(50)
+        router.reload { $0.cables.append(Router.cable(1)) }
+        #expect(router.takeWords().count >= 2)
+        #expect(!router.conditions.contains("heartbeat-degraded:cross1"))
+        for _ in 0..<4 {
+            router.pass(Router.secondNs / 10)
+            router.hearWord(50)
+        }
+        #expect(router.conditions == ["heartbeat-degraded:cross1"])
+        router.reload { $0.cables = [] }
+        #expect(router.engine.status.peer == nil && router.conditions == [])
+        // No pool, so a soft cause is FAULT again.
+        router.give(.cause(Cause(.check, "upstream"), isPresent: true))
+        #expect(router.state == .fault)
+    }
+}
