@@ -228,23 +228,22 @@ extension World {
 
     /// What would be wrong if it stayed like this.
     package var complaint: Complaint {
-        let everything = MemberSet.first(directors.first?.ports.count ?? 0)
-        if directors.contains(where: { !$0.held.isEmpty && $0.held != everything }) { return .halfAGroup }
+        if directors.contains(where: { !$0.held.isEmpty && $0.held != .first($0.legs.count) }) { return .halfAGroup }
         let holders = directors.indices.filter { !directors[$0].held.isEmpty }
         if hasConnectedHolders { return .twoHolders }
         // A leg that nobody answers on cannot be proven to work, though it does.
-        let isFaultless = directors.map { $0.ports.allSatisfy(\.works) && !$0.checkFails && hasNeighbours }
+        let isFaultless = directors.map { $0.legs.allSatisfy(\.works) && !$0.checkFails && hasNeighbours }
         if directors.indices.contains(where: {
             isFaultless[$0] && directors[$0].isAlive && directors[$0].state == .fault
         }) {
             return .faultForNothing
         }
-        let able = directors.indices.filter { directors[$0].isAlive && directors[$0].ports.allSatisfy(\.works) }
+        let able = directors.indices.filter { directors[$0].isAlive && directors[$0].legs.allSatisfy(\.works) }
         let whole = able.filter { !directors[$0].checkFails }
         // Without a pool nobody knows that the peer is no better, so a failing check is FAULT unconditionally.
         if holders.isEmpty { return (cables.isEmpty ? whole : able).isEmpty ? .none : .nobodyHolds }
         guard knowsEverything, !whole.isEmpty else { return .none }
-        return holders.contains { directors[$0].ports.allSatisfy(\.sends) } ? .none : .deadLegHeld
+        return holders.contains { directors[$0].legs.allSatisfy(\.sends) } ? .none : .deadLegHeld
     }
 
     /// A cable that works both ways between two running directors, and neighbours to prove a leg by.

@@ -40,14 +40,14 @@ package struct Simulation {
     private var timers: [(generation: Int, atNs: Int64?)]
     /// Packets for a process that is stopped wait in its sockets.
     private var sockets: [[World.Packet]]
+    /// The longest interval that any of them may be told.
     private let intervalNs: Int64
     private let isLossy: Bool
-    /// Equal priorities are published as such: two holders may last until one has learned that it is not heard.
-    private let isEqual: Bool
     private var lossPercent: Int
     private var dualSinceNs: Int64?
     private var isSettled = false
     private var failure: Failure?
+    private let mayChangeInterval: Bool
     private let trace: ((String) -> Void)?
 
     private static let socketMax = 64
@@ -58,8 +58,9 @@ package struct Simulation {
         self.trace = trace
         var dice = Dice(seed)
         let groups = Self.groups(&dice)
-        intervalNs = groups[0].advertIntervalNs
-        isEqual = groups[0].priority == groups[1].priority
+        // Version 2 has one interval for all.
+        mayChangeInterval = groups[0].version == .v3 && dice.percent(20)
+        intervalNs = groups[0].advertIntervalNs * (mayChangeInterval ? 2 : 1)
         isLossy = dice.percent(30)
         lossPercent = isLossy ? dice.number(1...10) : 0
         world = World(groups, leaseNs: 3 * max(intervalNs, 100_000_000))
@@ -81,12 +82,13 @@ package struct Simulation {
         let isEqual = dice.percent(10)
         let preempt = dice.percent(75)
         let delayNs = dice.percent(20) ? 2 * intervalNs : 0
+        let hasFence = dice.percent(15)
         return (0..<count).map { index in
             var group = GroupConfiguration(
                 name: "lvs", priority: isEqual ? 100 : UInt8(200 - 40 * index + dice.number(0...9)), version: version,
                 advertIntervalNs: intervalNs, preempt: preempt, preemptDelayNs: delayNs,
                 members: (0..<legs).map(Search.Scenario.member),
-                cables: (0..<cables).map(Search.Scenario.wire),
+                cables: (0..<cables).map(Search.Scenario.wire), hasFence: hasFence,
                 addressLeaseNs: 3 * max(intervalNs, 100_000_000))
             for cable in group.cables.indices { group.cables[cable].intervalNs = min(100_000_000, intervalNs) }
             return group
@@ -199,8 +201,14 @@ package struct Simulation {
         guard world.hasConnectedHolders else { return dualSinceNs = nil }
         let sinceNs = dualSinceNs ?? world.nowNs
         dualSinceNs = sinceNs
-        let boundNs = (isEqual ? 6 : 3) * intervalNs + 5_000_000
+        let boundNs = (areAnyEqual ? 6 : 3) * intervalNs + 5_000_000
         if !isLossy, world.nowNs - sinceNs > boundNs { fail("two holders for more than three intervals") }
+    }
+
+    /// Equal priorities are published as such: two holders may last until one has learned that it is not heard.
+    private var areAnyEqual: Bool {
+        let priorities = world.directors.compactMap { $0.engine?.priority }
+        return Set(priorities).count < priorities.count
     }
 
     private mutating func fail(_ property: String) {
@@ -234,17 +242,30 @@ package struct Simulation {
         case 9: return .stop(index)
         case 10: return .resume(index)
         case 11: return dice.percent(50) ? .shutdown(index) : .handover(index)
-        case 12: return .check(index, fails: dice.percent(60))
-        case 13: return .reload(index, priority: UInt8(dice.number(1...254)))
+        case 12:
+            return dice.percent(50) ? .check(index, fails: dice.percent(60)) : .weight(index, dice.number(-254...254))
+        case 13: return .reload(index, someChange())
         default:
             return .cable(dice.number(0...(world.cables.count - 1)), World.Cable.allCases[dice.number(0...4)])
         }
     }
 
-    /// In the end every process runs; half of the time everything is mended, else what is broken stays so.
+    private mutating func someChange() -> Fault.Change {
+        switch dice.number(0...(mayChangeInterval ? 3 : 2)) {
+        case 0: .priority(UInt8(dice.number(1...254)))
+        case 1: .preempt(dice.percent(50))
+        case 2: .legs(dice.number(1...world.directors[0].ports.count))
+        default: .interval(dice.percent(50) ? intervalNs : intervalNs / 4)
+        }
+    }
+
+    /// In the end every process runs, with all its legs; half of the time everything is mended, else what is broken stays so.
     private mutating func lastFaults() -> [Fault] {
         var faults: [Fault] = []
-        for index in world.directors.indices { faults += [.resume(index), .start(index)] }
+        let legs = world.directors[0].ports.count
+        for index in world.directors.indices {
+            faults += [.resume(index), .start(index), .reload(index, .legs(legs))]
+        }
         guard dice.percent(50) else { return faults }
         for index in world.directors.indices {
             faults.append(.check(index, fails: false))

@@ -43,6 +43,8 @@ package struct World: Hashable, Sendable {
         package var sleptNs: Int64 = 0
         package var ports: [Port]
         package var checkFails = false
+        /// What something tracked adds to the priority.
+        package var weight = 0
         /// Members whose addresses the kernel lists.
         package var held: MemberSet = []
         /// When the kernel takes them back; nil: they are refreshed.
@@ -60,10 +62,13 @@ package struct World: Hashable, Sendable {
             hasher.combine(sleptNs)
             hasher.combine(ports)
             hasher.combine(checkFails)
+            hasher.combine(weight)
             hasher.combine(held)
             hasher.combine(leaseEndNs)
         }
 
+        /// The ports that the configuration uses: a reload may leave out the last legs.
+        package var legs: ArraySlice<Port> { ports.prefix(configuration.members.count) }
         /// The process runs and is not stopped.
         package var isAlive: Bool { engine != nil && !isStopped }
         package var state: GroupState { engine?.groupState ?? .initialize }
@@ -144,7 +149,8 @@ package struct World: Hashable, Sendable {
     // MARK: Paths
 
     package func advertsReach(from: Int, to: Int, leg: Int) -> Bool {
-        directors[from].ports[leg].advertises && directors[to].ports[leg].hears
+        leg < directors[from].legs.count && leg < directors[to].legs.count
+            && directors[from].ports[leg].advertises && directors[to].ports[leg].hears
     }
 
     package func talksBothWays(_ first: Int, _ second: Int, leg: Int) -> Bool {
@@ -183,7 +189,8 @@ package struct World: Hashable, Sendable {
         switch packet.content {
         case .advert(let priority):
             let leg = Int(packet.medium)
-            guard directors[to].ports[leg].hears else { return }
+            // The sender's file may have lost the leg meanwhile.
+            guard directors[to].ports[leg].hears, leg < directors[from].legs.count else { return }
             let configuration = directors[from].configuration
             let advert = Advert(
                 version: configuration.version, vrid: configuration.members[leg].vrid, priority: priority,
@@ -219,7 +226,8 @@ package struct World: Hashable, Sendable {
             if isAnswered(leg: leg, askedBy: index) { inputs.append(.foreignAnswer(member: leg)) }
         case .transition(let transition):
             transitions.append(Change(director: index, transition: transition))
-        case .announce, .runFence, .raised, .cleared, .causeChanged: break
+        case .runFence: inputs.append(.fence(succeeded: true))
+        case .announce, .raised, .cleared, .causeChanged: break
         }
     }
 
@@ -278,11 +286,28 @@ package struct World: Hashable, Sendable {
         case .handover(let index):
             guard directors[index].isAlive, directors[index].engine?.handoverRefusal == nil else { return false }
             give(.handover, to: index)
-        case .reload(let index, let priority):
-            guard directors[index].isAlive, directors[index].configuration.priority != priority else { return false }
-            directors[index].configuration.priority = priority
-            give(.reload(directors[index].configuration, snapshot(of: index)), to: index)
+        case .weight(let index, let weight):
+            guard directors[index].weight != weight else { return false }
+            directors[index].weight = weight
+            give(.weight(name: "check:weighed", weight), to: index)
+        case .reload(let index, let change): return reload(index, change)
         }
+        return true
+    }
+
+    private mutating func reload(_ index: Int, _ change: Fault.Change) -> Bool {
+        var new = directors[index].configuration
+        switch change {
+        case .priority(let priority): new.priority = priority
+        case .interval(let intervalNs): new.advertIntervalNs = intervalNs
+        case .preempt(let preempts): new.preempt = preempts
+        case .legs(let count): new.members = (0..<count).map(Search.Scenario.member)
+        }
+        guard directors[index].isAlive, new != directors[index].configuration else { return false }
+        directors[index].configuration = new
+        // The process removes what is no longer configured before it tells the engine.
+        directors[index].held.formIntersection(.first(new.members.count))
+        give(.reload(new, snapshot(of: index)), to: index)
         return true
     }
 
@@ -290,7 +315,8 @@ package struct World: Hashable, Sendable {
         let before = directors[index].ports[leg]
         guard before != port else { return false }
         directors[index].ports[leg] = port
-        if (before == .noCarrier) != (port == .noCarrier) { tellLink(of: index, leg: leg) }
+        let isTold = leg < directors[index].legs.count
+        if isTold, (before == .noCarrier) != (port == .noCarrier) { tellLink(of: index, leg: leg) }
         return true
     }
 
@@ -335,7 +361,8 @@ package struct World: Hashable, Sendable {
             primaryAddresses: director.ports.indices.map { Self.address(of: index, leg: $0) },
             holding: director.ports.indices.map(director.held.contains(member:)),
             cableAddresses: cables.indices.map { Self.cableAddress(of: index, cable: $0) }, causes: causes,
-            cablesDown: Set(cables.indices.filter { self.cables[$0] == .noCarrier }.map { cables[$0].interface }))
+            cablesDown: Set(cables.indices.filter { self.cables[$0] == .noCarrier }.map { cables[$0].interface }),
+            weights: ["check:weighed": director.weight])
     }
 
     private mutating func abandonLease(_ index: Int) {
@@ -351,15 +378,15 @@ package struct World: Hashable, Sendable {
         let sleptNs = directors[index].sleptNs
         nowNs += sleptNs
         defer { wakeUp(index, sleptNs) }
-        for leg in directors[index].ports.indices where !directors[index].held.contains(member: leg) {
+        for leg in directors[index].legs.indices where !directors[index].held.contains(member: leg) {
             give(.holding(member: leg, false), to: index)
         }
-        for leg in directors[index].ports.indices { tellLink(of: index, leg: leg) }
+        for leg in directors[index].legs.indices { tellLink(of: index, leg: leg) }
         if index < 2 { for cable in cables.indices { tellCable(of: index, cable) } }
         give(.cause(Cause(.check, "upstream"), isPresent: directors[index].checkFails), to: index)
         guard directors[index].state == .master else { return }
         // The next refresh of the lease brings back what the kernel took.
-        for leg in directors[index].ports.indices where !directors[index].held.contains(member: leg) {
+        for leg in directors[index].legs.indices where !directors[index].held.contains(member: leg) {
             directors[index].held.insert(MemberSet(member: leg))
             give(.holding(member: leg, true), to: index)
         }
@@ -391,7 +418,17 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
     case shutdown(Int)
     case check(Int, fails: Bool)
     case handover(Int)
-    case reload(Int, priority: UInt8)
+    case weight(Int, Int)
+    case reload(Int, Change)
+
+    /// What a new file says.
+    package enum Change: Hashable, Sendable {
+        case priority(UInt8)
+        case interval(Int64)
+        case preempt(Bool)
+        /// So many legs, the first ones.
+        case legs(Int)
+    }
 
     package var description: String {
         switch self {
@@ -404,7 +441,8 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
         case .shutdown(let index): "shut down LVS\(index + 1)"
         case .check(let index, let fails): "check \(fails ? "fails" : "succeeds") on LVS\(index + 1)"
         case .handover(let index): "LVS\(index + 1) hands over"
-        case .reload(let index, let priority): "LVS\(index + 1) reloads with priority \(priority)"
+        case .weight(let index, let weight): "LVS\(index + 1) is weighed with \(weight)"
+        case .reload(let index, let change): "LVS\(index + 1) reloads with \(change)"
         }
     }
 }
