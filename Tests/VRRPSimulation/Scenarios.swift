@@ -62,18 +62,30 @@ extension Search.Scenario {
         return faults
     }
 
+    /// Wires that are pulled or cut and put back, and processes that die and start: what happens most.
+    package static func plainFaults(legs: Int, cables: Int) -> [Fault] {
+        allFaults(legs: legs, cables: cables, ports: [.up, .noCarrier, .silent]).filter { fault in
+            switch fault {
+            case .port, .kill, .start: true
+            case .cable(_, let cable): cable == .up || cable == .silent
+            default: false
+            }
+        }
+    }
+
     /// The pair as it serves, then every fault, at most `faultsMax` of them.
     package static func faults(
         cables: Int, faultsMax: Int, intervalTicks: Int64 = 2, priorities: [UInt8] = [200, 100], legs: Int = 2,
-        isCableSlow: Bool = false, change: (inout GroupConfiguration) -> Void = { _ in }
+        isCableSlow: Bool = false, only faults: [Fault]? = nil, change: (inout GroupConfiguration) -> Void = { _ in }
     ) -> Search.Scenario {
         let pair = pair(
             cables: cables, intervalTicks: intervalTicks, priorities: priorities, legs: legs, change: change)
         let world = World(pair, leaseNs: leaseTicks)
         return Search.Scenario(
-            name: "\(legs) legs, \(cables) cables, \(faultsMax) faults, interval \(intervalTicks), \(priorities)",
+            name: "\(legs) legs, \(cables) cables, \(faultsMax) \(faults == nil ? "faults" : "of the plain faults"), "
+                + "interval \(intervalTicks), \(priorities)",
             seeds: [0, 1].map { Node.settled(world, startedApart: $0, isCableSlow: isCableSlow) },
-            faultsMax: faultsMax, faults: allFaults(legs: legs, cables: cables), intervalTicks: intervalTicks)
+            faultsMax: faultsMax, faults: faults ?? allFaults(legs: legs, cables: cables), intervalTicks: intervalTicks)
     }
 
     /// One serves, and another that is no better is started beside it: nothing may happen to the first.

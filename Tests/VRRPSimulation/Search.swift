@@ -63,7 +63,7 @@ package struct Search {
     private var complaints: [UInt8] = []
     /// Steps without a fault; the top bit marks a change of roles.
     private var edges: [UInt32] = []
-    private var edgeStarts: [Int] = [0]
+    private var edgeStarts: [UInt32] = [0]
     private var report: Report
     private var violation: (property: String, state: UInt32)?
     /// States through which a violation for ever comes back to itself.
@@ -72,7 +72,7 @@ package struct Search {
     private static let roleBit: UInt32 = 1 << 31
 
     /// 64 bits of SipHash stand for a state: of ten million states, two that differ are taken for one with a probability of
-    /// three in a million.
+    /// three in a million, of a hundred million with one of three in ten thousand.
     private typealias Fingerprint = Int
 
     private struct Origin {
@@ -80,7 +80,7 @@ package struct Search {
         var action: Int16
     }
 
-    package init(_ scenario: Scenario, statesMax: Int = 20_000_000) {
+    package init(_ scenario: Scenario, statesMax: Int = 100_000_000) {
         self.scenario = scenario
         self.statesMax = statesMax
         report = Report(name: scenario.name)
@@ -175,7 +175,7 @@ package struct Search {
                 violation = ("a master was disturbed by a router that is no better", id)
             }
         }
-        edgeStarts.append(edges.count)
+        edgeStarts.append(UInt32(edges.count))
     }
 
     private mutating func intern(_ node: Node, from origin: Origin) -> (id: UInt32, isNew: Bool) {
@@ -196,6 +196,8 @@ package struct Search {
 
     // MARK: For ever
 
+    private func edgesOf(_ state: Int) -> Range<Int> { Int(edgeStarts[state])..<Int(edgeStarts[state + 1]) }
+
     /// Tarjan's strongly connected components, without recursion.
     private mutating func findForever() {
         let count = parents.count
@@ -207,19 +209,19 @@ package struct Search {
         var clock: UInt32 = 0
         var components: UInt32 = 0
         for root in 0..<count where order[root] == 0 {
-            calls.append((root, edgeStarts[root]))
+            calls.append((root, edgesOf(root).lowerBound))
             while let (state, edge) = calls.popLast() {
-                if edge == edgeStarts[state] {
+                if edge == edgesOf(state).lowerBound {
                     clock += 1
                     order[state] = clock
                     low[state] = clock
                     stack.append(UInt32(state))
                 }
-                if edge < edgeStarts[state + 1] {
+                if edge < edgesOf(state).upperBound {
                     calls.append((state, edge + 1))
                     let target = Int(edges[edge] & ~Self.roleBit)
                     if order[target] == 0 {
-                        calls.append((target, edgeStarts[target]))
+                        calls.append((target, edgesOf(target).lowerBound))
                     } else if component[target] == 0 {
                         low[state] = min(low[state], order[target])
                     }
@@ -240,7 +242,7 @@ package struct Search {
 
     private mutating func judge(_ component: [UInt32]) {
         for state in 0..<parents.count where violation == nil {
-            for edge in edges[edgeStarts[state]..<edgeStarts[state + 1]] {
+            for edge in edges[edgesOf(state)] {
                 let target = Int(edge & ~Self.roleBit)
                 guard component[target] == component[state] else { continue }
                 if edge & Self.roleBit != 0 {
@@ -264,7 +266,7 @@ package struct Search {
         while next < queue.count, previous[end] == nil {
             let state = queue[next]
             next += 1
-            for edge in edges[edgeStarts[state]..<edgeStarts[state + 1]] {
+            for edge in edges[edgesOf(state)] {
                 let target = Int(edge & ~Self.roleBit)
                 guard component[target] == component[end], previous[target] == nil else { continue }
                 previous[target] = state

@@ -22,9 +22,14 @@ package enum Suite {
     package static var soak: [Search.Scenario] {
         [
             .boots(cables: 2), .faults(cables: 0, faultsMax: 4, legs: 1), .faults(cables: 1, faultsMax: 3, legs: 1),
-            .faults(cables: 0, faultsMax: 3), .faults(cables: 2, faultsMax: 1),
-            .faults(cables: 1, faultsMax: 1, isCableSlow: true),
+            .faults(cables: 2, faultsMax: 1), .faults(cables: 1, faultsMax: 1, isCableSlow: true),
+            plain(cables: 0, faultsMax: 4), plain(cables: 1, faultsMax: 3), .faults(cables: 0, faultsMax: 3),
         ]
+    }
+
+    private static func plain(cables: Int, faultsMax: Int) -> Search.Scenario {
+        .faults(
+            cables: cables, faultsMax: faultsMax, only: Search.Scenario.plainFaults(legs: 2, cables: cables))
     }
 
     /// Equal priorities without a cable: where one does not hear the first leg, the later one has to decide, and that takes
