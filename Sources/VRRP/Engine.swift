@@ -187,8 +187,7 @@ public struct Engine: Sendable {
 
     /// The stamp of a word spoken now.
     func stamp(nowNs: Int64) -> UInt32 {
-        let stamp = UInt32(truncatingIfNeeded: nowNs / max(1, configuration.timing.stampUnitNs)) & 0x0fff_ffff
-        return min(stamp, PeerWord.lastStamp - 1)
+        UInt32(truncatingIfNeeded: nowNs / max(1, configuration.timing.stampUnitNs)) & 0x0fff_ffff
     }
 }
 

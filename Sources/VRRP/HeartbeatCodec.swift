@@ -2,11 +2,12 @@
 ///
 ///     identity, stamp, holds..., ::, hears..., [peer's identity], ::, proven...
 ///
-/// The identity comes first, so over IPv6 the first address is link-local, as RFC 9568 wants it. The stamp says when the word
-/// was spoken, so that a word that was overtaken on another cable is known as old: over IPv6 an address of the discard-only
-/// prefix 100::/64 (RFC 6666), over IPv4 one of the reserved block 240.0.0.0/4. Neither can be a virtual address, and no
-/// router acts on what an advert lists. An IPv4 member is listed IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be
-/// listed in an IPv4 heartbeat, and the configuration refuses that.
+/// The identity comes first, so over IPv6 the first address is link-local, as RFC 9568 wants it. The stamp says when the
+/// word was spoken, so that a word that was overtaken on another cable is known as old; the highest stamp is that of a last
+/// word. Over IPv6 it is an address of the discard-only prefix 100::/64 (RFC 6666), over IPv4 one of the reserved block
+/// 240.0.0.0/4. Neither can be a virtual address, and no router acts on what an advert lists. An IPv4 member is listed
+/// IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be listed in an IPv4 heartbeat, and the configuration refuses
+/// that.
 ///
 /// With 40 members holding and hearing at once there is no room for every proven leg in one Ethernet frame, so that list is
 /// cut; a leg that is not listed counts as unproven, which makes the peer less eager, never more.
@@ -17,6 +18,8 @@ public enum HeartbeatCodec {
     public static let addressesMax = 90
 
     private static let stampBits: UInt32 = 0x0fff_ffff
+    /// How a last word is told from others.
+    private static let lastStamp = stampBits
     private static let discardPrefix: UInt64 = 0x0100_0000_0000_0000
     private static let reservedBlock: UInt32 = 0xf000_0000
 
@@ -31,7 +34,8 @@ public enum HeartbeatCodec {
         func list(_ set: MemberSet) -> [IPAddress] {
             members.indices.filter(set.contains(member:)).compactMap { listed(members[$0], family: family) }
         }
-        var addresses = [word.identity, stampAddress(word.stamp, family: family)]
+        let stamp = word.isLast ? lastStamp : min(word.stamp, lastStamp - 1)
+        var addresses = [word.identity, stampAddress(stamp, family: family)]
         addresses += list(word.holds) + [separator] + list(word.hears)
         if word.hearsHeartbeat, let peerIdentity { addresses.append(peerIdentity) }
         addresses += [separator] + list(word.proven)
@@ -58,9 +62,11 @@ public enum HeartbeatCodec {
             }
             return set
         }
-        return PeerWord(
+        var word = PeerWord(
             priority: advert.priority, identity: advert.addresses[0], stamp: stamp, holds: set(lists[0]),
             hears: set(lists[1]), hearsHeartbeat: ownIdentity.map(lists[1].contains) ?? false, proven: set(lists[2]))
+        word.isLast = stamp == lastStamp
+        return word
     }
 
     /// How a member is listed in a heartbeat of the family; nil: it cannot be.

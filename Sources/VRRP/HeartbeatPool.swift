@@ -50,8 +50,8 @@ struct HeartbeatPool: Hashable, Sendable {
         cables[index].aliveUntilNs = untilNs
         let isFresh = freshUntilNs.map { $0 > nowNs } ?? false
         var word = word
-        if isFresh, let last = self.word, last.stamp != PeerWord.lastStamp {
-            if word.stamp == PeerWord.lastStamp { word.stamp = PeerWord.stamp(after: last.stamp) }
+        if isFresh, let last = self.word, !last.isLast {
+            if word.isLast { (word.stamp, word.isLast) = ((last.stamp &+ 1) & 0x0fff_ffff, false) }
             if Self.isOlder(word.stamp, than: last.stamp) { return .stale }
         }
         self.word = word

@@ -11,8 +11,11 @@ public struct PeerWord: Hashable, Sendable {
     public var priority: UInt8
     /// Who speaks: the sender's address on the first cable of its pool, the same on every cable. The pool's tie-break.
     public var identity: IPAddress
-    /// When it spoke, on the sender's clock, in microseconds modulo 2^28, or `lastStamp`. Only orders words of one sender.
+    /// When it spoke, on the sender's clock, in microseconds modulo 2^28. Only orders words of one sender.
     public var stamp: UInt32
+    /// Whether it was written beforehand, to be spoken for a director whose process has died: newer than any word that it
+    /// spoke itself, and older than any of its successor's. It has no stamp.
+    public var isLast = false
     /// Members whose virtual addresses are in the sender's kernel.
     public var holds: MemberSet
     /// Members on which the sender hears adverts.
@@ -21,13 +24,6 @@ public struct PeerWord: Hashable, Sendable {
     public var hearsHeartbeat: Bool
     /// Members whose leg is proven; none while the sender has a soft cause.
     public var proven: MemberSet
-
-    /// The stamp of a word that was written beforehand, to be spoken for a director whose process has died: newer than any
-    /// that it spoke itself, and older than any of its successor's.
-    public static let lastStamp: UInt32 = 0x0fff_ffff
-
-    /// The stamp that is one unit later.
-    static func stamp(after stamp: UInt32) -> UInt32 { (stamp &+ 1) % lastStamp }
 
     public init(
         priority: UInt8, identity: IPAddress, stamp: UInt32 = 0, holds: MemberSet = [], hears: MemberSet = [],

@@ -79,7 +79,8 @@ final class Cable {
     /// and holds nothing.
     func bequeath(as identity: IPAddress, holding address: IPAddress, to runner: Runner) {
         guard bequeathed != identity, let ifindex, let source else { return }
-        let word = PeerWord(priority: 0, identity: identity, stamp: PeerWord.lastStamp)
+        var word = PeerWord(priority: 0, identity: identity)
+        word.isLast = true
         let advert = HeartbeatCodec.advert(
             word, cable: configuration, source: source, peerIdentity: nil, members: [])
         let lastWord = LastWord(

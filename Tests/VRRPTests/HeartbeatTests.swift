@@ -87,7 +87,8 @@ struct HeartbeatTests {
     /// process says.
     @Test func lastWordIsNewerThanTheDeadAndOlderThanTheNext() {
         var pool = HeartbeatPool(cables: [.init(address: own), .init()])
-        let last = PeerWord(priority: 0, identity: peer, stamp: PeerWord.lastStamp)
+        var last = PeerWord(priority: 0, identity: peer)
+        last.isLast = true
         for stamp: UInt32 in [3, 0x0700_0000, 0x0fff_fffe] {
             pool.expire(nowNs: 1000)
             let spoken = PeerWord(priority: 200, identity: peer, stamp: stamp, holds: .first(2))
@@ -106,11 +107,15 @@ struct HeartbeatTests {
         }
     }
 
-    @Test func noStampIsThatOfALastWord() {
-        let engine = Engine(configuration: GroupConfiguration(name: "lvs", priority: 100, members: members(1)))
-        let unitNs = engine.configuration.timing.stampUnitNs
-        #expect(engine.stamp(nowNs: Int64(PeerWord.lastStamp) * unitNs) == PeerWord.lastStamp - 1)
-        #expect(engine.stamp(nowNs: Int64(PeerWord.lastStamp + 1) * unitNs) == 0)
+    @Test func lastWordIsToldFromEveryOther() throws {
+        for (stamp, isLast) in [(UInt32(7), true), (0x0fff_ffff, false), (0x0fff_fffe, false), (0, false)] {
+            var word = PeerWord(priority: 0, identity: own, stamp: stamp)
+            word.isLast = isLast
+            let advert = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: nil, members: [])
+            let heard = try #require(HeartbeatCodec.word(advert, ownIdentity: peer, members: []))
+            #expect(heard.isLast == isLast)
+            #expect(isLast || heard.stamp == min(stamp, 0x0fff_fffe))
+        }
     }
 
     @Test func echoIsKnown() {
