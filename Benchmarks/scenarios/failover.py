@@ -38,8 +38,10 @@ ABOUT = """Two directors with two legs each in namespaces, the same for every sy
     again. `kill -9` hits the process that speaks VRRP and nothing else: what remains of the system does what it
     does (linkwatch-vrrp's runner removes the addresses and says goodbye; keepalived's first process starts another;
     zebra). After `kill -9 of all processes` nobody does anything: the kernel still has the virtual addresses,
-    answers for them and forwards, so a client notices little whoever takes over when. {together} systems are
-    measured at a time, each in namespaces of its own."""
+    answers for them and forwards, so a client notices little whoever takes over when. keepalived and FRR take the
+    addresses beside it, as the next figure shows; linkwatch's backup asks for them first and waits until the dead
+    one's kernel has ended their lease (`address-lease`, 3 s), as it cannot tell a dead process from a filtered one.
+    {together} systems are measured at a time, each in namespaces of its own."""
 
 
 def _together(interval_ms: int) -> int:

@@ -18,7 +18,8 @@ PSS_GOAL_MB = 5
 @scenario("memory-idle", "Memory and start, 8 interfaces")
 def memory_idle(run: Run) -> None:
     """linkwatchd with 8 taps, idle for two seconds, started anew each time; it runs from copies of its program and
-    libraries, so nobody shares its pages. The start is from exec until the socket accepts a connection."""
+    libraries, so nobody shares its pages, not even libc's and libstdc++'s, which on most machines others share. The
+    start is from exec until the socket accepts a connection."""
     pss, rss, start = [], [], []
     with yardsticks.private_copies(), Namespaces("a") as lab:
         taps = [lab.tap("a", f"t{number}") for number in range(8)]
