@@ -4,6 +4,7 @@ import pytest
 
 from lab.daemon import Daemon
 from lab.namespaces import Namespaces, why_not
+from lab.pair import Pair
 
 
 @pytest.fixture
@@ -27,6 +28,21 @@ def daemon_in(namespaces):
     yield start
     for daemon in running:
         daemon.close()
+
+
+@pytest.fixture
+def pair(namespaces):
+    """Makes two directors that serve; `prepare` is called with the pair before it starts."""
+    made = []
+
+    def make(prepare=lambda pair: None, **options) -> Pair:
+        made.append(Pair(namespaces, **options))
+        prepare(made[-1])
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

@@ -16,20 +16,6 @@ from lab.pair import OUTSIDE, Claims, Pair
 from lab.vrrp import VRRP, Capture, Director, Lans, reach, until
 
 
-@pytest.fixture
-def pair(namespaces):
-    made = []
-
-    def make(prepare=lambda pair: None, **options) -> Pair:
-        made.append(Pair(namespaces, **options))
-        prepare(made[-1])
-        return made[-1].start()
-
-    yield make
-    for one in made:
-        one.close()
-
-
 def fails(pair: Pair, cause: str) -> None:
     """r1 has gone into FAULT by this cause alone, and r2 serves instead: both legs, each moved once."""
     pair.w1.await_what(cause)

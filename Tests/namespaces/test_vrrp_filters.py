@@ -13,23 +13,8 @@ any such rule stays.
 
 import shutil
 
-import pytest
-
-from lab.pair import Pair, config, drop, undrop
+from lab.pair import config, drop, undrop
 from lab.vrrp import VRRP, until
-
-
-@pytest.fixture
-def pair(namespaces):
-    made = []
-
-    def make(**options) -> Pair:
-        made.append(Pair(namespaces, **options))
-        return made[-1].start()
-
-    yield make
-    for one in made:
-        one.close()
 
 
 class NFT:

@@ -11,22 +11,9 @@ import time
 
 import pytest
 
-from lab.pair import OUTSIDE, PRIORITIES, VIRTUAL, Claims, Pair, config, drop, undrop
+from lab.pair import OUTSIDE, PRIORITIES, VIRTUAL, Claims, config, drop, undrop
 from lab.vrrp import VRRP, until
 from lab.watch import Connection, VarlinkError
-
-
-@pytest.fixture
-def pair(namespaces):
-    made = []
-
-    def make(**options) -> Pair:
-        made.append(Pair(namespaces, **options))
-        return made[-1].start()
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def milliseconds(seconds: float) -> str:

@@ -13,24 +13,11 @@ import time
 import pytest
 
 from lab.daemon import program
-from lab.pair import INSIDE, OUTSIDE, Pair, config
+from lab.pair import INSIDE, OUTSIDE, config
 from lab.vrrp import VRRP, Capture, until
 from lab.watch import VarlinkError
 
 INTERVAL_SECONDS = 1
-
-
-@pytest.fixture
-def pair(namespaces):
-    made = []
-
-    def make(**options) -> Pair:
-        made.append(Pair(namespaces, **options))
-        return made[-1].start()
-
-    yield make
-    for one in made:
-        one.close()
 
 
 # Reloads.
