@@ -75,7 +75,8 @@ public struct Condition: Hashable, Sendable {
         case deaf = "deaf"
         /// The peer hears our heartbeat and not our adverts on a leg. Subject: the member.
         case peerDeaf = "peer-deaf"
-        /// We held, or claimed, and were not heard: no preemption for now.
+        /// We held, or claimed, and were not heard: no preemption for now. Or, as master: a lesser one holds as well and does
+        /// not hear us, and to yield to it has not helped.
         case unheard = "unheard"
         /// A cable is silent, one-way or without carrier. Subject: the cable.
         case heartbeatDegraded = "heartbeat-degraded"

@@ -73,7 +73,9 @@ extension Engine {
             if reason == .awake { for index in state.members.indices { state.members[index].isHeld = false } }
         }
         switch reason {
-        case .unheard: state.restraints.insert(.unheard)
+        case .unheard:
+            state.restraints.insert(.unheard)
+            if wasMaster, !configuration.hasPool { countRetreat(nowNs: step.nowNs) }
         case .handover:
             state.restraints.insert(.handedOver)
             state.resignUntilNs = step.nowNs + 3 * max(heartbeatIntervalNs, configuration.advertIntervalNs)
@@ -82,6 +84,11 @@ extension Engine {
         default: break
         }
         publish(reason, &step)
+    }
+
+    private mutating func countRetreat(nowNs: Int64) {
+        let count = min((state.retreats?.count ?? 0) + 1, State.Retreats.max)
+        state.retreats = State.Retreats(count: count, untilNs: nowNs + retreatMemoryNs)
     }
 
     /// Tells the state, if it is another than was told last.

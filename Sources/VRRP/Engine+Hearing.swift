@@ -136,7 +136,12 @@ extension Engine {
 
     private mutating func bearLesser(forNs: Int64, nowNs: Int64) {
         if let lesser = state.lesser {
-            if nowNs >= lesser.endNs { state.isUnheard = true }
+            if state.standsFirm {
+                let untilNs = nowNs + retreatMemoryNs
+                state.retreats?.untilNs = untilNs
+            } else if nowNs >= lesser.endNs {
+                state.isUnheard = true
+            }
             state.lesser?.untilNs = max(lesser.untilNs, nowNs + forNs)
         } else {
             let patienceNs = downNs(configuration.advertIntervalNs) + 3 * heartbeatIntervalNs

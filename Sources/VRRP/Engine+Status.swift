@@ -84,7 +84,7 @@ extension Engine {
         {
             now.insert(.advertsBlocked)
         }
-        if state.restraints.contains(.unheard) { now.insert(.unheard) }
+        if state.restraints.contains(.unheard) || state.standsFirm { now.insert(.unheard) }
         if state.restraints.contains(.handedOver) { now.insert(.handedOver) }
         if state.peer?.priority == state.priority
             || state.members.contains(where: { $0.heard?.priority == state.priority })

@@ -132,6 +132,7 @@ public struct Engine: Sendable {
         _ = lapse(&state.resignUntilNs)
         if let lesser = state.lesser, lesser.untilNs <= nowNs { state.lesser = nil }
         if let resigned = state.resigned, resigned.untilNs <= nowNs { state.resigned = nil }
+        if let retreats = state.retreats, retreats.untilNs <= nowNs { state.retreats = nil }
         if let tie = state.tie, tie.untilNs <= nowNs { state.tie = nil }
         if case .until(let atNs) = state.preemptDelay, atNs <= nowNs { state.preemptDelay = .over }
         if case .failed(let atNs) = state.fence, atNs <= nowNs { state.fence = .idle }
@@ -181,6 +182,9 @@ public struct Engine: Sendable {
 
     /// `Master_Down_Interval`: three of the master's intervals and the skew.
     func downNs(_ masterIntervalNs: Int64) -> Int64 { 3 * masterIntervalNs + skewNs(masterIntervalNs) }
+
+    /// How long a retreat is remembered: some rounds of whatever others do meanwhile.
+    var retreatMemoryNs: Int64 { configuration.timing.retreatMemory * downNs(configuration.advertIntervalNs) }
 
     /// The longest of the pool's heartbeat intervals; 0: no pool.
     var heartbeatIntervalNs: Int64 { configuration.cables.reduce(0) { max($0, $1.intervalNs) } }

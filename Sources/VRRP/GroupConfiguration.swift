@@ -143,6 +143,8 @@ public struct Timing: Hashable, Sendable {
     public var fenceRetryNs: Int64 = 5_000_000_000
     /// A deadline missed by more than this, and by more than one advert interval, was slept through.
     public var sleepMinNs: Int64 = 200_000_000
+    /// For how many down intervals it is remembered that a lesser holder was yielded to.
+    public var retreatMemory: Int64 = 16
     /// The unit of a heartbeat's stamp.
     public var stampUnitNs: Int64 = 1_000
 

@@ -48,6 +48,8 @@ struct State: Hashable, Sendable {
     var resignUntilNs: Int64?
     /// A holder of lower priority that goes on as if it did not hear us.
     var lesser: Patience?
+    /// How often we have lately yielded to one.
+    var retreats: Retreats?
     /// Who has just resigned over a cable.
     var resigned: Resigned?
     /// Until when another router's claim to our addresses is taken to last.
@@ -82,6 +84,17 @@ struct State: Hashable, Sendable {
         func shifted(nowNs: Int64) -> Patience {
             Patience(untilNs: shift(untilNs, nowNs), endNs: shift(endNs, nowNs))
         }
+    }
+
+    /// A yield to a lesser holder goes against the order of priorities, and is the only change of roles that does. Where
+    /// three directors hear each other in a ring, as a priority alone never makes them, each hands the role to the next for
+    /// ever. So whoever has had to retreat this often in a row, and has found itself alone again each time, does not any more.
+    struct Retreats: Hashable, Sendable {
+        var count: Int
+        /// When they are forgotten.
+        var untilNs: Int64
+
+        static let max = 3
     }
 
     /// An advert of the priority that a peer has just resigned from is late, for one interval: a cable is faster than a LAN.
@@ -135,6 +148,8 @@ struct State: Hashable, Sendable {
     var peerIsProven: Bool {
         peer.map { $0.priority > 0 && $0.proven.isSuperset(of: .first(members.count)) } ?? false
     }
+    /// A lesser holder does not hear us, and to yield once more would not help.
+    var standsFirm: Bool { role == .master && lesser != nil && retreats?.count == Retreats.max }
     var hasSoftCause: Bool { causes.contains { !$0.isHard } }
     var isIsolated: Bool { members.contains { $0.isIsolated } }
 
@@ -152,7 +167,7 @@ struct State: Hashable, Sendable {
         guard role != .initialize else { return nil }
         var deadlineNs = earliest(advertAtNs, claimUntilNs, hearingGraceUntilNs, resignUntilNs)
         deadlineNs = earliest(deadlineNs, lesser?.untilNs, collisionUntilNs, announceAgainAtNs, tie?.untilNs)
-        deadlineNs = earliest(deadlineNs, resigned?.untilNs)
+        deadlineNs = earliest(deadlineNs, resigned?.untilNs, retreats?.untilNs)
         deadlineNs = earliest(deadlineNs, pool.nextDeadlineNs, takeoverProbe?.untilNs)
         if case .until(let atNs) = preemptDelay { deadlineNs = earliest(deadlineNs, atNs) }
         if case .failed(let atNs) = fence { deadlineNs = earliest(deadlineNs, atNs) }
@@ -174,6 +189,7 @@ struct State: Hashable, Sendable {
         state.lesser = lesser?.shifted(nowNs: nowNs)
         state.tie = tie?.shifted(nowNs: nowNs)
         if let resigned { state.resigned?.untilNs = shift(resigned.untilNs, nowNs) }
+        if let retreats { state.retreats?.untilNs = shift(retreats.untilNs, nowNs) }
         if let takeoverProbe { state.takeoverProbe?.untilNs = shift(takeoverProbe.untilNs, nowNs) }
         if case .until(let atNs) = preemptDelay { state.preemptDelay = .until(shift(atNs, nowNs)) }
         if case .failed(let atNs) = fence { state.fence = .failed(retryAtNs: shift(atNs, nowNs)) }

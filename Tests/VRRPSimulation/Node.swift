@@ -217,10 +217,9 @@ extension World {
 
     /// Two directors whose processes run hold at once, and protocol 112 can go both ways between them.
     package var hasConnectedHolders: Bool {
-        for first in directors.indices where directors[first].isAlive && !directors[first].held.isEmpty {
-            for second in directors.indices.dropFirst(first + 1)
-            where directors[second].isAlive && !directors[second].held.isEmpty {
-                if areConnected(first, second) { return true }
+        for first in directors.indices where !directors[first].held.isEmpty {
+            for second in directors.indices.dropFirst(first + 1) where !directors[second].held.isEmpty {
+                if directors[first].isAlive, directors[second].isAlive, areConnected(first, second) { return true }
             }
         }
         return false

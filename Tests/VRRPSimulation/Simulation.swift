@@ -116,13 +116,13 @@ package struct Simulation {
         let endNs = faultsEndNs + settleNs + 12 * intervalNs + 1_000_000_000
         while failure == nil, let entry = queue.pop(), entry.atNs <= endNs {
             world.nowNs = entry.atNs
-            happen(entry.event)
-            afterwards()
+            afterwards(happen(entry.event))
         }
         return failure
     }
 
-    private mutating func happen(_ event: Event) {
+    /// Returns the directors it may have happened to.
+    private mutating func happen(_ event: Event) -> Range<Int> {
         switch event {
         case .packet(let packet):
             let to = Int(packet.to)
@@ -132,11 +132,13 @@ package struct Simulation {
                 say("\(packet)")
                 world.deliver(packet)
             }
+            return to..<(to + 1)
         case .timer(let index, let generation):
-            guard timers[index].generation == generation, world.directors[index].isAlive else { return }
+            guard timers[index].generation == generation, world.directors[index].isAlive else { return 0..<0 }
             timers[index].atNs = nil
             world.give(.timer, to: index)
             if world.isDue(index) { fail("a timer fires and stays due") }
+            return index..<(index + 1)
         case .lease: world.expireLeases()
         case .fault(let fault): suffer(fault)
         case .calm: lossPercent = 0
@@ -146,6 +148,7 @@ package struct Simulation {
             let complaint = world.complaint
             if complaint != .none { fail("at the end: \(complaint)") }
         }
+        return world.directors.indices
     }
 
     private mutating func suffer(_ fault: Fault) {
@@ -164,7 +167,7 @@ package struct Simulation {
     }
 
     /// Sends what was said, arms timers, looks at the world.
-    private mutating func afterwards() {
+    private mutating func afterwards(_ touched: Range<Int>) {
         for packet in world.outbox { send(packet) }
         world.outbox = []
         for change in world.transitions {
@@ -174,7 +177,7 @@ package struct Simulation {
             if isSettled { fail("a change of state long after the last fault") }
         }
         world.transitions = []
-        for index in world.directors.indices { arm(index) }
+        for index in touched { arm(index) }
         watchHolders()
     }
 
@@ -188,8 +191,9 @@ package struct Simulation {
     }
 
     private mutating func arm(_ index: Int) {
-        let director = world.directors[index]
-        guard director.isAlive, let atNs = director.engine?.nextDeadlineNs else { return timers[index].atNs = nil }
+        guard !world.directors[index].isStopped, let atNs = world.directors[index].engine?.nextDeadlineNs else {
+            return timers[index].atNs = nil
+        }
         guard timers[index].atNs != atNs else { return }
         timers[index].generation += 1
         timers[index].atNs = atNs

@@ -124,6 +124,28 @@ struct RuleTests {
         if rule == nil { #expect(bench.conditions(0).contains("unheard")) }
     }
 
+    /// Three directors in a ring: the second hears the first and the third the second, and the first hears the third alone.
+    /// To yield to whoever does not hear goes round and round; it has to end, and is published.
+    @Test func unheardComesToAnEnd() {
+        var bench = Bench(priorities: [200, 150, 100]) { _ in }
+        bench.settle()
+        bench.apply(.port(director: 0, leg: 0, .silent), .port(director: 1, leg: 1, .mute))
+        bench.apply(.port(director: 2, leg: 1, .deaf))
+        bench.run(forNs: 120 * Self.secondNs)
+        let count = bench.changes.count
+        let retreats = bench.changes.filter { $0.change.transition.reason == .unheard }
+        #expect(retreats.map(\.change.director) == [0, 0, 0])
+        bench.run(forNs: 600 * Self.secondNs)
+        #expect(bench.changes.count == count)
+        #expect(bench.holders == [0, 2])
+        #expect(bench.conditions(0).contains("unheard"))
+        // Once the third hears, nothing of it is left.
+        bench.apply(.port(director: 2, leg: 1, .up))
+        bench.run(forNs: 10 * Self.secondNs)
+        #expect(bench.holders == [0])
+        #expect(bench.conditions(0) == [])
+    }
+
     /// Failback: the better director claims, and adds nothing before the other has let go.
     @Test(arguments: [nil, Rules.preempt]) func preempt(without rule: Rules?) {
         var bench = bench(cables: 1, without: rule)
