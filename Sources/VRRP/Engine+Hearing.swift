@@ -18,6 +18,7 @@ extension Engine {
         if advert.priority == 0 {
             hearResignation(advert, on: index, &step)
         } else {
+            step.hasHeard = true
             state.members[index].heard = Member.Heard(
                 source: advert.source, priority: advert.priority, untilNs: step.nowNs + downNs(advert.intervalNs))
             if state.isSpeaking {

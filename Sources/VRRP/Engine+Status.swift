@@ -5,7 +5,7 @@
 extension Engine {
     mutating func publishConditions(_ step: inout Step) {
         for index in state.members.indices {
-            let now = conditions(of: index)
+            let now = conditions(of: index, hasHeard: step.hasHeard)
             let before = state.members[index].published
             guard now != before else { continue }
             state.members[index].published = now
@@ -45,12 +45,13 @@ extension Engine {
         }
     }
 
-    private func conditions(of index: Int) -> MemberConditions {
+    private func conditions(of index: Int, hasHeard: Bool) -> MemberConditions {
         let member = state.members[index]
         var now: MemberConditions = []
         guard state.role != .initialize else { return now }
+        // When a master goes, the legs' timers run out one after the other: only one that is heard after that is evidence.
         if state.role == .backup, member.heard == nil, member.downAtNs == nil, !member.isBroken,
-            !state.isSilentEverywhere
+            !state.isSilentEverywhere, hasHeard || member.published.contains(.deaf)
         {
             now.insert(.deaf)
         }

@@ -59,6 +59,8 @@ public struct Engine: Sendable {
     struct Step {
         let nowNs: Int64
         var outputs: [Output] = []
+        /// A master was heard.
+        var hasHeard = false
     }
 
     // MARK: The parts of a step

@@ -356,6 +356,23 @@ struct TableTests {
         }
     }
 
+    /// The legs' timers run out one after the other: a leg is deaf when the master is heard again on the other one.
+    @Test func deafOnceTheMasterIsHeardElsewhere() {
+        var router = Router(members: 2)
+        router.become(.backup)
+        router.hear(200, on: 0)
+        router.pass(1)
+        router.hear(200, on: 1)
+        router.pass(router.downNs(0) ?? 0)
+        #expect(router.state == .backup && router.downNs(0) == nil && router.conditions == [])
+        router.hear(200, on: 1)
+        #expect(router.conditions == ["deaf:m0"])
+        router.pass(1)
+        #expect(router.conditions == ["deaf:m0"])
+        router.hear(200, on: 0)
+        #expect(router.conditions == [])
+    }
+
     /// A lesser master that goes on for the down interval does not hear us.
     @Test func unheardAfterTheDownInterval() {
         var router = Router()
