@@ -18,7 +18,7 @@ from .namespaces import Namespaces
 from .watch import Connection, Watch
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-READY_SECONDS_MAX = 20
+READY_SECONDS_MAX = 60
 
 
 def program(name: str) -> str:
@@ -95,7 +95,7 @@ class Daemon:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 30) -> int:
         """SIGTERM; returns the exit status."""
         self.process.terminate()
         return self.process.wait(timeout)

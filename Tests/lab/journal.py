@@ -11,6 +11,15 @@ class Ended(Exception):
     """The source of a journal has ended, so what was awaited will not come."""
 
 
+def until(condition, what: str, seconds: float = 60) -> None:
+    """Waits for what nothing tells of: asks again and again."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{seconds} s passed without {what}")
+        time.sleep(0.01)
+
+
 class Journal(list):
     """Items in the order of their arrival, each with the host's monotonic time in seconds in `times`."""
 

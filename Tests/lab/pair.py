@@ -139,7 +139,7 @@ class Holdings(Journal):
         """Whether this director alone has all of them."""
         return all(self.held[address] == {name} for address in VIRTUAL)
 
-    def await_by(self, name: str, timeout: float = 20) -> None:
+    def await_by(self, name: str, timeout: float = 30) -> None:
         self.await_true(lambda: self.by(name), timeout, f"{name} alone to hold")
 
     def never_together(self) -> bool:
@@ -211,16 +211,17 @@ class Pair:
                 namespaces.ip(name, f"addr add 10.0.{number}.{name[1]}/30 dev hb{number}")
         self.holdings = Holdings(namespaces)
         self._running: list = [self.holdings]
+        self.monitors: dict[str, Daemon] = {}
         self.directors: dict[str, Director] = {}
         self.watches: dict[str, GroupWatch] = {}
 
     def start(self) -> "Pair":
         """Starts everything; returns when r1 serves and r2 stands by with a fresh peer."""
         for name in DIRECTORS:
-            monitor = Daemon(self.namespaces, name)
+            monitor = self.monitors[name] = Daemon(self.namespaces, name)
             self._running.append(monitor)
-            director = Director(self.namespaces, name, config(name, **self.options[name]), monitor=monitor.socket)
-            self.directors[name] = director
+            text = config(name, **self.options[name])
+            director = self.directors[name] = Director(self.namespaces, name, text, monitor=monitor.socket)
             self._running.append(director)
             self.watches[name] = director.watch()
         self.settle()
@@ -256,8 +257,8 @@ class Pair:
 
     def settle(self, master: str = "r1") -> None:
         """Waits until one serves and holds and the other does neither; what happens from here on is new."""
-        self.watches[master].await_state("master", 30)
-        self.watches[self.other(master)].await_state("backup", 30)
+        self.watches[master].await_state("master")
+        self.watches[self.other(master)].await_state("backup")
         self.holdings.await_by(master)
         self.mark()
 

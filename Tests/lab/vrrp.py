@@ -22,11 +22,10 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 from .daemon import Daemon
-from .journal import Journal
+from .journal import Journal, until
 from .namespaces import Namespaces
 from .watch import Connection
 
@@ -47,12 +46,12 @@ class Lans:
             bridge, port, *_ = LANS[leg]
             namespaces.bridge("sw", f"br{bridge}")
             for name in ("r1", "r2"):
-                self._plug(name, leg, f"{port}-{name}", f"br{bridge}")
+                self.plug(name, leg, f"{port}-{name}", f"br{bridge}")
         if hosts:
             for name, leg in (("ca", "e0"), ("cb", "e1")):
                 if leg in legs:
                     bridge, port, *_ = LANS[leg]
-                    self._plug(name, leg, f"{port}-{name}", f"br{bridge}", inside="e0")
+                    self.plug(name, leg, f"{port}-{name}", f"br{bridge}", inside="e0")
         for number in range(cables):
             namespaces.veth(f"r1:hb{number}", f"r2:hb{number}")
 
@@ -64,7 +63,7 @@ class Lans:
             " echo 0 > /proc/sys/net/ipv6/conf/$key/dad_transmits; done",
         )  # fmt: skip
 
-    def _plug(self, name: str, leg: str, port: str, bridge: str, inside: str | None = None) -> None:
+    def plug(self, name: str, leg: str, port: str, bridge: str, inside: str | None = None) -> None:
         inside = inside or leg
         self.namespaces.veth(f"{name}:{inside}", f"sw:{port}")
         self.namespaces.ip("sw", f"link set {port} master {bridge}")
@@ -127,14 +126,14 @@ class GroupWatch(Journal):
                 return group
         return None
 
-    def await_state(self, state: str, timeout: float = 10, group: str | None = None) -> dict:
+    def await_state(self, state: str, timeout: float = 30, group: str | None = None) -> dict:
         """Waits until the group is, or gets, in this state; returns the group."""
         self.await_true(
             lambda: (self.group(group) or {}).get("state") == state, timeout, f"state {state} of {group or 'the group'}"
         )
         return self.group(group)
 
-    def await_transition(self, to: str, timeout: float = 10, group: str | None = None, reason: str | None = None) -> dict:
+    def await_transition(self, to: str, timeout: float = 30, group: str | None = None, reason: str | None = None) -> dict:
         """The first transition since the mark to a state."""
         event = self.await_item(
             lambda event: event["kind"] == "transition"
@@ -146,7 +145,16 @@ class GroupWatch(Journal):
         )
         return event["transition"]
 
-    def await_what(self, what: str, present: bool = True, timeout: float = 10) -> dict:
+    def await_present(self, what: str) -> None:
+        """Waits until the newest word on the group, before the mark or after, names this cause or condition."""
+
+        def holds() -> bool:
+            group = self.group() or {"causes": [], "conditions": []}
+            return any(found.startswith(what) for found in (*group["causes"], *group["conditions"]))
+
+        self.await_true(holds, what=what)
+
+    def await_what(self, what: str, present: bool = True, timeout: float = 30) -> dict:
         """The first event since the mark by which a cause or condition came or went."""
         return self.await_item(
             lambda event: (event.get("what") or "").startswith(what)
@@ -227,7 +235,7 @@ class Capture(Journal):
                 self.append(packet)
         self.end("tcpdump ended")
 
-    def await_advert(self, source: str, priority: int | None = None, timeout: float = 10) -> str:
+    def await_advert(self, source: str, priority: int | None = None, timeout: float = 30) -> str:
         """The next advert of a sender since the mark."""
 
         def fits(packet):
@@ -283,7 +291,7 @@ vrrp_instance one {{
         threading.Thread(target=self._read, args=[self.process, self.log], daemon=True).start()
         self.await_state("BACKUP")
 
-    def await_state(self, state: str, timeout: float = 10) -> None:
+    def await_state(self, state: str, timeout: float = 30) -> None:
         self.log.await_item(lambda line: f"Entering {state} STATE" in line, timeout, f"keepalived as {state}")
 
     def kill(self) -> None:
@@ -382,7 +390,7 @@ class FRR:
         self.folder.cleanup()
 
 
-def reach(namespaces: Namespaces, namespace: str, address: str, seconds: float = 5) -> None:
+def reach(namespaces: Namespaces, namespace: str, address: str, seconds: float = 20) -> None:
     """Raises unless the address's owner answers: its kernel says that nobody listens on the port."""
 
     def ask():
@@ -407,12 +415,3 @@ def clear(namespaces: Namespaces, namespace: str, interface: str, addresses: lis
 def await_path(path: Path) -> None:
     """A socket file that another program makes."""
     until(path.exists, f"{path} to appear")
-
-
-def until(condition, what: str, seconds: float = 20) -> None:
-    """Waits for what nothing tells of: asks again and again."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{seconds} s passed without {what}")
-        time.sleep(0.01)

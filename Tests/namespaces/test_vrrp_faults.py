@@ -6,6 +6,7 @@ The picture is in lab/vrrp.py, the pair in lab/pair.py. Whatever is done here is
 
 import socket
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_check_that_hangs_has_failed(pair, tmp_path):
     script = tmp_path / "check"
     script.write_text(f"#!/bin/sh\n[ -e {hang} ] || exit 0\necho $$ >> {pids}\nsleep 3600\n")
     script.chmod(0o755)
-    check = f'[check.upstream]\nexec = ["{script}"]\ninterval = "200ms"\ntimeout = "200ms"\nfall = 2\nrise = 1\n'
+    check = f'[check.upstream]\nexec = ["{script}"]\ninterval = "500ms"\nfall = 2\nrise = 1\n'
     pair = pair(r1={"group": 'track = ["check:upstream"]', "more": check})
     hang.touch()
     fails(pair, "check:upstream")
@@ -166,8 +167,11 @@ def seen(monitor: Daemon, name: str) -> tuple[str, str]:
 # What a stranger says.
 
 
-def advert(source: str, priority: int, address: str, vrid: int = 10) -> bytes:
-    """A good version 3 advert from this address, with its IPv4 header."""
+def advert(
+    source: str, priority: int, address: str, vrid: int = 10, version: int = 3, ttl: int = 255, broken: bool = False,
+    size: int = 12,
+) -> bytes:  # fmt: skip
+    """An advert from this address, with its IPv4 header; a good one, unless told otherwise."""
 
     def checksum(data: bytes) -> int:
         total = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -176,17 +180,17 @@ def advert(source: str, priority: int, address: str, vrid: int = 10) -> bytes:
         return ~total & 0xFFFF
 
     ends = socket.inet_aton(source) + socket.inet_aton("224.0.0.18")
-    message = struct.pack("!BBBBHH4s", 0x31, vrid, priority, 1, 10, 0, socket.inet_aton(address))
+    message = struct.pack("!BBBBHH4s", version << 4 | 1, vrid, priority, 1, 10, 0, socket.inet_aton(address))
     total = checksum(ends + struct.pack("!HH", 112, len(message)) + message)
-    message = message[:6] + struct.pack("!H", total) + message[8:]
-    header = struct.pack("!BBHHHBBH8s", 0x45, 0xC0, 20 + len(message), 1, 0, 255, 112, 0, ends)
+    message = (message[:6] + struct.pack("!H", total ^ (0x5555 if broken else 0)) + message[8:])[:size]
+    header = struct.pack("!BBHHHBBH8s", 0x45, 0xC0, 20 + len(message), 1, 0, ttl, 112, 0, ends)
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + message
 
 
-def say_on_the_lan(namespaces: Namespaces, *packets: bytes) -> None:
+def say_on_the_lan(namespaces: Namespaces, *packets: bytes, times: int = 1) -> None:
     def send():
         with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sender:
-            for packet in packets:
+            for packet in packets * times:
                 sender.sendto(packet, ("e0", 0x0800, 0, 0, bytes([1, 0, 0x5E, 0, 0, 0x12])))
 
     namespaces.inside("ca", send)
@@ -203,6 +207,30 @@ def test_a_stranger_with_our_own_address_or_our_number_moves_nothing(pair):
     pair.w1.await_what("addresses-differ:outside")
     pair.quiet()
     assert pair.moved_nothing() and pair.holdings.never_together()
+
+
+def test_noise_is_counted_and_moves_nothing(pair, say):
+    """Ten thousand packets: a wrong TTL, sum, number or version, and such as are cut short."""
+    pair = pair(cables=0)
+    better = ("192.0.2.21", 254, OUTSIDE)
+    hostile = {
+        "ttl": advert(*better, ttl=64),
+        "checksum": advert(*better, broken=True),
+        "vrid": advert(*better, vrid=99),
+        "length": advert(*better, size=6),
+        "version": advert(*better, version=4),
+    }
+    before, started = pair.r2.cpu_seconds(), time.monotonic()
+    say_on_the_lan(pair.namespaces, *hostile.values(), times=2000)
+    seconds = time.monotonic() - started
+    pair.quiet(10)
+    discards = {entry["reason"]: entry["count"] for entry in pair.r2.call(f"{VRRP}.Status")["discards"]}
+    assert set(hostile) <= set(discards), discards
+    assert pair.moved_nothing()
+    say(
+        f"10000 hostile packets in {seconds:.2f} s: {sum(discards.values())} counted, "
+        f"{(pair.r2.cpu_seconds() - before) * 1000:.0f} ms of CPU in the backup"
+    )
 
 
 # What hosts are told.
