@@ -139,4 +139,4 @@ def test_a_file_that_its_user_cannot_read_is_not_reloaded_and_said(director, fol
     assert [line for line in director.log if "cannot be read" in line] == []
     director.config.chmod(0o600)
     director.start()
-    assert [line for line in director.log if f"{director.config} cannot be read any more" in line]
+    director.log.await_item(lambda line: f"{director.config} cannot be read any more" in line)
