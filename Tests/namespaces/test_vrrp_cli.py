@@ -12,15 +12,13 @@ import varlink
 
 from lab.daemon import program
 from lab.journal import Journal
-from lab.pair import INSIDE, OUTSIDE, Pair, config
+from lab.pair import INSIDE, OUTSIDE, config
 from lab.vrrp import VRRP, until
 
 
 @pytest.fixture
-def pair(namespaces):
-    made = Pair(namespaces).start()
-    yield made
-    made.close()
+def pair(pair):
+    return pair()
 
 
 def ask(socket, *arguments: str, status: int = 0) -> subprocess.CompletedProcess:
