@@ -7,12 +7,14 @@
 /// reload tries again.
 import Addresses
 import Configuration
+import Glibc
 import LinuxSystem
 
 final class AcceptFilter {
     private let runner: Runner
     private var refused: [IPAddress] = []
-    private var isRunning = false
+    /// The number of the program that runs; 0: it is just being started.
+    private var running: UInt32?
     private var isStale = false
 
     /// Whether the addresses that are to take no packets take none. True while nft(8) is still at work.
@@ -20,25 +22,32 @@ final class AcceptFilter {
     /// Called when `isInForce` has changed.
     var onChange: () -> Void = {}
 
-    private static let table = "inet linkwatch_vrrp"
+    static let table = "inet linkwatch_vrrp"
     private static let timeoutNs: Int64 = 5_000_000_000
 
     init(runner: Runner) { self.runner = runner }
 
-    /// The addresses that take no packets, now.
-    func apply(_ configuration: VRRPConfiguration) {
+    /// The addresses that take no packets.
+    static func refused(by configuration: VRRPConfiguration) -> [IPAddress] {
         let instances = configuration.groups.filter { $0.priority < 255 }.flatMap(\.instances)
-        let wanted = instances.filter { !$0.accepts }.flatMap { $0.addresses.map(\.address) }
-        guard wanted != refused || !isInForce else { return }
+        return instances.filter { !$0.accepts }.flatMap { $0.addresses.map(\.address) }
+    }
+
+    /// Refuses what the configuration says, and nothing else.
+    ///
+    /// - Parameter hasLeftover: an earlier process may have left its table behind.
+    func apply(_ configuration: VRRPConfiguration, hasLeftover: Bool = false) {
+        let wanted = Self.refused(by: configuration)
+        guard wanted != refused || !isInForce || hasLeftover else { return }
         refused = wanted
         run()
     }
 
-    /// Ends the refusal, with the process.
+    /// Ends the refusal, with the process: behind what still runs, since nobody will be there to see that end.
     func remove() {
         guard !refused.isEmpty else { return }
         refused = []
-        run()
+        runner.run(program, after: running) { _ in }
     }
 
     /// One transaction: the old table goes, the new one comes.
@@ -58,19 +67,36 @@ final class AcceptFilter {
 
     /// One after another, or the older of two might be the last to have its way.
     private func run() {
-        guard !isRunning else { return isStale = true }
-        isRunning = true
-        let program = Program(arguments: ["/usr/sbin/nft", Self.script(refused)], timeoutNs: Self.timeoutNs)
-        runner.run(program) { [weak self] in self?.take($0) }
+        guard running == nil else { return isStale = true }
+        running = 0
+        let id = runner.run(program) { [weak self] in self?.take($0) }
+        if running == 0 { running = id }
+    }
+
+    private var program: Program { Program(arguments: Self.arguments(refused), timeoutNs: Self.timeoutNs) }
+
+    private static func arguments(_ addresses: [IPAddress]) -> [String] { ["/usr/sbin/nft", script(addresses)] }
+
+    /// Removes at once what a dead process left behind; what nft(8) has to say goes to standard error.
+    ///
+    /// - Returns: whether it is gone.
+    static func release() -> Bool {
+        let program = Program(arguments: arguments([]), timeoutNs: timeoutNs)
+        var status: CInt = -1
+        guard let pid = try? RunnerProcess.spawn(program, output: STDERR_FILENO) else { return false }
+        return unsafe waitpid(pid, &status, 0) == pid && status == 0
     }
 
     private func take(_ result: ProgramResult) {
-        isRunning = false
+        running = nil
         if isStale {
             isStale = false
             return run()
         }
-        if !result.isSuccess { Log.error("accept = false is not in force: nft \(result)\(result.said)") }
+        if !result.isSuccess {
+            let what = refused.isEmpty ? "an earlier accept = false stays in force" : "accept = false is not in force"
+            Log.error("\(what): nft \(result)\(result.said)")
+        }
         // Without addresses there is nothing to enforce; a table that stays is said above.
         let isInForce = result.isSuccess || refused.isEmpty
         guard isInForce != self.isInForce else { return }

@@ -137,7 +137,9 @@ final class Director: GroupServices {
             Log.notice("removing \(requests.count) addresses and macvlans that an earlier process left behind")
             _ = try? kernel.requests.perform(requests)
         }
+        let hasFilter = record?.hasFilter ?? false
         recordHoldings()
+        acceptFilter.apply(configuration, hasLeftover: hasFilter)
     }
 
     private func recordHoldings() {
@@ -146,7 +148,7 @@ final class Director: GroupServices {
             instance.addresses.map { HoldingsRecord.Entry(interface: instance.interface, address: $0.address) }
         }
         do throws(Errno) {
-            try record?.write(entries)
+            try record?.write(entries, hasFilter: !AcceptFilter.refused(by: configuration).isEmpty)
         } catch {
             Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
         }
@@ -155,7 +157,6 @@ final class Director: GroupServices {
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
-        acceptFilter.apply(configuration)
         virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address })
         var adopted: [String: Check] = [:]
         for check in configuration.checks {
@@ -364,6 +365,7 @@ final class Director: GroupServices {
             || new.monitorSocketPath != configuration.monitorSocketPath
         adopt(new)
         recordHoldings()
+        acceptFilter.apply(new)
         try kernel.track(Self.tracking(new))
         if wantsOtherLinks { replaceLinkWatch() }
         var old: [String: GroupDriver] = [:]
@@ -398,6 +400,7 @@ final class Director: GroupServices {
     /// Resigns everywhere: addresses first, then the word.
     func shutDown() {
         for group in groups { group.shutDown() }
+        notifier.handOver()
         acceptFilter.remove()
         links.stop()
     }

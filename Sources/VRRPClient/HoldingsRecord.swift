@@ -1,6 +1,7 @@
 /// Which addresses this process may have in the kernel, written down before the first is added: a later process, or
 /// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. One line each: interface,
-/// address; prefix length is not needed, as an address lives once on an interface.
+/// address; prefix length is not needed, as an address lives once on an interface. A line more says that there may be a
+/// packet filter (`AcceptFilter`).
 ///
 /// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`), so that a
 /// record that is out of date harms nothing. A macvlan of ours counts as the interface beneath it, and goes with its
@@ -26,6 +27,8 @@ struct HoldingsRecord {
     private let path: String
     /// Shared with the runner, and closed by the end of both.
     private let fd: CInt
+
+    private static let filterLine = "nft table \(AcceptFilter.table)"
 
     /// A record longer than this is not ours.
     private static let bytesMax = 1 << 20
@@ -71,8 +74,9 @@ struct HoldingsRecord {
     /// Replaces the record. A process that is killed meanwhile leaves lines of both behind: candidates, no more.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
-    func write(_ entries: [Entry]) throws(Errno) {
-        let text = entries.map { "\($0.interface) \($0.address)\n" }.joined()
+    func write(_ entries: [Entry], hasFilter: Bool) throws(Errno) {
+        let filter = hasFilter ? Self.filterLine + "\n" : ""
+        let text = entries.map { "\($0.interface) \($0.address)\n" }.joined() + filter
         let written = try Syscall.retry { unsafe pwrite(fd, text, text.utf8.count, 0) }
         guard written == text.utf8.count else { throw .noSpace }
         try Syscall.retry { ftruncate(fd, text.utf8.count) }
@@ -80,6 +84,17 @@ struct HoldingsRecord {
 
     /// What was recorded; lines that are not understood are passed over.
     func read() -> [Entry] {
+        lines().compactMap { line in
+            let words = line.split(separator: " ")
+            guard words.count == 2, let address = IPAddress(String(words[1])) else { return nil }
+            return Entry(interface: String(words[0]), address: address)
+        }
+    }
+
+    /// A packet filter may have been left behind.
+    var hasFilter: Bool { lines().contains { $0 == Self.filterLine } }
+
+    private func lines() -> [Substring] {
         var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
         var length = 0
         while length < bytes.count {
@@ -89,11 +104,7 @@ struct HoldingsRecord {
             guard count > 0 else { break }
             length += count
         }
-        return String(decoding: bytes.prefix(length), as: UTF8.self).split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            guard words.count == 2, let address = IPAddress(String(words[1])) else { return nil }
-            return Entry(interface: String(words[0]), address: address)
-        }
+        return String(decoding: bytes.prefix(length), as: UTF8.self).split(separator: "\n")
     }
 
     /// The requests that remove what the record names and the kernel has, marked as ours: addresses first, then macvlans.

@@ -22,7 +22,7 @@ enum LinkwatchVRRP {
         Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
         Option("monitor", value: "PATH", help: "ask linkwatchd at PATH instead of the file's monitor.socket"),
         Option("check", value: "FILE", help: "check FILE and exit: 0, or 78 if it is refused"),
-        Option("release", help: "remove the virtual addresses that a dead process left behind, and exit"),
+        Option("release", help: "remove what a dead process left behind, and exit"),
         Option("version", help: "print the version and exit"),
         Option("help", help: "print this help and exit"),
     ]
@@ -65,8 +65,12 @@ enum LinkwatchVRRP {
     /// Works without a configuration as well: then with the default folder.
     nonisolated private static func release(_ arguments: VRRPArguments) throws {
         let configuration = (try? arguments.configuration()) ?? VRRPConfiguration()
-        let (addresses, macvlans) = try holdings(configuration)?.release() ?? ([], 0)
+        let record = try holdings(configuration)
+        let (addresses, macvlans) = try record?.release() ?? ([], 0)
         print("\(addresses.count) addresses and \(macvlans) macvlan interfaces removed")
+        if record?.hasFilter == true, !AcceptFilter.release() {
+            throw Unavailable("the packet filter of accept = false stays in force")
+        }
     }
 
     /// Opens and locks the record in the state folder, which is made if it is missing; nil: it cannot be had.
@@ -135,7 +139,6 @@ enum LinkwatchVRRP {
     ) throws(Errno) {
         if geteuid() == 0 {
             if let account = Account(settings.user) {
-                unsafe chown(settings.stateDirectory, account.uid, account.gid)
                 holdings?.belong(to: account)
                 try Privileges.become(uid: account.uid, gid: account.gid)
             } else {

@@ -1,4 +1,5 @@
-/// Runs notify programs: of one group in the order of its transitions, one after another, each with its timeout.
+/// Runs notify programs: of one group in the order of its transitions, one after another, each with its timeout, and to the
+/// last one when the process ends.
 ///
 /// A program that is slower than the transitions makes the queue grow to its limit; then the oldest that has not begun is
 /// dropped, since the newest state is the one that counts.
@@ -13,7 +14,8 @@ final class Notifier {
 
     private let runner: Runner
     private var queues: [String: [Job]] = [:]
-    private var running: Set<String> = []
+    /// What runs, by group; 0: it is just being started.
+    private var running: [String: UInt32] = [:]
     /// How many programs were dropped before they began.
     private(set) var dropped = 0
 
@@ -33,16 +35,26 @@ final class Notifier {
         next(group)
     }
 
+    /// Leaves what waits with the runner, in its order: the process ends.
+    func handOver() {
+        for (group, queue) in queues {
+            var last = running[group]
+            for job in queue { last = runner.run(job.program, after: last) { _ in } }
+        }
+        queues = [:]
+    }
+
     private func next(_ group: String) {
-        guard !running.contains(group), var queue = queues[group], !queue.isEmpty else { return }
+        guard running[group] == nil, var queue = queues[group], !queue.isEmpty else { return }
         let job = queue.removeFirst()
         queues[group] = queue.isEmpty ? nil : queue
-        running.insert(group)
-        runner.run(job.program) { [weak self] result in
+        running[group] = 0
+        let id = runner.run(job.program) { [weak self] result in
             if !result.isSuccess { Log.warning("group \(group): notify \(job.name) \(result)\(result.said)") }
-            self?.running.remove(group)
+            self?.running[group] = nil
             self?.next(group)
         }
+        if running[group] == 0 { running[group] = id }
     }
 }
 

@@ -73,11 +73,16 @@ final class Runner {
 
     /// Runs a program; `completion` is called once, from the loop, and never from within this call unless the runner
     /// cannot take the request.
-    func run(_ program: Program, completion: @escaping (ProgramResult) -> Void) {
-        lastID &+= 1
-        let bytes = RunnerRequest(id: lastID, program: program).encoded()
+    ///
+    /// - Parameter after: the number of another one whose end is waited for, if it has not ended yet.
+    /// - Returns: its number, from 1.
+    @discardableResult
+    func run(_ program: Program, after: UInt32? = nil, completion: @escaping (ProgramResult) -> Void) -> UInt32 {
+        lastID = max(1, lastID &+ 1)
+        let bytes = RunnerRequest(id: lastID, after: after ?? 0, program: program).encoded()
         guard bytes.count <= RunnerLimits.messageBytes, waiting.count < RunnerLimits.programs else {
-            return completion(ProgramResult(ending: .notStarted(bytes.count > 65536 ? E2BIG : EAGAIN), output: ""))
+            completion(ProgramResult(ending: .notStarted(bytes.count > 65536 ? E2BIG : EAGAIN), output: ""))
+            return lastID
         }
         do throws(Errno) {
             try say(bytes)
@@ -86,6 +91,7 @@ final class Runner {
             let isGone = error == .brokenPipe || error == .connectionReset
             completion(ProgramResult(ending: .notStarted(isGone ? EPIPE : error.rawValue), output: ""))
         }
+        return lastID
     }
 
     /// Leaves a last word with the runner.

@@ -103,11 +103,14 @@ struct LastWord: Equatable {
 
 struct RunnerRequest: Equatable {
     var id: UInt32
+    /// The request whose end is waited for; 0, or one that has ended: none.
+    var after: UInt32 = 0
     var program: Program
 
     func encoded() -> [UInt8] {
         var writer = FieldWriter()
         writer.put(UInt64(id))
+        writer.put(UInt64(after))
         writer.put(UInt64(bitPattern: program.timeoutNs))
         writer.put(program.user)
         writer.put(program.arguments)
@@ -115,17 +118,17 @@ struct RunnerRequest: Equatable {
         return writer.bytes
     }
 
-    init(id: UInt32, program: Program) {
-        self.id = id
-        self.program = program
+    init(id: UInt32, after: UInt32 = 0, program: Program) {
+        (self.id, self.after, self.program) = (id, after, program)
     }
 
     init?(_ bytes: some Collection<UInt8>) {
         var reader = FieldReader(bytes)
-        guard let id = reader.number().flatMap({ UInt32(exactly: $0) }), let timeout = reader.number(),
+        guard let id = reader.number().flatMap({ UInt32(exactly: $0) }),
+            let after = reader.number().flatMap({ UInt32(exactly: $0) }), let timeout = reader.number(),
             let user = reader.string(), let arguments = reader.strings(), let environment = reader.strings()
         else { return nil }
-        self.id = id
+        (self.id, self.after) = (id, after)
         program = Program(
             arguments: arguments, environment: environment, user: user, timeoutNs: Int64(bitPattern: timeout))
     }

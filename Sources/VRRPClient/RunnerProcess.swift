@@ -2,7 +2,8 @@
 /// itself cannot become another user any more and must never wait.
 ///
 /// It starts each program in a process group of its own, keeps the first bytes of its output, kills the group when its
-/// time is up, and reports how it ended. It knows nothing of checks or notifications, and orders nothing.
+/// time is up, and reports how it ended. It knows nothing of checks or notifications, and of order only that a request may
+/// wait for the end of another.
 ///
 /// It ends when the protocol process does. If that took its leave, what still runs may finish. If it did not, it has died,
 /// with `kill -9` or by a defect of its own, and its kernel would answer for the virtual addresses until their leases end:
@@ -42,6 +43,8 @@ final class RunnerProcess {
     private let reserve: Capabilities
     private var lastWords: [String: LastWord] = [:]
     private var running: [pid_t: Running] = [:]
+    /// Requests that wait, by the one they wait for.
+    private var waiting: [UInt32: [RunnerRequest]] = [:]
     private var settling: EventLoop.TimerID?
     private var isDismissed = false
     private var isAlone = false
@@ -68,7 +71,7 @@ final class RunnerProcess {
         if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return end() }
         guard length > 0 else { return }
         if bytes.prefix(length).elementsEqual(RunnerLimits.farewell) { isDismissed = true }
-        if let request = RunnerRequest(bytes.prefix(length)) { start(request) }
+        if let request = RunnerRequest(bytes.prefix(length)) { take(request) }
         if let word = LastWord(bytes.prefix(length)) {
             keep(word)
             settle()
@@ -123,6 +126,18 @@ final class RunnerProcess {
         }
     }
 
+    private func take(_ request: RunnerRequest) {
+        guard isUnderway(request.after) else { return start(request) }
+        guard waiting.values.reduce(0, { $0 + $1.count }) < RunnerLimits.programs else {
+            return finish(request.id, ProgramResult(ending: .notStarted(EAGAIN), output: ""))
+        }
+        waiting[request.after, default: []].append(request)
+    }
+
+    private func isUnderway(_ id: UInt32) -> Bool {
+        running.values.contains { $0.id == id } || waiting.values.contains { $0.contains { $0.id == id } }
+    }
+
     private func start(_ request: RunnerRequest) {
         do throws(Errno) {
             guard running.count < RunnerLimits.programs else { throw .resourceTemporarilyUnavailable }
@@ -139,7 +154,7 @@ final class RunnerProcess {
             }
             try follow(Running(id: request.id, pid: pid, pidfd: Self.pidfd(pid), outputFD: ends[0]), request.program)
         } catch {
-            reply(request.id, ProgramResult(ending: .notStarted(error.rawValue), output: ""))
+            finish(request.id, ProgramResult(ending: .notStarted(error.rawValue), output: ""))
         }
     }
 
@@ -183,9 +198,14 @@ final class RunnerProcess {
         let ending: ProgramResult.Ending =
             program.isTimedOut
             ? .timedOut : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
-        reply(
+        finish(
             program.id, ProgramResult(ending: ending, output: String(decoding: program.output, as: UTF8.self)))
         if isAlone, running.isEmpty { loop.stop() }
+    }
+
+    private func finish(_ id: UInt32, _ result: ProgramResult) {
+        reply(id, result)
+        for request in waiting.removeValue(forKey: id) ?? [] { start(request) }
     }
 
     private func reply(_ id: UInt32, _ result: ProgramResult) {
@@ -195,7 +215,7 @@ final class RunnerProcess {
     }
 
     /// Starts the program as its user, in a process group of its own.
-    private static func spawn(_ program: Program, output: CInt) throws(Errno) -> pid_t {
+    static func spawn(_ program: Program, output: CInt) throws(Errno) -> pid_t {
         guard program.arguments.first?.hasPrefix("/") == true else { throw .invalidArgument }
         let account = program.user.isEmpty ? nil : Account(program.user)
         guard program.user.isEmpty == (account == nil) else { throw .noSuchFileOrDirectory }

@@ -231,13 +231,14 @@ def test_a_second_process_is_refused_and_touches_nothing(pair, namespaces):
 
 
 def test_an_orderly_end_lets_programs_finish(alone, namespaces, tmp_path):
-    """The runner removes nothing then, and does not keep the next process waiting."""
+    """The runner removes nothing then, runs what waits for what runs, and does not keep the next process waiting."""
     tmp_path.chmod(0o777)
     log, gate = tmp_path / "log", tmp_path / "gate"
     os.mkfifo(gate)
     script = tmp_path / "notify"
     script.write_text(
-        f'#!/bin/sh\n[ "$LINKWATCH_REASON" = shutdown ] && read -r line < {gate}\necho "$LINKWATCH_STATE" >> {log}\n'
+        f'#!/bin/sh\n[ "$LINKWATCH_STATE $LINKWATCH_REASON" = "backup shutdown" ] && read -r line < {gate}\n'
+        f'echo "$LINKWATCH_STATE" >> {log}\n'
     )
     script.chmod(0o755)
     more = f'[notify.log]\nexec = ["{script}"]\n'
@@ -250,9 +251,10 @@ def test_an_orderly_end_lets_programs_finish(alone, namespaces, tmp_path):
     director.start()
     director.watch().await_state("master")
     assert [line for line in director.log if "waiting" in line] == []
+    until(lambda: log.read_text().split() == 2 * ["backup", "master"], "the notifications of the next start")
     gate.write_text("go on\n")
-    until(lambda: log.read_text().split().count("backup") == 3, "the program that began before the end")
     earlier.await_end(10)
+    assert log.read_text().split() == 2 * ["backup", "master"] + ["backup", "initialize"]
     assert [line for line in earlier if "has died" in line] == []
 
 
@@ -321,6 +323,23 @@ def test_packets_that_cannot_be_refused_are_a_condition(namespaces):
         director.call(f"{VRRP}.Reload")
         until(lambda: "linkwatch" not in namespaces.run("r1", "nft", "list", "tables"), "the table to go")
         assert watch.transitions() == []
+
+
+@pytest.mark.parametrize("how", ["start", "release"])
+def test_a_filter_that_a_dead_process_left_goes(alone, namespaces, how):
+    """Or the next one's addresses would take no packets, though its file says that they do."""
+    _, director = alone(config("r1", cables=0, group=LONG_LEASE, inside="accept = false\n"))
+    until(lambda: "linkwatch" in namespaces.run("r1", "nft", "list", "tables"), "the filter's table")
+    director.crash()
+    assert "linkwatch" in namespaces.run("r1", "nft", "list", "tables")
+    director.reconfigure(config("r1", cables=0, group=LONG_LEASE))
+    if how == "release":
+        namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", director.config)
+        assert "linkwatch" not in namespaces.run("r1", "nft", "list", "tables")
+        return
+    director.start()
+    director.watch().await_state("master")
+    until(lambda: "linkwatch" not in namespaces.run("r1", "nft", "list", "tables"), "the table to go")
 
 
 # A virtual MAC address that cannot be had.
