@@ -42,7 +42,8 @@ extension MemberRecord {
             advertsReceived: Int(clamping: status.statistics.advertsReceived),
             advertsSent: Int(clamping: status.statistics.advertsSent),
             resignationsReceived: Int(clamping: status.statistics.resignationsReceived),
-            resignationsSent: Int(clamping: status.statistics.resignationsSent))
+            resignationsSent: Int(clamping: status.statistics.resignationsSent),
+            ownAddressReceived: Int(clamping: status.statistics.ownAddressReceived))
     }
 }
 

@@ -16,6 +16,7 @@ public enum VRRPInterface {
         # One instance. holding: the kernel lists its addresses. heard: another router's advert came within the down
         # interval. proven: the leg is known to work. downUsec: when the down timer runs out.
         # checksumForm: how the last router heard sums its adverts: pseudo-header or message.
+        # ownAddressReceived: adverts that a stranger sent from our address.
         type Member (
           name: string,
           interface: string,
@@ -34,7 +35,8 @@ public enum VRRPInterface {
           advertsReceived: int,
           advertsSent: int,
           resignationsReceived: int,
-          resignationsSent: int
+          resignationsSent: int,
+          ownAddressReceived: int
         )
 
         # One heartbeat. alive: the peer was heard over it within three intervals.

@@ -42,12 +42,15 @@ public struct MemberRecord: MonitorRecord {
     public var resignationsReceived: Int
     /// Adverts of priority 0 sent.
     public var resignationsSent: Int
+    /// Adverts that a stranger sent from our own address.
+    public var ownAddressReceived: Int
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
         primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
         masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
-        advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int
+        advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int,
+        ownAddressReceived: Int
     ) {
         self.name = name
         self.interface = interface
@@ -67,6 +70,7 @@ public struct MemberRecord: MonitorRecord {
         self.advertsSent = advertsSent
         self.resignationsReceived = resignationsReceived
         self.resignationsSent = resignationsSent
+        self.ownAddressReceived = ownAddressReceived
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
@@ -88,6 +92,7 @@ public struct MemberRecord: MonitorRecord {
         advertsSent = try object.decode("advertsSent")
         resignationsReceived = try object.decode("resignationsReceived")
         resignationsSent = try object.decode("resignationsSent")
+        ownAddressReceived = try object.decode("ownAddressReceived")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -109,6 +114,7 @@ public struct MemberRecord: MonitorRecord {
         writer.field("advertsSent", advertsSent)
         writer.field("resignationsReceived", resignationsReceived)
         writer.field("resignationsSent", resignationsSent)
+        writer.field("ownAddressReceived", ownAddressReceived)
     }
 }
 

@@ -202,6 +202,7 @@ def test_a_stranger_with_our_own_address_or_our_number_moves_nothing(pair):
     # As r1 itself, at a priority that would beat it, were it another.
     say_on_the_lan(pair.namespaces, advert("192.0.2.11", 254, OUTSIDE))
     pair.w1.await_what("own-address:outside")
+    assert pair.r1.status()["members"][0]["ownAddressReceived"] == 1
     # As another virtual router of the same number, with an address of its own.
     say_on_the_lan(pair.namespaces, advert("192.0.2.21", 1, "192.0.2.77"))
     pair.w1.await_what("addresses-differ:outside")
