@@ -75,6 +75,7 @@ def test_phy_never_drops(truth, model):
 def test_no_mii(truth, model):
     """There are no registers, but the driver knows."""
     name = NAMES[model]
+    truth.await_state(name, "mii", None)
     assert truth.newest(name, "mii").error == "Operation not supported"
     truth.cut(name)
     truth.await_word(name, "glink", False)

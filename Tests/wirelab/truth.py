@@ -65,12 +65,12 @@ class Truth(Journal):
         self.restore(ifname)
         self.await_word(ifname, "running", True)
 
-    def await_word(self, ifname: str, source: str, up: bool, timeout: float = 30) -> Word:
+    def await_word(self, ifname: str, source: str, up: bool, timeout: float = 60) -> Word:
         """The first word of this kind since the mark, now or when it comes."""
         wanted = (ifname, source, up)
         return self.await_item(lambda word: (word.ifname, word.source, word.up) == wanted, timeout, str(wanted))
 
-    def await_state(self, ifname: str, source: str, up: bool, timeout: float = 30) -> None:
+    def await_state(self, ifname: str, source: str, up: bool | None, timeout: float = 60) -> None:
         """Waits until the source's newest word, before the mark or after, is this one."""
 
         def holds():
