@@ -45,6 +45,8 @@ extension Search.Scenario {
         timing.takeoverProbeNs = 1
         timing.announceAgainNs = 1
         timing.fenceRetryNs = 2
+        // Two directors cannot make a ring.
+        timing.retreatMemory = 1
         timing.sleepMinNs = 0
         timing.stampUnitNs = 1
         return timing
