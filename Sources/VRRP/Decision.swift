@@ -26,7 +26,7 @@ enum Decision: Hashable, Sendable {
     static func decide(_ state: State, _ configuration: GroupConfiguration, nowNs: Int64) -> Decision {
         switch state.role {
         case .initialize: .stay
-        case .backup: state.isFault || state.isStopping ? .stay : asBackup(state, configuration)
+        case .backup: state.isFault ? .stay : asBackup(state, configuration)
         case .claiming: asClaiming(state, nowNs: nowNs)
         case .master: asMaster(state, configuration)
         }
@@ -41,7 +41,6 @@ enum Decision: Hashable, Sendable {
 
     /// Master and claiming: what ends both.
     private static func mustYield(_ state: State) -> TransitionReason? {
-        if state.isStopping { return .shutdown }
         if state.isFault { return .fault }
         if state.hasOverslept { return .awake }
         return state.isHandingOver ? .handover : nil

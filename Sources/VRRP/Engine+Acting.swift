@@ -27,9 +27,6 @@ extension Engine {
         state.role = .master
         state.restraints = []
         state.claimUntilNs = nil
-        state.fence.abandon()
-        state.takeoverProbe = nil
-        state.lesser = nil
         state.tie = nil
         graceHearing(nowNs: step.nowNs)
         for index in state.members.indices { state.members[index].downAtNs = nil }
@@ -75,7 +72,7 @@ extension Engine {
         switch reason {
         case .unheard:
             state.restraints.insert(.unheard)
-            if wasMaster, !configuration.hasPool { countRetreat(nowNs: step.nowNs) }
+            if !configuration.hasPool { countRetreat(nowNs: step.nowNs) }
         case .handover:
             state.restraints.insert(.handedOver)
             state.resignUntilNs = step.nowNs + 3 * max(heartbeatIntervalNs, configuration.advertIntervalNs)
@@ -129,7 +126,6 @@ extension Engine {
 
     /// A cable counts as alive until it has had time to speak.
     private mutating func beginCable(_ index: Int, nowNs: Int64) {
-        state.pool.cables[index].sendAtNs = nowNs
         state.pool.cables[index].aliveUntilNs = nowNs + 3 * configuration.cables[index].intervalNs
     }
 
@@ -162,7 +158,6 @@ extension Engine {
     mutating func shutdown(_ step: inout Step) {
         guard !state.isStopping else { return }
         state.isStopping = true
-        guard state.role != .initialize else { return }
         if state.isSpeaking { becomeBackup(.shutdown, &step) }
         state.role = .initialize
         for index in state.members.indices { state.members[index].downAtNs = nil }

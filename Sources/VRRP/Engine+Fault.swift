@@ -21,12 +21,12 @@ extension Engine {
         return peer.priority > 0 && !peer.proven.isEmpty
     }
 
-    /// Brings the published FAULT up to date. Leaving goes through Backup, whose timers run.
+    /// Brings the published FAULT up to date. Leaving goes through Backup, whose timers run. A master is published as one
+    /// until the decision, in this same step, makes it yield.
     mutating func updateFault(_ step: inout Step) {
         let isFault = shouldBeInFault
         guard isFault != state.isFault else { return }
         state.isFault = isFault
-        if isFault, state.isSpeaking { return }  // the decision yields, and that is the transition
         publish(isFault ? .fault : .recovered, &step)
     }
 
@@ -111,7 +111,6 @@ extension Engine {
 
     /// While a hard cause lasted we could not hear: silence counts from now on.
     private mutating func listenAnew(nowNs: Int64) {
-        guard state.role == .backup else { return }
         for index in state.members.indices {
             let untilNs = nowNs + downNs(state.members[index].masterIntervalNs)
             state.members[index].downAtNs = max(state.members[index].downAtNs ?? untilNs, untilNs)

@@ -23,9 +23,8 @@ extension Engine {
         }
     }
 
-    /// A neighbour or a witness answered.
+    /// A neighbour or a witness answered. What nobody has asked for is forgotten in the same step.
     mutating func prove(_ index: Int, nowNs: Int64) {
-        guard state.members[index].doubt != nil else { return }
         state.members[index].proofUntilNs = nowNs + configuration.timing.proofValidNs
     }
 
@@ -50,13 +49,8 @@ extension Engine {
         } else {
             doubt = state.role != .master && member.heard == nil ? .deaf : nil
         }
-        guard doubt != member.doubt else { return }
         state.members[index].doubt = doubt
-        if doubt == nil || member.doubt == nil {
-            state.members[index].proofUntilNs = nil
-            state.members[index].probeAtNs = nil
-            state.members[index].probeBurstUntilNs = nil
-        }
+        if doubt == nil || member.doubt == nil { state.members[index].proofUntilNs = nil }
     }
 
     private func isCutSettled(_ index: Int) -> Bool {
@@ -68,6 +62,7 @@ extension Engine {
         let member = state.members[index]
         guard member.doubt != nil, matters, !member.isBroken else {
             state.members[index].probeAtNs = nil
+            state.members[index].probeBurstUntilNs = nil
             return
         }
         if let atNs = member.probeAtNs {

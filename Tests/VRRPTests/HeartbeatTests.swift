@@ -80,7 +80,18 @@ struct HeartbeatTests {
         pool.expire(nowNs: 320)
         #expect(pool.word == nil)
         // The peer's machine started anew: its clock begins at 0, and nothing fresh speaks against it.
-        #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 330) == .accepted)
+        #expect(pool.receive(new, cable: 1, intervalNs: 100, nowNs: 330) == .accepted)
+        #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 629) == .stale)
+        #expect(pool.receive(old, cable: 1, intervalNs: 100, nowNs: 630) == .accepted)
+    }
+
+    /// Stamps wrap: what is less than half of their range ahead is newer.
+    @Test(arguments: [
+        (UInt32(5), UInt32(5), false), (5, 6, true), (6, 5, false), (0x0fff_ffff, 0, true), (0, 0x0fff_ffff, false),
+        (0x07ff_ffff, 0, false), (0x0800_0000, 0, true),
+    ])
+    func stampsWrap(stamp: UInt32, other: UInt32, isOlder: Bool) {
+        #expect(HeartbeatPool.isOlder(stamp, than: other) == isOlder)
     }
 
     /// A word that was written beforehand counts as said after all that its director said, and before all that the next

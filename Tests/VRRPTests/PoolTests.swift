@@ -34,8 +34,21 @@ struct PoolTests {
         router.hearWord(200, holds: Self.both)
         router.pass(Router.secondNs / 10)
         #expect(router.takeWords().last?.holds == Self.both)
+        let downNs = router.downNs()
         router.give(.holding(member: 0, false))
         #expect(router.takeWords().last?.holds == [])
+        #expect(router.downNs() == downNs)
+    }
+
+    /// Who is master again before the kernel has removed what it held announces it at once.
+    @Test func announcesWhatIsStillThere() {
+        var router = master(cables: 0)
+        router.confirms = false
+        router.hear(200)
+        router.hear(0)
+        _ = router.takeDone()
+        router.pass(2 * Router.secondNs) { $0.state == .master }
+        #expect(router.takeDone() == ["advert 100", "add", "announce"])
     }
 
     /// A lesser holder that goes on for the down interval and three heartbeats does not hear us either.
@@ -61,9 +74,31 @@ struct PoolTests {
         router.hearWord(50)
         #expect(router.takeDone() == ["announce"])
         router.hearWord(50)
-        #expect(router.takeDone() == [])
-        router.pass(Router.secondNs)
+        router.pass(Router.secondNs - 1)
+        #expect(!router.takeDone().contains("announce"))
+        router.pass(1)
         #expect(router.takeDone().contains("announce"))
+    }
+
+    /// Whom a lesser master on a leg makes us announce to is told when *that* is over, not with every word of the peer's.
+    @Test func peerThatHoldsNothingEndsNoCollision() {
+        var router = master()
+        router.pass(2 * Router.secondNs, peer: 50)
+        router.hear(50)
+        _ = router.takeDone()
+        router.pass(Router.secondNs, peer: 50)
+        #expect(!router.takeDone().contains("announce"))
+    }
+
+    /// A claim to be master counts when the kernel has the addresses, and not before.
+    @Test func twoHoldersAreThoseThatHold() {
+        var router = Router(cables: 1)
+        router.confirms = false
+        router.become(.master)
+        router.hearWord(200, holds: Self.both)
+        #expect(router.state == .master)
+        router.give(.holding(member: 0, true))
+        #expect(router.state == .backup)
     }
 
     // MARK: Resignation
@@ -79,14 +114,29 @@ struct PoolTests {
         router.hearWord(200, holds: held ? Self.both : [])
         router.hearWord(priority, holds: holds ? Self.both : [])
         #expect((router.state == .master) == isTaken)
+        #expect(router.engine.status.members[0].isHeard != isTaken)
         guard isTaken else { return }
         #expect(router.transitions.last?.reason == .atOnce)
         // Its last advert was overtaken by its word, and is no election; after an interval one is.
+        router.pass(Router.intervalNs - 1)
         router.hear(200)
         #expect(router.state == .master)
-        router.pass(Router.intervalNs)
+        router.pass(1)
         router.hear(200)
         #expect(router.state == .backup)
+    }
+
+    /// Who was not able to take it hears what comes after the resignation, and takes for another reason later.
+    @Test func resignationIsForThoseWhoTakeIt() {
+        var router = Router(cables: 1)
+        router.become(.fault)
+        router.hearWord(200, holds: Self.both)
+        router.hearWord(0)
+        router.hear(200)
+        #expect(router.engine.status.members[0].isHeard)
+        router.give(.link(interface: "eth0", isUp: true, reason: ""))
+        router.pass(10 * Router.secondNs, peer: 50)
+        #expect(router.state == .master && router.transitions.last?.reason == .take)
     }
 
     // MARK: Claims
@@ -115,6 +165,7 @@ struct PoolTests {
         #expect(abs(router.nowNs - startNs - 3 * Router.intervalNs) <= Router.secondNs / 5)
         #expect(router.state == .backup && router.conditions.contains("unheard"))
         #expect(Set(router.takeDone()) == ["advert 200"])
+        #expect(router.transitions.map(\.to) == [.backup])
     }
 
     @Test func releaseGrantsTheClaim() {
@@ -176,6 +227,24 @@ struct PoolTests {
         #expect(router.state == .backup)
         #expect(router.takeDone() == ["remove", "advert 0"])
         #expect(router.conditions.contains("handed-over"))
+        // It counts as unable until the peer holds, or for three intervals; and a handover is for once.
+        #expect(router.takeWords().last?.priority == 0)
+        router.pass(3 * Router.intervalNs - 1, peer: 50)
+        #expect(router.takeWords().allSatisfy { $0.priority == 0 })
+        router.pass(Router.secondNs / 10, peer: 50)
+        #expect(router.takeWords().last?.priority == 100)
+        router.pass(10 * Router.secondNs) { $0.state == .master }
+        router.pass(Router.secondNs)
+        #expect(router.state == .master && !router.conditions.contains("handed-over"))
+    }
+
+    /// When the peer has taken over, we are able again.
+    @Test func handoverEndsWhenThePeerHolds() {
+        var router = master()
+        router.hearWord(50, proven: Self.both)
+        router.give(.handover)
+        router.hearWord(50, holds: Self.both, proven: Self.both)
+        #expect(router.takeWords().last?.priority == 100)
     }
 
     // MARK: Soft causes

@@ -58,10 +58,13 @@ struct ReloadTests {
     @Test func legsMayChangePlaces() {
         var router = router(.backup, members: 2, cables: 1)
         router.hear(200, on: 1)
-        router.hearWord(200, holds: MemberSet(member: 1))
+        let second = MemberSet(member: 1)
+        router.hearWord(200, holds: second, hears: second, proven: second)
         router.reload { $0.members.reverse() }
         #expect(router.engine.status.members.map(\.isHeard) == [true, false])
-        #expect(router.engine.status.peer?.word.holds == MemberSet(member: 0))
+        let word = router.engine.status.peer?.word
+        let first = MemberSet(member: 0)
+        #expect(word?.holds == first && word?.hears == first && word?.proven == first)
     }
 
     /// With a leg go its causes; what the snapshot does not list is over, and what it lists has come.
@@ -89,6 +92,17 @@ struct ReloadTests {
         }
         router.reload { _ in }
         #expect(router.engine.status.causes == [])
+        #expect(router.told == ["no-address:eth0", "no-address:eth0 is over"])
+    }
+
+    /// The priority is that of the new file, with what the snapshot adds to it.
+    @Test func priorityIsTheNewOne() {
+        var router = router(.backup)
+        router.give(.weight(name: "check:upstream", -30))
+        router.reload { $0.priority = 150 }
+        #expect(router.priority == 150)
+        router.reload { $0.priority = 255 }
+        #expect(router.priority == 255)
     }
 
     /// A shorter interval holds at once, a longer one from the next advert on.

@@ -19,6 +19,10 @@ struct Router {
     private(set) var transitions: [Transition] = []
     /// Heartbeats since the last `takeWords`.
     private var words: [PeerWord] = []
+    /// When neighbours or witnesses were asked, since the last `takeAsked`.
+    private var asked: [Int64] = []
+    /// Causes that came and went, in words.
+    private(set) var told: [String] = []
     /// Whether the kernel does at once what it is asked to.
     var confirms = true
 
@@ -68,6 +72,11 @@ struct Router {
     mutating func takeWords() -> [PeerWord] {
         defer { words = [] }
         return words
+    }
+
+    mutating func takeAsked() -> [Int64] {
+        defer { asked = [] }
+        return asked
     }
 
     // MARK: What happens
@@ -147,6 +156,17 @@ struct Router {
         if !isEnough(self) { nowNs = endNs }
     }
 
+    /// Lets time pass while the peer says one thing, on its first cable, every tenth of a second.
+    mutating func pass(
+        _ durationNs: Int64, peer priority: UInt8, holds: MemberSet = [], hears: MemberSet = [], proven: MemberSet = []
+    ) {
+        let endNs = nowNs + durationNs
+        while nowNs < endNs {
+            hearWord(priority, holds: holds, hears: hears, proven: proven)
+            pass(min(Self.secondNs / 10, endNs - nowNs))
+        }
+    }
+
     /// Time passes and the process is not scheduled.
     mutating func sleep(_ durationNs: Int64) { nowNs += durationNs }
 
@@ -164,7 +184,9 @@ struct Router {
         case .probeAddresses(let member): done.append("probe\(place(member))")
         case .transition(let transition): transitions.append(transition)
         case .sendHeartbeat(_, let word): words.append(word)
-        case .probePeers, .raised, .cleared, .causeChanged: break
+        case .probePeers: asked.append(nowNs)
+        case .causeChanged(let cause, let isPresent): told.append("\(cause)\(isPresent ? "" : " is over")")
+        case .raised, .cleared: break
         }
     }
 
