@@ -65,8 +65,8 @@ extension Engine {
         if wasMaster {
             record.statistics.leftMaster += 1
             for index in state.members.indices { step.outputs.append(.removeAddresses(member: index)) }
-            // The kernel has taken them back while we slept, and said so to nobody yet: a word that lists them would make
-            // the one who has them now yield.
+            // The kernel has taken them back while we slept, and what waits to be read may say otherwise: a word that lists
+            // them would make the one who has them now yield.
             if reason == .awake { for index in state.members.indices { state.members[index].isHeld = false } }
         }
         switch reason {
@@ -190,7 +190,6 @@ extension Engine {
             new.members.map { member in old.members.firstIndex { $0.addresses.first == member.addresses.first } })
         state.pool.lastSent = nil
         adopt(snapshot, &step)
-        guard state.role != .initialize else { return }
         beginNewParts(old, &step)
     }
 
@@ -226,7 +225,6 @@ extension Engine {
 
     /// Restraints end when there is nobody to be restrained from.
     mutating func updateRestraints() {
-        guard state.restraints.contains(.unheard) else { return }
         let isNobodyThere = state.isSilentEverywhere && !state.peerHolds
         let isHeardAgain = state.peer.map { !$0.hears.isEmpty } ?? false
         if isNobodyThere || isHeardAgain { state.restraints.remove(.unheard) }
@@ -322,7 +320,7 @@ extension Engine {
 
     /// Drift-free: the next advert is due one interval after this one was, unless that has passed too.
     mutating func sendDueAdverts(_ step: inout Step) {
-        guard state.isSpeaking, let atNs = state.advertAtNs, atNs <= step.nowNs else { return }
+        guard let atNs = state.advertAtNs, atNs <= step.nowNs else { return }
         advertiseAll(&step)
         let nextNs = atNs + configuration.advertIntervalNs
         if nextNs > step.nowNs { state.advertAtNs = nextNs }
@@ -354,8 +352,7 @@ extension Engine {
     /// On every cable when it is due, and on all at once when there is news. The last word of a director that leaves is said
     /// three times.
     mutating func sendDueHeartbeats(_ step: inout Step) {
-        guard configuration.hasPool, state.role != .initialize || state.isStopping, var word = word(nowNs: step.nowNs)
-        else { return }
+        guard state.role != .initialize || state.isStopping, var word = word(nowNs: step.nowNs) else { return }
         let isNews = word != state.pool.lastSent
         let isLastWord = isNews && word.priority == 0 && word.holds.isEmpty
         state.pool.lastSent = word

@@ -108,6 +108,8 @@ public struct Engine: Sendable {
             let leaseNs = configuration.addressLeaseNs
             guard leaseNs > 0, lateNs >= leaseNs / 3 * 2 else { return }
             state.hasOverslept = true
+            // To say a last time that we hold would make a peer yield that now does; what is left is removed as we yield.
+            for index in state.members.indices { state.members[index].isHeld = false }
         } else {
             for index in state.members.indices {
                 guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }

@@ -66,6 +66,32 @@ struct HeartbeatTests {
         #expect(HeartbeatCodec.word(advert, ownIdentity: peer, members: members(2)) == nil)
     }
 
+    /// Too short, without a stamp, or with lists too few or too many.
+    @Test func mangledWordIsNone() {
+        let word = PeerWord(priority: 200, identity: own, stamp: 7, holds: .first(1), hears: .first(1))
+        let whole = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: nil, members: members(1))
+        func isWord(_ addresses: [IPAddress]) -> Bool {
+            var advert = whole
+            advert.addresses = addresses
+            return HeartbeatCodec.word(advert, ownIdentity: peer, members: members(1)) != nil
+        }
+        let addresses = whole.addresses
+        #expect(isWord(addresses))
+        for count in 0..<4 { #expect(!isWord(Array(addresses.prefix(count)))) }
+        #expect(!isWord(addresses + [IPAddress(ipv6High: 0, low: 0)]))
+        #expect(!isWord(addresses.filter { !$0.isUnspecified }))
+        #expect(!isWord([addresses[0]] + addresses.dropFirst(2)))
+    }
+
+    /// Sixty-four members are the most, and a place outside of them is never in a set.
+    @Test func memberSetHasItsBounds() {
+        #expect(MemberSet.first(64).rawValue == .max && MemberSet.first(63).rawValue == .max >> 1)
+        for index in [-1, 64] {
+            #expect(MemberSet(member: index) == [] && !MemberSet.first(64).contains(member: index))
+        }
+        #expect(MemberSet.first(64).contains(member: 63) && MemberSet.first(-1) == [])
+    }
+
     @Test func freshestWordCounts() {
         var pool = HeartbeatPool(cables: [.init(address: own), .init()])
         let old = PeerWord(priority: 100, identity: peer, stamp: 0x0fff_fff0)
@@ -157,13 +183,14 @@ struct HeartbeatTests {
     }
 
     /// Who slept longer than the lease does not say that it holds, or the one who has taken over would yield.
-    @Test func whoAwakesClaimsNothing() {
+    @Test(arguments: [Input.timer, .holding(member: 0, true)]) func whoAwakesClaimsNothing(first: Input) {
         let configuration = GroupConfiguration(name: "lvs", priority: 255, members: members(1), cables: [cable])
         var engine = Engine(configuration: configuration)
         let snapshot = Snapshot(primaryAddresses: [IPAddress(ipv4: 0xc000_0264)], cableAddresses: [own])
         _ = engine.handle(.start(snapshot), nowNs: 0)
         _ = engine.handle(.holding(member: 0, true), nowNs: 1)
-        let outputs = engine.handle(.timer, nowNs: 10_000_000_000)
+        // What is read first may be an old word of the kernel's.
+        let outputs = engine.handle(first, nowNs: 10_000_000_000)
         #expect(engine.groupState == .backup)
         let words = outputs.compactMap { output in
             if case .sendHeartbeat(_, let word) = output { word } else { nil }

@@ -321,10 +321,53 @@ struct PoolTests {
         #expect(router.advertNs == Router.intervalNs - savedMs * 1_000_000)
     }
 
+    /// A director with a soft cause, isolation among them, proves no leg to its peer, who would yield to it else.
+    @Test func softCauseProvesNothing() {
+        var router = Router(cables: 1)
+        router.become(.backup)
+        router.hear(200)
+        router.hearWord(200, holds: Self.both)
+        #expect(router.takeWords().last?.proven == Self.both)
+        router.give(.cause(Self.check, isPresent: true))
+        #expect(router.takeWords().last?.proven == [])
+        var isolated = Router(members: 2, cables: 1)
+        isolated.become(.backup)
+        for _ in 0..<20 {
+            isolated.hear(200, on: 0)
+            isolated.pass(Router.secondNs, peer: 200, holds: .first(2), proven: .first(2))
+        }
+        #expect(isolated.told == ["isolated:eth1"])
+        #expect(isolated.takeWords().last?.proven == [])
+    }
+
+    /// News is said once, and so is what is repeated; each word says when it was spoken.
+    @Test func wordIsSaidOnceAndStamped() {
+        var router = Router(cables: 1)
+        router.become(.fault)
+        _ = router.takeWords()
+        router.pass(Router.secondNs)
+        let words = router.takeWords()
+        #expect(words.count == 10 && words.allSatisfy { $0.priority == 0 })
+        #expect(words.last?.stamp == UInt32(router.nowNs / 1000))
+        router.give(.link(interface: "eth0", isUp: true, reason: ""))
+        #expect(router.takeWords().map(\.priority) == [100])
+    }
+
+    /// What the kernel does late is no reason to announce, nor is an address that it lost.
+    @Test func onlyAMasterAnnouncesWhatItGot() {
+        var router = master(cables: 0)
+        _ = router.takeDone()
+        router.give(.holding(member: 0, false))
+        #expect(router.takeDone() == [])
+        router.hear(200)
+        router.give(.holding(member: 0, true))
+        #expect(router.takeDone() == ["remove"])
+    }
+
     // MARK: The probe before a takeover
 
-    private func probing() -> Router {
-        var router = Router { $0.probeBeforeTakeover = true }
+    private func probing(cables: Int = 0) -> Router {
+        var router = Router(cables: cables) { $0.probeBeforeTakeover = true }
         router.become(.backup)
         return router
     }
@@ -339,7 +382,7 @@ struct PoolTests {
         router.pass(1)
         #expect(router.takeDone() == ["probe"])
         router.pass(Router.secondNs / 10 - 1)
-        #expect(router.state == .backup)
+        #expect(router.state == .backup && router.conditions == [])
         router.pass(1)
         #expect(router.state == .master)
     }
@@ -363,6 +406,38 @@ struct PoolTests {
         #expect(router.state == .master)
     }
 
+    /// Heartbeats of our own fall due while the answer is waited for: the wait is as long.
+    @Test func waitForTheAnswerIsNotCutShort() {
+        var router = probing(cables: 1)
+        router.pass(Self.downNs - Router.secondNs / 20)
+        router.give(.foreignAnswer(member: 0))
+        router.pass(Router.secondNs / 20)
+        router.pass(Router.intervalNs - 1)
+        #expect(router.state == .backup)
+        router.pass(1)
+        #expect(router.state == .master)
+    }
+
+    /// Who cannot serve probes nothing, nor does who has a peer to ask or somebody to preempt.
+    @Test func onlySilenceIsProbed() {
+        var fault = Router { $0.probeBeforeTakeover = true }
+        fault.become(.fault)
+        fault.pass(2 * Self.downNs)
+        #expect(fault.takeDone() == [])
+        var peered = probing(cables: 1)
+        peered.pass(Self.downNs, peer: 50)
+        #expect(peered.takeDone() == ["advert 100", "add", "announce"])
+        var preempting = Router(members: 2) { $0.probeBeforeTakeover = true }
+        preempting.become(.backup)
+        for seconds: Int64 in [3, 5] {
+            preempting.pass(seconds * Router.secondNs)
+            preempting.hear(50, on: 0)
+            if seconds == 3 { preempting.hear(200, on: 1) }
+        }
+        preempting.pass(3 * Router.secondNs)
+        #expect(preempting.takeDone() == [])
+    }
+
     /// What was answered in one silence says nothing of the next.
     @Test func everySilenceIsProbed() {
         var router = probing()
@@ -374,6 +449,36 @@ struct PoolTests {
     }
 
     // MARK: Who was not scheduled
+
+    /// A deadline missed by more than an interval was slept through: timers that ran out meanwhile, and no others, begin
+    /// again with one interval and the skew.
+    @Test(arguments: [(Int64(0), true), (1, false)]) func sleeperListensAgain(extraNs: Int64, takes: Bool) {
+        var router = Router(members: 2)
+        router.become(.backup)
+        router.sleep(Self.downNs + Router.intervalNs + extraNs)
+        router.give(.timer)
+        #expect((router.state == .master) == takes)
+        let skewNs = 156 * Router.intervalNs / 256
+        #expect(router.downNs() == (takes ? nil : Router.intervalNs + skewNs))
+        var other = Router(members: 2)
+        other.become(.backup)
+        other.hear(200, intervalNs: Router.otherNs, on: 1)
+        let downNs = 3 * Router.otherNs + 156 * Router.otherNs / 256
+        other.sleep(Self.downNs + Router.intervalNs + 1)
+        other.give(.timer)
+        #expect(other.downNs(1) == downNs - Self.downNs - Router.intervalNs - 1)
+    }
+
+    /// A master that slept for two thirds of its lease is master no longer; one whose addresses have no lease is.
+    @Test(arguments: [(Int64(0), false), (-1, true)]) func sleeperYieldsWithItsLease(extraNs: Int64, stays: Bool) {
+        for leaseNs in [9 * Router.secondNs, 0] {
+            var router = Router { $0.addressLeaseNs = leaseNs }
+            router.become(.master)
+            router.sleep(Router.intervalNs + 6 * Router.secondNs + extraNs)
+            router.give(.timer)
+            #expect((router.state == .master) == (stays || leaseNs == 0))
+        }
+    }
 
     /// A late reader finds heartbeats waiting: the cable was never silent, so nothing is told and nothing taken.
     @Test func lateReaderKeepsItsPeer() {

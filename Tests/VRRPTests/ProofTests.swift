@@ -18,6 +18,7 @@ struct ProofTests {
     private func unheardMaster(members: Int = 1) -> Router {
         var router = Router(members: members, cables: 1)
         router.become(.master)
+        router.pass(10 * Router.secondNs)
         _ = router.takeAsked()
         return router
     }
@@ -55,6 +56,18 @@ struct ProofTests {
         #expect(router.engine.status.causes.map(\.description) == ["isolated:eth0"])
         router.pass(Router.secondNs, peer: 50, proven: Self.leg)
         #expect(router.told == ["isolated:eth0"])
+    }
+
+    /// One whose peer was there before is given as much time, from when it became master.
+    @Test func newMasterIsGivenTimeToBeHeard() {
+        var router = Router(cables: 1)
+        router.become(.backup)
+        router.pass(Self.downNs, peer: 50)
+        #expect(router.state == .master)
+        router.pass(Self.graceNs - 1, peer: 50)
+        #expect(router.conditions == [])
+        router.pass(1, peer: 50)
+        #expect(router.conditions == ["peer-deaf:m0"])
     }
 
     /// Who has no address in the kernel, or only until the kernel has taken it, has nothing that a peer could miss.

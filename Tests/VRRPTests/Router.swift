@@ -23,6 +23,8 @@ struct Router {
     private var asked: [Int64] = []
     /// Causes that came and went, in words.
     private(set) var told: [String] = []
+    /// Conditions that came and went, in words.
+    private(set) var news: [String] = []
     /// Whether the kernel does at once what it is asked to.
     var confirms = true
 
@@ -186,7 +188,8 @@ struct Router {
         case .sendHeartbeat(_, let word): words.append(word)
         case .probePeers: asked.append(nowNs)
         case .causeChanged(let cause, let isPresent): told.append("\(cause)\(isPresent ? "" : " is over")")
-        case .raised, .cleared: break
+        case .raised(let condition): news.append("\(condition)")
+        case .cleared(let condition): news.append("\(condition) is over")
         }
     }
 

@@ -120,6 +120,108 @@ struct StatusTests {
         #expect(router.conditions == [])
     }
 
+    // MARK: Conditions
+
+    /// Each is told as it comes and as it goes, once.
+    @Test func conditionsAreToldOnce() {
+        var router = Router(members: 2, cables: 1)
+        router.become(.backup)
+        for _ in 0..<4 {
+            router.hear(100, on: 0)
+            router.pass(2 * Router.secondNs)
+        }
+        router.hear(100, on: 0)
+        router.hear(100, on: 1)
+        router.hearWord(50)
+        router.hear(200, on: 0)
+        router.hear(200, on: 1)
+        let expected = ["heartbeat-degraded:cross0", "equal-priority", "deaf:m1"]
+        #expect(router.news.sorted() == (expected + expected.map { "\($0) is over" }).sorted())
+    }
+
+    /// A leg is deaf when its timer has run out while another leg hears: not before, not with a cause of its own, and not
+    /// while we serve.
+    @Test func deafIsABackupsLegThatHearsNobody() {
+        var router = Router(members: 2)
+        router.become(.backup)
+        router.hear(200, on: 0)
+        #expect(router.conditions == [])
+        for _ in 0..<4 {
+            router.pass(2 * Router.secondNs)
+            router.hear(200, on: 0)
+        }
+        #expect(router.conditions == ["deaf:m1"])
+        router.give(.cause(Cause(.sendDenied, "eth1"), isPresent: true))
+        #expect(router.conditions == [])
+        router.give(.cause(Cause(.sendDenied, "eth1"), isPresent: false))
+        router.pass(Self.downNs) { _ in false }
+        #expect(router.state == .master)
+        router.hear(50, on: 0)
+        #expect(router.conditions == [])
+        router.give(.shutdown)
+        #expect(router.conditions == [])
+    }
+
+    /// A lesser master that is heard, and borne for the preempt delay, is no silence.
+    @Test func lesserMasterThatIsBorneIsHeard() {
+        var router = Router(200, cables: 1) { $0.preemptDelayNs = 3600 * Router.secondNs }
+        router.become(.backup)
+        for _ in 0..<20 {
+            router.hear(100)
+            router.pass(Router.secondNs, peer: 100, holds: .first(1))
+        }
+        #expect(router.state == .backup && router.conditions == [])
+    }
+
+    /// Adverts are blocked when the peer holds and every timer has run out: not before, and not for one who cannot serve.
+    @Test(arguments: [(GroupState.backup, true), (.fault, false)]) func blocked(state: GroupState, isTold: Bool) {
+        var router = Router(cables: 1)
+        router.become(state)
+        router.hearWord(200, holds: .first(1))
+        #expect(router.conditions == [])
+        router.pass(Self.downNs, peer: 200, holds: .first(1))
+        #expect(router.conditions == (isTold ? ["adverts-blocked"] : []))
+        var master = Router(cables: 1)
+        master.become(.master)
+        master.hearWord(50, holds: .first(1))
+        #expect(master.conditions == [])
+    }
+
+    /// Nobody serves: we cannot, nobody was heard for a down interval, and the peer neither holds nor could.
+    @Test func nobodyServesIsTold() {
+        var router = Router(cables: 1)
+        router.become(.fault)
+        func isTold() -> Bool { router.conditions.contains("no-director") }
+        router.pass(Self.downNs - 1)
+        #expect(!isTold())
+        router.pass(1)
+        #expect(isTold())
+        for (priority, holds, told) in [(UInt8(50), MemberSet(), false), (0, .first(1), false), (0, [], true)] {
+            router.hearWord(priority, holds: holds)
+            #expect(isTold() == told)
+        }
+        router.hear(50)
+        #expect(!isTold())
+        var able = Router(cables: 1)
+        able.become(.backup)
+        able.pass(Self.downNs, peer: 0, holds: .first(1))
+        able.hearWord(0)
+        #expect(!able.conditions.contains("no-director"))
+    }
+
+    /// A cable over which the peer does not hear us is degraded as well.
+    @Test func oneWayCableIsDegraded() {
+        var router = Router(cables: 1)
+        router.become(.backup)
+        for (hears, conditions) in [(false, ["heartbeat-degraded:cross0"]), (true, [])] {
+            let stamp: UInt32 = hears ? 2 : 1
+            let peer = Router.address(.ipv6, 200)
+            let word = PeerWord(priority: 200, identity: peer, stamp: stamp, hearsHeartbeat: hears)
+            router.give(.heartbeat(cable: 0, word))
+            #expect(router.conditions == conditions)
+        }
+    }
+
     // MARK: What is not listened to
 
     /// Members and cables that there are none of.

@@ -321,15 +321,24 @@ struct TableTests {
     /// A group has one tie-break, that of its first leg; an equal that goes on speaking on another for two intervals has not
     /// heard us there.
     @Test(arguments: [(UInt64(200), 2), (50, 4)]) func tieOnALaterLeg(host: UInt64, intervalsAsMaster: Int) {
-        var router = Router(members: 2)
-        router.become(.master)
-        var intervals = 0
-        while router.state == .master, intervals < 4 {
-            router.hear(100, host: host, on: 1)
-            if router.state == .master { intervals += 1 }
-            router.pass(Router.intervalNs)
+        // A cable tells who is who only if the peer has been heard there and we have an address.
+        for (cables, isKnown, hasAddress) in [(0, false, false), (1, false, true), (1, true, false)] {
+            var router = Router(members: 2, cables: cables)
+            router.become(.master)
+            if isKnown { router.hearWord(100) }
+            if !hasAddress { router.give(.cableAddress(cable: 0, nil)) }
+            var intervals = 0
+            while router.state == .master, intervals < 4 {
+                _ = router.takeDone()
+                router.hear(100, host: host, on: 1)
+                if router.state == .master {
+                    intervals += 1
+                    #expect(router.takeDone() == ["advert 1 100"])
+                }
+                router.pass(Router.intervalNs)
+            }
+            #expect(intervals == intervalsAsMaster)
         }
-        #expect(intervals == intervalsAsMaster)
     }
 
     /// One that fell silent meanwhile is borne for two intervals again.
@@ -391,6 +400,73 @@ struct TableTests {
         #expect(router.conditions.contains("unheard"))
     }
 
+    /// Who has become master anew bears a lesser one for as long as before.
+    @Test func patienceBeginsAnew() {
+        var router = Router()
+        router.become(.master)
+        func bearForSeconds(_ count: Int) {
+            for _ in 0..<count where router.state == .master {
+                router.hear(50)
+                router.pass(Router.secondNs)
+            }
+        }
+        bearForSeconds(6)
+        router.hear(200)
+        router.hear(0)
+        router.pass(2 * Router.secondNs) { $0.state == .master }
+        bearForSeconds(7)
+        #expect(router.state == .master)
+        bearForSeconds(2)
+        #expect(router.transitions.last?.reason == .unheard)
+    }
+
+    /// Without a cable nobody yields to a lesser master more than three times in a row; a retreat that is long ago is
+    /// forgotten, and with a cable the peer's word decides each time.
+    @Test(arguments: [(false, 0, 3), (true, 0, 5), (false, 1, 5)])
+    func retreatsAreCounted(areLongAgo: Bool, cables: Int, yields: Int) {
+        var router = Router(cables: cables)
+        router.become(.master)
+        for _ in 0..<5 {
+            for _ in 0..<12 where router.state == .master {
+                router.hear(50)
+                router.pass(Router.secondNs)
+            }
+            router.pass(20 * Router.secondNs) { $0.state == .master }
+            if areLongAgo { router.pass(120 * Router.secondNs) }
+        }
+        #expect(router.transitions.count { $0.reason == .unheard } == yields)
+    }
+
+    /// A resignation that is not that of the master heard does not end it.
+    @Test func strangersResignationIsNotTheMasters() {
+        var router = Router { $0.preempt = false }
+        router.become(.backup)
+        router.hear(50, host: 201)
+        router.hear(0, host: 50)
+        router.pass(Router.intervalNs - 1)
+        #expect(router.state == .backup)
+        router.hear(0, host: 201)
+        router.pass(Router.intervalNs)
+        #expect(router.state == .master)
+    }
+
+    /// Whom we preempted has announced itself until then: hosts are told again when it must have heard us, and once more.
+    @Test func preemptionIsAnnouncedAgain() {
+        var router = Router()
+        router.become(.backup)
+        while router.state == .backup {
+            router.hear(50)
+            router.pass(Router.secondNs) { $0.state == .master }
+        }
+        #expect(router.takeDone() == ["advert 100", "add", "announce"])
+        for ns in [Router.intervalNs, Router.secondNs] {
+            router.pass(ns - 1)
+            #expect(!router.takeDone().contains("announce"))
+            router.pass(1)
+            #expect(router.takeDone().contains("announce"))
+        }
+    }
+
     // MARK: The owner
 
     /// An owner that was in FAULT waits as any backup does, and preempts whatever it is told.
@@ -426,7 +502,8 @@ struct TableTests {
 
     /// The preempt delay begins when the timer has run out, at the start as later, and is for masters that live.
     @Test(arguments: [0, 1, 5] as [Int64]) func preemptDelay(seconds: Int64) {
-        var router = Router { $0.preemptDelayNs = seconds * Router.secondNs }
+        // Heartbeats of our own fall due meanwhile.
+        var router = Router(cables: 1) { $0.preemptDelayNs = seconds * Router.secondNs }
         router.become(.backup)
         let startNs = router.nowNs
         while router.state != .master, router.nowNs < startNs + 60 * Router.secondNs {
@@ -506,8 +583,8 @@ struct TableTests {
 
     // MARK: Fence
 
-    private func fenced(hasProbe: Bool = false) -> Router {
-        var router = Router {
+    private func fenced(hasProbe: Bool = false, cables: Int = 0) -> Router {
+        var router = Router(cables: cables) {
             $0.hasFence = true
             $0.probeBeforeTakeover = hasProbe
         }
@@ -530,10 +607,10 @@ struct TableTests {
     }
 
     @Test func failedFenceIsTriedAgain() {
-        var router = fenced()
+        var router = fenced(cables: 1)
         router.give(.fence(succeeded: false))
         _ = router.takeDone()
-        #expect(router.conditions == ["fence-failed"])
+        #expect(router.conditions == ["fence-failed", "heartbeat-degraded:cross0"])
         router.pass(5 * Router.secondNs - 1)
         #expect(router.takeDone() == [] && router.state == .backup)
         router.pass(1)
