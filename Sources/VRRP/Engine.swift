@@ -111,6 +111,7 @@ public struct Engine: Sendable {
             // To say a last time that we hold would make a peer yield that now does; what is left is removed as we yield.
             for index in state.members.indices { state.members[index].isHeld = false }
         } else {
+            state.pool.listenAnew(untilNs: step.nowNs + heartbeatIntervalNs, nowNs: step.nowNs)
             for index in state.members.indices {
                 guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }
                 let member = state.members[index]

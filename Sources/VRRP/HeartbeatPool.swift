@@ -93,6 +93,15 @@ struct HeartbeatPool: Hashable, Sendable {
         }
     }
 
+    /// What lapsed while we slept lapses at `untilNs` instead, if it says that the peer holds: to go on believing that is safe.
+    mutating func listenAnew(untilNs: Int64, nowNs: Int64) {
+        guard let word, !word.holds.isEmpty else { return }
+        if let atNs = freshUntilNs, atNs <= nowNs { freshUntilNs = untilNs }
+        for index in cables.indices {
+            if let atNs = cables[index].aliveUntilNs, atNs <= nowNs { cables[index].aliveUntilNs = untilNs }
+        }
+    }
+
     /// The next instant at which something lapses or falls due.
     var nextDeadlineNs: Int64? {
         var deadlineNs = freshUntilNs

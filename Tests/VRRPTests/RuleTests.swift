@@ -257,6 +257,28 @@ struct RuleTests {
         #expect(bench.changes.isEmpty == (rule == nil))
     }
 
+    /// The same where adverts are filtered and all that speaks is the cable: a fence would hit a peer that is well.
+    @Test(arguments: [nil, Rules.awake]) func awakeBehindAFilter(without rule: Rules?) {
+        var bench = Bench(cables: 1) { group in
+            group.probeBeforeTakeover = false
+            if let rule { group.rules.remove(rule) }
+        }
+        bench.settle()
+        for fault in silence(1, .filteredIn) { bench.apply(fault) }
+        bench.run(forNs: 10 * Self.secondNs)
+        bench.apply(.stop(1))
+        bench.run(forNs: 10 * Self.secondNs)
+        bench.apply(.resume(1))
+        bench.run(forNs: 10 * Self.secondNs)
+        #expect(bench.changes.isEmpty == (rule == nil))
+        // It is one interval's patience and no more.
+        bench.apply(.stop(0), .stop(1))
+        bench.run(forNs: 10 * Self.secondNs)
+        bench.apply(.resume(1))
+        bench.run(forNs: Self.secondNs / 5)
+        #expect(bench.states[1] == .master)
+    }
+
     /// A master that slept through its lease is master no longer.
     @Test func masterThatSleptYields() {
         var bench = bench(without: nil)
