@@ -22,6 +22,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from .daemon import Daemon
@@ -390,19 +391,25 @@ class FRR:
         self.folder.cleanup()
 
 
-def reach(namespaces: Namespaces, namespace: str, address: str, seconds: float = 20) -> None:
-    """Raises unless the address's owner answers: its kernel says that nobody listens on the port."""
+def reach(namespaces: Namespaces, namespace: str, address: str, seconds: float = 4) -> None:
+    """Raises unless the address's owner answers: its kernel says that nobody listens on the port. Asks again, as the word of
+    where the address is now may be on its way; but no longer than a kernel without it would believe in the former place."""
 
     def ask():
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        deadline = time.monotonic() + seconds
         with socket.socket(family, socket.SOCK_DGRAM) as asker:
-            asker.settimeout(seconds)
+            asker.settimeout(min(seconds, 0.5))
             asker.connect((address, 9))
-            asker.send(b"?")
-            try:
-                asker.recv(1)
-            except ConnectionRefusedError:
-                pass
+            while True:
+                try:
+                    asker.send(b"?")
+                    asker.recv(1)
+                except ConnectionRefusedError:
+                    return
+                except OSError:
+                    if time.monotonic() >= deadline:
+                        raise
 
     namespaces.inside(namespace, ask)
 

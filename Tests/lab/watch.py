@@ -128,6 +128,10 @@ class Events(Journal):
                 return None if event["kind"] == "removed" else event["interface"]
         return None
 
+    def is_whole(self) -> bool:
+        """Whether the newest snapshot is complete."""
+        return next(event["kind"] for event in reversed(self) if event["kind"] in ("overflow", "synced")) == "synced"
+
     def mirror(self) -> dict[int, dict]:
         """All interfaces by index, as a consumer has them who applied every event; an overflow starts it anew."""
         interfaces: dict[int, dict] = {}

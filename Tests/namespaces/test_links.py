@@ -6,8 +6,8 @@
     [n0] ------------ veth, same index ------- [n0]     like a network card: the kernel delays the news of a loss
     [t0] tap, plugged and unplugged by its descriptor   like a network card as well
 
-Ordering is awaited, not slept for: a pair of interfaces that is made and deleted after an action (`Lab.fence`) is
-announced after everything that the kernel had announced before.
+Ordering is awaited, not slept for: an interface that is changed after an action (`Lab.fence`) is announced after everything
+that the kernel had announced before. It is not made and deleted: who falls behind is never told of what came and went.
 """
 
 import itertools
@@ -36,13 +36,16 @@ class Lab:
         self.ns.veth("m:e0", "p:e0")
         self.daemon = daemon_in("m", *arguments, config=config)
         self.watch = self.daemon.watch()
-        self.fences = itertools.count()
+        self.ns.ip("m", "link add fence type bridge")
+        self.fences = itertools.count(1000)
 
     def fence(self, timeout: float = 60) -> None:
         """Returns when the subscriber has been told of all that the kernel has announced so far."""
-        name = f"fence{next(self.fences)}"
-        self.ns.ip("m", f"link add {name} type veth peer name {name}p", f"link delete {name}")
-        self.watch.await_item(lambda event: _is(event, "removed", name), timeout, f"the fence {name}")
+        mtu = next(self.fences)
+        self.ns.ip("m", f"link set fence mtu {mtu}")
+        self.watch.await_interface("fence", timeout, mtu=mtu)
+        # It may stand in the middle of a fresh snapshot.
+        self.watch.await_true(self.watch.is_whole, timeout, "a whole snapshot")
 
     def kernel(self) -> dict[int, dict]:
         """The kernel's own account of the monitored namespace, in the terms of the published interface."""
