@@ -158,6 +158,7 @@ extension Engine {
     mutating func shutdown(_ step: inout Step) {
         guard !state.isStopping else { return }
         state.isStopping = true
+        guard state.role != .initialize else { return }
         if state.isSpeaking { becomeBackup(.shutdown, &step) }
         state.role = .initialize
         for index in state.members.indices { state.members[index].downAtNs = nil }
@@ -190,6 +191,7 @@ extension Engine {
             new.members.map { member in old.members.firstIndex { $0.addresses.first == member.addresses.first } })
         state.pool.lastSent = nil
         adopt(snapshot, &step)
+        guard state.role != .initialize else { return }
         beginNewParts(old, &step)
     }
 
@@ -225,6 +227,7 @@ extension Engine {
 
     /// Restraints end when there is nobody to be restrained from.
     mutating func updateRestraints() {
+        guard state.restraints.contains(.unheard) else { return }
         let isNobodyThere = state.isSilentEverywhere && !state.peerHolds
         let isHeardAgain = state.peer.map { !$0.hears.isEmpty } ?? false
         if isNobodyThere || isHeardAgain { state.restraints.remove(.unheard) }
@@ -352,7 +355,8 @@ extension Engine {
     /// On every cable when it is due, and on all at once when there is news. The last word of a director that leaves is said
     /// three times.
     mutating func sendDueHeartbeats(_ step: inout Step) {
-        guard state.role != .initialize || state.isStopping, var word = word(nowNs: step.nowNs) else { return }
+        guard configuration.hasPool, state.role != .initialize || state.isStopping, var word = word(nowNs: step.nowNs)
+        else { return }
         let isNews = word != state.pool.lastSent
         let isLastWord = isNews && word.priority == 0 && word.holds.isEmpty
         state.pool.lastSent = word

@@ -23,8 +23,9 @@ extension Engine {
         }
     }
 
-    /// A neighbour or a witness answered. What nobody has asked for is forgotten in the same step.
+    /// A neighbour or a witness answered.
     mutating func prove(_ index: Int, nowNs: Int64) {
+        guard state.members[index].doubt != nil else { return }
         state.members[index].proofUntilNs = nowNs + configuration.timing.proofValidNs
     }
 
@@ -49,6 +50,7 @@ extension Engine {
         } else {
             doubt = state.role != .master && member.heard == nil ? .deaf : nil
         }
+        guard doubt != member.doubt else { return }
         state.members[index].doubt = doubt
         if doubt == nil || member.doubt == nil { state.members[index].proofUntilNs = nil }
     }
