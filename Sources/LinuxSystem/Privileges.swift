@@ -85,11 +85,12 @@ public enum Privileges {
         try Syscall.check(clinux_mlockall_onfault())
     }
 
-    /// Gives back the memory of program pages that only the start needed; not together with `lockMemory`.
+    /// Gives back the memory of the program's and its libraries' pages that only the start needed; not together with
+    /// `lockMemory`.
     ///
-    /// The pages are the file's own and clean: what is needed again is mapped again from the page cache. It changes what
+    /// The pages are the files' own and clean: what is needed again is mapped again from the page cache. It changes what
     /// the process keeps mapped while it idles, not what it can do. A refusal is no harm and is not reported.
     public static func releaseStartPages() {
-        _ = clinux_release_code_pages()
+        clinux_release_code_pages()
     }
 }

@@ -1,5 +1,5 @@
 /* What the Glibc module does not export: headers it leaves out, and the few calls that have no wrapper in glibc or whose
- * arguments Swift cannot spell. Header-only; every symbol is prefixed; functions return 0 or -errno. */
+ * arguments Swift cannot spell. Header-only but for what needs _GNU_SOURCE; every symbol is prefixed; functions return 0 or -errno. */
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -76,18 +76,10 @@ static inline int clinux_mlockall_onfault(void) {
     return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
 }
 
-/* Where the linker put the program's code and constants. */
-extern const char __executable_start[], etext[];
-
-/* Gives back the pages of the program file that are mapped: they are clean, and those that are needed again come back from
- * the page cache with a minor fault each. Starting touches most of a static Swift runtime, running little of it. */
-static inline int clinux_release_code_pages(void) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = ((uintptr_t)__executable_start + page - 1) / page * page;
-    uintptr_t end = (uintptr_t)etext / page * page;
-    if (end <= start) return 0;
-    return madvise((void *)start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
-}
+/* Gives back the pages of code and constants, the program's and its libraries', that are mapped: they are clean, and those
+ * that are needed again come back from the page cache with a minor fault each. Starting touches most of a static Swift
+ * runtime and much of the libraries, running little of either. */
+void clinux_release_code_pages(void);
 
 /* struct ucred is behind _GNU_SOURCE. */
 struct clinux_peer {
