@@ -16,6 +16,9 @@ public struct IPAddress: Hashable, Sendable {
         public var width: Int { octets * 8 }
         /// As people write it.
         public var title: String { self == .ipv4 ? "IPv4" : "IPv6" }
+
+        /// By the case: with a raw value the text would be hashed, at every look into a table of addresses.
+        public func hash(into hasher: inout Hasher) { hasher.combine(octets) }
     }
 
     /// The family of the address.

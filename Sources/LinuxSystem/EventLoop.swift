@@ -32,6 +32,7 @@ public final class EventLoop {
 
     /// A timer that has been scheduled.
     public struct TimerID: Hashable, Sendable {
+        fileprivate let slot: Int
         fileprivate let number: UInt64
     }
 
@@ -110,15 +111,15 @@ public final class EventLoop {
     /// - Parameter toleranceNs: how much later it may be called, so that it can wait for a wake-up that is due to another.
     @discardableResult
     public func schedule(atNs: Int64, toleranceNs: Int64 = 0, _ action: @escaping () -> Void) -> TimerID {
-        let number = timers.insert(atNs: max(1, atNs), toleranceNs: max(0, toleranceNs), action)
+        let timer = timers.insert(atNs: max(1, atNs), toleranceNs: max(0, toleranceNs), action)
         // While the loop handles events it arms the timer once, before it sleeps.
         if !isRunning { armTimer() }
-        return TimerID(number: number)
+        return timer
     }
 
     /// Forgets a timer; one that has fired already is no error.
     public func cancel(_ timer: TimerID) {
-        timers.remove(timer.number)
+        timers.remove(timer)
     }
 
     private func armTimer() {
@@ -208,29 +209,40 @@ public final class EventLoop {
     }
 }
 
-/// Timers by the last instant at which they may run: a binary heap of keys beside a dictionary of actions, so that
+/// Timers by the last instant at which they may run: a binary heap of keys beside the slots of their actions, so that
 /// cancelling costs no search. Cancelled keys stay in the heap until they come up or outnumber the live ones.
 private struct TimerHeap {
     private struct Key {
         var atNs: Int64
         /// No later than that it shall be called.
         var lastNs: Int64
+        var timer: EventLoop.TimerID
+    }
+    private struct Slot {
+        /// Whose it is; 0: nobody's.
         var number: UInt64
+        var action: (() -> Void)?
     }
     private var heap: [Key] = []
-    private var actions: [UInt64: () -> Void] = [:]
+    private var slots: [Slot] = []
+    private var free: [Int] = []
     private var lastNumber: UInt64 = 0
 
-    mutating func insert(atNs: Int64, toleranceNs: Int64, _ action: @escaping () -> Void) -> UInt64 {
+    mutating func insert(atNs: Int64, toleranceNs: Int64, _ action: @escaping () -> Void) -> EventLoop.TimerID {
         lastNumber += 1
-        actions[lastNumber] = action
-        push(Key(atNs: atNs, lastNs: min(atNs, .max - toleranceNs) + toleranceNs, number: lastNumber))
-        return lastNumber
+        let slot = free.popLast() ?? slots.count
+        if slot == slots.count { slots.append(Slot(number: 0)) }
+        slots[slot] = Slot(number: lastNumber, action: action)
+        let timer = EventLoop.TimerID(slot: slot, number: lastNumber)
+        push(Key(atNs: atNs, lastNs: min(atNs, .max - toleranceNs) + toleranceNs, timer: timer))
+        return timer
     }
 
-    mutating func remove(_ number: UInt64) {
-        guard actions.removeValue(forKey: number) != nil, heap.count > 2 * actions.count + 64 else { return }
-        let live = heap.filter { actions[$0.number] != nil }
+    mutating func remove(_ timer: EventLoop.TimerID) {
+        guard isLive(timer) else { return }
+        _ = take(timer)
+        guard heap.count > 2 * (slots.count - free.count) + 64 else { return }
+        let live = heap.filter { isLive($0.timer) }
         heap.removeAll(keepingCapacity: true)
         for key in live { push(key) }
     }
@@ -238,7 +250,7 @@ private struct TimerHeap {
     /// When to wake; cancelled keys in front are let go.
     var firstNs: Int64? {
         mutating get {
-            while let first = heap.first, actions[first.number] == nil { popFirst() }
+            while let first = heap.first, !isLive(first.timer) { popFirst() }
             return heap.first?.lastNs
         }
     }
@@ -246,9 +258,18 @@ private struct TimerHeap {
     /// Takes out one action that is due, tolerance or not.
     mutating func popDue(nowNs: Int64) -> (() -> Void)? {
         guard firstNs != nil, heap[0].atNs <= nowNs else { return nil }
-        let number = heap[0].number
+        let timer = heap[0].timer
         popFirst()
-        return actions.removeValue(forKey: number)
+        return take(timer)
+    }
+
+    private func isLive(_ timer: EventLoop.TimerID) -> Bool { slots[timer.slot].number == timer.number }
+
+    private mutating func take(_ timer: EventLoop.TimerID) -> (() -> Void)? {
+        let action = slots[timer.slot].action
+        slots[timer.slot] = Slot(number: 0)
+        free.append(timer.slot)
+        return action
     }
 
     private mutating func push(_ key: Key) {
@@ -266,9 +287,8 @@ private struct TimerHeap {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(child, least) {
-                least = child
-            }
+            if 2 * parent + 1 < heap.count, precedes(2 * parent + 1, least) { least = 2 * parent + 1 }
+            if 2 * parent + 2 < heap.count, precedes(2 * parent + 2, least) { least = 2 * parent + 2 }
             if least == parent { return }
             heap.swapAt(parent, least)
             parent = least
@@ -277,6 +297,6 @@ private struct TimerHeap {
 
     /// Those due at one instant run in the order in which they were scheduled.
     private func precedes(_ left: Int, _ right: Int) -> Bool {
-        (heap[left].lastNs, heap[left].number) < (heap[right].lastNs, heap[right].number)
+        (heap[left].lastNs, heap[left].timer.number) < (heap[right].lastNs, heap[right].timer.number)
     }
 }

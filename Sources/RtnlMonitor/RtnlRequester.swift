@@ -102,17 +102,23 @@ public final class RtnlRequester {
         return buffer.bytes
     }
 
-    /// Sends what `encode` made, in as few datagrams as hold it. Only refusals are answered, see `dropRefusals`.
+    /// Adds what another requester's `encode` made to what `flush` sends, and sends what is there first if it would not fit
+    /// one datagram. Only refusals are answered, see `dropRefusals`.
     ///
     /// - Throws: what the socket said; then it is unknown what was carried out.
-    public func post(_ messages: [[UInt8]]) throws(Errno) {
-        buffer.clear()
-        for message in messages where !buffer.append(message) {
-            try socket.send(buffer)
-            buffer.clear()
-            _ = buffer.append(message)
-        }
-        if buffer.length > 0 { try socket.send(buffer) }
+    public func post(_ message: [UInt8]) throws(Errno) {
+        if buffer.append(message) { return }
+        try flush()
+        _ = buffer.append(message)
+    }
+
+    /// Sends what was posted.
+    ///
+    /// - Throws: what the socket said; then it is unknown what was carried out.
+    public func flush() throws(Errno) {
+        guard buffer.length > 0 else { return }
+        defer { buffer.clear() }
+        try socket.send(buffer)
     }
 
     /// Reads and forgets what the kernel has refused, some at a time: the descriptor stays readable while there is more.

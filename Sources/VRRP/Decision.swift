@@ -23,15 +23,6 @@ enum Decision: Hashable, Sendable {
     /// Ask who has the virtual addresses.
     case probe
 
-    static func decide(_ state: State, _ configuration: GroupConfiguration, nowNs: Int64) -> Decision {
-        switch state.role {
-        case .initialize: .stay
-        case .backup: state.isFault ? .stay : asBackup(state, configuration)
-        case .claiming: asClaiming(state, nowNs: nowNs)
-        case .master: asMaster(state, configuration)
-        }
-    }
-
     /// The better of two directors that both hold: by priority, then by what the cables or the legs know them by.
     static func wins(_ state: State, against peer: PeerWord) -> Bool {
         if state.priority != peer.priority { return state.priority > peer.priority }
@@ -39,22 +30,40 @@ enum Decision: Hashable, Sendable {
         return identity > peer.identity
     }
 
+    /// Whether a lesser master may be preempted at all. An owner always preempts; nobody does with a cause, even one that is
+    /// tolerated: a cable that dies would otherwise move the service to the director that fails its checks.
+    static func mayPreempt(_ state: State, _ configuration: GroupConfiguration) -> Bool {
+        (configuration.preempt || state.priority == 255) && state.restraints.isEmpty && !state.hasSoftCause
+    }
+}
+
+extension Engine {
+    /// What the group does next.
+    var decision: Decision {
+        switch state.role {
+        case .initialize: .stay
+        case .backup: state.isFault ? .stay : asBackup()
+        case .claiming: asClaiming()
+        case .master: asMaster()
+        }
+    }
+
     /// Master and claiming: what ends both.
-    private static func mustYield(_ state: State) -> TransitionReason? {
+    private func mustYield() -> TransitionReason? {
         if state.isFault { return .fault }
         if state.hasOverslept { return .awake }
         return state.isHandingOver ? .handover : nil
     }
 
-    private static func asMaster(_ state: State, _ configuration: GroupConfiguration) -> Decision {
-        if let reason = mustYield(state) { return .yield(reason) }
+    private func asMaster() -> Decision {
+        if let reason = mustYield() { return .yield(reason) }
         // Lose: one leg is enough.
         let isBeaten =
             configuration.rules.contains(.lose)
             ? state.members.contains { $0.isBeaten } : state.members.allSatisfy { $0.isBeaten }
         if isBeaten { return .yield(.lose) }
         if configuration.rules.contains(.twoHolders), state.isHolding, state.peerHolds, let peer = state.peer,
-            !wins(state, against: peer)
+            !Decision.wins(state, against: peer)
         {
             return .yield(.twoHolders)
         }
@@ -62,30 +71,30 @@ enum Decision: Hashable, Sendable {
         return .stay
     }
 
-    private static func asClaiming(_ state: State, nowNs: Int64) -> Decision {
-        if let reason = mustYield(state) { return .yield(reason) }
+    private func asClaiming() -> Decision {
+        if let reason = mustYield() { return .yield(reason) }
         if state.members.contains(where: { $0.isBeaten }) { return .yield(.lose) }
         if let peer = state.peer, peer.holds.isEmpty { return .take(.preempt) }
         return state.claimUntilNs == nil ? .yield(.unheard) : .stay
     }
 
-    private static func asBackup(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+    private func asBackup() -> Decision {
         // Take: every member, or none.
         let isWanted =
             configuration.rules.contains(.take) && !configuration.bugs.contains(.oneDeafMember)
             ? state.everyMemberWants : state.members.contains { $0.downAtNs == nil }
         guard isWanted, !state.members.isEmpty else { return .stay }
         return state.isSilentEverywhere
-            ? onSilence(state, configuration) : onLesserMaster(state, configuration)
+            ? onSilence() : onLesserMaster()
     }
 
-    private static func onSilence(_ state: State, _ configuration: GroupConfiguration) -> Decision {
-        guard state.peer != nil else { return onDeath(state, configuration) }
+    private func onSilence() -> Decision {
+        guard state.peer != nil else { return onDeath() }
         if configuration.rules.contains(.blocked), state.peerHolds { return .stay }
         return .take(state.isAtOnce ? .atOnce : .take)
     }
 
-    private static func onDeath(_ state: State, _ configuration: GroupConfiguration) -> Decision {
+    private func onDeath() -> Decision {
         let take = Decision.take(configuration.hasPool ? .dead : .take)
         guard configuration.rules.contains(.dead) else { return take }
         if configuration.hasFence {
@@ -102,8 +111,8 @@ enum Decision: Hashable, Sendable {
     }
 
     /// Preempt: whoever is heard is lesser, or the timers would run.
-    private static func onLesserMaster(_ state: State, _ configuration: GroupConfiguration) -> Decision {
-        guard mayPreempt(state, configuration) else { return .stay }
+    private func onLesserMaster() -> Decision {
+        guard Decision.mayPreempt(state, configuration) else { return .stay }
         let isStrict = configuration.rules.contains(.preempt)
         // A better priority on a leg that may be dead is no better director.
         if isStrict, !state.members.allSatisfy({ $0.isProven }) { return .stay }
@@ -113,11 +122,5 @@ enum Decision: Hashable, Sendable {
         case .until: return .stay
         case .none, .over: return mustClaim ? .claim : .take(.preempt)
         }
-    }
-
-    /// Whether a lesser master may be preempted at all. An owner always preempts; nobody does with a cause, even one that is
-    /// tolerated: a cable that dies would otherwise move the service to the director that fails its checks.
-    static func mayPreempt(_ state: State, _ configuration: GroupConfiguration) -> Bool {
-        (configuration.preempt || state.priority == 255) && state.restraints.isEmpty && !state.hasSoftCause
     }
 }

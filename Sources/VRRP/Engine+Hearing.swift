@@ -70,9 +70,12 @@ extension Engine {
     }
 
     private mutating func hearAsBackup(_ advert: Advert, on index: Int, nowNs: Int64) {
-        guard !isLesser(advert, on: index) || !Decision.mayPreempt(state, configuration) else { return }
-        if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
-        state.members[index].downAtNs = nowNs + downNs(state.members[index].masterIntervalNs)
+        if isLesser(advert, on: index), Decision.mayPreempt(state, configuration) { return }
+        let intervalNs =
+            configuration.version == .v3 ? advert.intervalNs : state.members[index].masterIntervalNs
+        let downAtNs = nowNs + downNs(intervalNs)
+        state.members[index].masterIntervalNs = intervalNs
+        state.members[index].downAtNs = downAtNs
     }
 
     /// Backup compares priorities alone.

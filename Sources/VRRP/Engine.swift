@@ -26,6 +26,9 @@ public struct Engine: Sendable {
     var state: State
     /// What it only tells: counters, and facts for status that move nothing.
     var record: Record
+    /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with. It follows from the
+    /// state and is kept because it is asked for more often than it changes.
+    public private(set) var nextDeadlineNs: Int64?
 
     /// An engine that waits for its `start`.
     public init(configuration: GroupConfiguration) {
@@ -37,18 +40,26 @@ public struct Engine: Sendable {
     /// Takes one input at `nowNs` (CLOCK_MONOTONIC, never going back) and returns what is to be done, in this order. An input
     /// that names a member or a cable out of range is ignored.
     public mutating func handle(_ input: Input, nowNs: Int64) -> [Output] {
+        var outputs: [Output] = []
+        handle(input, nowNs: nowNs, into: &outputs)
+        return outputs
+    }
+
+    /// The same, appending to what the caller keeps.
+    public mutating func handle(_ input: Input, nowNs: Int64, into outputs: inout [Output]) {
         var step = Step(nowNs: nowNs)
+        swap(&step.outputs, &outputs)
+        defer { swap(&step.outputs, &outputs) }
         noticeSleep(&step)
         take(input, &step)
         settle(&step)
         sendDueAdverts(&step)
         sendDueHeartbeats(&step)
         publishConditions(&step)
-        return step.outputs
+        nextDeadlineNs = deadlineNs
     }
 
-    /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with.
-    public var nextDeadlineNs: Int64? { earliest(state.nextDeadlineNs, takeoverProbeAtNs) }
+    private var deadlineNs: Int64? { earliest(state.nextDeadlineNs, takeoverProbeAtNs) }
 
     /// The published state.
     public var groupState: GroupState { state.publicState }
@@ -75,7 +86,7 @@ public struct Engine: Sendable {
             updateFault(&step)
             updateTakeoverProbe(&step)
             updateRestraints()
-            let decision = Decision.decide(state, configuration, nowNs: step.nowNs)
+            let decision = decision
             if decision == .stay { break }
             carryOut(decision, &step)
         }
@@ -211,6 +222,7 @@ extension Engine: Hashable {
         var engine = self
         engine.state = state.shifted(nowNs: nowNs, stampNow: stamp(nowNs: nowNs))
         engine.record = Record(configuration)
+        engine.nextDeadlineNs = engine.deadlineNs
         return engine
     }
 }

@@ -77,9 +77,8 @@ struct Member: Hashable, Sendable {
 
     /// The next instant at which something lapses or falls due.
     var nextDeadlineNs: Int64? {
-        earliest(
-            earliest(downAtNs, heard?.untilNs), earliest(proofUntilNs, probeAtNs),
-            earliest(isolationFlipAtNs, strangerUntilNs))
+        let firstNs = earliest(earliest(downAtNs, heard?.untilNs), earliest(proofUntilNs, probeAtNs))
+        return earliest(firstNs, earliest(isolationFlipAtNs, strangerUntilNs))
     }
 
     /// The member as it is `nowNs` after the beginning of time, moved to that beginning.
@@ -101,11 +100,6 @@ func earliest(_ first: Int64?, _ second: Int64?) -> Int64? {
     guard let first else { return second }
     guard let second else { return first }
     return min(first, second)
-}
-
-/// The earliest of some deadlines.
-func earliest(_ deadlines: Int64?...) -> Int64? {
-    deadlines.reduce(nil) { earliest($0, $1) }
 }
 
 /// A time relative to now; all that has passed is alike.

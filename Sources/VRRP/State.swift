@@ -165,10 +165,12 @@ struct State: Hashable, Sendable {
     /// The next deadline but for the takeover's probe, which depends on the configuration.
     var nextDeadlineNs: Int64? {
         guard role != .initialize else { return nil }
-        var deadlineNs = earliest(advertAtNs, claimUntilNs, hearingGraceUntilNs, resignUntilNs)
-        deadlineNs = earliest(deadlineNs, lesser?.untilNs, collisionUntilNs, announceAgainAtNs, tie?.untilNs)
-        deadlineNs = earliest(deadlineNs, resigned?.untilNs, retreats?.untilNs)
-        deadlineNs = earliest(deadlineNs, pool.nextDeadlineNs, takeoverProbe?.untilNs)
+        var deadlineNs = earliest(advertAtNs, claimUntilNs)
+        deadlineNs = earliest(deadlineNs, earliest(hearingGraceUntilNs, resignUntilNs))
+        deadlineNs = earliest(deadlineNs, earliest(lesser?.untilNs, collisionUntilNs))
+        deadlineNs = earliest(deadlineNs, earliest(announceAgainAtNs, tie?.untilNs))
+        deadlineNs = earliest(deadlineNs, earliest(resigned?.untilNs, takeoverProbe?.untilNs))
+        deadlineNs = earliest(deadlineNs, earliest(retreats?.untilNs, pool.nextDeadlineNs))
         if case .until(let atNs) = preemptDelay { deadlineNs = earliest(deadlineNs, atNs) }
         if case .failed(let atNs) = fence { deadlineNs = earliest(deadlineNs, atNs) }
         for member in members { deadlineNs = earliest(deadlineNs, member.nextDeadlineNs) }

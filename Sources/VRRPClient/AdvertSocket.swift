@@ -58,7 +58,7 @@ final class RawSocket {
     func send(_ packet: [UInt8], to destination: IPAddress) -> Errno? {
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         let answer = unsafe clinux_raw_send(
-            socket.raw, family, destination.bytes, key.ifindex, packet, packet.count)
+            socket.raw, family, destination.high, destination.low, key.ifindex, packet, packet.count)
         return answer < 0 ? Errno(rawValue: -answer) : nil
     }
 }
@@ -104,7 +104,7 @@ final class AdvertSocket {
     private let packets: Descriptor
     private let loop: EventLoop
     private let buffer: ReceiveBuffer
-    private var receivers: [UInt8: Receiver] = [:]
+    private var receivers = Receivers()
     private var filterWatch = FilterWatch()
 
     /// Packets that were no adverts for us, by reason.
@@ -120,6 +120,8 @@ final class AdvertSocket {
     private var confirmTimer: EventLoop.TimerID?
     /// What `isOnLink` said, for as long as the interface's addresses stay.
     private var onLink: [IPAddress: Bool] = [:]
+    /// The last sender, who is mostly the next one too.
+    private var lastSender: (source: IPAddress, isOnLink: Bool)?
 
     /// With so many receivers adverts are read in bunches.
     static let crowd = 16
@@ -144,7 +146,7 @@ final class AdvertSocket {
         try Syscall.check(clinux_packet_bind(packets.raw, type, key.ifindex))
         try loop.watch(packets.raw, .readable) { [unowned self] _ in
             readAdverts()
-            if pollTimer == nil, receivers.count >= Self.crowd { beginPolling() }
+            if pollTimer == nil, receivers.all.count >= Self.crowd { beginPolling() }
         }
     }
 
@@ -153,10 +155,13 @@ final class AdvertSocket {
         for timer in [lapseTimer, pollTimer, confirmTimer] { timer.map(loop.cancel) }
     }
 
-    var isUnused: Bool { receivers.isEmpty }
+    var isUnused: Bool { receivers.all.isEmpty }
 
     /// Addresses of the interface have changed, and with them what is on the link.
-    func addressesChanged() { onLink = [:] }
+    func addressesChanged() {
+        onLink = [:]
+        lastSender = nil
+    }
 
     func listen(_ vrid: UInt8, _ receiver: Receiver) { receivers[vrid] = receiver }
 
@@ -184,7 +189,7 @@ final class AdvertSocket {
     }
 
     private func schedulePoll() {
-        let intervalNs = receivers.values.lazy.map(\.expectation.intervalNs).min() ?? 0
+        let intervalNs = receivers.all.lazy.map(\.expectation.intervalNs).min() ?? 0
         pollTimer = loop.schedule(atNs: Clock.monotonicNs() + intervalNs / 50) { [unowned self] in
             pollTimer = nil
             var count = 0
@@ -195,10 +200,11 @@ final class AdvertSocket {
     }
 
     private func wasFoundOnLink(_ source: IPAddress) -> Bool {
-        if let known = onLink[source] { return known }
-        if onLink.count >= Self.sourcesMax { onLink = [:] }
-        let found = isOnLink(source)
+        if let lastSender, lastSender.source == source { return lastSender.isOnLink }
+        if onLink[source] == nil, onLink.count >= Self.sourcesMax { onLink = [:] }
+        let found = onLink[source] ?? isOnLink(source)
         onLink[source] = found
+        lastSender = (source, found)
         return found
     }
 
@@ -283,6 +289,31 @@ final class AdvertSocket {
     }
 }
 
+/// Who listens, found by VRID without a search.
+private struct Receivers {
+    private(set) var all: [AdvertSocket.Receiver] = []
+    private var vrids: [UInt8] = []
+    /// By VRID: one more than the place among all, which are 255 at most; 0: nobody.
+    private var places = [UInt8](repeating: 0, count: 256)
+
+    subscript(vrid: UInt8) -> AdvertSocket.Receiver? {
+        get { places[Int(vrid)] == 0 ? nil : all[Int(places[Int(vrid)]) - 1] }
+        set {
+            if places[Int(vrid)] > 0 {
+                let place = Int(places[Int(vrid)]) - 1
+                all.remove(at: place)
+                vrids.remove(at: place)
+                places[Int(vrid)] = 0
+                for (place, vrid) in vrids.enumerated() { places[Int(vrid)] = UInt8(place + 1) }
+            }
+            guard let newValue, all.count < 255 else { return }
+            all.append(newValue)
+            vrids.append(vrid)
+            places[Int(vrid)] = UInt8(all.count)
+        }
+    }
+}
+
 /// Compares what is on the wire with what passes the packet filter, per sender and VRID.
 ///
 /// Three adverts on the wire, in a row, of which none passed mean a filter. The two sockets are read at different times, so
@@ -293,11 +324,6 @@ final class AdvertSocket {
 /// A sender that falls silent is forgotten: a filter that drops nothing any more, since its master is dead, must not keep
 /// its backup from serving.
 struct FilterWatch {
-    private struct Sender: Hashable {
-        var source: IPAddress
-        var vrid: UInt8
-    }
-
     /// Adverts in a row that did not pass.
     private static let limit = 3
     /// Adverts after which the raw socket is drained in any case; its buffer holds some 250.
@@ -309,6 +335,8 @@ struct FilterWatch {
     private static let patienceMinNs: Int64 = 1_000_000_000
 
     private struct Account {
+        let source: IPAddress
+        let vrid: UInt8
         /// Adverts in a row that had not passed when the raw socket was last drained, up to the limit.
         var missing = 0
         /// On the wire since then.
@@ -329,39 +357,55 @@ struct FilterWatch {
         }
     }
 
-    private var accounts: [Sender: Account] = [:]
+    /// Few at a time, since those that are settled go.
+    private var accounts: [Account] = []
+    /// Where the search for the next sender begins: they speak in the same order, time and again.
+    private var finger = 0
     private var sinceDrain = 0
     private(set) var wantsDrain = false
 
     /// Whether some sender's adverts do not pass.
-    var isFiltered: Bool { accounts.values.contains(where: \.isFiltered) }
+    var isFiltered: Bool { accounts.contains(where: \.isFiltered) }
 
     /// When the next sender whose adverts do not pass counts as silent; nil: there is none.
-    var filteredUntilNs: Int64? { accounts.values.lazy.filter(\.isFiltered).map(\.untilNs).min() }
+    var filteredUntilNs: Int64? { accounts.lazy.filter(\.isFiltered).map(\.untilNs).min() }
 
     mutating func sawOnWire(_ source: IPAddress, _ vrid: UInt8, intervalNs: Int64, nowNs: Int64) {
-        let sender = Sender(source: source, vrid: vrid)
-        guard accounts.count < Self.sendersMax || accounts[sender] != nil else { return }
-        var account = accounts[sender, default: Account()]
-        account.seen += 1
-        account.untilNs = nowNs + max(Self.patience * intervalNs, Self.patienceMinNs)
-        accounts[sender] = account
+        guard let index = find(source, vrid) ?? open(source, vrid) else { return }
+        accounts[index].seen += 1
+        accounts[index].untilNs = nowNs + max(Self.patience * intervalNs, Self.patienceMinNs)
         sinceDrain += 1
-        if account.missing + account.seen >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
+        let outstanding = accounts[index].missing + accounts[index].seen
+        if outstanding >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
     }
 
     mutating func sawPassed(_ source: IPAddress, _ vrid: UInt8) {
-        accounts[Sender(source: source, vrid: vrid)]?.passed += 1
+        if let index = find(source, vrid) { accounts[index].passed += 1 }
+    }
+
+    private mutating func find(_ source: IPAddress, _ vrid: UInt8) -> Int? {
+        for _ in accounts.indices {
+            let index = finger < accounts.count ? finger : 0
+            finger = index + 1
+            if accounts[index].vrid == vrid, accounts[index].source == source { return index }
+        }
+        return nil
+    }
+
+    private mutating func open(_ source: IPAddress, _ vrid: UInt8) -> Int? {
+        guard accounts.count < Self.sendersMax else { return nil }
+        accounts.append(Account(source: source, vrid: vrid))
+        return accounts.count - 1
     }
 
     mutating func hasDrained() {
-        for sender in accounts.keys { accounts[sender]?.settle() }
+        for index in accounts.indices { accounts[index].settle() }
         // Those that were answered are forgotten, so that a table full of strangers does not stay full.
-        accounts = accounts.filter { $0.value.missing > 0 }
+        accounts.removeAll { $0.missing == 0 }
         sinceDrain = 0
         wantsDrain = false
     }
 
     /// Forgets who has fallen silent.
-    mutating func expire(nowNs: Int64) { accounts = accounts.filter { $0.value.untilNs > nowNs } }
+    mutating func expire(nowNs: Int64) { accounts.removeAll { $0.untilNs <= nowNs } }
 }

@@ -83,7 +83,7 @@ final class Director: GroupServices {
         groups = configuration.groups.map { GroupDriver($0, services: self) }
         try kernel.start()
         links.start()
-        loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [weak self] in self?.begin() }
+        loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [unowned self] in begin() }
     }
 
     private func follow(_ links: LinkWatch) {
@@ -198,10 +198,10 @@ final class Director: GroupServices {
         let timer = loop.schedule(atNs: Clock.monotonicNs() + timeoutNs) {
             if !isAnswered { done(false, "\(address) does not answer on \(interface)") }
         }
-        prober.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [weak self] _ in
+        prober.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [loop] _ in
             guard !isAnswered else { return }
             isAnswered = true
-            self?.loop.cancel(timer)
+            loop.cancel(timer)
             done(true, "")
         }
     }

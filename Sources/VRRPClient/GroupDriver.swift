@@ -46,10 +46,15 @@ final class GroupDriver {
     private(set) var legs: [Leg] = []
     private(set) var cables: [Cable] = []
     private unowned let services: GroupServices
+    private let loop: EventLoop
 
     private var pending: [Input] = []
+    /// What the last input brought about, while it is carried out; kept for its memory.
+    private var outputs: [Output] = []
     private var isHandling = false
     private var timer: EventLoop.TimerID?
+    /// What the timer calls: made once, not with every timer.
+    private var onTimer: () -> Void = {}
     private var armedNs = Int64.max
     /// The engine's time, which never goes back.
     private var lastNs = Int64.min
@@ -65,12 +70,18 @@ final class GroupDriver {
     init(_ group: VRRPConfiguration.Group, services: GroupServices) {
         self.group = group
         self.services = services
+        loop = services.wire.loop
         engine = Engine(configuration: GroupConfiguration(group))
         legs = group.instances.map(makeLeg)
         cables = group.heartbeats.map(makeCable)
+        onTimer = { [unowned self] in
+            timer = nil
+            armedNs = .max
+            checkClock(nowNs: loop.nowNs)
+        }
     }
 
-    deinit { if let timer { services.wire.loop.cancel(timer) } }
+    deinit { if let timer { loop.cancel(timer) } }
 
     // MARK: Parts
 
@@ -129,8 +140,11 @@ final class GroupDriver {
     }
 
     private func handle(_ input: Input) {
-        lastNs = max(lastNs, services.wire.loop.nowNs)
-        for output in engine.handle(input, nowNs: lastNs) { carryOut(output) }
+        lastNs = max(lastNs, loop.nowNs)
+        engine.handle(input, nowNs: lastNs, into: &outputs)
+        guard !outputs.isEmpty else { return }
+        for output in outputs { carryOut(output) }
+        outputs.removeAll(keepingCapacity: true)
     }
 
     /// A deadline that moves later with every advert does not move the timer each time, but before the timer has come
@@ -139,16 +153,12 @@ final class GroupDriver {
         guard let deadlineNs = engine.nextDeadlineNs else { return }
         if deadlineNs >= armedNs {
             guard deadlineNs - armedNs > 500_000_000 else { return }
-            let nowNs = services.wire.loop.nowNs
+            let nowNs = loop.nowNs
             guard armedNs - nowNs < (deadlineNs - nowNs) / 2 else { return }
         }
-        if let timer { services.wire.loop.cancel(timer) }
+        if let timer { loop.cancel(timer) }
         armedNs = deadlineNs
-        timer = services.wire.loop.schedule(atNs: deadlineNs, toleranceNs: toleranceNs) { [unowned self] in
-            timer = nil
-            armedNs = .max
-            checkClock(nowNs: services.wire.loop.nowNs)
-        }
+        timer = loop.schedule(atNs: deadlineNs, toleranceNs: toleranceNs, onTimer)
     }
 
     private var toleranceNs: Int64 {
@@ -229,15 +239,16 @@ final class GroupDriver {
         }
     }
 
+    /// The prober keeps what it calls for a second or two. That is a strong reference because a single weak one puts an
+    /// object's counts into a table of their own, for good, and makes each step of the timer slower.
     private func probePeers(_ member: Int) {
         let leg = legs[member]
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let source = leg.source else { return }
         let targets =
             leg.instance.witnesses.isEmpty ? neighbours(leg, ifindex) : leg.instance.witnesses
         services.prober.ask(targets, on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000) {
-            [weak self, weak leg] _ in
-            guard let self, let leg, let index = index(of: leg) else { return }
-            feed(.proof(member: index))
+            [self, leg] _ in
+            if let index = index(of: leg) { feed(.proof(member: index)) }
         }
     }
 
@@ -252,9 +263,8 @@ final class GroupDriver {
         let leg = legs[member]
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC else { return }
         services.prober.ask(leg.virtualAddresses, on: ifindex, source: nil, mac: mac, windowNs: 500_000_000) {
-            [weak self, weak leg] _ in
-            guard let self, let leg, let index = index(of: leg) else { return }
-            feed(.foreignAnswer(member: index))
+            [self, leg] _ in
+            if let index = index(of: leg) { feed(.foreignAnswer(member: index)) }
         }
     }
 
@@ -263,8 +273,7 @@ final class GroupDriver {
         let program = Program(
             arguments: fence.arguments, environment: ["LINKWATCH_GROUP=\(name)"],
             user: fence.user ?? services.programUser, timeoutNs: fence.timeoutNs)
-        services.runner.run(program) { [weak self] result in
-            guard let self else { return }
+        services.runner.run(program) { [self] result in
             if !result.isSuccess { Log.warning("group \(name): fence \(result)\(result.said)") }
             feed(.fence(succeeded: result.isSuccess))
         }
@@ -483,6 +492,7 @@ extension GroupDriver {
         for leg in old where !new.contains(where: { $0 === leg }) {
             let successor = new.first { $0.instance.name == leg.instance.name }
             leg.handOver(to: successor)
+            services.leases.forget(leg.addresses)
         }
         return new
     }
@@ -490,9 +500,12 @@ extension GroupDriver {
     /// Resigns: addresses are removed, then it is said.
     func shutDown() {
         feed(.shutdown)
-        for leg in legs { leg.close() }
+        for leg in legs {
+            leg.close()
+            services.leases.forget(leg.addresses)
+        }
         for cable in cables { cable.unbind() }
-        if let timer { services.wire.loop.cancel(timer) }
+        if let timer { loop.cancel(timer) }
         timer = nil
         armedNs = .max
     }

@@ -3,12 +3,11 @@ import LinuxSystem
 import RtnlMonitor
 
 final class LeaseKeeper {
-    private struct Weak { weak var leg: LegAddresses? }
-
     private let kernel: KernelState
     private let loop: EventLoop
-    private var legs: [Weak] = []
+    private var legs: [LegAddresses] = []
     private var timer: EventLoop.TimerID?
+    private var onTimer: () -> Void = {}
     private var dueNs = Int64.max
 
     /// Called with the time when a leg's lease may have ended unnoticed: the engines are told it before anything is added again.
@@ -17,32 +16,37 @@ final class LeaseKeeper {
     init(kernel: KernelState, loop: EventLoop) {
         self.kernel = kernel
         self.loop = loop
+        onTimer = { [unowned self] in
+            timer = nil
+            dueNs = .max
+            refresh()
+            schedule()
+        }
     }
 
-    func follow(_ leg: LegAddresses) {
-        legs.removeAll { $0.leg == nil }
-        legs.append(Weak(leg: leg))
-    }
+    func follow(_ leg: LegAddresses) { legs.append(leg) }
+
+    /// The leg has come to its end.
+    func forget(_ leg: LegAddresses) { legs.removeAll { $0 === leg } }
 
     /// What a leg wants has changed.
     func reconsider() { schedule() }
 
     private func refresh() {
         let nowNs = loop.nowNs
-        if legs.contains(where: { $0.leg?.hasLapsed(nowNs: nowNs) == true }) { onLapse(nowNs) }
-        var renewals: [[UInt8]] = []
-        for case let leg? in legs.lazy.map(\.leg) {
-            guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }
-            renewals.append(leg.refresh(nowNs: nowNs))
-        }
+        if legs.contains(where: { $0.hasLapsed(nowNs: nowNs) }) { onLapse(nowNs) }
         // An address that cannot be refreshed is taken back by the kernel, which the mirror hears of.
-        try? kernel.refreshes.post(renewals)
+        for leg in legs {
+            guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }
+            try? kernel.refreshes.post(leg.refresh(nowNs: nowNs))
+        }
+        try? kernel.refreshes.flush()
     }
 
     /// For the leg that is due first, which need not wait for that when the process wakes a little earlier.
     private func schedule() {
         var next: (dueNs: Int64, slackNs: Int64) = (.max, 0)
-        for case let leg? in legs.lazy.map(\.leg) {
+        for leg in legs {
             guard let due = leg.refreshDueNs, due < next.dueNs else { continue }
             next = (due, leg.refreshSlackNs)
         }
@@ -51,12 +55,6 @@ final class LeaseKeeper {
         if let timer { loop.cancel(timer) }
         timer =
             dueNs == .max
-            ? nil
-            : loop.schedule(atNs: dueNs - next.slackNs, toleranceNs: next.slackNs) { [unowned self] in
-                timer = nil
-                dueNs = .max
-                refresh()
-                schedule()
-            }
+            ? nil : loop.schedule(atNs: dueNs - next.slackNs, toleranceNs: next.slackNs, onTimer)
     }
 }

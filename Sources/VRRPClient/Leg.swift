@@ -21,6 +21,8 @@ final class Leg {
 
     /// The interface's number; nil: it does not exist.
     private(set) var ifindex: Int32?
+    /// Where its adverts arrive and, but for those of a virtual MAC address, leave; nil: it is not bound.
+    private var socket: AdvertSocket?
     /// Where adverts come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
     private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IPAddress)])? {
@@ -84,6 +86,7 @@ final class Leg {
                 peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
                 deliver: { [unowned self] in onAdvert($0) }))
         self.ifindex = ifindex
+        self.socket = socket
         do throws(RtnlError) { try virtualMAC?.attach(to: ifindex) } catch {
             unbind()
             throw error.errno
@@ -96,6 +99,7 @@ final class Leg {
         guard let ifindex else { return }
         wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
         self.ifindex = nil
+        socket = nil
         kept = nil
         addresses.bind(to: nil)
         virtualMAC?.detach()
@@ -132,7 +136,9 @@ final class Leg {
     /// Sends an advert to the group or to every unicast peer; the worst outcome counts.
     func sendAdvert(priority: UInt8) -> SendOutcome {
         // What is missing here is a cause of its own.
-        guard let ifindex, let source, let sender = sender(ifindex) else { return .failed(.addressNotAvailable) }
+        guard let source, let sender = virtualMAC?.sender(family) ?? socket?.sender else {
+            return .failed(.addressNotAvailable)
+        }
         var worst = SendOutcome.sent
         for (packet, destination) in packets(priority, source) {
             let outcome = AdvertSocket.send(packet, to: destination, by: sender, around: wire.link)
@@ -150,10 +156,6 @@ final class Leg {
         let packet = datagram(priority: 0, source: source, destination: AdvertCodec.group(family))
         isBequeathed = runner.keep(
             LastWord(speaker: "instance \(instance.name)", address: address, ifindex: ifindex, packet: packet))
-    }
-
-    private func sender(_ ifindex: Int32) -> RawSocket? {
-        virtualMAC?.sender(family) ?? wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
     }
 
     private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {

@@ -163,7 +163,7 @@ final class LegAddresses {
         refreshedNs = nowNs
         if let renewal { return renewal }
         // An advert lists no more addresses than fit one request.
-        let made = kernel.refreshes.encode(present.filter { !isForeign($0) }.map { .putAddress(request($0)) }) ?? []
+        let made = kernel.requests.encode(present.filter { !isForeign($0) }.map { .putAddress(request($0)) }) ?? []
         renewal = made
         return made
     }

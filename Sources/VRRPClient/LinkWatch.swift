@@ -48,7 +48,7 @@ final class LinkWatch {
         options.path = monitorPath
         options.interfaces = interfaces
         // A daemon that hangs is told by its silence; meanwhile our own netlink has its say, so that need not be soon.
-        options.heartbeatMs = 15_000
+        options.heartbeatMs = 30_000
         options.routes = false
         subscription = MonitorSubscription(loop: loop, options: options)
         subscription.onChange = { [unowned self] in take($0) }

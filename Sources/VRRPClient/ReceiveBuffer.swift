@@ -7,8 +7,9 @@ import SystemPackage
     private let batch: UnsafeMutablePointer<clinux_batch>
 
     init() {
-        // Not initialised: pages are touched only as far as packets are long.
+        // The packets' part is not initialised: pages are touched only as far as packets are long.
         unsafe batch = .allocate(capacity: 1)
+        unsafe clinux_prepare(batch)
     }
 
     deinit { unsafe batch.deallocate() }

@@ -127,8 +127,11 @@ import Testing
             for _ in 0..<10 {
                 for request in requests { try refresher.perform(.putAddress(request)) }
             }
-            let renewal = try #require(refresher.encode(requests.map(RtnlRequest.putAddress)))
-            for _ in 0..<10 { try refresher.post([renewal]) }
+            let renewal = try #require(requester.encode(requests.map(RtnlRequest.putAddress)))
+            for _ in 0..<10 {
+                try refresher.post(renewal)
+                try refresher.flush()
+            }
             for request in requests { try requester.perform(.removeAddress(request.key)) }
             try monitor.read { _ in requests.allSatisfy { monitor.addresses[$0.key] == nil } }
             #expect(monitor.statistics.messages == before + 2)
@@ -153,12 +156,14 @@ import Testing
             }
             // More than one datagram holds.
             #expect(messages.joined().count > 32768)
-            try requester.post(messages)
+            for message in messages { try requester.post(message) }
+            try requester.flush()
             #expect(!isReadable(requester.descriptor))
             let kernel = try RtnlMonitor.snapshot(options: .init(routes: nil, addresses: true))
             #expect(keys.allSatisfy { kernel.addresses[$0]?.hasLease == true })
             let refused = try #require(requester.encode([.removeAddress(keys[0]), .removeAddress(keys[0])]))
-            try requester.post([refused])
+            try requester.post(refused)
+            try requester.flush()
             #expect(isReadable(requester.descriptor))
             requester.dropRefusals()
             #expect(!isReadable(requester.descriptor))

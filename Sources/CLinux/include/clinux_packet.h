@@ -3,6 +3,7 @@
 #ifndef CLINUX_PACKET_H
 #define CLINUX_PACKET_H
 
+#include <endian.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -93,13 +94,14 @@ static inline int clinux_join(int fd, int family, const uint8_t *group, int ifin
     return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) < 0 ? -errno : 0;
 }
 
-/* Sends a packet that carries its own IP header. destination: 4 or 16 bytes, by family; ifindex: the scope. */
+/* Sends a packet that carries its own IP header. The destination is in host order, an IPv4 one in the low 32 bits;
+ * ifindex: the scope. */
 static inline int clinux_raw_send(
-    int fd, int family, const uint8_t *destination, int ifindex, const void *packet, size_t length) {
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    int fd, int family, uint64_t high, uint64_t low, int ifindex, const void *packet, size_t length) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl((uint32_t)low)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)ifindex};
-    memcpy(&v4.sin_addr, destination, 4);
-    if (family == AF_INET6) memcpy(&v6.sin6_addr, destination, 16);
+    uint64_t words[2] = {htobe64(high), htobe64(low)};
+    memcpy(&v6.sin6_addr, words, sizeof words);
     const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
     socklen_t size = family == AF_INET ? sizeof v4 : sizeof v6;
     ssize_t sent;
@@ -111,9 +113,14 @@ static inline int clinux_raw_send(
 #define CLINUX_BATCH 32
 #define CLINUX_PACKET_MAX 2048
 
-/* What one recvmmsg brought: reused for every call, so its pages are touched only as far as packets are long. */
+/* What one recvmmsg brings: reused for every call and made ready once, so that its pages are touched only as far as
+ * packets are many and long. */
 struct clinux_batch {
-    uint32_t length[CLINUX_BATCH]; /* of the packet on the wire; above CLINUX_PACKET_MAX it was cut */
+    struct {
+        struct msghdr header;
+        unsigned length; /* of the packet on the wire; above CLINUX_PACKET_MAX it was cut */
+    } messages[CLINUX_BATCH];
+    struct iovec parts[CLINUX_BATCH];
     union {
         struct sockaddr_ll link;
         struct sockaddr_in6 ip6;
@@ -122,24 +129,23 @@ struct clinux_batch {
     uint8_t data[CLINUX_BATCH][CLINUX_PACKET_MAX];
 };
 
+static inline void clinux_prepare(struct clinux_batch *batch) {
+    memset(batch->messages, 0, sizeof batch->messages);
+    for (int i = 0; i < CLINUX_BATCH; i++) {
+        batch->parts[i] = (struct iovec){batch->data[i], CLINUX_PACKET_MAX};
+        batch->messages[i].header.msg_iov = &batch->parts[i];
+        batch->messages[i].header.msg_iovlen = 1;
+        batch->messages[i].header.msg_name = &batch->from[i];
+        batch->messages[i].header.msg_namelen = sizeof batch->from[i];
+    }
+}
+
 /* Returns how many packets it took, 0 if there were none, or -errno (ENETDOWN comes when the interface goes down). */
 static inline int clinux_receive(int fd, struct clinux_batch *batch) {
-    struct {
-        struct msghdr header;
-        unsigned length;
-    } messages[CLINUX_BATCH];
-    struct iovec parts[CLINUX_BATCH];
-    memset(messages, 0, sizeof messages);
-    for (int i = 0; i < CLINUX_BATCH; i++) {
-        parts[i] = (struct iovec){batch->data[i], CLINUX_PACKET_MAX};
-        messages[i].header.msg_iov = &parts[i];
-        messages[i].header.msg_iovlen = 1;
-        messages[i].header.msg_name = &batch->from[i];
-        messages[i].header.msg_namelen = sizeof batch->from[i];
-    }
-    long count = syscall(SYS_recvmmsg, fd, messages, CLINUX_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    long count = syscall(SYS_recvmmsg, fd, batch->messages, CLINUX_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
     if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    for (long i = 0; i < count; i++) batch->length[i] = messages[i].length;
+    /* The kernel wrote how long the names are. */
+    for (long i = 0; i < count; i++) batch->messages[i].header.msg_namelen = sizeof batch->from[i];
     return (int)count;
 }
 
@@ -156,7 +162,7 @@ static inline void clinux_ip6_words(const struct clinux_batch *batch, int index,
     }
 }
 static inline uint32_t clinux_packet_length(const struct clinux_batch *batch, int index) {
-    return batch->length[index];
+    return batch->messages[index].length;
 }
 
 #endif
