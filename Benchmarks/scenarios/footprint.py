@@ -72,18 +72,38 @@ def instances(run: Run) -> None:
     """One director alone is master of so many virtual routers on one interface, each for itself, adverts every second.
     All processes of a system count: linkwatchd, probing as often as by default, and linkwatch-vrrp with its runner;
     keepalived's two; zebra and vrrpd. Only one system runs at a time, and PSS is taken before its backup is
-    started, whose processor time comes last."""
+    started, whose processor time comes last. Beside them, the least that a master of one can do: a bare loop in C that
+    sends the advert, and one that renews the lease of the address as well."""
     seconds = run.times(15, 5)
     with yardsticks.private_copies():
         for count, system in itertools.product((1, 100, 255), _systems(run)):
             with Namespaces() as lab:
                 _instances(run, lab, system, count, seconds)
+    for name, arguments in (("adverts", []), ("adverts and leases", ["lease"])):
+        with Namespaces() as lab:
+            _bare_master(run, lab, f"bare loop in C, {name}", arguments, seconds)
     run.note(
-        "with one virtual router each system wakes once a second, and sending the advert costs the kernel the same for "
-        "all; linkwatch-vrrp also renews its addresses' leases then, which keepalived, whose addresses outlive a "
-        "kill -9, does not, and it runs through many more pages of code; with many virtual routers one wake-up and one "
-        "request to the kernel serve them all"
+        "with one virtual router each system wakes once a second, and its caches are cold by then: what it costs is what "
+        "the kernel does, and the lines of code and memory that its own part touches; linkwatch-vrrp also renews its "
+        "addresses' leases then, which keepalived, whose addresses outlive a kill -9, does not; with many virtual "
+        "routers one wake-up and one request to the kernel serve them all"
     )
+
+
+def _bare_master(run: Run, lab: Namespaces, name: str, arguments: list[str], seconds: int) -> None:
+    lans = Lans(lab, legs=("e0",), hosts=False)
+    port = Port(lab, lans.port("r1", "e0"))
+    try:
+        process = lab.popen("r1", yardsticks.program("master"), "e0", "192.0.2.11", "10.0.1.1", *arguments)
+        port.await_vrids(1, 10)
+        time.sleep(3)
+        _tell_cpu(run, [(name, [process.pid])], f"{_label(1)}: CPU a minute, master", seconds)
+    finally:
+        port.close()
+
+
+def _label(count: int) -> str:
+    return f"{count} virtual router{'s' if count > 1 else ''}"
 
 
 def _instances(run: Run, lab: Namespaces, system: System, count: int, seconds: int) -> None:
@@ -95,15 +115,15 @@ def _instances(run: Run, lab: Namespaces, system: System, count: int, seconds: i
         routers[0].start()
         port.await_vrids(count, MASTER_SECONDS_MAX)
         time.sleep(3)
-        label = f"{count} virtual router{'s' if count > 1 else ''}"
+        label = _label(count)
         for field in ("Pss", "Rss"):
             for name, pids in _parts(system, routers[0]):
                 run.figure(name, f"{label}: {field.upper()}", "MB", [memory_mb(pids, field)])
-        _tell_cpu(run, system, routers[0], f"{label}: CPU a minute as master", seconds)
+        _tell_cpu(run, _parts(system, routers[0]), f"{label}: CPU a minute as master", seconds)
         routers.append(system.make(lab, "r2", plan))
         routers[1].start()
         time.sleep(5)
-        _tell_cpu(run, system, routers[1], f"{label}: CPU a minute as backup", seconds)
+        _tell_cpu(run, _parts(system, routers[1]), f"{label}: CPU a minute as backup", seconds)
     finally:
         for router in routers:
             router.close()
@@ -123,9 +143,8 @@ def _parts(system: System, router: Router) -> list[tuple[str, list[int]]]:
     return parts
 
 
-def _tell_cpu(run: Run, system: System, router: Router, what: str, seconds: int) -> None:
+def _tell_cpu(run: Run, parts: list[tuple[str, list[int]]], what: str, seconds: int) -> None:
     """Three measures, one after the other, of all parts at the same time."""
-    parts = _parts(system, router)
     spent: dict[str, list[float]] = {name: [] for name, _ in parts}
     for _ in range(3):
         before = [cpu_ms(pids) for _, pids in parts]
