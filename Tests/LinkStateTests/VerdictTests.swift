@@ -20,6 +20,13 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict.rawSinceNs == 5)
     }
 
+    /// A link that is down when it is first seen is told as such, and has not flapped.
+    @Test(arguments: [EvidenceSource.admin, .carrier]) func theFirstReadingMayBeDown(source: EvidenceSource) {
+        var verdict = Verdict(policy: SettlePolicy(downDelayNs: 10 * second))
+        #expect(verdict.observe(source, .state(.down), nowNs: 5) == [.raw(.down, reason: source), .settled(.down)])
+        #expect(verdict.flaps == 0)
+    }
+
     @Test(arguments: EvidenceSource.allCases) func anySourceTakesItDown(source: EvidenceSource) {
         var verdict = port()
         #expect(verdict.observe(source, .state(.down), nowNs: 1) == [.raw(.down, reason: source), .settled(.down)])
@@ -35,6 +42,13 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict.reason == .carrier)
         #expect(verdict.rawState == .down)
         #expect(verdict.observe(.carrier, .state(.up), nowNs: 4) == [.raw(.up, reason: nil), .settled(.up)])
+    }
+
+    @Test func theFirstWordStaysTheReason() {
+        var verdict = port()
+        _ = verdict.observe(.carrier, .state(.down), nowNs: 1)
+        _ = verdict.observe(.mii, .state(.down), nowNs: 2)
+        #expect(verdict.reason == .carrier)
     }
 
     @Test func theAdministratorExplainsAllOthers() {
@@ -69,6 +83,12 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(!verdict.disagreement)
         _ = verdict.observe(.carrier, .state(.down), nowNs: 2)
         #expect(verdict.disagreement, "the PHY says up, the carrier says down")
+        #expect(verdict.conditions == ["disagreement"])
+        var stale = verdict
+        _ = stale.observe(.mii, .failed(detail: "EIO"), nowNs: 3)
+        #expect(stale.conditions == ["mii-stale"], "who does not answer does not disagree")
+        _ = verdict.observe(.admin, .state(.down), nowNs: 3)
+        #expect(verdict.conditions == [], "of a port that is switched off nobody expects agreement")
     }
 
     @Test func aFailedProbeKeepsItsWordThenStopsCounting() {
@@ -83,6 +103,26 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict.conditions == ["mii-lost"])
         #expect(verdict.nextDeadlineNs == nil)
         #expect(verdict.rawState == .up)
+        _ = verdict.observe(.mii, .failed(detail: "EIO"), nowNs: 9 * second)
+        #expect(verdict.conditions == ["mii-lost"])
+    }
+
+    @Test func aProbeThatNeverAnsweredIsUnsupported() {
+        var verdict = Verdict()
+        _ = verdict.observe(.carrier, .state(.up), nowNs: 0)
+        #expect(verdict.observe(.mii, .failed(detail: "EIO"), nowNs: 1) == [.evidence])
+        #expect(verdict[.mii].name == "unsupported" && verdict.conditions == [])
+    }
+
+    /// Whatever is published of a source is news when it changes: its own word, its name, and whether it counts.
+    @Test func everyPublishedChangeIsNews() {
+        var verdict = port()
+        let dormant = verdict.observe(.operstate, .state(.up), detail: "dormant", nowNs: 1)
+        #expect(dormant == [.evidence])
+        #expect(verdict.observe(.carrier, .failed(detail: ""), nowNs: 2) == [.evidence])
+        #expect(verdict.observe(.carrier, .failed(detail: ""), nowNs: 3) == [])
+        #expect(verdict.advance(nowNs: 2 + Verdict.staleHoldNs) == [.evidence])
+        #expect(verdict.advance(nowNs: 3 + Verdict.staleHoldNs) == [])
     }
 
     @Test func aFailedProbeThatSaidDownHoldsItDownUntilItExpires() {
@@ -109,6 +149,7 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         _ = verdict.observe(.carrier, .state(.down), nowNs: 3 * second)
         #expect(verdict.advance(nowNs: 4 * second) == [.settled(.down)])
         _ = verdict.observe(.carrier, .state(.up), nowNs: 5 * second)
+        #expect(verdict.nextDeadlineNs == 7 * second)
         #expect(verdict.advance(nowNs: 7 * second - 1) == [])
         #expect(verdict.advance(nowNs: 7 * second) == [.settled(.up)])
     }
@@ -134,6 +175,32 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict.nextDeadlineNs == nil)
     }
 
+    /// A port that is suppressed as it drops is held up for as long as any other, and then down.
+    @Test func aSuppressedDropIsDelayedAsAnyOther() {
+        var verdict = port(SettlePolicy(downDelayNs: second, dampening: DampeningPolicy()))
+        _ = verdict.latchedDrops(2, nowNs: 1)
+        #expect(verdict.conditions == ["dampened"], "two flaps at once are enough")
+        #expect(verdict.settledState == .down)
+        var held = port(SettlePolicy(downDelayNs: second, dampening: DampeningPolicy()))
+        _ = held.latchedDrops(1, nowNs: 1)
+        #expect(held.conditions == [], "and one is not")
+        #expect(held.observe(.driver, .state(.down), nowNs: 1) == [.raw(.down, reason: .driver)])
+        #expect(held.conditions == ["dampened"] && held.settledState == .up)
+        #expect(held.nextDeadlineNs == 1 + second)
+        #expect(held.advance(nowNs: 1 + second) == [.settled(.down)])
+    }
+
+    @Test func thePenaltyHalves() {
+        let policy = DampeningPolicy()
+        var verdict = port(SettlePolicy(dampening: policy))
+        _ = verdict.latchedDrops(1, nowNs: second)
+        #expect(verdict.dampening.penalty(policy, nowNs: second) == 1000)
+        #expect(verdict.dampening.penalty(policy, nowNs: second + policy.halfLifeNs) == 500)
+        _ = verdict.latchedDrops(1, nowNs: second + policy.halfLifeNs)
+        #expect(verdict.dampening.penalty(policy, nowNs: second + policy.halfLifeNs) == 1500)
+        #expect(!verdict.dampening.isSuppressed)
+    }
+
     @Test func thePenaltyIsCapped() {
         let policy = DampeningPolicy()
         var verdict = port(SettlePolicy(dampening: policy))
@@ -155,6 +222,15 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         var verdict = port()
         verdict.confirm(.mii, atNs: 77)
         #expect(verdict[.mii].confirmedNs == 77)
+        verdict.confirm(.mii, atNs: 76)
+        #expect(verdict[.mii].confirmedNs == 77, "never back")
+        var silent = verdict
+        _ = silent.observe(.mii, .failed(detail: "EIO"), nowNs: 78)
+        silent.confirm(.mii, atNs: 79)
+        #expect(silent[.mii].confirmedNs == 77, "who has failed must speak first")
+        var wordless = Verdict()
+        wordless.confirm(.mii, atNs: 79)
+        #expect(wordless[.mii].confirmedNs == 0)
         #expect(verdict.observe(.mii, .state(.up), nowNs: 78) == [])
     }
 
@@ -164,6 +240,17 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict.settledState == .up)
         #expect(verdict.adopt(SettlePolicy(), nowNs: 2) == [.settled(.down)])
         #expect(verdict.flaps == 1)
+    }
+
+    /// A penalty outlasts a change of its numbers; without dampening there is none, and the port is used again at once.
+    @Test func aPolicyWithoutDampeningForgives() {
+        var verdict = port(SettlePolicy(dampening: DampeningPolicy()))
+        _ = verdict.latchedDrops(3, nowNs: 1)
+        #expect(verdict.settledState == .down)
+        #expect(verdict.adopt(SettlePolicy(upDelayNs: 1, dampening: DampeningPolicy()), nowNs: 2) == [])
+        #expect(verdict.conditions == ["dampened"])
+        #expect(verdict.adopt(SettlePolicy(), nowNs: 3) == [.settled(.up)])
+        #expect(verdict.conditions == [])
     }
 
     /// Whatever order things happen in, `nextDeadlineNs` is in the future after `advance`, and the rule holds.

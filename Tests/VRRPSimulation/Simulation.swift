@@ -284,10 +284,10 @@ package struct Simulation {
     // MARK: Dice and queue
 
     /// SplitMix64: small, and the same everywhere.
-    private struct Dice {
+    package struct Dice {
         private var state: UInt64
 
-        init(_ seed: UInt64) { state = seed }
+        package init(_ seed: UInt64) { state = seed }
 
         mutating func next() -> UInt64 {
             state &+= 0x9e37_79b9_7f4a_7c15
@@ -297,7 +297,7 @@ package struct Simulation {
             return mixed ^ mixed >> 31
         }
 
-        mutating func number(_ range: ClosedRange<Int>) -> Int {
+        package mutating func number(_ range: ClosedRange<Int>) -> Int {
             range.lowerBound + Int(next() % UInt64(range.count))
         }
 

@@ -169,6 +169,12 @@ struct Router {
         }
     }
 
+    /// Moves everything to the beginning of time, as the search does.
+    mutating func normalise() {
+        engine = engine.normalised(nowNs: nowNs)
+        nowNs = 0
+    }
+
     /// Time passes and the process is not scheduled.
     mutating func sleep(_ durationNs: Int64) { nowNs += durationNs }
 
