@@ -178,6 +178,9 @@ extension Engine {
             if let known = old.members.firstIndex(where: { $0.name == member.name }) {
                 state.members[index] = before.members[known]
                 record.members[index] = recordBefore.members[known]
+                // What a master in force has told stands; what was our own is so no longer.
+                let isLearned = new.version == .v3 && before.role == .backup && before.members[known].heard != nil
+                if !isLearned { state.members[index].masterIntervalNs = new.advertIntervalNs }
             }
         }
         for (index, cable) in new.cables.enumerated() {

@@ -116,6 +116,24 @@ struct ReloadTests {
         #expect(router.advertNs == toNs)
     }
 
+    /// What a master in force has told of its interval stands, in version 3; what was our own is so no longer.
+    @Test func ownIntervalIsTheNewOne() {
+        for (version, state, isHeard) in [
+            (Version.v2, GroupState.backup, true), (.v3, .backup, false), (.v3, .master, false), (.v3, .master, true),
+        ] {
+            var router = Router(100, version)
+            router.become(state)
+            if isHeard { router.hear(state == .master ? 50 : 200) }
+            router.reload { $0.advertIntervalNs = Router.otherNs }
+            #expect(router.engine.status.members[0].masterIntervalNs == Router.otherNs)
+        }
+        var backup = Router()
+        backup.become(.backup)
+        backup.hear(200, intervalNs: Router.secondNs)
+        backup.reload { $0.advertIntervalNs = Router.otherNs }
+        #expect(backup.engine.status.members[0].masterIntervalNs == Router.secondNs)
+    }
+
     @Test func nothingIsSaidBeforeTheStart() {
         var router = Router(members: 1, cables: 1)
         router.reload {
