@@ -132,18 +132,18 @@ extension VRRPConfiguration {
         /// FAULT.
         public var weight: Int?
 
-        /// As causes and conditions name it: `check:NAME`, `route:PREFIX`, `link:INTERFACE`.
+        /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, `link:INTERFACE`.
         public var name: String {
             switch object {
             case .check(let name): "check:\(name)"
-            case .route(let route): "route:\(route.prefix)"
+            case .route(let route): "route:\(route)"
             case .link(let interface): "link:\(interface)"
             }
         }
     }
 
     /// A route that must be there.
-    public struct Route: Hashable, Sendable {
+    public struct Route: Hashable, Sendable, CustomStringConvertible {
         public var prefix: IPPrefix
         /// Through this next hop; nil: any.
         public var via: IPAddress?
@@ -151,6 +151,14 @@ extension VRRPConfiguration {
         public var interface: String?
         /// In this table, as the kernel numbers them.
         public var table: UInt32 = 254
+
+        /// As ip-route(8) writes it, `0.0.0.0/0 via 192.0.2.254 dev eth0 table 100`, without what is not asked.
+        public var description: String {
+            let parts = [
+                via.map { "via \($0)" }, interface.map { "dev \($0)" }, table == 254 ? nil : "table \(table)",
+            ]
+            return ([prefix.description] + parts.compactMap { $0 }).joined(separator: " ")
+        }
     }
 
     /// Something asked again and again.

@@ -1,9 +1,9 @@
 /// A check: a program that is run, or a witness that is asked, again and again; `fall` failures in a row make it fail, `rise`
 /// successes in a row make it succeed.
 ///
-/// Until its first result a check counts as well, and the first result decides at once: a process that starts on a broken
-/// upstream must not become master first. A check that cannot be asked, since the runner has died, keeps its last result:
-/// that says nothing of what it checks.
+/// Until its first result a check counts as well, or as what its predecessor was before a reload, and the first result
+/// decides at once: a process that starts on a broken upstream must not become master first. A check that cannot be asked,
+/// since the runner has died, keeps its last result: that says nothing of what it checks.
 import Configuration
 import LinuxSystem
 
@@ -17,19 +17,22 @@ final class Check {
     private var streak = 0
     private var isDecided = false
 
-    private(set) var isWell = true
+    private(set) var isWell: Bool
     /// What the last failure said, for an operator.
     private(set) var detail = ""
 
     /// Called when `isWell` has changed.
     var onChange: () -> Void = {}
 
-    /// - Parameter ask: asks once and calls back once with the result, nil if it could not be asked, and what it said.
+    /// - Parameters:
+    ///   - isWell: what it counts as until its first result.
+    ///   - ask: asks once and calls back once with the result, nil if it could not be asked, and what it said.
     init(
-        _ configuration: VRRPConfiguration.Check, loop: EventLoop,
+        _ configuration: VRRPConfiguration.Check, isWell: Bool, loop: EventLoop,
         ask: @escaping (@escaping (Bool?, String) -> Void) -> Void
     ) {
         self.configuration = configuration
+        self.isWell = isWell
         self.loop = loop
         self.ask = ask
         nextNs = Clock.monotonicNs()

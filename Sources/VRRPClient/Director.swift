@@ -160,15 +160,16 @@ final class Director: GroupServices {
         virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address })
         var adopted: [String: Check] = [:]
         for check in configuration.checks {
-            let same = checks[check.name].flatMap { $0.configuration == check ? $0 : nil }
-            adopted[check.name] = same ?? makeCheck(check)
+            let known = checks[check.name]
+            let same = known.flatMap { $0.configuration == check ? $0 : nil }
+            adopted[check.name] = same ?? makeCheck(check, isWell: known?.isWell ?? true)
         }
         for (name, check) in checks where adopted[name] !== check { check.stop() }
         checks = adopted
     }
 
-    private func makeCheck(_ check: VRRPConfiguration.Check) -> Check {
-        let made = Check(check, loop: loop) { [unowned self] done in ask(check, done) }
+    private func makeCheck(_ check: VRRPConfiguration.Check, isWell: Bool) -> Check {
+        let made = Check(check, isWell: isWell, loop: loop) { [unowned self] done in ask(check, done) }
         made.onChange = { [unowned self] in
             guard hasBegun else { return }
             for group in groups { group.trackedChanged { $0 == .check(check.name) } }
@@ -217,6 +218,7 @@ final class Director: GroupServices {
             case .linkAdded(let link): note(link, nil, &names)
             case .linkChanged(let old, let link), .linkRenamed(let old, let link): note(link, old, &names)
             case .linkRemoved(let link):
+                groups.forEach { $0.linkGone(link.ifindex) }
                 wire.forget(ifindex: link.ifindex)
                 note(link, nil, &names)
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
@@ -363,10 +365,11 @@ final class Director: GroupServices {
         let wantsOtherLinks =
             Self.interfaces(new) != Self.interfaces(configuration)
             || new.monitorSocketPath != configuration.monitorSocketPath
+        // What may fail comes first.
+        try kernel.track(Self.tracking(new))
         adopt(new)
         recordHoldings()
         acceptFilter.apply(new)
-        try kernel.track(Self.tracking(new))
         if wantsOtherLinks { replaceLinkWatch() }
         var old: [String: GroupDriver] = [:]
         for group in groups { old[group.name] = group }
@@ -375,13 +378,18 @@ final class Director: GroupServices {
             if let driver = old[group.name] { return driver }
             return GroupDriver(group, services: self)
         }
-        for (driver, group) in zip(groups, new.groups) {
-            if old[group.name] == nil {
+        let changed = zip(groups, new.groups).filter { $0.group != $1 }
+        // What a group has no longer, another may have from now on: so all let go before any takes.
+        for (driver, group) in changed { driver.letGo(for: group) }
+        for driver in groups {
+            if old[driver.name] == nil {
                 driver.bindAll()
                 driver.start()
-            } else if driver.group != group {
-                driver.reload(group)
+            } else if changed.contains(where: { $0.0 === driver }) {
+                driver.reload()
                 driver.filtersChanged()
+            } else {
+                driver.trackedChanged { _ in true }
             }
         }
     }

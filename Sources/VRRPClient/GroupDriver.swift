@@ -200,7 +200,13 @@ final class GroupDriver {
     }
 
     private func sendAdvert(_ leg: Leg, _ priority: UInt8) {
-        judge(leg.sendAdvert(priority: priority), interface: leg.instance.interface)
+        var outcome = leg.sendAdvert(priority: priority)
+        if case .failed(let error) = outcome, leg.giveUpVirtualMAC(for: error) {
+            Log.warning("\(leg.instance.name): its macvlan is made anew: nothing can be sent through it: \(error)")
+            bind(leg)
+            outcome = leg.sendAdvert(priority: priority)
+        }
+        judge(outcome, interface: leg.instance.interface)
         if priority > 0 { leg.bequeath(to: services.runner) }
     }
 
@@ -420,6 +426,12 @@ extension GroupDriver {
         trackedChanged { $0 == .link(name) }
     }
 
+    /// An interface is gone. Another may have its number before we hear of it.
+    func linkGone(_ ifindex: Int32) {
+        for leg in legs where leg.ifindex == ifindex { leg.unbind() }
+        for cable in cables where cable.ifindex == ifindex { cable.unbind() }
+    }
+
     /// An address of an interface came or went.
     func addressesChanged(_ keys: [AddressKey]) {
         for leg in legs {
@@ -447,7 +459,7 @@ extension GroupDriver {
             let state = services.linkState(name, group.linkState)
             return (state.isUp, Cause(.link, name, detail: state.reason))
         case .check(let name): return (services.isWell(track.object), Cause(.check, name))
-        case .route(let route): return (services.isWell(track.object), Cause(.route, route.prefix.description))
+        case .route(let route): return (services.isWell(track.object), Cause(.route, route.description))
         }
     }
 
@@ -457,8 +469,9 @@ extension GroupDriver {
 // MARK: - Reload and end
 
 extension GroupDriver {
-    /// Takes a new configuration of the same group. Legs and cables that did not change keep their sockets and addresses.
-    func reload(_ group: VRRPConfiguration.Group) {
+    /// Takes a new configuration of the same group, the first half: legs and cables that it has no longer let go of what they
+    /// had. Those that did not change keep their sockets and addresses. `reload` follows.
+    func letGo(for group: VRRPConfiguration.Group) {
         let old = self.group
         self.group = group
         // The engine must not act while its legs are exchanged; what they report meanwhile is in the snapshot.
@@ -477,12 +490,38 @@ extension GroupDriver {
             oldCables.first { $0.heartbeat == heartbeat } ?? makeCable(heartbeat)
         }
         for cable in oldCables where !cables.contains(where: { $0 === cable }) { cable.unbind() }
+        forgetWhatWent()
+    }
+
+    /// The second half: what is new takes its place, and the engine learns of it.
+    func reload() {
+        let made = legs.filter { $0.ifindex == nil }
         bindAll()
         let meanwhile = pending.filter { if case .condition = $0 { true } else { false } }
         pending.removeAll()
         isHandling = false
         feed(.reload(GroupConfiguration(group), snapshot()))
         meanwhile.forEach(feed)
+        // Other addresses, another place or MAC address, or another way to announce them.
+        for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
+    }
+
+    /// What was wrong with something that is configured no longer is over. What is tracked is judged anew in any case.
+    private func forgetWhatWent() {
+        let names = Set(legs.map(\.instance.name))
+        let interfaces = Set(legs.map(\.instance.interface))
+        causes = causes.filter { cause in
+            switch cause.kind {
+            case .config: names.contains(cause.subject)
+            case .sendDenied, .packetFilter: interfaces.contains(cause.subject)
+            case .route, .check: false
+            case .link, .noAddress, .isolated: true
+            }
+        }
+        let all = interfaces.union(cables.map(\.heartbeat.interface))
+        for condition in conditions where [.sendFiltered, .advertsFiltered].contains(condition.kind) {
+            if !all.contains(condition.subject) { setCondition(condition, false) }
+        }
     }
 
     /// The legs of the new configuration. One that changed takes over from its predecessor what both have.

@@ -19,7 +19,7 @@ import VRRP
 
 struct HoldingsRecord {
     struct Entry: Hashable {
-        /// The interface's name; for a macvlan, that of the interface beneath it.
+        /// The interface's name, as the file has it; for a macvlan, that of the interface beneath it.
         var interface: String
         var address: IPAddress
     }
@@ -110,14 +110,15 @@ struct HoldingsRecord {
     /// The requests that remove what the record names and the kernel has, marked as ours: addresses first, then macvlans.
     func leftovers(addresses: some Sequence<Address>, links: [Int32: Link]) -> [RtnlRequest] {
         let entries = Set(read())
+        func names(_ link: Link) -> [String] { [link.name] + link.altnames }
         let macvlans = links.values.filter { link in
             guard let parent = VirtualMAC.parent(of: link).flatMap({ links[$0] }) else { return false }
-            return entries.contains { $0.interface == parent.name }
+            return entries.contains { names(parent).contains($0.interface) }
         }
         let owned = addresses.filter(LegAddresses.isOurs).filter { address in
             guard let link = links[address.key.ifindex] else { return false }
             let place = VirtualMAC.parent(of: link).flatMap { links[$0] } ?? link
-            return entries.contains(Entry(interface: place.name, address: address.key.address))
+            return names(place).contains { entries.contains(Entry(interface: $0, address: address.key.address)) }
         }
         return owned.map { .removeAddress($0.key) } + macvlans.map { .removeLink(ifindex: $0.ifindex) }
     }

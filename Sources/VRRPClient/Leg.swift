@@ -91,10 +91,11 @@ final class Leg {
             unbind()
             throw error.errno
         }
+        if addresses.isWanted { virtualMAC?.setUp(true) }
         addresses.bind(to: carrier)
     }
 
-    /// Lets go of the interface and its sockets; the addresses are not touched.
+    /// Lets go of the interface, which may be there by another name, and of its sockets.
     func unbind() {
         guard let ifindex else { return }
         wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
@@ -102,7 +103,7 @@ final class Leg {
         socket = nil
         kept = nil
         addresses.bind(to: nil)
-        virtualMAC?.detach()
+        virtualMAC?.remove()
     }
 
     private var expectation: AdvertExpectation {
@@ -136,9 +137,10 @@ final class Leg {
     /// Sends an advert to the group or to every unicast peer; the worst outcome counts.
     func sendAdvert(priority: UInt8) -> SendOutcome {
         // What is missing here is a cause of its own.
-        guard let source, let sender = virtualMAC?.sender(family) ?? socket?.sender else {
-            return .failed(.addressNotAvailable)
-        }
+        guard let source else { return .failed(.addressNotAvailable) }
+        let sender: RawSocket?
+        do throws(Errno) { sender = try virtualMAC?.sender() ?? socket?.sender } catch { return .failed(error) }
+        guard let sender else { return .failed(.addressNotAvailable) }
         var worst = SendOutcome.sent
         for (packet, destination) in packets(priority, source) {
             let outcome = AdvertSocket.send(packet, to: destination, by: sender, around: wire.link)
@@ -146,6 +148,20 @@ final class Leg {
             if outcome != .sent { worst = outcome }
         }
         return worst
+    }
+
+    /// Lets go of the interface if adverts go through a macvlan that somebody has taken down or away: the next `bind` makes
+    /// another. To a unicast peer there may be no way for other reasons.
+    ///
+    /// - Parameter error: why nothing could be sent.
+    /// - Returns: whether it did.
+    func giveUpVirtualMAC(for error: Errno) -> Bool {
+        let isOfInterface = [
+            .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice,
+        ].contains(error)
+        guard isOfInterface, virtualMAC?.isUp == true, instance.unicastPeers.isEmpty else { return false }
+        unbind()
+        return true
     }
 
     /// Leaves with the runner what is to be said should this process die while it serves. Unicast peers have to wait for
@@ -195,7 +211,6 @@ final class Leg {
         // From here on the successor speaks for both: that this leg lets go is no news.
         onAdvert = { _ in }
         addresses.onHolding = { _ in }
-        addresses.onMissing = { _ in }
         announcer.stop()
         let isSamePlace =
             successor?.instance.interface == instance.interface
@@ -207,14 +222,12 @@ final class Leg {
             successor.virtualMAC = virtualMAC
             virtualMAC = nil
         }
-        virtualMAC?.remove()
         unbind()
     }
 
     /// Ends the leg: the file no longer has it.
     func close() {
         removeAddresses()
-        virtualMAC?.remove()
         unbind()
     }
 }

@@ -16,6 +16,7 @@ import Configuration
 import Glibc
 import LinuxSystem
 import RtnlMonitor
+import SystemPackage
 import VRRP
 
 final class LegAddresses {
@@ -67,6 +68,8 @@ final class LegAddresses {
     /// The interface that carries the addresses; nil: there is none at present.
     func bind(to ifindex: Int32?) {
         guard ifindex != self.ifindex else { return }
+        // An interface that goes takes its addresses along; one that has been renamed does not.
+        if isWanted { removeOurs() }
         self.ifindex = ifindex
         keys = []
         present = []
@@ -108,11 +111,15 @@ final class LegAddresses {
     func remove() {
         isWanted = false
         stopRepairing()
+        removeOurs()
+        report()
+    }
+
+    private func removeOurs() {
         let ours = keys.filter { !isForeign($0) }
         // Also those that we do not know to be there: one that is not costs an error that nobody reads.
         _ = try? kernel.requests.perform(ours.map(RtnlRequest.removeAddress))
         present.subtract(ours)
-        report()
     }
 
     /// Removes all but some, and lets a successor want what this leg wanted.
@@ -126,13 +133,16 @@ final class LegAddresses {
 
     private func put(_ keys: [AddressKey]) {
         refreshedNs = Clock.monotonicNs()
-        guard let answers = try? kernel.requests.perform(keys.map { .putAddress(request($0)) }) else { return }
-        for (key, refusal) in zip(keys, answers) {
-            if let refusal {
-                Log.error("\(name): \(key.address) cannot be added: \(refusal)")
-            } else {
-                present.insert(key)
+        do throws(Errno) {
+            for (key, refusal) in zip(keys, try kernel.requests.perform(keys.map { .putAddress(request($0)) })) {
+                if let refusal {
+                    Log.error("\(name): \(key.address) cannot be added: \(refusal)")
+                } else {
+                    present.insert(key)
+                }
             }
+        } catch {
+            Log.error("\(name): its addresses cannot be added: \(error)")
         }
         report()
         repairIfNeeded()

@@ -104,7 +104,11 @@ final class StatusService {
     /// Reads the file again, for a client or a signal; nil: applied.
     func reload() -> String? {
         reloadError = source.reload()
-        if reloadError == nil { reloads += 1 }
+        if reloadError == nil {
+            reloads += 1
+            let names = Set(source.groups.map(\.name))
+            transitions = transitions.filter { names.contains($0.key) }
+        }
         publish("reload", what: reloadError, present: reloadError == nil)
         return reloadError
     }

@@ -17,6 +17,8 @@ final class VirtualMAC {
     private let kernel: KernelState
     private var socket: RawSocket?
     private var parent: Int32?
+    /// It was set up: its addresses are wanted.
+    private(set) var isUp = false
     /// The macvlan's number; nil: there is none.
     private(set) var ifindex: Int32?
 
@@ -72,25 +74,25 @@ final class VirtualMAC {
     func setUp(_ isUp: Bool) {
         guard let ifindex else { return }
         try? kernel.requests.perform(.setUp(ifindex: ifindex, isUp))
+        self.isUp = isUp
         if !isUp { socket = nil }
     }
 
-    /// What adverts are sent through; nil: the parent, as while claiming without holding.
-    func sender(_ family: IPAddress.Family) -> RawSocket? {
-        guard let ifindex else { return nil }
-        if socket == nil { socket = try? RawSocket(SocketKey(ifindex: ifindex, family: family)) }
+    /// What adverts are sent through; nil: the parent, as while claiming, or when resigning after the addresses have gone.
+    ///
+    /// - Throws: what the kernel says when there is no macvlan any more.
+    func sender() throws(Errno) -> RawSocket? {
+        guard let ifindex, isUp else { return nil }
+        if socket == nil { socket = try RawSocket(SocketKey(ifindex: ifindex, family: family)) }
         return socket
     }
 
-    /// The parent is gone, and the macvlan with it.
-    func detach() {
+    /// Removes the macvlan, unless it has gone with its parent.
+    func remove() {
+        if let ifindex { try? kernel.requests.perform(.removeLink(ifindex: ifindex)) }
         socket = nil
         ifindex = nil
         parent = nil
-    }
-
-    func remove() {
-        if let ifindex { try? kernel.requests.perform(.removeLink(ifindex: ifindex)) }
-        detach()
+        isUp = false
     }
 }
