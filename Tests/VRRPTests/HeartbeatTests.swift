@@ -46,6 +46,7 @@ struct HeartbeatTests {
         let own = IPAddress(ipv4: 0x0a00_0001)
         let word = PeerWord(priority: 1, identity: own, stamp: 7, holds: .first(1), proven: .first(1))
         let advert = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: nil, members: members)
+        #expect(advert.addresses.allSatisfy { $0.family == .ipv4 })
         #expect(HeartbeatCodec.word(advert, ownIdentity: nil, members: members) == word)
     }
 

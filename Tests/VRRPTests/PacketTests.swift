@@ -240,6 +240,26 @@ struct PacketTests {
         }
     }
 
+    /// The length is that of what follows the header; octets after it are not the advert's.
+    @Test func ipv6HeaderIsRead() throws {
+        let (source, destination) = (IPAddress(ipv6High: 0xfe80 << 48, low: 1), AdvertCodec.ipv6Group)
+        let addresses = [source, destination].flatMap { address in
+            [address.high, address.low].flatMap { half in
+                (0..<8).map { UInt8(truncatingIfNeeded: half >> (56 - 8 * $0)) }
+            }
+        }
+        let good: [UInt8] = [0x60, 0, 0, 0, 0, 12, 112, 255] + addresses + [UInt8](repeating: 0xee, count: 14)
+        let header = try IPHeader(.ipv6, packet: good.span)
+        #expect(header == IPHeader(source: source, destination: destination, hopLimit: 255, payload: 40..<52))
+        for (index, octet, discard) in [(0, 0x40, .header), (6, 17, .header), (5, 15, .length)]
+            as [(Int, UInt8, Discard)]
+        {
+            var packet = good
+            packet[index] = octet
+            #expect(throws: discard) { try IPHeader(.ipv6, packet: packet.span) }
+        }
+    }
+
     @Test func randomOctetsNeverTrap() {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {

@@ -126,6 +126,16 @@ struct PoolTests {
         #expect(router.state == .backup)
     }
 
+    /// A lesser holder that resigns to a master leaves nothing behind: who speaks next on the leg is answered.
+    @Test func resignationToAMasterIsNoEcho() {
+        var router = master()
+        router.hearWord(50, holds: Self.both)
+        router.hearWord(0)
+        _ = router.takeDone()
+        router.hear(50)
+        #expect(router.takeDone() == ["advert 100"])
+    }
+
     /// Who was not able to take it hears what comes after the resignation, and takes for another reason later.
     @Test func resignationIsForThoseWhoTakeIt() {
         var router = Router(cables: 1)

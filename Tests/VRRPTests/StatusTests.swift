@@ -9,16 +9,16 @@ struct StatusTests {
 
     /// A stranger that uses our address is told for a down interval, and moves nothing.
     @Test func strangerWithOurAddressIsTold() {
-        var router = Router()
+        var router = Router(cables: 1)
         router.become(.backup)
         router.hear(200, host: Router.ownHost)
         #expect(router.conditions == ["own-address:m0"])
         let counts = router.engine.status.members[0].statistics
         #expect(counts.ownAddressReceived == 1 && counts.advertsReceived == 0)
         router.pass(Self.downNs - 1)
-        #expect(router.conditions == ["own-address:m0"])
+        #expect(router.conditions.contains("own-address:m0"))
         router.pass(1)
-        #expect(router.conditions == [])
+        #expect(!router.conditions.contains("own-address:m0"))
     }
 
     /// Other addresses than ours are told while their master is heard; the same in another order are the same.
