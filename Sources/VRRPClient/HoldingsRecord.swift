@@ -95,7 +95,8 @@ struct HoldingsRecord {
     var hasFilter: Bool { lines().contains { $0 == Self.filterLine } }
 
     private func lines() -> [Substring] {
-        var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
+        // As long as the file is: what is taken from the heap twice stays there.
+        var bytes = [UInt8](repeating: 0, count: min(max(0, lseek(fd, 0, SEEK_END)), Self.bytesMax))
         var length = 0
         while length < bytes.count {
             let count = unsafe bytes.withUnsafeMutableBytes {
