@@ -158,6 +158,7 @@ final class Leg {
     func giveUpVirtualMAC(for error: Errno) -> Bool {
         let isOfInterface = [
             .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice,
+            .addressNotAvailable,  // IP_MULTICAST_IF
         ].contains(error)
         guard isOfInterface, virtualMAC?.isUp == true, instance.unicastPeers.isEmpty else { return false }
         unbind()
