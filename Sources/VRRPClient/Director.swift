@@ -220,6 +220,7 @@ final class Director: GroupServices {
             case .linkRemoved(let link):
                 groups.forEach { $0.linkGone(link.ifindex) }
                 wire.forget(ifindex: link.ifindex)
+                prober.forget(ifindex: link.ifindex)
                 note(link, nil, &names)
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
             case .addressAdded(let address), .addressRemoved(let address): keys.append(address.key)

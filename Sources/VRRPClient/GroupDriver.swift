@@ -502,6 +502,7 @@ extension GroupDriver {
         isHandling = false
         feed(.reload(GroupConfiguration(group), snapshot()))
         meanwhile.forEach(feed)
+        services.leases.reconsider()
         // Other addresses, another place or MAC address, or another way to announce them.
         for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
     }

@@ -104,6 +104,7 @@ final class LegAddresses {
     /// Adds them; from now on they are refreshed.
     func add() {
         isWanted = true
+        refreshedNs = Clock.monotonicNs()
         put(keys.filter { !isForeign($0) })
     }
 
@@ -132,7 +133,6 @@ final class LegAddresses {
     }
 
     private func put(_ keys: [AddressKey]) {
-        refreshedNs = Clock.monotonicNs()
         do throws(Errno) {
             for (key, refusal) in zip(keys, try kernel.requests.perform(keys.map { .putAddress(request($0)) })) {
                 if let refusal {

@@ -101,6 +101,16 @@ final class Prober {
         }
     }
 
+    /// An interface is gone, and what was heard on it.
+    func forget(ifindex: Int32) {
+        for (key, listener) in listeners where key.ifindex == ifindex { close(listener, key) }
+    }
+
+    private func close(_ listener: Listener, _ key: SocketKey) {
+        loop.unwatch(listener.socket.raw)
+        listeners[key] = nil
+    }
+
     /// Closes what nobody waits for any more.
     private func scheduleSweep() {
         guard sweepTimer == nil else { return }
@@ -117,9 +127,7 @@ final class Prober {
                 let open = questions.filter { $0.untilNs > nowNs }
                 listener.questions[target] = open.isEmpty ? nil : open
             }
-            guard listener.questions.isEmpty else { continue }
-            loop.unwatch(listener.socket.raw)
-            listeners[key] = nil
+            if listener.questions.isEmpty { close(listener, key) }
         }
     }
 }

@@ -155,6 +155,14 @@ def test_what_a_reload_adds_is_announced(alone, namespaces):
     assert watch.transitions() == []
 
 
+def test_a_shorter_lease_is_refreshed_in_time(pair):
+    pair = pair(cables=0, group=LONG_LEASE)
+    pair.reconfigure(group='address-lease = "1s"\n')
+    # Two seconds, of which one is the lease.
+    pair.quiet(20)
+    assert pair.moved_nothing()
+
+
 def test_two_routes_to_one_destination_are_two_causes(alone, namespaces):
     routes = {"": "203.0.113.0/24 via 192.0.2.21", "table 77": "203.0.113.0/24 via 192.0.2.22 table 77"}
 
