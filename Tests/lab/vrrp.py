@@ -325,7 +325,7 @@ class FRR:
 
     def __init__(
         self, namespaces: Namespaces, namespace: str, interface: str, vrid: int, priority: int, addresses: list[str],
-        interval: float = 0.1, family: int = 4, pseudo_header: bool = True,
+        interval: float = 0.1, family: int = 4,
     ):  # fmt: skip
         self.namespaces, self.namespace = namespaces, namespace
         self.folder = tempfile.TemporaryDirectory(prefix="frr-")
@@ -339,11 +339,10 @@ class FRR:
         ]
         namespaces.ip(namespace, *commands)
         word = "ip" if family == 4 else "ipv6"
-        form = "" if pseudo_header else f" no vrrp {vrid} checksum-with-ipv4-pseudoheader\n"
         lines = "".join(f" vrrp {vrid} {word} {address.split('/')[0]}\n" for address in addresses)
         Path(self.folder.name, "vrrpd.conf").write_text(
             f"interface {interface}\n vrrp {vrid} version 3\n vrrp {vrid} priority {priority}\n"
-            f" vrrp {vrid} advertisement-interval {int(interval * 1000)}\n{form}{lines}"
+            f" vrrp {vrid} advertisement-interval {int(interval * 1000)}\n{lines}"
         )
         Path(self.folder.name, "zebra.conf").write_text("")
         # Both become the user that the package made for them.

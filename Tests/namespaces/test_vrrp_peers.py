@@ -151,6 +151,27 @@ def test_takes_turns(namespaces, lan, started, variant):
     assert all("ttl 255" in packet or "hlim 255" in packet for packet in ours)
 
 
+@pytest.mark.parametrize("variant", VARIANTS[:2], ids=lambda variant: variant.name)
+def test_is_replaced_when_it_is_killed(namespaces, lan, started, variant):
+    """Its runner resigns for it once its addresses are gone, and keepalived takes over."""
+    skip_without(variant)
+    family, first = variant.family, ADDRESSES[variant.family][-1].split("/")[0]
+    wire = Capture(namespaces, "sw", lan.port("r1", "e0"), "ip6 proto 112" if family == 6 else "ip proto 112")
+    started.append(wire)
+    us = source(namespaces, family)
+    director = Director(namespaces, "r1", variant.ours(150))
+    started.append(director)
+    director.watch().await_state("master")
+    until(lambda: lan.holds("r1", first, family), "the address")
+    peer = variant.theirs(namespaces, 100)
+    started.append(peer)
+    wire.mark()
+    director.kill()
+    wire.await_advert(us, 0)
+    peer.await_state("MASTER")
+    assert not lan.holds("r1", first, family)
+
+
 def test_takes_from_a_dead_peer_without_asking(namespaces, lan, started):
     """Where the operator prefers two holders to a leftover: `probe-before-takeover = false`."""
     variant = VARIANTS[0]
