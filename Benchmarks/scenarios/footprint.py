@@ -13,6 +13,8 @@ from ..systems import spawn
 from ..systems.routers import SYSTEMS, Instance, LinkwatchRouter, Plan, Router, System, many_plan
 from . import Run, scenario
 
+OURS = "linkwatch-vrrp alone"
+PSS_GOAL_MB = 5
 MASTER_SECONDS_MAX = 90
 FLOOD_PACKETS, FLOOD_RATE = 30_000, 10_000
 AFTER_FLOOD_SECONDS = 2
@@ -79,6 +81,8 @@ def instances(run: Run) -> None:
         for count, system in itertools.product((1, 100, 255), _systems(run)):
             with Namespaces() as lab:
                 _instances(run, lab, system, count, seconds)
+        for count in (1, 100, 255):
+            _compare(run, _label(count))
     for name, arguments in (("adverts", []), ("adverts and leases", ["lease"])):
         with Namespaces() as lab:
             _bare_master(run, lab, f"bare loop in C, {name}", arguments, seconds)
@@ -118,7 +122,8 @@ def _instances(run: Run, lab: Namespaces, system: System, count: int, seconds: i
         label = _label(count)
         for field in ("Pss", "Rss"):
             for name, pids in _parts(system, routers[0]):
-                run.figure(name, f"{label}: {field.upper()}", "MB", [memory_mb(pids, field)])
+                goal = PSS_GOAL_MB if (name, field, count) == (OURS, "Pss", 1) else None
+                run.figure(name, f"{label}: {field.upper()}", "MB", [memory_mb(pids, field)], goal=goal)
         _tell_cpu(run, _parts(system, routers[0]), f"{label}: CPU a minute as master", seconds)
         routers.append(system.make(lab, "r2", plan))
         routers[1].start()
@@ -130,6 +135,15 @@ def _instances(run: Run, lab: Namespaces, system: System, count: int, seconds: i
         port.close()
 
 
+def _compare(run: Run, label: str) -> None:
+    """Against keepalived: the memory of both daemons, the processor time of the one that does the same."""
+    medians = {(figure.system, figure.what): figure.median for figure in run.row.figures}
+    for name, what in (("linkwatch", "PSS"), (OURS, "CPU a minute as master"), (OURS, "CPU a minute as backup")):
+        ours, theirs = (medians.get((system, f"{label}: {what}")) for system in (name, "keepalived"))
+        if ours is not None and theirs:
+            run.figure(f"{name} / keepalived", f"{label}: {what}, ratio", "", [ours / theirs], goal=1)
+
+
 def _pids(router: Router) -> list[int]:
     monitor = [router.monitor.pid] if isinstance(router, LinkwatchRouter) else []
     return router.pids() + monitor
@@ -139,7 +153,7 @@ def _parts(system: System, router: Router) -> list[tuple[str, list[int]]]:
     """A system, and of linkwatch also the process that does what the others do."""
     parts = [(system.name, _pids(router))]
     if isinstance(router, LinkwatchRouter):
-        parts.append(("linkwatch-vrrp alone", router.pids()))
+        parts.append((OURS, router.pids()))
     return parts
 
 

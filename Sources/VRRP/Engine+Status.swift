@@ -139,7 +139,8 @@ extension Engine {
         for index in state.pool.cables.indices where state.pool.cables[index].isPublished {
             conditions.append(Condition(.heartbeatDegraded, configuration.cables[index].name))
         }
-        return conditions + record.external.sorted { $0.description < $1.description }
+        let others = record.external.subtracting(conditions)
+        return conditions + others.sorted { $0.description < $1.description }
     }
 
     private func memberStatus(_ index: Int) -> MemberStatus {

@@ -78,6 +78,9 @@ struct ProofTests {
         #expect(!late.conditions.contains("address-missing:m0"))
         late.pass(2 * Self.graceNs, peer: 50, proven: Self.leg)
         #expect(late.state == .master && late.conditions == ["address-missing:m0"])
+        // The process says so as well once it has tried in vain: that is one condition.
+        late.give(.condition(Condition(.addressMissing, "m0"), isPresent: true))
+        #expect(late.conditions == ["address-missing:m0"])
         var leaving = Router(cables: 1)
         leaving.become(.master)
         leaving.confirms = false
