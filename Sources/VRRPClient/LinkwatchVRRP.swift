@@ -1,8 +1,9 @@
 /// The program linkwatch-vrrp: its command line, its privileges, and the start of the director.
 ///
-/// The order matters. The record is locked and the runner forked first, while there is nothing else to inherit. Scheduling and locked memory are asked
-/// for with the rights the program was started with; sockets are opened; then the process becomes its own user and keeps
-/// CAP_NET_ADMIN and CAP_NET_RAW, which is all that addresses, macvlans, sysctls and sockets need.
+/// The order matters. The record is locked and the runner forked first, while there is nothing else to inherit. Scheduling
+/// and locked memory are asked for with the rights the program was started with; sockets are opened; then the process
+/// becomes its own user and keeps CAP_NET_ADMIN and CAP_NET_RAW, which is all that addresses, macvlans, sysctls and sockets
+/// need.
 import Configuration
 import Glibc
 import LinuxSystem

@@ -86,13 +86,17 @@ def source(namespaces, family: int) -> str:
     raise LookupError("r1 has no link-local address")
 
 
+def listen(namespaces, lan, family: int) -> Capture:
+    """What is said on the wire of r1."""
+    return Capture(namespaces, "sw", lan.port("r1", "e0"), "ip6 proto 112" if family == 6 else "ip proto 112")
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_takes_turns(namespaces, lan, started, variant):
     skip_without(variant)
     family, first = variant.family, ADDRESSES[variant.family][-1].split("/")[0]
-    wire = Capture(namespaces, "sw", lan.port("r1", "e0"), "ip6 proto 112" if family == 6 else "ip proto 112")
+    wire, us = listen(namespaces, lan, family), source(namespaces, family)
     started.append(wire)
-    us = source(namespaces, family)
     # The other serves; we are better and preempt it; it accepts that.
     peer = variant.theirs(namespaces, 100)
     started.append(peer)
@@ -156,9 +160,8 @@ def test_is_replaced_when_it_is_killed(namespaces, lan, started, variant):
     """Its runner resigns for it once its addresses are gone, and keepalived takes over."""
     skip_without(variant)
     family, first = variant.family, ADDRESSES[variant.family][-1].split("/")[0]
-    wire = Capture(namespaces, "sw", lan.port("r1", "e0"), "ip6 proto 112" if family == 6 else "ip proto 112")
+    wire, us = listen(namespaces, lan, family), source(namespaces, family)
     started.append(wire)
-    us = source(namespaces, family)
     director = Director(namespaces, "r1", variant.ours(150))
     started.append(director)
     director.watch().await_state("master")

@@ -1,5 +1,6 @@
 /* What the Glibc module does not export: headers it leaves out, and the few calls that have no wrapper in glibc or whose
- * arguments Swift cannot spell. Header-only but for what needs _GNU_SOURCE; every symbol is prefixed; functions return 0 or -errno. */
+ * arguments Swift cannot spell. Header-only but for what needs _GNU_SOURCE; every symbol is prefixed; functions return 0 or
+ * -errno. */
 #ifndef CLINUX_H
 #define CLINUX_H
 
