@@ -108,23 +108,34 @@ public struct Condition: Hashable, Sendable {
         case runnerLost = "runner-lost"
         /// `accept = false` is asked for and not in force. Raised by the process. Error level.
         case acceptUnenforced = "accept-unenforced"
+        /// Another station answers for, or claims, a virtual address. Raised by the process. Subject: the member; detail: the
+        /// address and the MAC address. Error level.
+        case addressConflict = "address-conflict"
 
         /// Whether somebody should look at once.
-        public var isError: Bool { [.noDirector, .runnerLost, .acceptUnenforced].contains(self) }
+        public var isError: Bool { [.noDirector, .runnerLost, .acceptUnenforced, .addressConflict].contains(self) }
     }
 
     /// What is remarkable.
     public var kind: Kind
     /// Of what: a member, a cable, an interface; empty for the group.
     public var subject: String
+    /// What else is to be said, for people; may be empty. A condition is known by its kind and subject.
+    public var detail: String
 
-    public init(_ kind: Kind, _ subject: String = "") {
+    public init(_ kind: Kind, _ subject: String = "", detail: String = "") {
         self.kind = kind
         self.subject = subject
+        self.detail = detail
     }
+
+    /// Whether it is the same one, whatever its detail.
+    public func isSame(as other: Condition) -> Bool { kind == other.kind && subject == other.subject }
 }
 
 extension Condition: CustomStringConvertible {
-    /// `deaf:inside`, `adverts-blocked`.
-    public var description: String { subject.isEmpty ? kind.rawValue : "\(kind.rawValue):\(subject)" }
+    /// `deaf:inside`, `adverts-blocked`, `address-conflict:inside:192.0.2.1 is at 02:00:00:00:00:01`.
+    public var description: String {
+        [kind.rawValue, subject, detail].filter { !$0.isEmpty }.joined(separator: ":")
+    }
 }

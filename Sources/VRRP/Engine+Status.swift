@@ -37,12 +37,11 @@ extension Engine {
     }
 
     mutating func setExternal(_ condition: Condition, isPresent: Bool, _ step: inout Step) {
-        tell(condition, was: record.external.contains(condition), is: isPresent, &step)
-        if isPresent {
-            record.external.insert(condition)
-        } else {
-            record.external.remove(condition)
-        }
+        let known = record.external.first { $0.isSame(as: condition) }
+        // What ends is named as it began, with its detail.
+        tell(isPresent ? condition : known ?? condition, was: known != nil, is: isPresent, &step)
+        if let known { record.external.remove(known) }
+        if isPresent { record.external.insert(condition) }
     }
 
     private func conditions(of index: Int, hasHeard: Bool) -> MemberConditions {

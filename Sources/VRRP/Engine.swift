@@ -177,7 +177,7 @@ public struct Engine: Sendable {
         case .condition(let condition, let isPresent): setExternal(condition, isPresent: isPresent, &step)
         case .proof(let index):
             if state.members.indices.contains(index) { prove(index, nowNs: step.nowNs) }
-        case .foreignAnswer(let index):
+        case .foreignAnswer(let index, by: _):
             if state.members.indices.contains(index) { state.takeoverProbe?.isAnswered = true }
         case .fence(let succeeded): endFence(succeeded: succeeded, nowNs: step.nowNs)
         case .handover: state.isHandingOver = handoverRefusal == nil

@@ -31,8 +31,9 @@ public enum Input: Hashable, Sendable {
     case condition(Condition, isPresent: Bool)
     /// A neighbour or a witness answered a probe on the member's leg.
     case proof(member: Int)
-    /// Somebody else answered for a virtual address of the member.
-    case foreignAnswer(member: Int)
+    /// Somebody else answered our own question for a virtual address of the member (`probeAddresses`), and this is whose
+    /// MAC address it was. Given once for each answerer and question.
+    case foreignAnswer(member: Int, by: Answerer)
     /// The fence program ended; a timeout is a failure.
     case fence(succeeded: Bool)
     /// An operator wants the peer to serve. Ask `handoverRefusal` first.
@@ -43,6 +44,16 @@ public enum Input: Hashable, Sendable {
     case reload(GroupConfiguration, Snapshot)
     /// Resign and say so. Carry out the outputs, report the addresses gone, carry out those outputs, then end.
     case shutdown
+}
+
+/// Whose MAC address answered for a virtual address. All of it can be forged by a host on the link.
+public enum Answerer: Hashable, Sendable {
+    /// A router's whose adverts were heard on the leg: the address they came from.
+    case router(IPAddress)
+    /// The virtual router's own, 00-00-5E-00-01-VRID: some router of it holds the address.
+    case virtualRouter
+    /// Any other: a stranger's, or that of a router that was never heard.
+    case stranger
 }
 
 /// The world as it is when the engine starts, or when it takes a new configuration.
@@ -88,7 +99,8 @@ public enum Output: Hashable, Sendable {
     case announce(member: Int)
     /// Ask witnesses or known neighbours on the member's leg, once; an answer is `proof`.
     case probePeers(member: Int)
-    /// Ask by ARP or ND, once, who has the member's virtual addresses; an answer from another station is `foreignAnswer`.
+    /// Ask by ARP or ND, once, who has the member's virtual addresses, in any role; an answer to that from another station
+    /// is `foreignAnswer`. What nobody asked for, such as gratuitous ARP, is none.
     case probeAddresses(member: Int)
     /// Run the fence program; its end is `fence`.
     case runFence

@@ -34,7 +34,7 @@ enum SendOutcome: Equatable {
     case failed(Errno)
 }
 
-/// A raw socket of one interface whose packets carry their own IPAddress header.
+/// A raw socket of one interface whose packets carry their own IP header.
 final class RawSocket {
     let key: SocketKey
     private let socket: Descriptor
@@ -96,7 +96,8 @@ final class AdvertSocket {
         var expectation: AdvertExpectation
         /// The only senders that count; nil: anyone.
         var peers: Set<IPAddress>?
-        var deliver: (Advert) -> Void
+        /// Called with an advert that passed every check, and the MAC address that it came from.
+        var deliver: (Advert, MACAddress) -> Void
     }
 
     let key: SocketKey
@@ -172,9 +173,9 @@ final class AdvertSocket {
     /// Returns how many packets there were.
     @discardableResult
     private func readAdverts() -> Int {
-        let count = buffer.receive(from: packets.raw) { packet, _ in
+        let count = buffer.receive(from: packets.raw) { packet, index in
             do throws(Discard) {
-                try take(packet)
+                try take(packet, from: buffer.sourceMAC(index))
             } catch {
                 discards[error, default: 0] += 1
             }
@@ -208,7 +209,7 @@ final class AdvertSocket {
         return found
     }
 
-    private func take(_ packet: Span<UInt8>) throws(Discard) {
+    private func take(_ packet: Span<UInt8>, from mac: MACAddress) throws(Discard) {
         let header = try IPHeader(key.family, packet: packet)
         let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
         guard let receiver = receivers[advert.vrid] else { throw .vrid }
@@ -217,7 +218,7 @@ final class AdvertSocket {
             filterWatch.sawOnWire(
                 advert.source, advert.vrid, intervalNs: advert.intervalNs, nowNs: Clock.monotonicNs())
         }
-        receiver.deliver(advert)
+        receiver.deliver(advert, mac)
     }
 
     /// Compares what has passed the packet filter with what was on the wire. The kernel may show a bunch of packets to our

@@ -42,7 +42,7 @@ final class Cable {
                 vrid,
                 AdvertSocket.Receiver(
                     expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), peers: nil,
-                    deliver: { [unowned self] in onAdvert($0) }))
+                    deliver: { [unowned self] advert, _ in onAdvert(advert) }))
         }
         self.ifindex = ifindex
     }

@@ -199,7 +199,7 @@ final class Director: GroupServices {
         let timer = loop.schedule(atNs: Clock.monotonicNs() + timeoutNs) {
             if !isAnswered { done(false, "\(address) does not answer on \(interface)") }
         }
-        prober.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [loop] _ in
+        prober.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [loop] _, _ in
             guard !isAnswered else { return }
             isAnswered = true
             loop.cancel(timer)

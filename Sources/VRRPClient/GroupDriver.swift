@@ -63,6 +63,10 @@ final class GroupDriver {
     private var peerIdentity: IPAddress?
     private var causes: Set<Cause> = []
     private var conditions: Set<Condition> = []
+    /// What packets tell.
+    private lazy var passing = PassingConditions(loop: loop) { [unowned self] in setCondition($0, $1) }
+    /// Who has answered the newest question for a member's addresses: each is told once.
+    private var answerers: [Int: Set<Answerer>] = [:]
     private var failedSends: [String: UInt64] = [:]
 
     var name: String { group.name }
@@ -253,7 +257,7 @@ final class GroupDriver {
         let targets =
             leg.instance.witnesses.isEmpty ? neighbours(leg, ifindex) : leg.instance.witnesses
         services.prober.ask(targets, on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000) {
-            [self, leg] _ in
+            [self, leg] _, _ in
             if let index = index(of: leg) { feed(.proof(member: index)) }
         }
     }
@@ -265,12 +269,39 @@ final class GroupDriver {
             known.lazy.filter(\.hasAnswered).map { $0.address }.filter { !self.services.isVirtual($0) }.prefix(8))
     }
 
+    /// ARP is asked as a stranger would; over IPv6 that would be answered to all nodes, as is what nobody asked for, so there
+    /// we ask by our own name.
     private func probeAddresses(_ member: Int) {
         let leg = legs[member]
-        guard let ifindex = leg.ifindex, let mac = leg.ownMAC else { return }
-        services.prober.ask(leg.virtualAddresses, on: ifindex, source: nil, mac: mac, windowNs: 500_000_000) {
-            [self, leg] _ in
-            if let index = index(of: leg) { feed(.foreignAnswer(member: index)) }
+        answerers[member] = nil
+        guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let own = leg.source else { return }
+        services.prober.ask(
+            leg.virtualAddresses, on: ifindex, source: leg.family == .ipv4 ? .any(.ipv4) : own, mac: mac,
+            windowNs: 500_000_000
+        ) { [self, leg] address, mac in
+            guard let index = index(of: leg) else { return }
+            hearAnswer(for: address, from: mac, on: index)
+        }
+    }
+
+    private func hearAnswer(for address: IPAddress, from mac: MACAddress, on member: Int) {
+        let leg = legs[member]
+        let answerer = leg.answerer(mac)
+        guard !answerers[member, default: []].contains(answerer) else { return }
+        // The virtual router's MAC address is our macvlan's as well as that of another router's.
+        guard answerer == .virtualRouter || !services.kernel.isOwn(mac) else { return }
+        answerers[member]?.insert(answerer)
+        passing.saw(.addressConflict, of: leg.instance.name, forNs: 5_000_000_000 + 2 * group.advertIntervalNs) {
+            "\(address) is at \(mac)\(Self.words(answerer))"
+        }
+        feed(.foreignAnswer(member: member, by: answerer))
+    }
+
+    private static func words(_ answerer: Answerer) -> String {
+        switch answerer {
+        case .router(let address): ", router \(address)"
+        case .virtualRouter: ", the virtual router's own MAC address"
+        case .stranger: ""
         }
     }
 
@@ -324,9 +355,9 @@ final class GroupDriver {
 
     func setCondition(_ condition: Condition, _ isPresent: Bool) {
         guard isPresent || !conditions.isEmpty else { return }
-        let isKnown = conditions.contains(condition)
-        guard isPresent != isKnown else { return }
-        if isPresent { conditions.insert(condition) } else { conditions.remove(condition) }
+        let known = conditions.first { $0.isSame(as: condition) }
+        guard isPresent != (known != nil) else { return }
+        if let known { conditions.remove(known) } else { conditions.insert(condition) }
         feed(.condition(condition, isPresent: isPresent))
     }
 }
@@ -519,6 +550,8 @@ extension GroupDriver {
             case .link, .noAddress, .isolated: true
             }
         }
+        passing.keep(names)
+        answerers = [:]
         let all = interfaces.union(cables.map(\.heartbeat.interface))
         for condition in conditions where [.sendFiltered, .advertsFiltered].contains(condition.kind) {
             if !all.contains(condition.subject) { setCondition(condition, false) }

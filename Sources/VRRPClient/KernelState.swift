@@ -110,6 +110,11 @@ final class KernelState {
 
     func link(ifindex: Int32) -> Link? { mirror.links[ifindex] }
 
+    /// Whether a MAC address is that of one of our own interfaces: where two of them are on one link, either answers for both.
+    func isOwn(_ mac: MACAddress) -> Bool {
+        mirror.links.values.contains { $0.address.flatMap { MACAddress($0.bytes) } == mac }
+    }
+
     /// The addresses of an interface.
     func addresses(of ifindex: Int32) -> [Address] { mirror.addresses.values.filter { $0.key.ifindex == ifindex } }
 }

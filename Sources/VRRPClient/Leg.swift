@@ -31,6 +31,11 @@ final class Leg {
     /// Whether the runner has the last word that goes with what is kept.
     private var isBequeathed = false
 
+    /// Whose adverts came from which MAC address, the newest first: by that an answer for an address is told apart.
+    private(set) var routers: [(address: IPAddress, mac: MACAddress)] = []
+    /// Routers that are remembered.
+    private static let routersMax = 8
+
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
 
@@ -84,7 +89,10 @@ final class Leg {
             AdvertSocket.Receiver(
                 expectation: expectation,
                 peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
-                deliver: { [unowned self] in onAdvert($0) }))
+                deliver: { [unowned self] advert, mac in
+                    remember(advert.source, mac)
+                    onAdvert(advert)
+                }))
         self.ifindex = ifindex
         self.socket = socket
         do throws(RtnlError) { try virtualMAC?.attach(to: ifindex) } catch {
@@ -102,8 +110,24 @@ final class Leg {
         self.ifindex = nil
         socket = nil
         kept = nil
+        routers = []
         addresses.bind(to: nil)
         virtualMAC?.remove()
+    }
+
+    // MARK: Other routers
+
+    private func remember(_ source: IPAddress, _ mac: MACAddress) {
+        if let first = routers.first, first.address == source, first.mac == mac { return }
+        routers.removeAll { $0.address == source }
+        routers.insert((source, mac), at: 0)
+        if routers.count > Self.routersMax { routers.removeLast() }
+    }
+
+    /// Whose a MAC address is that answers for a virtual address.
+    func answerer(_ mac: MACAddress) -> Answerer {
+        if mac == MACAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) { return .virtualRouter }
+        return routers.first { $0.mac == mac }.map { .router($0.address) } ?? .stranger
     }
 
     private var expectation: AdvertExpectation {

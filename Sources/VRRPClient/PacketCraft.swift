@@ -1,4 +1,4 @@
-/// The packets that are sent beside VRRP's own message: IPAddress headers around it, ARP (RFC 826, 5227) and neighbour discovery
+/// The packets that are sent beside VRRP's own message: IP headers around it, ARP (RFC 826, 5227) and neighbour discovery
 /// (RFC 4861). Pure: values in, bytes out.
 import Addresses
 import VRRP
@@ -20,7 +20,7 @@ enum PacketCraft {
 
     // MARK: VRRP
 
-    /// A VRRP message with its IPAddress header: hop limit 255, class of service "internetwork control".
+    /// A VRRP message with its IP header: hop limit 255, class of service "internetwork control".
     static func datagram(_ message: [UInt8], source: IPAddress, destination: IPAddress) -> [UInt8] {
         datagram(message, protocol: AdvertCodec.ipProtocol, source: source, destination: destination)
     }
@@ -55,22 +55,14 @@ enum PacketCraft {
         arpRequest(sender: address, senderMAC: mac, target: address)
     }
 
-    /// Who has `target`? `sender` nil: a probe of RFC 5227, which changes nobody's table.
-    static func arpRequest(sender: IPAddress?, senderMAC: [UInt8], target: IPAddress) -> [UInt8] {
+    /// Who has `target`? `sender` 0.0.0.0: a probe of RFC 5227, which changes nobody's table.
+    static func arpRequest(sender: IPAddress, senderMAC: [UInt8], target: IPAddress) -> [UInt8] {
         var packet: [UInt8] = [0, 1, 0x08, 0x00, 6, 4, 0, 1]
         packet += senderMAC
-        packet += (sender ?? IPAddress(ipv4: 0)).bytes
+        packet += sender.bytes
         packet += [UInt8](repeating: 0, count: 6)
         packet += target.bytes
         return packet
-    }
-
-    /// Sender address and MAC of an ARP packet for IPv4 over Ethernet, request or answer; nil: it is none.
-    static func arpSender(_ packet: Span<UInt8>) -> (address: IPAddress, mac: [UInt8])? {
-        guard packet.count >= 28, packet[2] == 0x08, packet[3] == 0, packet[4] == 6, packet[5] == 4,
-            let address = IPAddress(.ipv4, in: packet, at: 14)
-        else { return nil }
-        return (address, (8..<14).map { packet[$0] })
     }
 
     // MARK: Neighbour discovery
@@ -83,27 +75,17 @@ enum PacketCraft {
         return icmp(message, source: address, destination: allNodes)
     }
 
-    /// Who has `target`? `source` nil: as duplicate address detection asks, which changes nobody's table.
-    static func solicitation(source: IPAddress?, mac: [UInt8], target: IPAddress) -> [UInt8] {
+    /// Who has `target`? The answer comes to `source` alone.
+    static func solicitation(source: IPAddress, mac: [UInt8], target: IPAddress) -> [UInt8] {
         var message: [UInt8] = [solicitation, 0, 0, 0, 0, 0, 0, 0]
         target.append(to: &message)
-        // RFC 4861, 4.3: no source link-layer option from the unspecified address.
-        if source != nil { message += [1, 1] + mac }
-        return icmp(message, source: source ?? IPAddress(ipv6High: 0, low: 0), destination: solicitedNode(target))
+        message += [1, 1] + mac
+        return icmp(message, source: source, destination: solicitedNode(target))
     }
 
     /// ff02::1:ffXX:XXXX (RFC 4291, 2.7.1).
     static func solicitedNode(_ target: IPAddress) -> IPAddress {
         IPAddress(ipv6High: 0xff02_0000_0000_0000, low: 0x0000_0001_ff00_0000 | target.low & 0xff_ffff)
-    }
-
-    /// The target of a neighbour advertisement and its link-layer address, if it came with one; nil: it is none.
-    static func advertisedTarget(_ packet: Span<UInt8>) -> (address: IPAddress, mac: [UInt8]?)? {
-        guard packet.count >= 64, packet[6] == icmpv6, packet[7] == 255, packet[40] == advertisement,
-            let address = IPAddress(.ipv6, in: packet, at: 48)
-        else { return nil }
-        let hasMAC = packet.count >= 72 && packet[64] == 2 && packet[65] == 1
-        return (address, hasMAC ? (66..<72).map { packet[$0] } : nil)
     }
 
     private static func icmp(_ message: [UInt8], source: IPAddress, destination: IPAddress) -> [UInt8] {

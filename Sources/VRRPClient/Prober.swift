@@ -1,9 +1,13 @@
 /// Asks by ARP or neighbour solicitation whether somebody has an address, and hears the answers.
 ///
-/// Three questions are asked: whether a stranger answers for a virtual address before we take it (RFC 5227 probe or duplicate
-/// address detection, which change nobody's table), whether a witness or neighbour still answers on a leg in doubt, and
-/// whether the witness of a check answers. Answers are heard on a packet socket that is open only while something is asked,
-/// so they count whatever the packet filter does.
+/// Three questions are asked: whether another station answers for a virtual address, whether a witness or neighbour still
+/// answers on a leg in doubt, and whether the witness of a check answers. Answers are heard on a packet socket that is open
+/// only while something is asked, so they count whatever the packet filter does.
+///
+/// *An answer is an answer to us*: an ARP reply to our MAC and to the address that we asked from, or a solicited
+/// advertisement to our address. Gratuitous ARP, requests and solicitations of others, and unsolicited advertisements prove
+/// nothing of what we asked, and any host can send them all day. Whom an answer speaks for is for the asker to judge: all of
+/// it can be forged.
 import Addresses
 import CLinux
 import LinuxSystem
@@ -11,10 +15,22 @@ import SystemPackage
 import VRRP
 
 final class Prober {
-    /// One question: the answer is awaited until a time.
+    /// One question: answers are awaited until a time.
     private struct Question {
+        /// What must be in the answer: who asked.
+        var source: IPAddress
+        var mac: MACAddress
         var untilNs: Int64
-        var answered: () -> Void
+        var answered: (MACAddress) -> Void
+    }
+
+    /// An answer, to whom, and whose.
+    private struct Answer {
+        var target: IPAddress
+        var destination: IPAddress
+        /// What ARP names beside the address.
+        var destinationMAC: MACAddress?
+        var mac: MACAddress
     }
 
     private final class Listener {
@@ -28,35 +44,42 @@ final class Prober {
     private var listeners: [SocketKey: Listener] = [:]
     private var sweepTimer: EventLoop.TimerID?
 
-    /// Questions waiting on one interface; more are not asked.
-    private static let questionsMax = 1024
+    /// Addresses asked for on one interface at a time; more are not asked.
+    private static let targetsMax = 1024
+    /// Questions for one address at a time.
+    private static let questionsMax = 64
 
     init(loop: EventLoop, wire: Wire) {
         self.loop = loop
         self.wire = wire
     }
 
-    /// Asks once for each address; `answered` is called for every answer of another station within the window.
+    /// Asks once for each address; `answered` is called for every answer of another station within the window, with the MAC
+    /// address that it gives. The same station may answer more than once.
     ///
     /// - Parameters:
-    ///   - source: our own address; nil: ask as a stranger would before taking the address.
+    ///   - source: our own address on the interface; 0.0.0.0 asks as a stranger would before taking the address, which
+    ///     changes nobody's table (RFC 5227).
     ///   - mac: our own MAC address on the interface; what comes from it is no answer.
     func ask(
-        _ targets: [IPAddress], on ifindex: Int32, source: IPAddress?, mac: [UInt8], windowNs: Int64,
-        answered: @escaping (IPAddress) -> Void
+        _ targets: [IPAddress], on ifindex: Int32, source: IPAddress, mac: [UInt8], windowNs: Int64,
+        answered: @escaping (IPAddress, MACAddress) -> Void
     ) {
-        guard let family = targets.first?.family else { return }
+        guard let family = targets.first?.family, let own = MACAddress(mac) else { return }
         let key = SocketKey(ifindex: ifindex, family: family)
-        guard let listener = try? listener(key, mac: mac) else { return }
+        guard let listener = try? listener(key) else { return }
         let untilNs = Clock.monotonicNs() + windowNs
-        for target in targets where listener.questions.count < Self.questionsMax {
-            listener.questions[target, default: []].append(Question(untilNs: untilNs) { answered(target) })
+        for target in targets where listener.questions.count < Self.targetsMax {
+            let question = Question(source: source, mac: own, untilNs: untilNs) { answered(target, $0) }
+            if listener.questions[target, default: []].count < Self.questionsMax {
+                listener.questions[target, default: []].append(question)
+            }
             send(target, on: ifindex, source: source, mac: mac)
         }
         scheduleSweep()
     }
 
-    private func send(_ target: IPAddress, on ifindex: Int32, source: IPAddress?, mac: [UInt8]) {
+    private func send(_ target: IPAddress, on ifindex: Int32, source: IPAddress, mac: [UInt8]) {
         switch target.family {
         case .ipv4:
             let packet = PacketCraft.arpRequest(sender: source, senderMAC: mac, target: target)
@@ -68,7 +91,7 @@ final class Prober {
         }
     }
 
-    private func listener(_ key: SocketKey, mac: [UInt8]) throws(Errno) -> Listener {
+    private func listener(_ key: SocketKey) throws(Errno) -> Listener {
         if let listener = listeners[key] { return listener }
         let listener = Listener(Descriptor(owning: try Syscall.check(clinux_packet_socket())))
         let filter = key.family == .ipv4 ? PacketFilter.arp(key.ifindex) : .neighbourAdvertisements(key.ifindex)
@@ -76,28 +99,40 @@ final class Prober {
         let type = UInt16(key.family == .ipv4 ? ETH_P_ARP : ETH_P_IPV6)
         try Syscall.check(clinux_packet_bind(listener.socket.raw, type, key.ifindex))
         try loop.watch(listener.socket.raw, .readable) { [unowned self, unowned listener] _ in
-            hear(listener, key.family, mac)
+            hear(listener, key.family)
         }
         listeners[key] = listener
         return listener
     }
 
-    private func hear(_ listener: Listener, _ family: IPAddress.Family, _ mac: [UInt8]) {
-        var answers: [IPAddress] = []
+    /// Takes one batch: more makes the socket readable again.
+    private func hear(_ listener: Listener, _ family: IPAddress.Family) {
+        var answers: [Answer] = []
         wire.buffer.receive(from: listener.socket.raw) { packet, index in
-            switch family {
-            case .ipv4:
-                guard let (address, sender) = PacketCraft.arpSender(packet), sender != mac else { return }
-                answers.append(address)
-            case .ipv6:
-                guard let (address, _) = PacketCraft.advertisedTarget(packet), wire.buffer.sourceMAC(index) != mac
-                else { return }
-                answers.append(address)
-            }
+            if let answer = answer(packet, family, from: wire.buffer.sourceMAC(index)) { answers.append(answer) }
         }
         let nowNs = Clock.monotonicNs()
         for answer in answers {
-            for question in listener.questions[answer] ?? [] where question.untilNs > nowNs { question.answered() }
+            for question in listener.questions[answer.target] ?? [] where question.untilNs > nowNs {
+                guard answer.destination == question.source, answer.mac != question.mac,
+                    (answer.destinationMAC ?? question.mac) == question.mac
+                else { continue }
+                question.answered(answer.mac)
+            }
+        }
+    }
+
+    private func answer(_ packet: Span<UInt8>, _ family: IPAddress.Family, from sender: MACAddress) -> Answer? {
+        switch family {
+        case .ipv4:
+            guard let arp = ARPPacket(packet), arp.isReply else { return nil }
+            return Answer(
+                target: arp.sender, destination: arp.target, destinationMAC: arp.targetMAC, mac: arp.senderMAC)
+        case .ipv6:
+            guard let advertisement = NeighbourAdvertisement(packet), advertisement.isSolicited else { return nil }
+            return Answer(
+                target: advertisement.target, destination: advertisement.destination,
+                mac: advertisement.targetMAC ?? sender)
         }
     }
 

@@ -39,10 +39,6 @@ import SystemPackage
         return IPAddress(ipv6High: high, low: low)
     }
 
-    /// The sender's MAC address of a packet of the last `receive` from a packet socket.
-    func sourceMAC(_ index: Int) -> [UInt8] {
-        var mac = [UInt8](repeating: 0, count: 6)
-        unsafe clinux_source_mac(batch, CInt(index), &mac)
-        return mac
-    }
+    /// The sender's MAC address of a packet of the last `receive` from a packet socket; 0: it is no Ethernet.
+    func sourceMAC(_ index: Int) -> MACAddress { MACAddress(number: unsafe clinux_source_mac(batch, CInt(index))) }
 }

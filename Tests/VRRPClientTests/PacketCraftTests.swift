@@ -34,8 +34,10 @@ private func hex(_ bytes: [UInt8]) -> String {
         #expect(hex(Array(packet[44...])) == "a0000000" + "fe800000000000000000000000000001" + "0201020000000001")
         let pseudo = Array(packet[8..<40]) + [0, 0, 0, 32, 0, 0, 0, 58]
         #expect(PacketCraft.checksum((pseudo + packet[40...])[...]) == 0)
-        #expect(PacketCraft.advertisedTarget(packet.span)?.address == (try address("fe80::1")))
-        #expect(PacketCraft.advertisedTarget(packet.span)?.mac == mac)
+        let read = NeighbourAdvertisement(packet.span)
+        let target = try address("fe80::1")
+        #expect(read?.target == target && read?.targetMAC == MACAddress(mac))
+        #expect(read?.isSolicited == false)
     }
 
     @Test func anAdvertThatWeSendIsOneThatWeWouldTake() throws {
@@ -60,13 +62,22 @@ private func hex(_ bytes: [UInt8]) -> String {
     }
 
     @Test func whatIsCutShortIsNoAnswer() throws {
-        let arp = PacketCraft.arpRequest(sender: nil, senderMAC: mac, target: try address("192.0.2.1"))
-        #expect(PacketCraft.arpSender(arp.span)?.mac == mac)
-        for length in 0..<arp.count { #expect(PacketCraft.arpSender(Array(arp[..<length]).span) == nil) }
+        let arp = PacketCraft.arpRequest(sender: .any(.ipv4), senderMAC: mac, target: try address("192.0.2.1"))
+        let read = ARPPacket(arp.span)
+        let target = try address("192.0.2.1")
+        #expect(read?.senderMAC == MACAddress(mac) && read?.target == target && read?.isReply == false)
+        for length in 0..<arp.count { #expect(ARPPacket(Array(arp[..<length]).span) == nil) }
         let advertisement = PacketCraft.unsolicitedAdvertisement(try address("fe80::1"), mac: mac)
-        for length in 0..<64 {
-            #expect(PacketCraft.advertisedTarget(Array(advertisement[..<length]).span) == nil)
-        }
+        for length in 0..<64 { #expect(NeighbourAdvertisement(Array(advertisement[..<length]).span) == nil) }
+        #expect(NeighbourAdvertisement(Array(advertisement[..<71]).span)?.targetMAC == nil)
+    }
+}
+
+@Suite struct MACAddressTests {
+    @Test func isSixOctetsInTheirOrder() throws {
+        let mac = try #require(MACAddress([0x02, 0, 0x5e, 0, 0x01, 0x0a]))
+        #expect(mac.description == "02:00:5e:00:01:0a" && mac == MACAddress(number: 0x0200_5e00_010a))
+        #expect(MACAddress([1, 2, 3, 4, 5]) == nil)
     }
 }
 

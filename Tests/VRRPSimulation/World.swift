@@ -223,7 +223,7 @@ package struct World: Hashable, Sendable {
         case .probePeers(let leg):
             if hasNeighbours, directors[index].ports[leg].works { inputs.append(.proof(member: leg)) }
         case .probeAddresses(let leg):
-            if isAnswered(leg: leg, askedBy: index) { inputs.append(.foreignAnswer(member: leg)) }
+            if isAnswered(leg: leg, askedBy: index) { inputs.append(.foreignAnswer(member: leg, by: .stranger)) }
         case .transition(let transition):
             transitions.append(Change(director: index, transition: transition))
         case .runFence: inputs.append(.fence(succeeded: true))

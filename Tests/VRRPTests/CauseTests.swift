@@ -25,3 +25,27 @@ struct CauseTests {
         #expect(told(&engine, Cause(.link, "eth1"), false) == [])
     }
 }
+
+/// What the process publishes beside the engine's own: known by kind and subject, whatever is said of it.
+struct ExternalConditionTests {
+    @Test func isOneWithEachDetail() {
+        let member = MemberConfiguration(
+            name: "inside", interface: "eth1", vrid: 20, addresses: [IPAddress(ipv4: 0xc633_6401)])
+        var engine = Engine(configuration: GroupConfiguration(name: "lvs", priority: 100, members: [member]))
+        func told(_ detail: String, _ isPresent: Bool) -> [String] {
+            let condition = Condition(.addressConflict, "inside", detail: detail)
+            return engine.handle(.condition(condition, isPresent: isPresent), nowNs: 0).compactMap { output in
+                switch output {
+                case .raised(let condition): "\(condition)"
+                case .cleared(let condition): "no \(condition)"
+                default: nil
+                }
+            }
+        }
+        #expect(told("one", true) == ["address-conflict:inside:one"])
+        #expect(told("other", true) == [])
+        #expect(engine.status.conditions.map(\.description) == ["address-conflict:inside:other"])
+        #expect(told("", false) == ["no address-conflict:inside:other"])
+        #expect(told("", false) == [] && engine.status.conditions == [])
+    }
+}

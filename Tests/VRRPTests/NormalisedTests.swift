@@ -43,7 +43,7 @@ struct NormalisedTests {
             let (host, intervalNs): (UInt64, Int64) = (pick([50, 100, 200]), pick([200_000_000, Router.intervalNs]))
             return { $0.hear(priority, host: host, intervalNs: intervalNs, on: member) }
         case 7: return { $0.give(.link(interface: "eth\(member)", isUp: isSo, reason: "mii")) }
-        case 8: return { $0.give(isSo ? .proof(member: member) : .foreignAnswer(member: member)) }
+        case 8: return { $0.give(isSo ? .proof(member: member) : .foreignAnswer(member: member, by: .stranger)) }
         case 9: return { $0.give(.fence(succeeded: isSo)) }
         case 10: return { $0.give(.handover) }
         case 11: return { $0.give(.cause(Cause(.check, "upstream"), isPresent: isSo)) }

@@ -402,11 +402,11 @@ struct PoolTests {
         var router = probing()
         router.pass(Self.downNs - Router.secondNs / 20)
         #expect(router.takeDone() == ["probe"])
-        router.give(.foreignAnswer(member: 0))
+        router.give(.foreignAnswer(member: 0, by: .stranger))
         router.pass(Router.secondNs / 20)
         for _ in 0..<5 {
             #expect(router.takeDone() == ["probe"])
-            router.give(.foreignAnswer(member: 0))
+            router.give(.foreignAnswer(member: 0, by: .stranger))
             #expect(router.conditions == ["adverts-blocked"])
             router.pass(Router.intervalNs)
             #expect(router.state == .backup)
@@ -420,7 +420,7 @@ struct PoolTests {
     @Test func waitForTheAnswerIsNotCutShort() {
         var router = probing(cables: 1)
         router.pass(Self.downNs - Router.secondNs / 20)
-        router.give(.foreignAnswer(member: 0))
+        router.give(.foreignAnswer(member: 0, by: .stranger))
         router.pass(Router.secondNs / 20)
         router.pass(Router.intervalNs - 1)
         #expect(router.state == .backup)

@@ -235,7 +235,7 @@ struct StatusTests {
         let inputs: [Input] = [
             .advert(member: index, advert), .heartbeat(cable: index, word), .holding(member: index, true),
             .primaryAddress(member: index, nil), .cableAddress(cable: index, nil), .proof(member: index),
-            .foreignAnswer(member: index),
+            .foreignAnswer(member: index, by: .stranger),
         ]
         for input in inputs { router.give(input) }
         #expect(router.engine == before && router.takeDone() == [])

@@ -150,8 +150,12 @@ static inline int clinux_receive(int fd, struct clinux_batch *batch) {
 }
 
 static inline const uint8_t *clinux_packet(const struct clinux_batch *batch, int index) { return batch->data[index]; }
-static inline void clinux_source_mac(const struct clinux_batch *batch, int index, uint8_t *mac) {
-    memcpy(mac, batch->from[index].link.sll_addr, 6);
+/* The sender's Ethernet address of a packet from a packet socket, in the low 48 bits; 0: it has another kind or none. */
+static inline uint64_t clinux_source_mac(const struct clinux_batch *batch, int index) {
+    uint64_t mac = 0;
+    if (batch->from[index].link.sll_halen != 6) return 0;
+    for (int i = 0; i < 6; i++) mac = mac << 8 | batch->from[index].link.sll_addr[i];
+    return mac;
 }
 static inline void clinux_ip6_words(const struct clinux_batch *batch, int index, uint64_t *high, uint64_t *low) {
     const uint8_t *bytes = batch->from[index].ip6.sin6_addr.s6_addr;

@@ -1,0 +1,59 @@
+/// Conditions that stay for a while after what was last seen of them: what a packet says is true of an instant.
+///
+/// The first sight raises one, with its detail; as long as there is more to see it stays as it is, so that nobody on the link
+/// can write a line of our log with every packet. One timer, and none while there is nothing.
+import LinuxSystem
+import VRRP
+
+final class PassingConditions {
+    private struct Entry {
+        let condition: Condition
+        var untilNs: Int64
+    }
+
+    private let loop: EventLoop
+    private let set: (Condition, Bool) -> Void
+    /// Few: a handful of kinds for each leg.
+    private var entries: [Entry] = []
+    private var timer: EventLoop.TimerID?
+
+    /// - Parameter set: raises a condition, or clears it.
+    init(loop: EventLoop, set: @escaping (Condition, Bool) -> Void) {
+        self.loop = loop
+        self.set = set
+    }
+
+    deinit { if let timer { loop.cancel(timer) } }
+
+    /// It was seen now, and stays for so long at least.
+    func saw(_ kind: Condition.Kind, of subject: String, forNs: Int64, detail: () -> String) {
+        let untilNs = loop.nowNs + forNs
+        if let index = entries.firstIndex(where: { $0.condition.kind == kind && $0.condition.subject == subject }) {
+            entries[index].untilNs = max(entries[index].untilNs, untilNs)
+            return
+        }
+        let condition = Condition(kind, subject, detail: detail())
+        entries.append(Entry(condition: condition, untilNs: untilNs))
+        schedule()
+        set(condition, true)
+    }
+
+    /// Ends those of subjects that are no longer there.
+    func keep(_ subjects: Set<String>) { clear { !subjects.contains($0.condition.subject) } }
+
+    private func clear(where isOver: (Entry) -> Bool) {
+        let over = entries.filter(isOver)
+        entries.removeAll(where: isOver)
+        for entry in over { set(entry.condition, false) }
+    }
+
+    private func schedule() {
+        guard timer == nil, let atNs = entries.map(\.untilNs).min() else { return }
+        timer = loop.schedule(atNs: atNs) { [unowned self] in
+            timer = nil
+            let nowNs = loop.nowNs
+            clear { $0.untilNs <= nowNs }
+            schedule()
+        }
+    }
+}
