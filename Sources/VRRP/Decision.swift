@@ -67,7 +67,8 @@ extension Engine {
         {
             return .yield(.twoHolders)
         }
-        if configuration.rules.contains(.unheard), state.isUnheard { return .yield(.unheard) }
+        // An owner never yields to a lesser one.
+        if configuration.rules.contains(.unheard), state.isUnheard, state.priority < 255 { return .yield(.unheard) }
         return .stay
     }
 

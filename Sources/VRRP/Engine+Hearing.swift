@@ -135,6 +135,8 @@ extension Engine {
         if configuration.version == .v3 { answer(on: index, &step) }
         guard state.role == .master else { return }
         state.collisionUntilNs = max(state.collisionUntilNs ?? 0, step.nowNs + intervalNs + intervalNs / 4)
+        // With a pool the peer says itself what it holds, and an advert on the LAN can be anybody's.
+        guard !configuration.hasPool else { return }
         bearLesser(forNs: downNs(intervalNs), nowNs: step.nowNs)
     }
 
