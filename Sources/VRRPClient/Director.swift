@@ -25,6 +25,7 @@ final class Director: GroupServices {
     let runner: Runner
     let notifier: Notifier
     private let acceptFilter: AcceptFilter
+    private let manager: ServiceManager
     private(set) var configuration: VRRPConfiguration
     private(set) var links: LinkWatch
     private(set) var groups: [GroupDriver] = []
@@ -33,6 +34,7 @@ final class Director: GroupServices {
     private let record: HoldingsRecord?
     private var hasBegun = false
     private var settling: EventLoop.TimerID?
+    private var statusTimer: EventLoop.TimerID?
     /// Whom programs run as that have no user of their own: as the process, or, if it stays who it is, as that.
     let programUser: String
 
@@ -40,6 +42,8 @@ final class Director: GroupServices {
     private static let patienceNs: Int64 = 2_000_000_000
     /// How long after the start or a transition all that came of it is over.
     private static let settlingNs: Int64 = 1_000_000_000
+    /// How long after a transition the service manager is told: several at once are one status, and none of them waits.
+    private static let statusDelayNs: Int64 = 100_000_000
 
     /// Called with what the engines publish, in order.
     var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
@@ -58,6 +62,7 @@ final class Director: GroupServices {
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
         acceptFilter = AcceptFilter(runner: runner)
+        manager = ServiceManager(loop: loop)
         self.record = record
         links = LinkWatch(
             kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
@@ -72,6 +77,7 @@ final class Director: GroupServices {
         runner.onLost = { [unowned self] in
             Log.error("the runner has died: checks keep their last result and no program is run until a restart")
             if hasBegun { groups.forEach { $0.setCondition(Condition(.runnerLost), true) } }
+            tellStatus()
         }
         acceptFilter.onChange = { [unowned self] in
             if hasBegun { groups.forEach { $0.filtersChanged() } }
@@ -113,8 +119,30 @@ final class Director: GroupServices {
             group.bindAll()
             group.start()
         }
-        ServiceManager.notify("READY=1")
+        manager.ready(status: statusText)
         settle()
+    }
+
+    // MARK: What the service manager is told
+
+    private var statusText: String {
+        ServiceStatus.text(groups.map { ($0.name, $0.engine.status) }, remarks: sharedConditions)
+    }
+
+    private func tellStatus() {
+        guard hasBegun, statusTimer == nil else { return }
+        statusTimer = loop.schedule(atNs: loop.nowNs + Self.statusDelayNs) { [unowned self] in
+            statusTimer = nil
+            manager.status(statusText)
+        }
+    }
+
+    /// The file is being read again, until `body` is over.
+    func reloading<Answer>(_ body: () -> Answer) -> Answer {
+        // Before the start is over there is nothing ready to go back to.
+        if hasBegun { manager.reloading() }
+        defer { if hasBegun { manager.ready(status: statusText) } }
+        return body()
     }
 
     /// Once all has been quiet for a while, and at a wake-up that is due in any case, the pages of the program that only the
@@ -331,12 +359,17 @@ final class Director: GroupServices {
                     + "(\(transition.reason.rawValue), priority \(transition.priority))")
             notify(group, transition)
             settle()
+            tellStatus()
         case .raised(let condition):
             let line = "group \(group.name): \(condition)"
             if condition.kind.isError { Log.error(line) } else { Log.warning(line) }
-        case .cleared(let condition): Log.info("group \(group.name): no longer \(condition)")
+            tellStatus()
+        case .cleared(let condition):
+            Log.info("group \(group.name): no longer \(condition)")
+            tellStatus()
         case .causeChanged(let cause, let isPresent):
             Log.notice("group \(group.name): \(cause)\(isPresent ? "" : " is over")")
+            tellStatus()
         default: break
         }
         onOutput(output, group)
@@ -408,6 +441,7 @@ final class Director: GroupServices {
 
     /// Resigns everywhere: addresses first, then the word.
     func shutDown() {
+        manager.stopping(status: "resigning")
         for group in groups { group.shutDown() }
         notifier.handOver()
         acceptFilter.remove()

@@ -200,7 +200,9 @@ final class VRRPProcess: StatusSource {
 
     var discards: [Discard: UInt64] { director?.wire.discards ?? [:] }
 
-    func reload() -> String? {
+    func reload() -> String? { director?.reloading(readAgain) ?? "the process is ending" }
+
+    private func readAgain() -> String? {
         do {
             let configuration = try arguments.configuration()
             // A file that is being written may be empty for a moment; nobody gives up every address that way.

@@ -25,6 +25,7 @@ final class Daemon: HubSource {
     private let loop: EventLoop
     private let sweep: Sweep
     private let server: VarlinkServer
+    private let manager: ServiceManager
     private let arguments: Arguments
     private var configuration: MonitorConfiguration
     private let capabilities: Capabilities
@@ -41,6 +42,7 @@ final class Daemon: HubSource {
     private var isPortForgotten = false
     private var isOverLimit = false
     private var settling: EventLoop.TimerID?
+    private var statusTimer: EventLoop.TimerID?
     /// The requests for details that are under way, by number.
     private var requests: [UInt64: DetailsRequest] = [:]
     /// Those that wait for one of them to end.
@@ -55,6 +57,8 @@ final class Daemon: HubSource {
 
     /// How long after it all that came of it is over.
     private static let settlingNs: Int64 = 1_000_000_000
+    /// How long after a change the service manager is told.
+    private static let statusDelayNs: Int64 = 100_000_000
     /// How many requests of clients wait at most.
     private static let waitingMax = 1024
 
@@ -79,6 +83,7 @@ final class Daemon: HubSource {
         let info = VarlinkServiceInfo(
             vendor: "linkwatch", product: "linkwatchd", version: Linkwatchd.version, url: Linkwatchd.url)
         server = VarlinkServer(loop: loop, info: info, limits: limits)
+        manager = ServiceManager(loop: loop)
         var options = SweepOptions()
         options.miiIntervalNs = configuration.miiIntervalNs
         options.driverIntervalNs = configuration.probeIntervalNs
@@ -114,7 +119,20 @@ final class Daemon: HubSource {
         if signal == SIGHUP {
             _ = reload()
         } else {
+            manager.stopping(status: "ending")
             loop.stop()
+        }
+    }
+
+    /// What `systemctl status` shows.
+    private var statusText: String { "Watching \(interfaces.states.count) interfaces" }
+
+    /// Tells it soon: many changes at once are one status.
+    private func tellStatus() {
+        guard listener == nil, statusTimer == nil else { return }
+        statusTimer = loop.schedule(atNs: loop.nowNs + Self.statusDelayNs) { [unowned self] in
+            statusTimer = nil
+            manager.status(statusText)
         }
     }
 
@@ -163,7 +181,7 @@ final class Daemon: HubSource {
         if server.clientsMax < server.limits.clientsMax {
             Log.warning("RLIMIT_NOFILE allows \(server.clientsMax) clients, not \(server.limits.clientsMax)")
         }
-        ServiceManager.notify("READY=1")
+        manager.ready(status: statusText)
         settle()
     }
 
@@ -259,6 +277,7 @@ final class Daemon: HubSource {
         hub.publish(
             publication.kind, cause: publication.cause, interface: record(state),
             formerNames: publication.formerNames, atNs: publication.atNs)
+        if publication.kind == .added || publication.kind == .removed { tellStatus() }
         if publication.kind == .removed || !state.link.flags.contains(.up) {
             isPortForgotten = ports.forget(state.link.ifindex) || isPortForgotten
             arePortsOutdated = arePortsOutdated || isPortForgotten
@@ -328,6 +347,13 @@ final class Daemon: HubSource {
     ///
     /// - Returns: why it was refused.
     func reload() -> String? {
+        // Before the start is over there is nothing ready to go back to.
+        if listener == nil { manager.reloading() }
+        defer { if listener == nil { manager.ready(status: statusText) } }
+        return readAgain()
+    }
+
+    private func readAgain() -> String? {
         do {
             let new = try arguments.configuration()
             let nowNs = Clock.monotonicNs()
