@@ -39,6 +39,9 @@ public struct AddressKey: Hashable, Sendable {
         self.prefixLength = prefixLength
         self.peer = peer
     }
+
+    /// The network that it is an address of, which is the other end's on a point-to-point link.
+    public var network: IPPrefix? { IPPrefix(peer ?? address, length: Int(prefixLength))?.network }
 }
 
 /// An address of an interface. How long it is still valid is not kept: it changes with every refresh of a lease.

@@ -4,6 +4,7 @@
 /// so the answers are there at once; the timeout is for a kernel that does not answer. What is repeated all the time is
 /// encoded once and posted without acknowledgements, each of which would be a datagram to be read. Waiting for the RTNL lock happens
 /// inside `send` and no timeout covers it.
+import Addresses
 import CMnl
 import LinuxSystem
 import SystemPackage
@@ -28,12 +29,36 @@ public struct AddressRequest: Hashable, Sendable {
     }
 }
 
+/// A route to a network on an interface's own link, without a next hop. It lives no longer than the address it prefers as
+/// source: the kernel removes it with that (`fib_sync_down_addr`, IPv4 only). Main table.
+public struct LinkRouteRequest: Hashable, Sendable {
+    /// The network, IPv4.
+    public var network: IPPrefix
+    public var ifindex: Int32
+    /// The address it prefers as source, which must be there. (`RTA_PREFSRC`)
+    public var source: IPAddress
+    /// A route to the same network with a lower one goes first. (`RTA_PRIORITY`)
+    public var metric: UInt32
+    /// Who adds it. (`rtm_protocol`)
+    public var routeProtocol: UInt8
+
+    public init(network: IPPrefix, ifindex: Int32, source: IPAddress, metric: UInt32, routeProtocol: UInt8) {
+        self.network = network
+        self.ifindex = ifindex
+        self.source = source
+        self.metric = metric
+        self.routeProtocol = routeProtocol
+    }
+}
+
 /// One thing for the kernel to do.
 public enum RtnlRequest: Hashable, Sendable {
     /// Adds the address, or refreshes its lifetimes. (RTM_NEWADDR, `NLM_F_REPLACE`)
     case putAddress(AddressRequest)
     /// RTM_DELADDR; EADDRNOTAVAIL (`.addressNotAvailable`) when it is not there.
     case removeAddress(AddressKey)
+    /// Adds the route; EEXIST (`.fileExists`) when there is one to this network with this metric. (RTM_NEWROUTE)
+    case addLinkRoute(LinkRouteRequest)
     /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
     case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
     /// RTM_DELLINK.
@@ -260,6 +285,7 @@ extension RtnlRequester {
         switch request {
         case .putAddress(let address): add(address)
         case .removeAddress(let key): add(RTM_DELADDR, 0, fixed(key)) { Self.put(key, &$0) }
+        case .addLinkRoute(let route): add(route)
         case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
         case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
@@ -318,6 +344,22 @@ extension RtnlRequester {
             $0.put(Int(IFA_FLAGS), flags.rawValue)
             $0.put(Int(IFA_CACHEINFO), structure: lifetimes)
             if address.addressProtocol != 0 { $0.put(Int(IFA_PROTO), address.addressProtocol) }
+        }
+    }
+
+    private func add(_ route: LinkRouteRequest) -> Bool {
+        var fixed = rtmsg()
+        fixed.rtm_family = route.source.kernelFamily
+        fixed.rtm_dst_len = UInt8(clamping: route.network.length)
+        fixed.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
+        fixed.rtm_protocol = route.routeProtocol
+        fixed.rtm_scope = UInt8(RT_SCOPE_LINK.rawValue)
+        fixed.rtm_type = UInt8(RTN_UNICAST)
+        return add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, fixed) {
+            $0.put(Int(RTA_DST.rawValue), route.network.network.address.bytes)
+            $0.put(Int(RTA_OIF.rawValue), UInt32(bitPattern: route.ifindex))
+            $0.put(Int(RTA_PREFSRC.rawValue), route.source.bytes)
+            $0.put(Int(RTA_PRIORITY.rawValue), route.metric)
         }
     }
 

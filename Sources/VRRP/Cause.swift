@@ -15,6 +15,8 @@ public struct Cause: Hashable, Sendable {
         case sendDenied
         /// The configuration cannot be carried out. Subject: what.
         case config
+        /// The virtual addresses cannot be added, or somebody takes them away as often as they are. Subject: the member.
+        case address
         /// A tracked route is missing. Subject: the prefix.
         case route
         /// A check fails. Subject: its name.
@@ -41,7 +43,7 @@ public struct Cause: Hashable, Sendable {
     /// FAULT whatever the peer can do.
     public var isHard: Bool {
         switch kind {
-        case .link, .noAddress, .sendDenied, .config: true
+        case .link, .noAddress, .sendDenied, .config, .address: true
         case .route, .check, .packetFilter, .isolated: false
         }
     }
@@ -56,6 +58,7 @@ extension Cause: CustomStringConvertible {
             case .noAddress: "no-address"
             case .sendDenied: "send-denied"
             case .config: "config"
+            case .address: "address"
             case .route: "route"
             case .check: "check"
             case .packetFilter: "packet-filter"
@@ -102,6 +105,12 @@ public struct Condition: Hashable, Sendable {
         case sendFiltered = "send-filtered"
         /// The kernel does not have an address that we added. Subject: the member.
         case addressMissing = "address-missing"
+        /// Somebody else removes or changes the addresses that we hold; they are added again. Raised by the process. Subject:
+        /// the member.
+        case addressContested = "address-contested"
+        /// This host has a virtual address that nobody leased. Raised by the process. Subject: the member and the interface.
+        /// Error level.
+        case foreignAddress = "foreign-address"
         /// linkwatchd cannot be asked. Raised by the process.
         case monitorLost = "monitor-lost"
         /// The runner has died: checks keep their last result, and no program is run. Raised by the process. Error level.
@@ -113,7 +122,9 @@ public struct Condition: Hashable, Sendable {
         case addressConflict = "address-conflict"
 
         /// Whether somebody should look at once.
-        public var isError: Bool { [.noDirector, .runnerLost, .acceptUnenforced, .addressConflict].contains(self) }
+        public var isError: Bool {
+            [.noDirector, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress].contains(self)
+        }
     }
 
     /// What is remarkable.

@@ -157,13 +157,17 @@ final class Director: GroupServices {
     }
 
     private func removeLeftovers() {
-        var requests = record?.leftovers(addresses: kernel.addresses.values, links: kernel.links) ?? []
+        var (keys, macvlans) = record?.leftovers(addresses: kernel.addresses.values, links: kernel.links) ?? ([], [])
         for address in kernel.addresses.values where LegAddresses.isOurs(address) {
-            if isVirtual(address.key.address) { requests.append(.removeAddress(address.key)) }
+            if isVirtual(address.key.address), !keys.contains(address.key) { keys.append(address.key) }
         }
-        if !requests.isEmpty {
-            Log.notice("removing \(requests.count) addresses and macvlans that an earlier process left behind")
-            _ = try? kernel.requests.perform(requests)
+        if !keys.isEmpty || !macvlans.isEmpty {
+            Log.notice(
+                "removing \(keys.count) addresses and \(macvlans.count) macvlans that an earlier process left behind")
+            for (key, refusal) in zip(keys, kernel.remove(keys)) {
+                if let refusal { Log.error("\(key.address)/\(key.prefixLength) cannot be removed: \(refusal)") }
+            }
+            _ = try? kernel.requests.perform(macvlans.map { .removeLink(ifindex: $0) })
         }
         let hasFilter = record?.hasFilter ?? false
         recordHoldings()
@@ -171,9 +175,13 @@ final class Director: GroupServices {
     }
 
     private func recordHoldings() {
-        let instances = configuration.groups.flatMap(\.instances)
-        let entries = instances.flatMap { instance in
-            instance.addresses.map { HoldingsRecord.Entry(interface: instance.interface, address: $0.address) }
+        let entries = configuration.groups.flatMap { group in
+            group.instances.flatMap { instance in
+                instance.addresses.map {
+                    HoldingsRecord.Entry(
+                        interface: instance.interface, address: $0.address, isOwner: group.priority == 255)
+                }
+            }
         }
         do throws(Errno) {
             try record?.write(entries, hasFilter: !AcceptFilter.refused(by: configuration).isEmpty)
@@ -186,6 +194,7 @@ final class Director: GroupServices {
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
         virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address })
+        kernel.follow(virtualAddresses)
         var adopted: [String: Check] = [:]
         for check in configuration.checks {
             let known = checks[check.name]

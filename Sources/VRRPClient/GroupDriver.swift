@@ -68,6 +68,8 @@ final class GroupDriver {
     /// Who has answered the newest question for a member's addresses: each is told once.
     private var answerers: [Int: Set<Answerer>] = [:]
     private var failedSends: [String: UInt64] = [:]
+    /// By instance: what is known of addresses that could not be held.
+    private var inabilities: [String: Inability] = [:]
 
     var name: String { group.name }
 
@@ -85,7 +87,10 @@ final class GroupDriver {
         }
     }
 
-    deinit { if let timer { loop.cancel(timer) } }
+    deinit {
+        if let timer { loop.cancel(timer) }
+        for case let timer? in inabilities.values.map(\.timer) { loop.cancel(timer) }
+    }
 
     // MARK: Parts
 
@@ -99,6 +104,11 @@ final class GroupDriver {
         }
         leg.addresses.onMissing = { [unowned self, unowned leg] isMissing in
             setCondition(Condition(.addressMissing, leg.instance.name), isMissing)
+        }
+        leg.addresses.onCondition = { [unowned self] in setCondition($0, $1) }
+        leg.addresses.onUnable = { [unowned self, unowned leg] in cannotHold(leg, $0) }
+        leg.addresses.onOwnNamed = { [unowned self, unowned leg] in
+            setCause(Cause(.config, leg.instance.name, detail: "own-address"), $0)
         }
         services.leases.follow(leg.addresses)
         return leg
@@ -326,6 +336,43 @@ final class GroupDriver {
         feed(.cause(cause, isPresent: isPresent))
     }
 
+    /// How often in a row an instance could not hold its addresses, and when that is tried again.
+    private struct Inability {
+        var count = 0
+        var endedNs = Int64.min
+        var timer: EventLoop.TimerID?
+
+        /// The first wait, doubled with each further failure.
+        static let firstNs: Int64 = 5_000_000_000
+        static let maxNs: Int64 = 600_000_000_000
+    }
+
+    /// A router without its addresses is no router: another one serves, and this one tries again later and later, as each try
+    /// that fails costs the service a moment.
+    private func cannotHold(_ leg: Leg, _ reason: String) {
+        let name = leg.instance.name
+        var inability = inabilities[name] ?? Inability()
+        guard inability.timer == nil else { return }
+        let nowNs = loop.nowNs
+        if inability.count > 0, nowNs - inability.endedNs >= Inability.maxNs { inability.count = 0 }
+        let waitNs = min(Inability.firstNs << Int64(min(inability.count, 10)), Inability.maxNs)
+        inability.count += 1
+        Log.error("\(name): \(reason): trying again in \(waitNs / 1_000_000_000) s")
+        inabilities[name] = inability
+        setCause(Cause(.address, name), true)
+        tryAgain(name, atNs: nowNs + waitNs)
+    }
+
+    private func tryAgain(_ name: String, atNs: Int64) {
+        inabilities[name]?.timer = loop.schedule(atNs: atNs) { [unowned self] in
+            inabilities[name]?.timer = nil
+            // What can be known beforehand is asked beforehand.
+            if services.kernel.refusal != nil { return tryAgain(name, atNs: loop.nowNs + Inability.maxNs) }
+            inabilities[name]?.endedNs = loop.nowNs
+            setCause(Cause(.address, name), false)
+        }
+    }
+
     /// A packet filter may have begun or ceased to drop adverts, or what is to be done about that may have changed.
     func filtersChanged() {
         acceptanceChanged()
@@ -468,6 +515,9 @@ extension GroupDriver {
         for leg in legs {
             if keys.contains(where: leg.addresses.concerns) { leg.addresses.observe() }
             if keys.contains(where: { $0.ifindex == leg.ifindex }) { bind(leg) }
+            if keys.contains(where: { $0.ifindex == leg.ifindex && !services.isVirtual($0.address) }) {
+                leg.addresses.surroundingsChanged()
+            }
         }
         for cable in cables where keys.contains(where: { $0.ifindex == cable.ifindex }) { bind(cable) }
     }
@@ -510,6 +560,7 @@ extension GroupDriver {
         let keepsSettings =
             old.advertIntervalNs == group.advertIntervalNs && old.announce == group.announce
             && old.addressLeaseNs == group.addressLeaseNs && old.version == group.version
+            && (old.priority == 255) == (group.priority == 255)
         var kept: [String: Leg] = [:]
         for leg in legs {
             let isSame = keepsSettings && group.instances.contains(leg.instance)
@@ -544,7 +595,7 @@ extension GroupDriver {
         let interfaces = Set(legs.map(\.instance.interface))
         causes = causes.filter { cause in
             switch cause.kind {
-            case .config: names.contains(cause.subject)
+            case .config, .address: names.contains(cause.subject)
             case .sendDenied, .packetFilter: interfaces.contains(cause.subject)
             case .route, .check: false
             case .link, .noAddress, .isolated: true

@@ -1,10 +1,11 @@
 /// Which addresses this process may have in the kernel, written down before the first is added: a later process, or
 /// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. One line each: interface,
-/// address; prefix length is not needed, as an address lives once on an interface. A line more says that there may be a
-/// packet filter (`AcceptFilter`).
+/// address, and `owner` if the process is the address's owner; whatever prefix length it has on that interface. A line more
+/// says that there may be a packet filter (`AcceptFilter`).
 ///
-/// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`), so that a
-/// record that is out of date harms nothing. A macvlan of ours counts as the interface beneath it, and goes with its
+/// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`) or, unless we
+/// are the owner, be left over there by somebody else (`AddressRemoval.isLeftover`), so that a record that is out of date
+/// harms nothing. A macvlan of ours counts as the interface beneath it, and goes with its
 /// addresses.
 ///
 /// The record is locked by a process and its runner, from before it is written to until both have ended or taken leave. So
@@ -22,6 +23,8 @@ struct HoldingsRecord {
         /// The interface's name, as the file has it; for a macvlan, that of the interface beneath it.
         var interface: String
         var address: IPAddress
+        /// The address is there for good, and only removed if it carries our mark.
+        var isOwner = false
     }
 
     private let path: String
@@ -76,18 +79,22 @@ struct HoldingsRecord {
     /// - Throws: what pwrite(2) or ftruncate(2) says.
     func write(_ entries: [Entry], hasFilter: Bool) throws(Errno) {
         let filter = hasFilter ? Self.filterLine + "\n" : ""
-        let text = entries.map { "\($0.interface) \($0.address)\n" }.joined() + filter
+        let text = entries.map(Self.line).joined() + filter
         let written = try Syscall.retry { unsafe pwrite(fd, text, text.utf8.count, 0) }
         guard written == text.utf8.count else { throw .noSpace }
         try Syscall.retry { ftruncate(fd, text.utf8.count) }
+    }
+
+    private static func line(_ entry: Entry) -> String {
+        "\(entry.interface) \(entry.address)\(entry.isOwner ? " owner" : "")\n"
     }
 
     /// What was recorded; lines that are not understood are passed over.
     func read() -> [Entry] {
         lines().compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count == 2, let address = IPAddress(String(words[1])) else { return nil }
-            return Entry(interface: String(words[0]), address: address)
+            guard (2...3).contains(words.count), let address = IPAddress(String(words[1])) else { return nil }
+            return Entry(interface: String(words[0]), address: address, isOwner: words.count == 3)
         }
     }
 
@@ -108,20 +115,31 @@ struct HoldingsRecord {
         return String(decoding: bytes.prefix(length), as: UTF8.self).split(separator: "\n")
     }
 
-    /// The requests that remove what the record names and the kernel has, marked as ours: addresses first, then macvlans.
-    func leftovers(addresses: some Sequence<Address>, links: [Int32: Link]) -> [RtnlRequest] {
+    /// What the record names and the kernel has, left behind: addresses, and macvlans by their numbers.
+    func leftovers(
+        addresses: some Sequence<Address>, links: [Int32: Link]
+    ) -> (addresses: [AddressKey], macvlans: [Int32]) {
         let entries = Set(read())
+        let virtual = Set(entries.map(\.address))
         func names(_ link: Link) -> [String] { [link.name] + link.altnames }
         let macvlans = links.values.filter { link in
             guard let parent = VirtualMAC.parent(of: link).flatMap({ links[$0] }) else { return false }
             return entries.contains { names(parent).contains($0.interface) }
         }
-        let owned = addresses.filter(LegAddresses.isOurs).filter { address in
+        func isRecorded(_ address: Address, isOwner: Bool) -> Bool {
             guard let link = links[address.key.ifindex] else { return false }
             let place = VirtualMAC.parent(of: link).flatMap { links[$0] } ?? link
-            return names(place).contains { entries.contains(Entry(interface: $0, address: address.key.address)) }
+            return names(place).contains {
+                entries.contains(Entry(interface: $0, address: address.key.address, isOwner: isOwner))
+            }
         }
-        return owned.map { .removeAddress($0.key) } + macvlans.map { .removeLink(ifindex: $0.ifindex) }
+        let found = addresses.filter { virtual.contains($0.key.address) }.filter { address in
+            let isOurs = LegAddresses.isOurs(address)
+            if isOurs, isRecorded(address, isOwner: true) { return true }
+            guard isRecorded(address, isOwner: false) else { return false }
+            return isOurs || AddressRemoval.isLeftover(address, among: addresses, isVirtual: virtual.contains)
+        }
+        return (found.map(\.key), macvlans.map(\.ifindex))
     }
 
     /// Removes at once what a dead process left behind.
@@ -129,9 +147,12 @@ struct HoldingsRecord {
     /// - Returns: the addresses that were removed, and how many macvlans were.
     func release() throws(Errno) -> (addresses: [AddressKey], macvlans: Int) {
         let kernel = try RtnlMonitor.snapshot(options: RtnlMonitor.Options(routes: nil, addresses: true))
-        let requests = leftovers(addresses: kernel.addresses.values, links: kernel.links)
-        let done = zip(requests, try RtnlRequester().perform(requests)).filter { $1 == nil }.map(\.0)
-        let addresses = done.compactMap { if case .removeAddress(let key) = $0 { key } else { nil } }
-        return (addresses, done.count - addresses.count)
+        let (keys, macvlans) = leftovers(addresses: kernel.addresses.values, links: kernel.links)
+        let requester = try RtnlRequester()
+        let answers = try AddressRemoval.remove(keys, among: kernel.addresses.values, by: requester) {
+            kernel.links[$0]?.name
+        }
+        let removed = try requester.perform(macvlans.map { .removeLink(ifindex: $0) }).count { $0 == nil }
+        return (zip(keys, answers).filter { $1 == nil }.map(\.0), removed)
     }
 }

@@ -3,6 +3,7 @@
 ///
 /// Two, because the mirror does not listen to what the second one does: it refreshes the leases of addresses, three times a
 /// lease and without effect on anything that is mirrored.
+import Addresses
 import LinuxSystem
 import RtnlMonitor
 import SystemPackage
@@ -17,6 +18,10 @@ final class KernelState {
     private var tracking: RouteTracking?
     private var timer: EventLoop.TimerID?
     private var lastFound: [String: Int32] = [:]
+
+    /// The addresses whose places are followed, and where the kernel has each.
+    private var followed: Set<IPAddress> = []
+    private var places: [IPAddress: Set<AddressKey>] = [:]
 
     /// Called with changes; they are in the mirror already.
     var onChanges: ([MirrorChange]) -> Void = { _ in }
@@ -69,12 +74,16 @@ final class KernelState {
             if before != link { changes.append(.linkRenamed(old: before, new: link)) }
         }
         for (ifindex, link) in old.links where new.links[ifindex] == nil { changes.append(.linkRemoved(link)) }
-        for (key, address) in new.addresses where old.addresses[key] == nil { changes.append(.addressAdded(address)) }
+        for (key, address) in new.addresses {
+            guard let before = old.addresses[key] else { changes.append(.addressAdded(address)); continue }
+            if before != address { changes.append(.addressChanged(old: before, new: address)) }
+        }
         for (key, address) in old.addresses where new.addresses[key] == nil { changes.append(.addressRemoved(address)) }
         return changes
     }
 
     private func deliver(_ changes: [MirrorChange]) {
+        for change in changes { note(change) }
         if !changes.isEmpty { onChanges(changes) }
         schedule()
     }
@@ -87,6 +96,60 @@ final class KernelState {
                 deliver(mirror.advance(nowNs: Clock.monotonicNs()))
             }
         }
+    }
+
+    // MARK: Where virtual addresses are
+
+    /// Follows other addresses from now on, the virtual ones of the file.
+    func follow(_ addresses: Set<IPAddress>) {
+        followed = addresses
+        places = [:]
+        for key in mirror.addresses.keys where addresses.contains(key.address) {
+            places[key.address, default: []].insert(key)
+        }
+    }
+
+    private func note(_ change: MirrorChange) {
+        switch change {
+        case .addressAdded(let address):
+            if followed.contains(address.key.address) { places[address.key.address, default: []].insert(address.key) }
+        case .addressRemoved(let address): places[address.key.address]?.remove(address.key)
+        default: break
+        }
+    }
+
+    /// Whether it is one of the addresses that are followed.
+    func isFollowed(_ address: IPAddress) -> Bool { followed.contains(address) }
+
+    /// Where the kernel has an address that is followed, on whatever interface and with whatever prefix length.
+    func places(of address: IPAddress) -> [Address] {
+        places[address]?.compactMap { mirror.addresses[$0] } ?? []
+    }
+
+    // MARK: What is asked
+
+    /// Removes addresses, and nothing along with them that is secondary to one of them.
+    ///
+    /// - Returns: for each one, nil or why it is still there.
+    func remove(_ keys: [AddressKey]) -> [RtnlError?] {
+        guard !keys.isEmpty else { return [] }
+        let interfaces = Set(keys.map(\.ifindex))
+        let around = mirror.addresses.values.lazy.filter { interfaces.contains($0.key.ifindex) }
+        do throws(Errno) {
+            return try AddressRemoval.remove(keys, among: around, by: requests) { mirror.links[$0]?.name }
+        } catch {
+            return keys.map { _ in RtnlError(error) }
+        }
+    }
+
+    /// Why the kernel does not let this process change addresses; nil: it does. It is asked to remove one from an interface
+    /// that does not exist, which it refuses for another reason to whoever may.
+    var refusal: RtnlError? {
+        let nowhere = AddressKey(ifindex: .max, address: .any(.ipv4), prefixLength: 32)
+        do throws(RtnlError) { try requests.perform(.removeAddress(nowhere)) } catch {
+            return [.notPermitted, .permissionDenied, .timedOut].contains(error.errno) ? error : nil
+        }
+        return nil
     }
 
     // MARK: What is known
@@ -113,6 +176,12 @@ final class KernelState {
     /// Whether a MAC address is that of one of our own interfaces: where two of them are on one link, either answers for both.
     func isOwn(_ mac: MACAddress) -> Bool {
         mirror.links.values.contains { $0.address.flatMap { MACAddress($0.bytes) } == mac }
+    }
+
+    /// The VRF that an interface is in, by its number; 0: none.
+    func vrf(of ifindex: Int32) -> Int32 {
+        guard let master = mirror.links[ifindex]?.master, mirror.links[master]?.kind == "vrf" else { return 0 }
+        return master
     }
 
     /// The addresses of an interface.

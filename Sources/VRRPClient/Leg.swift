@@ -50,7 +50,7 @@ final class Leg {
         addresses = LegAddresses(
             name: instance.name,
             prefixes: instance.addresses.map { IPPrefixOfLeg(address: $0.address, length: $0.length) },
-            leaseNs: group.addressLeaseNs, kernel: kernel, loop: wire.loop)
+            isOwner: group.priority == 255, leaseNs: group.addressLeaseNs, kernel: kernel, loop: wire.loop)
         announcer = Announcer(group.announce, link: wire.link, loop: wire.loop)
         virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel) : nil
         announcer.subject = { [unowned self] in announcement }
@@ -100,7 +100,7 @@ final class Leg {
             throw error.errno
         }
         if addresses.isWanted { virtualMAC?.setUp(true) }
-        addresses.bind(to: carrier)
+        addresses.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex)
     }
 
     /// Lets go of the interface, which may be there by another name, and of its sockets.

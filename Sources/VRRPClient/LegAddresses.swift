@@ -3,14 +3,18 @@
 /// *Lease.* Each address is added with a valid lifetime and refreshed three times per lifetime. A process that is killed or
 /// stopped refreshes nothing, and the kernel itself takes the addresses back. The kernel counts in whole seconds.
 ///
-/// *Whose is it?* Ours carry protocol 112 (`IFA_PROTO`, kernel 5.18; before that, a lease tells them). A virtual address
-/// that somebody configured for good is left alone: that is how the owner of RFC 9568 has its addresses.
+/// *Prefix.* IPv4 addresses go in as /32, whatever the file says. The kernel removes with the first address of a network all
+/// others of that network, also when it is the lease that ends it, and any other prefix length could make ours the first one:
+/// own addresses come and go as their owner likes. If the network of an address is on the link by no other, it goes there as
+/// a route that prefers the address as source: the kernel removes that route with the address. IPv6 has nothing of the
+/// kind: its addresses have the prefix length of the file, and bring no route.
 ///
-/// *Prefix.* An address goes in with the configured prefix only where that brings no trouble: as a secondary of an address
-/// that is there, or where the kernel promotes secondaries. Otherwise with all its bits.
+/// *Whose is it?* Ours carry protocol 112 (`IFA_PROTO`, kernel 5.18; before that, a lease tells them). The owner of RFC 9568
+/// (priority 255) has its addresses for good, and they are left alone. Anybody else's virtual address that nobody leased is a
+/// stray: told, and on the leg's interface taken over or removed, if it is not the interface's own (`AddressRemoval`).
 ///
-/// *Foreign removal* is noticed by the mirror and repaired: at once, then at growing intervals, for as long as the address
-/// is wanted; meanwhile `onMissing` says so.
+/// *Foreign removal* is noticed by the mirror and repaired at once, some times; then the leg is unable to hold them, which
+/// is a cause.
 import Addresses
 import Configuration
 import Glibc
@@ -20,16 +24,19 @@ import SystemPackage
 import VRRP
 
 final class LegAddresses {
-    /// The protocol number that marks our addresses, VRRP's own. (`IFA_PROTO`)
+    /// The protocol number that marks our addresses and routes, VRRP's own. (`IFA_PROTO`, `rtm_protocol`)
     static let protocolNumber: UInt8 = 112
 
     private let name: String
-    private let prefixes: [(address: IPAddress, length: Int)]
+    private let prefixes: [IPPrefixOfLeg]
+    private let isOwner: Bool
     private let leaseNs: Int64
     private let kernel: KernelState
     private let loop: EventLoop
 
     private var ifindex: Int32?
+    /// The interface beneath, if the addresses are on a macvlan.
+    private var parent: Int32?
     private var keys: [AddressKey] = []
     private var present: Set<AddressKey> = [] {
         didSet { renewal = nil }
@@ -40,63 +47,81 @@ final class LegAddresses {
     private(set) var isHolding = false
     private var refreshedNs: Int64 = 0
 
-    private var repairs = 0
+    private var repairs = Tally(spanNs: 10_000_000_000)
     private var repairTimer: EventLoop.TimerID?
     private var isMissing = false
+    private var isUnable = false
+    private var disturbances = Tally(spanNs: 600_000_000_000)
+    private var removals = Tally(spanNs: 10_000_000_000)
+    private var removalTimer: EventLoop.TimerID?
+    /// Which conditions are told, and what takes each back.
+    private var told: [Condition: EventLoop.TimerID] = [:]
+    private var isOwnNamed = false
 
     /// Called when the kernel's table begins or ends to list any of the addresses.
     var onHolding: (Bool) -> Void = { _ in }
     /// Called when a wanted address cannot be kept in the kernel's table, and when it can again.
     var onMissing: (Bool) -> Void = { _ in }
+    /// Called when the addresses cannot be added or kept, with the reason. Nothing more is tried until they are added again.
+    var onUnable: (String) -> Void = { _ in }
+    /// Called when an address turns out to be the interface's own although we are not its owner, and when it no longer is.
+    var onOwnNamed: (Bool) -> Void = { _ in }
+    /// Called with what somebody else does to the addresses.
+    var onCondition: (Condition, Bool) -> Void = { _, _ in }
 
     /// Repairs in a row after which it is said aloud.
     private static let quietRepairs = 2
-    private static let repairMaxNs: Int64 = 5_000_000_000
+    /// Repairs within ten seconds after which the leg is unable.
+    private static let repairsMax = 5
+    /// Removals of strays within ten seconds after which they wait.
+    private static let removalsMax = 3
+    /// How long a condition stays after it was last true.
+    private static let strayNs: Int64 = 60_000_000_000
+    /// Any other route to the same network goes before ours.
+    private static let routeMetric: UInt32 = 0x7fff_0000
 
-    init(name: String, prefixes: [IPPrefixOfLeg], leaseNs: Int64, kernel: KernelState, loop: EventLoop) {
+    init(
+        name: String, prefixes: [IPPrefixOfLeg], isOwner: Bool, leaseNs: Int64, kernel: KernelState, loop: EventLoop
+    ) {
         self.name = name
-        self.prefixes = prefixes.map { ($0.address, $0.length) }
+        self.prefixes = prefixes
+        self.isOwner = isOwner
         self.leaseNs = leaseNs
         self.kernel = kernel
         self.loop = loop
     }
 
-    deinit { if let repairTimer { loop.cancel(repairTimer) } }
+    deinit {
+        for timer in [repairTimer, removalTimer].compactMap(\.self) + told.values { loop.cancel(timer) }
+    }
 
     // MARK: Where they live
 
     /// The interface that carries the addresses; nil: there is none at present.
-    func bind(to ifindex: Int32?) {
+    ///
+    /// - Parameter parent: the interface beneath it, if it is a macvlan.
+    func bind(to ifindex: Int32?, above parent: Int32? = nil) {
         guard ifindex != self.ifindex else { return }
         // An interface that goes takes its addresses along; one that has been renamed does not.
         if isWanted { removeOurs() }
         self.ifindex = ifindex
-        keys = []
-        present = []
-        if let ifindex {
-            keys = prefixes.map {
-                AddressKey(
-                    ifindex: ifindex, address: $0.address,
-                    prefixLength: UInt8(clamping: prefixLength($0.address, $0.length, on: ifindex)))
-            }
-        }
-        observe()
-        if isWanted, ifindex != nil { add() }
+        self.parent = parent
+        findKeys()
+        guard isWanted, ifindex != nil else { return observe() }
+        present = found
+        add()
     }
 
-    private func prefixLength(_ address: IPAddress, _ length: Int, on ifindex: Int32) -> Int {
-        guard length < address.family.width else { return length }
-        let others = kernel.addresses(of: ifindex).filter { !Self.isOurs($0) }
-        let isSecondary = others.contains { other in
-            Int(other.key.prefixLength) == length
-                && IPPrefix(other.key.address, length: length)?.contains(address) == true
-                && other.key.address != address
+    /// What is to be in the kernel's table. An owner's address is there as somebody has put it there for good, whatever its
+    /// prefix length.
+    private func findKeys() {
+        guard let ifindex else { return keys = [] }
+        keys = prefixes.map { prefix in
+            let length = prefix.address.isIPv6 ? prefix.length : prefix.address.family.width
+            let own = isOwner ? kernel.places(of: prefix.address) : []
+            return own.first { $0.key.ifindex == ifindex && !Self.isOurs($0) }?.key
+                ?? AddressKey(ifindex: ifindex, address: prefix.address, prefixLength: UInt8(clamping: length))
         }
-        if isSecondary || address.family == .ipv6 { return length }
-        guard let link = kernel.link(ifindex: ifindex), Sysctl.promoteSecondaries(on: link.name) else {
-            return address.family.width
-        }
-        return length
     }
 
     // MARK: What the engine wants
@@ -104,39 +129,54 @@ final class LegAddresses {
     /// Adds them; from now on they are refreshed.
     func add() {
         isWanted = true
+        isUnable = false
         refreshedNs = Clock.monotonicNs()
-        put(keys.filter { !isForeign($0) })
+        put(keys.filter { !isForeign($0) || isStray($0) })
     }
 
     /// Removes them, and returns when the kernel has confirmed.
     func remove() {
         isWanted = false
+        isUnable = false
         stopRepairing()
         removeOurs()
         report()
     }
 
     private func removeOurs() {
-        let ours = keys.filter { !isForeign($0) }
         // Also those that we do not know to be there: one that is not costs an error that nobody reads.
-        _ = try? kernel.requests.perform(ours.map(RtnlRequest.removeAddress))
-        present.subtract(ours)
+        let ours = keys.filter { !isForeign($0) }
+        let strays = strays.filter(isLeftover).map(\.key).filter { !ours.contains($0) }
+        _ = kernel.remove(ours + strays)
+        present.subtract(ours + strays)
     }
 
     /// Removes all but some, and lets a successor want what this leg wanted.
     func handOver(to successor: LegAddresses?, keeping kept: [IPAddress]) {
         let surplus = keys.filter { !isForeign($0) && !kept.contains($0.address) }
-        if isWanted { _ = try? kernel.requests.perform(surplus.map(RtnlRequest.removeAddress)) }
+        if isWanted { _ = kernel.remove(surplus) }
         successor?.isWanted = isWanted
         isWanted = false
         stopRepairing()
+        told.keys.forEach(forget)
     }
 
     private func put(_ keys: [AddressKey]) {
+        // An IPv6 address is on an interface once, and one that failed its detection stays so until it goes.
+        let inTheWay = keys.filter(\.address.isIPv6).flatMap { key in
+            kernel.places(of: key.address).filter { place in
+                place.key.ifindex == key.ifindex
+                    && (place.key != key || !place.flags.isDisjoint(with: [.tentative, .dadFailed]))
+            }
+        }
+        _ = kernel.remove(inTheWay.filter(isLeftover).map(\.key))
+        var refused: RtnlError?
         do throws(Errno) {
             for (key, refusal) in zip(keys, try kernel.requests.perform(keys.map { .putAddress(request($0)) })) {
                 if let refusal {
                     Log.error("\(name): \(key.address) cannot be added: \(refusal)")
+                    // Of an interface that is gone the mirror will hear.
+                    if refusal.errno != .operationNotSupportedByDevice { refused = refusal }
                 } else {
                     present.insert(key)
                 }
@@ -144,8 +184,10 @@ final class LegAddresses {
         } catch {
             Log.error("\(name): its addresses cannot be added: \(error)")
         }
+        putRoutes()
         report()
-        repairIfNeeded()
+        if let refused { return giveUp("its addresses cannot be added: \(refused)") }
+        tend()
     }
 
     private func request(_ key: AddressKey) -> AddressRequest {
@@ -155,6 +197,33 @@ final class LegAddresses {
         request.noPrefixRoute = key.address.isIPv6 && key.prefixLength < 128
         request.addressProtocol = Self.protocolNumber
         return request
+    }
+
+    /// Puts networks on the link that are there by no other address.
+    private func putRoutes() {
+        guard isWanted, let ifindex else { return }
+        let wanted = prefixes.filter { !$0.address.isIPv6 && $0.length < 32 }
+        guard !wanted.isEmpty, kernel.vrf(of: ifindex) == 0 else { return }
+        let around = kernel.addresses(of: ifindex) + (parent.map(kernel.addresses) ?? [])
+        let networks = around.filter { !kernel.isFollowed($0.key.address) && !$0.flags.contains(.noPrefixRoute) }
+            .compactMap(\.key.network)
+        var requests: [RtnlRequest] = []
+        var seen: Set<IPPrefix> = []
+        for prefix in wanted {
+            guard let network = IPPrefix(prefix.address, length: prefix.length)?.network,
+                present.contains(where: { $0.address == prefix.address }), seen.insert(network).inserted,
+                !networks.contains(where: { $0.length <= network.length && $0.contains(network.address) })
+            else { continue }
+            requests.append(
+                .addLinkRoute(
+                    LinkRouteRequest(
+                        network: network, ifindex: ifindex, source: prefix.address, metric: Self.routeMetric,
+                        routeProtocol: Self.protocolNumber)))
+        }
+        guard !requests.isEmpty, let answers = try? kernel.requests.perform(requests) else { return }
+        for case let refusal? in answers where refusal.errno != .fileExists {
+            Log.warning("\(name): the network of its addresses is not on the link: \(refusal)")
+        }
     }
 
     // MARK: The lease
@@ -182,13 +251,27 @@ final class LegAddresses {
 
     /// Looks at the mirror again.
     func observe() {
-        present = Set(keys.filter { kernel.addresses[$0] != nil })
+        let before = present
+        if isOwner { findKeys() }
+        present = found
+        if isWanted, !isUnable, !before.subtracting(present).isEmpty { noteDisturbance("removed") }
         report()
-        repairIfNeeded()
+        tend()
+    }
+
+    /// Those that the kernel has and answers for.
+    private var found: Set<AddressKey> {
+        Set(keys.filter { kernel.addresses[$0]?.flags.isDisjoint(with: [.tentative, .dadFailed]) ?? false })
+    }
+
+    /// Another address of the interface came or went.
+    func surroundingsChanged() {
+        putRoutes()
+        tend()
     }
 
     /// Whether a change of this address concerns the leg.
-    func concerns(_ key: AddressKey) -> Bool { key.ifindex == ifindex && keys.contains(key) }
+    func concerns(_ key: AddressKey) -> Bool { prefixes.contains { $0.address == key.address } }
 
     private func isForeign(_ key: AddressKey) -> Bool { kernel.addresses[key].map { !Self.isOurs($0) } ?? false }
 
@@ -204,35 +287,163 @@ final class LegAddresses {
         onHolding(isHolding)
     }
 
-    private func repairIfNeeded() {
-        guard isWanted, !keys.isEmpty, present.count < keys.count else {
-            if isMissing, present.count == keys.count { setMissing(false) }
-            return
-        }
-        guard repairTimer == nil else { return }
-        if repairs >= Self.quietRepairs { setMissing(true) }
-        let delayNs = repairs == 0 ? 0 : min(50_000_000 << Int64(min(repairs, 10)), Self.repairMaxNs)
-        repairs += 1
-        repairTimer = loop.schedule(atNs: Clock.monotonicNs() + delayNs) { [unowned self] in
-            repairTimer = nil
-            guard isWanted else { return }
-            put(keys.filter { !present.contains($0) })
-            // Quiet for a while means that whoever took it away has stopped.
-            if present.count == keys.count { calmDown() }
+    // MARK: Strays
+
+    /// What has one of the addresses and is not what `put` makes of it, on this interface or another; an owner knows none.
+    private var strays: [Address] {
+        guard !isOwner, ifindex != nil else { return [] }
+        return prefixes.flatMap { kernel.places(of: $0.address) }.filter {
+            !(Self.isOurs($0) && keys.contains($0.key)) && (isHere($0.key) || isReachable($0.key))
         }
     }
 
-    private func calmDown() {
-        let seen = repairs
-        loop.schedule(atNs: Clock.monotonicNs() + 2 * Self.repairMaxNs) { [weak self] in
-            if let self, repairs == seen { repairs = 0 }
+    private func isStray(_ key: AddressKey) -> Bool {
+        !isOwner && (kernel.addresses[key].map(isLeftover) ?? false)
+    }
+
+    /// On the leg's interface, the one beneath it, or a macvlan on that, which other daemons make too.
+    private func isHere(_ key: AddressKey) -> Bool {
+        if key.ifindex == ifindex || key.ifindex == parent { return true }
+        guard let link = kernel.link(ifindex: key.ifindex), link.kind == "macvlan", link.linkNetnsID < 0 else {
+            return false
         }
+        return link.link == parent ?? ifindex
+    }
+
+    /// The kernel answers on the leg for what another interface has, if that is no link-local address or of another VRF.
+    private func isReachable(_ key: AddressKey) -> Bool {
+        guard let ifindex, !(key.address.isIPv6 && key.address.isLinkLocal) else { return false }
+        return kernel.vrf(of: key.ifindex) == kernel.vrf(of: ifindex)
+    }
+
+    private func isLeftover(_ address: Address) -> Bool {
+        guard isHere(address.key) else { return false }
+        if Self.isOurs(address) { return true }
+        // On a macvlan of its own an address has no neighbours; what matters is that the leg has one.
+        let isOnLeg = address.key.ifindex == ifindex && parent == nil || address.key.ifindex == parent
+        if !isOnLeg { return true }
+        return AddressRemoval.isLeftover(
+            address, among: kernel.addresses(of: address.key.ifindex), isVirtual: kernel.isFollowed)
+    }
+
+    /// Tells strays, and removes those that are on the leg and in nobody's use.
+    private func tendStrays() {
+        let strays = strays
+        for stray in strays where !Self.isOurs(stray) { tell(stray) }
+        let isOwnNamed = strays.contains { isHere($0.key) && !isLeftover($0) }
+        if isOwnNamed != self.isOwnNamed {
+            self.isOwnNamed = isOwnNamed
+            onOwnNamed(isOwnNamed)
+        }
+        // The lease of one that is ours but for that is given back to it by `put`.
+        let going =
+            strays.filter { isLeftover($0) && !(isWanted && keys.contains($0.key)) }.map(\.key)
+            + (isWanted ? [] : present.filter { !isForeign($0) })
+        guard !going.isEmpty, removalTimer == nil else { return }
+        let nowNs = Clock.monotonicNs()
+        guard removals.add(nowNs: nowNs) <= Self.removalsMax else {
+            removalTimer = loop.schedule(atNs: nowNs + removals.spanNs) { [unowned self] in
+                removalTimer = nil
+                tendStrays()
+            }
+            return
+        }
+        for (key, refusal) in zip(going, kernel.remove(going)) {
+            if let refusal, refusal.errno != .addressNotAvailable {
+                Log.error("\(name): \(key.address)/\(key.prefixLength) cannot be removed: \(refusal)")
+            } else {
+                present.remove(key)
+            }
+        }
+        report()
+    }
+
+    private func tell(_ stray: Address) {
+        let interface = kernel.link(ifindex: stray.key.ifindex)?.name ?? "\(stray.key.ifindex)"
+        let condition = Condition(.foreignAddress, "\(name):\(interface)")
+        if told[condition] == nil {
+            let what =
+                !isHere(stray.key)
+                ? "it stays there, and this host answers for it"
+                : !isLeftover(stray)
+                    ? "it is the interface's own: expected priority 255, or another virtual address"
+                    : isWanted ? "it is taken over" : "it is removed"
+            Log.error(
+                "\(name): \(stray.key.address)/\(stray.key.prefixLength) is on \(interface) and nobody leased it: \(what)"
+            )
+        }
+        show(condition, forNs: Self.strayNs) { [unowned self] in
+            strays.contains { $0.key.ifindex == stray.key.ifindex && !Self.isOurs($0) }
+        }
+    }
+
+    /// Somebody else removed or changed what we hold. Once may happen; twice is worth a condition. An interface that is put
+    /// down loses its IPv6 addresses by that, and who has slept has lost them by the end of the lease.
+    private func noteDisturbance(_ what: String) {
+        let nowNs = Clock.monotonicNs()
+        let isUp = ifindex.flatMap { kernel.link(ifindex: $0)?.flags.contains(.up) } ?? false
+        guard isUp, !hasLapsed(nowNs: nowNs) else { return }
+        let count = disturbances.add(nowNs: nowNs)
+        if count <= 10 { Log.warning("\(name): somebody has \(what) its addresses, which are added again") }
+        guard count > 1 else { return }
+        show(Condition(.addressContested, name), forNs: disturbances.spanNs) { false }
+    }
+
+    /// Tells a condition until it has not been true for a while.
+    private func show(_ condition: Condition, forNs: Int64, whileTrue: @escaping () -> Bool) {
+        let isNew = told[condition] == nil
+        if let timer = told[condition] { loop.cancel(timer) }
+        told[condition] = loop.schedule(atNs: Clock.monotonicNs() + forNs, toleranceNs: forNs / 10) { [unowned self] in
+            if whileTrue() { show(condition, forNs: forNs, whileTrue: whileTrue) } else { forget(condition) }
+        }
+        if isNew { onCondition(condition, true) }
+    }
+
+    private func forget(_ condition: Condition) {
+        guard let timer = told.removeValue(forKey: condition) else { return }
+        loop.cancel(timer)
+        onCondition(condition, false)
+    }
+
+    // MARK: Repair
+
+    private func tend() {
+        tendStrays()
+        repairIfNeeded()
+    }
+
+    /// Those that are wanted and missing, or there without a lease.
+    private var amiss: [AddressKey] { keys.filter { !present.contains($0) || isForeign($0) && isStray($0) } }
+
+    private func repairIfNeeded() {
+        guard isWanted, !isUnable, !keys.isEmpty else { return }
+        guard !amiss.isEmpty else { return setMissing(false) }
+        guard repairTimer == nil else { return }
+        let nowNs = Clock.monotonicNs()
+        let count = repairs.add(nowNs: nowNs)
+        guard count <= Self.repairsMax else {
+            return giveUp("somebody takes its addresses away as often as they are added")
+        }
+        if count > Self.quietRepairs { setMissing(true) }
+        // At once, but not faster than the kernel's answers are read.
+        repairTimer = loop.schedule(atNs: nowNs + Int64(count - 1) * 10_000_000) { [unowned self] in
+            repairTimer = nil
+            guard isWanted, !isUnable else { return }
+            let amiss = amiss
+            if amiss.contains(where: present.contains) { noteDisturbance("changed") }
+            if amiss.isEmpty { setMissing(false) } else { put(amiss) }
+        }
+    }
+
+    private func giveUp(_ reason: String) {
+        isUnable = true
+        onUnable(reason)
     }
 
     private func stopRepairing() {
         if let repairTimer { loop.cancel(repairTimer) }
         repairTimer = nil
-        repairs = 0
+        repairs.clear()
         setMissing(false)
     }
 
@@ -247,4 +458,25 @@ final class LegAddresses {
 struct IPPrefixOfLeg: Hashable {
     var address: IPAddress
     var length: Int
+}
+
+/// How often something happened within a span of time.
+struct Tally {
+    /// How long it is counted for, from its first time on.
+    let spanNs: Int64
+    private var count = 0
+    private var sinceNs = Int64.min
+
+    init(spanNs: Int64) { self.spanNs = spanNs }
+
+    /// It has happened again.
+    ///
+    /// - Returns: how often it has, in the present span.
+    mutating func add(nowNs: Int64) -> Int {
+        if count == 0 || nowNs - sinceNs >= spanNs { (count, sinceNs) = (0, nowNs) }
+        count += 1
+        return count
+    }
+
+    mutating func clear() { count = 0 }
 }

@@ -17,6 +17,8 @@ enum LinkwatchVRRP {
     static let exitConfiguration: Int32 = 78
     /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
     static let exitUnavailable: Int32 = 69
+    /// A right is missing. The corresponding C constant is `EX_NOPERM`.
+    static let exitPermission: Int32 = 77
 
     static let options = [
         Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
@@ -53,6 +55,8 @@ enum LinkwatchVRRP {
             fail(error.message, Options.exitUsage)
         } catch let error as ConfigurationRefused {
             fail(error.description, exitConfiguration)
+        } catch let error as NotPermitted {
+            fail(error.description, exitPermission)
         } catch {
             fail("\(error)", exitUnavailable)
         }
@@ -94,6 +98,7 @@ enum LinkwatchVRRP {
 
     nonisolated private static func start(_ arguments: VRRPArguments, _ configuration: VRRPConfiguration) throws {
         signal(SIGPIPE, SIG_IGN)
+        try checkCapabilities(Capabilities.effective())
         let holdings = try holdings(configuration)
         let runner = try Runner(holdings: holdings)
         if configuration.process.realtimePriority > 0 {
@@ -110,6 +115,10 @@ enum LinkwatchVRRP {
         let listener = try listen(configuration.socket)
         let director = try Director(configuration, loop: loop, runner: runner, record: holdings)
         try becomeSomebody(configuration.process, holdings)
+        // In a user namespace the capabilities may be those of another one than the network's.
+        if let refusal = director.kernel.refusal {
+            throw NotPermitted("the kernel lets this process add no addresses: \(refusal)")
+        }
         if unsafe access(arguments.path, R_OK) != 0 {
             Log.warning("\(arguments.path) cannot be read any more, so that no reload will be possible")
         }
@@ -137,7 +146,7 @@ enum LinkwatchVRRP {
     /// Becomes the configured user, if there is one of that name, and keeps the two capabilities that the protocol needs.
     nonisolated private static func becomeSomebody(
         _ settings: VRRPConfiguration.ProcessSettings, _ holdings: HoldingsRecord?
-    ) throws(Errno) {
+    ) throws {
         if geteuid() == 0 {
             if let account = Account(settings.user) {
                 holdings?.belong(to: account)
@@ -146,15 +155,25 @@ enum LinkwatchVRRP {
                 Log.warning("there is no user '\(settings.user)': staying root, with two capabilities")
             }
         }
-        let kept = try Privileges.keepOnly([.netAdmin, .netRaw])
-        if kept != [.netAdmin, .netRaw] {
-            Log.error("CAP_NET_ADMIN and CAP_NET_RAW are needed, and there is \(kept.names)")
-        }
+        try checkCapabilities(Privileges.keepOnly([.netAdmin, .netRaw]))
+    }
+
+    /// A router that can send and add no addresses would take the role from one that can.
+    nonisolated private static func checkCapabilities(_ present: Capabilities) throws(NotPermitted) {
+        let missing = Capabilities([.netAdmin, .netRaw]).subtracting(present)
+        guard !missing.isEmpty else { return }
+        throw NotPermitted("missing capabilities: need \(missing.names.joined(separator: " and "))")
     }
 }
 
 /// Why the service cannot be offered.
 struct Unavailable: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Which right is missing.
+struct NotPermitted: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
 }

@@ -146,7 +146,8 @@ def test_what_is_not_ours_stays(alone):
             f"link add {strangers[1]} link e1 address 00:00:5e:00:01:4d type macvlan mode bridge",
         )
 
-    lans, director = alone(prepare=prepare)
+    owner = config("r1", cables=0, group=LONG_LEASE).replace("priority = 200", "priority = 255")
+    lans, director = alone(owner, prepare=prepare)
     director.kill()
     assert "removed 1 addresses and 0 macvlan" in died(director)
     assert lans.holds("r1", OUTSIDE) and not lans.holds("r1", INSIDE)
