@@ -4,6 +4,7 @@
 
 #include <link.h>
 #include <sys/auxv.h>
+#include <wchar.h>
 
 /* A segment that was never writable holds nothing but the file; one that was (RELRO) holds what the loader wrote. */
 static int release_segments(struct dl_phdr_info *object, size_t size, void *context) {
@@ -22,3 +23,8 @@ static int release_segments(struct dl_phdr_info *object, size_t size, void *cont
 }
 
 void clinux_release_code_pages(void) { dl_iterate_phdr(release_segments, NULL); }
+
+int clinux_columns(uint32_t scalar) {
+    int width = wcwidth((wchar_t)scalar);
+    return width < 0 ? 1 : width;
+}

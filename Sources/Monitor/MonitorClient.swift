@@ -14,6 +14,9 @@ public final class MonitorClient {
         client = try VarlinkClient(path: path, timeoutNs: timeoutNs)
     }
 
+    /// See `VarlinkClient.stopsWithReader`.
+    public func stopsWithReader(of descriptor: CInt) { client.stopsWithReader(of: descriptor) }
+
     /// Everything now. Asked for piece by piece, which spares the daemon one large reply.
     ///
     /// - Throws: as do all methods here: the daemon's error as `refused`, `timedOut`, `closed` or `malformed`.

@@ -33,11 +33,8 @@ import CMnl
         return unsafe Bytes(UnsafeRawBufferPointer(rebasing: base[start...]))
     }
 
-    /// The text up to the first NUL, the end, or 255 bytes, repaired where it is not UTF-8. The longest name is 127.
-    var text: String {
-        let text = unsafe base.prefix(255).prefix { $0 != 0 }
-        return unsafe String(decoding: text, as: UTF8.self)
-    }
+    /// The text up to the first NUL, the end, or 255 bytes. The longest name is 127. See `String.init(kernel:)`.
+    var text: String { unsafe String(kernel: base.prefix(255).prefix { $0 != 0 }) }
 
     /// Up to 24 bytes as three numbers, zeros behind them; nil when there are more.
     var packed: (UInt64, UInt64, UInt64)? {
@@ -65,5 +62,40 @@ import CMnl
             if offset > count { return true }
         }
         return true
+    }
+}
+
+extension String {
+    /// A name of the kernel's. Its names are bytes: one that is no UTF-8 may stand in any of them, and two names that differ
+    /// must not be published as one. So such a byte is written as `\xff`, and a backslash that would be taken for the
+    /// beginning of that as `\x5c`.
+    init(kernel bytes: some Collection<UInt8>) {
+        guard !bytes.allSatisfy({ $0 < 0x80 && $0 != UInt8(ascii: "\\") }) else {
+            self.init(decoding: bytes, as: UTF8.self)
+            return
+        }
+        self.init()
+        var rest = Array(bytes)[...]
+        while !rest.isEmpty {
+            var parser = UTF8.ForwardParser()
+            var iterator = rest.makeIterator()
+            switch parser.parseScalar(from: &iterator) {
+            case .valid(let units) where !rest.beginsLikeAnEscape:
+                unicodeScalars.append(UTF8.decode(units))
+                rest = rest.dropFirst(units.count)
+            default:
+                let byte = rest.removeFirst()
+                self += byte < 0x10 ? "\\x0" : "\\x"
+                self += String(byte, radix: 16)
+            }
+        }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// A backslash, an x and two digits of 16.
+    fileprivate var beginsLikeAnEscape: Bool {
+        starts(with: "\\x".utf8) && prefix(4).count == 4
+            && prefix(4).dropFirst(2).allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
     }
 }

@@ -40,13 +40,16 @@ enum LinkwatchVRRP {
     static func main() { run() }
 
     nonisolated static func run() {
+        StandardStreams.reserve()
+        // A reader that has gone is an error of write(2), and treated as one.
+        signal(SIGPIPE, SIG_IGN)
         do {
             let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
-            if options.has("help") { return print(usage + Options.help(Self.options), terminator: "") }
-            if options.has("version") { return print("linkwatch-vrrp \(Release.version)") }
+            if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
+            if options.has("version") { return StandardStreams.print("linkwatch-vrrp \(Release.version)\n") }
             if let file = options["check"] {
                 _ = try VRRPConfiguration(path: file)
-                return print("\(file): good")
+                return StandardStreams.print("\(file): good\n")
             }
             let arguments = VRRPArguments(options)
             if options.has("release") { return try release(arguments) }
@@ -97,7 +100,6 @@ enum LinkwatchVRRP {
     }
 
     nonisolated private static func start(_ arguments: VRRPArguments, _ configuration: VRRPConfiguration) throws {
-        signal(SIGPIPE, SIG_IGN)
         try checkCapabilities(Capabilities.effective())
         let holdings = try holdings(configuration)
         let runner = try Runner(holdings: holdings)

@@ -212,14 +212,43 @@ import Glibc
     /// Copies runs that need no escape in one piece.
     private mutating func append(escaping text: UnsafeBufferPointer<UInt8>) {
         var runStart = 0
-        for index in 0..<text.count {
+        var index = 0
+        while index < text.count {
             let byte = unsafe text[index]
-            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-            unsafe append(UnsafeBufferPointer(rebasing: text[runStart..<index]))
-            append(escaped: byte)
-            runStart = index + 1
+            var length = 1
+            if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7f {
+                unsafe append(UnsafeBufferPointer(rebasing: text[runStart..<index]))
+                append(escaped: byte)
+                runStart = index + 1
+            } else if byte >= 0xc2, let (scalar, size) = unsafe Self.unprintable(text, at: index) {
+                unsafe append(UnsafeBufferPointer(rebasing: text[runStart..<index]))
+                append(escaped: scalar)
+                length = size
+                runStart = index + size
+            }
+            index += length
         }
         unsafe append(UnsafeBufferPointer(rebasing: text[runStart...]))
+    }
+
+    /// A scalar that would drive a terminal on which the JSON is shown, or end a line of it, and its length: the C1
+    /// controls, the marks of direction and of joining, the separators of lines and paragraphs, U+FEFF.
+    private static func unprintable(
+        _ text: UnsafeBufferPointer<UInt8>, at index: Int
+    ) -> (scalar: UInt16, size: Int)? {
+        let first = unsafe text[index]
+        guard [0xc2, 0xd8, 0xe2, 0xef].contains(first), index + 1 < text.count else { return nil }
+        let second = unsafe UInt16(text[index + 1] & 0x3f)
+        if first < 0xe0 {
+            let scalar = UInt16(first & 0x1f) << 6 | second
+            return 0x80...0x9f ~= scalar || scalar == 0xad || scalar == 0x61c ? (scalar, 2) : nil
+        }
+        guard index + 2 < text.count else { return nil }
+        let scalar = unsafe UInt16(first & 0x0f) << 12 | second << 6 | UInt16(text[index + 2] & 0x3f)
+        switch scalar {
+        case 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff: return (scalar, 3)
+        default: return nil
+        }
     }
 
     private mutating func append(escaped byte: UInt8) {
@@ -229,11 +258,15 @@ import Glibc
         case 0x0A: append("\\n")
         case 0x0D: append("\\r")
         case 0x09: append("\\t")
-        default:
-            append("\\u00")
-            for digit in [byte >> 4, byte & 15] {
-                append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-            }
+        default: append(escaped: UInt16(byte))
+        }
+    }
+
+    private mutating func append(escaped unit: UInt16) {
+        append("\\u")
+        for shift in [12, 8, 4, 0] {
+            let digit = UInt8(truncatingIfNeeded: unit >> UInt16(shift) & 15)
+            append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
         }
     }
 }

@@ -121,6 +121,8 @@ public enum VarlinkClientError: Error, Hashable, Sendable, CustomStringConvertib
     case closed
     /// Nothing came in time.
     case timedOut
+    /// Whoever reads what this program prints has gone; see `VarlinkClient.stopsWithReader`.
+    case readerGone
     /// What came is no varlink reply.
     case malformed(String)
     /// The service answered with an error.
@@ -131,6 +133,7 @@ public enum VarlinkClientError: Error, Hashable, Sendable, CustomStringConvertib
         case .unreachable(let path, let errno): "\(path): \(Errno(rawValue: errno))"
         case .closed: "the service closed the connection"
         case .timedOut: "no answer in time"
+        case .readerGone: "the output's reader has gone"
         case .malformed(let why): "not a varlink reply: \(why)"
         case .refused(let error): "\(error)"
         }

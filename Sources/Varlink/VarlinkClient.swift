@@ -11,6 +11,8 @@ public final class VarlinkClient {
     private let descriptor: Descriptor
     private var reader: FrameReader
     private var queue = OutputQueue()
+    /// A descriptor whose reader's going ends every wait; nil: none.
+    private var output: CInt?
 
     /// How long a reply may be unless told otherwise: ten thousand interfaces and room.
     public static let messageBytesMax = 64 * 1024 * 1024
@@ -29,6 +31,10 @@ public final class VarlinkClient {
         }
         reader = FrameReader(messageBytesMax: messageBytesMax)
     }
+
+    /// From now on a wait ends with `readerGone` when whoever reads from this pipe, socket or terminal has gone: otherwise
+    /// `watch | head -1` would be noticed with the next event, which may be tomorrow's.
+    public func stopsWithReader(of descriptor: CInt) { output = descriptor }
 
     /// Calls a method that answers once.
     ///
@@ -103,10 +109,15 @@ public final class VarlinkClient {
             if let leftNs, leftNs <= 0 { throw .timedOut }
             // Rounded up: a poll that ends a moment before the deadline would spin until it.
             let leftMs = leftNs.map { CInt(clamping: $0 / 1_000_000 + 1) } ?? -1
-            var descriptor = pollfd(fd: descriptor.raw, events: events, revents: 0)
-            let count = unsafe poll(&descriptor, 1, leftMs)
-            if count > 0 { return }
+            // poll(2) passes over a negative descriptor; nothing is asked of the output but what is told unasked.
+            var descriptors = [
+                pollfd(fd: descriptor.raw, events: events, revents: 0),
+                pollfd(fd: output ?? -1, events: 0, revents: 0),
+            ]
+            let count = unsafe poll(&descriptors, 2, leftMs)
             if count < 0, errno != EINTR { throw .closed }
+            if descriptors[1].revents & CShort(POLLERR | POLLHUP) != 0 { throw .readerGone }
+            if count > 0 { return }
         }
     }
 }

@@ -5,9 +5,6 @@ import LinuxSystem
 import SystemPackage
 
 enum Console {
-    /// Where lines go to. The corresponding C constant is `STDOUT_FILENO`.
-    private static let output: CInt = 1
-
     /// Writes lines and their ends.
     ///
     /// - Throws: `Finished` if nobody reads them any more, as in `linkwatch watch | head -1`: that reader has
@@ -22,7 +19,7 @@ enum Console {
     /// Writes text as it is.
     static func write(_ text: String) throws {
         do throws(Errno) {
-            try write(Array(text.utf8), to: output)
+            try StandardStreams.write(Array(text.utf8), to: StandardStreams.output)
         } catch .brokenPipe {
             throw Finished()
         } catch {
@@ -30,28 +27,17 @@ enum Console {
         }
     }
 
-    /// Writes all of it, however often that takes.
-    static func write(_ bytes: [UInt8], to fd: CInt) throws(Errno) {
-        var sent = 0
-        while sent < bytes.count {
-            let rest = bytes[sent...]
-            sent += try Syscall.retry {
-                unsafe rest.withUnsafeBytes { unsafe Glibc.write(fd, $0.baseAddress, $0.count) }
-            }
-        }
-    }
-
     /// One line to standard error, where the other end's closing is nobody's concern.
     static func complain(_ message: String) {
-        try? write(Array("linkwatch: \(message.printable)\n".utf8), to: 2)
+        try? StandardStreams.write(Array("linkwatch: \(message.printable)\n".utf8), to: StandardStreams.error)
     }
 
     /// The terminal's columns; nil: standard output is no terminal, or one that does not say.
     static var columns: Int? {
         var size = winsize()
-        guard unsafe ioctl(output, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        guard unsafe ioctl(StandardStreams.output, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
         return Int(size.ws_col)
     }
 
-    static var palette: Palette { Palette.forDescriptor(output) }
+    static var palette: Palette { Palette.forDescriptor(StandardStreams.output) }
 }

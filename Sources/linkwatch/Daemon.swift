@@ -6,23 +6,29 @@ import SystemPackage
 import Varlink
 
 import enum LinuxSystem.Clock
+import enum LinuxSystem.StandardStreams
 
 struct Daemon {
     private let client: MonitorClient
     private let path: String
 
-    /// How long linkwatchd may take to answer a question.
-    private static let answerNsMax: Int64 = 10_000_000_000
+    /// How long linkwatchd may take to answer a question, unless told otherwise.
+    static let answerNsMax: Int64 = 10_000_000_000
     /// How long to let pass between two looks for a socket that is awaited.
     private static let lookAgainUsec: useconds_t = 20_000
+    /// How long to let pass before a daemon that went away is asked again: one that closes at once is no reason to spin.
+    private static let pauseUsec: useconds_t = 100_000
+    private let answerNs: Int64
 
+    /// - Parameter answerNs: how long it may take to accept the connection, and then to answer a question.
     /// - Throws: `Failure` with `.unavailable` if nobody answers within the time that the options allow.
-    init(_ options: ConnectionOptions) throws {
+    init(_ options: ConnectionOptions, answerNs: Int64 = Self.answerNsMax) throws {
+        self.answerNs = answerNs
         let deadlineNs = Clock.monotonicNs() + (options.connectTimeout?.ns ?? 0)
         path = options.socket
         while true {
             do throws(VarlinkClientError) {
-                client = try MonitorClient(path: path)
+                client = try MonitorClient(path: path, timeoutNs: min(answerNs, 5_000_000_000))
                 return
             } catch {
                 guard Clock.monotonicNs() < deadlineNs, Self.mayAppear(error) else {
@@ -39,26 +45,28 @@ struct Daemon {
         return number == ENOENT || number == ECONNREFUSED
     }
 
+    static func pause() { usleep(pauseUsec) }
+
     // MARK: Questions
 
     func dump() throws -> (interfaces: [InterfaceRecord], routes: [RouteRecord]) {
-        let answer = try ask { () throws(VarlinkClientError) in try client.dump(deadlineNs: Self.answerDeadlineNs) }
+        let answer = try ask { () throws(VarlinkClientError) in try client.dump(deadlineNs: answerDeadlineNs) }
         return (answer.interfaces, answer.routes)
     }
 
     func history(of ifname: String?, limit: Int?) throws -> [TransitionRecord] {
         try ask { () throws(VarlinkClientError) in
-            try client.history(ifname: ifname, limit: limit, deadlineNs: Self.answerDeadlineNs)
+            try client.history(ifname: ifname, limit: limit, deadlineNs: answerDeadlineNs)
         }
     }
 
     func statistics() throws -> StatisticsRecord {
-        try ask { () throws(VarlinkClientError) in try client.statistics(deadlineNs: Self.answerDeadlineNs) }
+        try ask { () throws(VarlinkClientError) in try client.statistics(deadlineNs: answerDeadlineNs) }
     }
 
     func registers(of ifname: String) throws -> RegisterFile {
         let (registers, decoded) = try ask { () throws(VarlinkClientError) in
-            try client.registers(ifname: ifname, deadlineNs: Self.answerDeadlineNs)
+            try client.registers(ifname: ifname, deadlineNs: answerDeadlineNs)
         }
         return RegisterFile(
             phy: UInt16(truncatingIfNeeded: decoded.phy), values: registers.map(UInt16.init(truncatingIfNeeded:)))
@@ -69,10 +77,13 @@ struct Daemon {
     /// - Parameters:
     ///   - names: the interfaces to watch; empty: all.
     ///   - deadlineNs: CLOCK_MONOTONIC; nil: for ever.
+    ///   - whileRead: end when whoever reads standard output has gone, and not only when something is written to it.
     /// - Returns: false if the deadline came first.
     func watch(
-        _ names: [String], routes: Bool, deadlineNs: () -> Int64?, body: (EventRecord) throws -> Bool
+        _ names: [String], routes: Bool, deadlineNs: () -> Int64?, whileRead: Bool = false,
+        body: (EventRecord) throws -> Bool
     ) throws -> Bool {
+        if whileRead { client.stopsWithReader(of: StandardStreams.output) }
         try ask { () throws(VarlinkClientError) in
             try client.watch(interfaces: names.isEmpty ? nil : names, routes: routes)
         }
@@ -82,6 +93,8 @@ struct Daemon {
                 event = try client.nextEvent(deadlineNs: deadlineNs())
             } catch .timedOut {
                 return false
+            } catch .readerGone {
+                throw Finished()
             } catch {
                 throw Self.failure(error, path: path)
             }
@@ -89,7 +102,7 @@ struct Daemon {
         }
     }
 
-    private static var answerDeadlineNs: Int64 { Clock.monotonicNs() + answerNsMax }
+    private var answerDeadlineNs: Int64 { Clock.monotonicNs() + answerNs }
 
     private func ask<Answer>(_ question: () throws(VarlinkClientError) -> Answer) throws -> Answer {
         do throws(VarlinkClientError) {
@@ -107,7 +120,7 @@ struct Daemon {
             Failure(.unavailable, "no linkwatchd on \(path): \(Errno(rawValue: number))")
         case .timedOut:
             Failure(.unavailable, "linkwatchd on \(path) does not answer")
-        case .closed:
+        case .closed, .readerGone:
             Failure(.unavailable, "linkwatchd on \(path) closed the connection")
         case .malformed(let what):
             Failure(.software, "linkwatchd on \(path) does not speak this program's language: \(what)")

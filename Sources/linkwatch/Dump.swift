@@ -1,22 +1,53 @@
 /// `linkwatch --dump`: everything now, as a table for people or as NDJSON.
+import ArgumentParser
 import Monitor
 import Varlink
 
 import enum LinuxSystem.Clock
 
-struct Dump {
-    var isJSON: Bool
-    /// Read the kernel rather than ask the daemon.
-    var isDirect: Bool
-    var connection: ConnectionOptions
+struct DumpCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "dump",
+        abstract: "Print every interface and its evidence.",
+        usage: "linkwatch [--dump] [--json] [--routes] [--direct] [<ifname> ...]")
+
+    static let sharedOptions = CommandLineRules.ofConnection.union(["--json", "--routes", "--direct"])
+
+    @Flag(help: "Says that this is meant, where no command is named.")
+    var dump = false
+
+    @Argument(
+        help: ArgumentHelp("The interfaces to print; without any, all.", valueName: "ifname"),
+        completion: InterfaceNames.completion)
+    var names: [String] = []
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var content: RouteOptions
+    @OptionGroup var source: SourceOptions
+    @OptionGroup var connection: ConnectionOptions
 
     func run() throws {
-        let (interfaces, routes) = try isDirect ? Direct.dump() : Daemon(connection).dump()
-        guard !isJSON else {
-            return try Console.print(interfaces.sorted { $0.ifindex < $1.ifindex }.map(\.json))
+        if let name = names.first?.printable, !dump, !CommandLine.arguments.contains("dump") {
+            throw ValidationError("'\(name)' is no command, see --help; for an interface: linkwatch --dump \(name)")
+        }
+        var (interfaces, routes) = try source.direct ? Direct.dump() : Daemon(connection).dump()
+        let missing = names.filter { name in !interfaces.contains { $0.goes(by: name) } }
+        if !names.isEmpty {
+            interfaces.removeAll { interface in !names.contains(where: interface.goes(by:)) }
+            let ifindexes = Set(interfaces.map(\.ifindex))
+            routes.removeAll { ifindexes.isDisjoint(with: $0.ifindexes) }
+        }
+        if !interfaces.isEmpty || names.isEmpty { try print(interfaces, routes) }
+        if let name = missing.first { throw Failure(.noInterface, "no interface \(name)") }
+    }
+
+    private func print(_ interfaces: [InterfaceRecord], _ routes: [RouteRecord]) throws {
+        guard !format.json else {
+            try Console.print(interfaces.sorted { $0.ifindex < $1.ifindex }.map(\.json))
+            return try Console.print(content.routes ? routes.map(\.json) : [])
         }
         let lines = DumpTable.lines(
-            interfaces, routes, nowUsec: isDirect ? nil : Clock.monotonicNs() / 1_000, width: Console.columns,
+            interfaces, routes, nowUsec: source.direct ? nil : Clock.monotonicNs() / 1_000, width: Console.columns,
             palette: Console.palette)
         try Console.print(lines)
     }
@@ -29,4 +60,9 @@ extension JSONEncodable {
         encode(into: &writer)
         return String(decoding: writer.bytes, as: UTF8.self)
     }
+}
+
+extension InterfaceRecord {
+    /// Whether this is one of its names.
+    fileprivate func goes(by name: String) -> Bool { ifname == name || altnames.contains(name) }
 }

@@ -2,6 +2,7 @@
 ///
 /// An event carries the whole interface. This keeps the last one of each, so that the line can say `mii up -> down` and
 /// leave the rest out.
+import LinuxSystem
 import Monitor
 
 struct EventLines {
@@ -135,7 +136,7 @@ struct EventLines {
         -> String
     {
         let time = palette.paint(WallClock.timeOfDay(usec: event.realtimeUsec), .faint)
-        let paintedState = palette.paint(state, style) + String(repeating: " ", count: max(0, 9 - state.count))
+        let paintedState = palette.paint(state, style) + String(repeating: " ", count: max(0, 9 - state.columns))
         let line = "\(time)  \(name.printable.padded(9))  "
         return words.isEmpty ? line + palette.paint(state, style) : line + paintedState + "  " + words.printable
     }

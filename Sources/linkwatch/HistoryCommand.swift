@@ -2,7 +2,9 @@
 import ArgumentParser
 import Monitor
 
-struct HistoryCommand: ParsableCommand {
+struct HistoryCommand: Command {
+    static let sharedOptions = CommandLineRules.ofConnection.union(["--json"])
+
     static let configuration = CommandConfiguration(
         commandName: "history",
         abstract: "Print the last transitions of an interface, or of all.")

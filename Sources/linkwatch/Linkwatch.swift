@@ -6,27 +6,50 @@ import Glibc
 import Monitor
 
 import enum LinuxSystem.Release
+import enum LinuxSystem.StandardStreams
 
 @main
 enum Program {
     nonisolated static func main() {
+        StandardStreams.reserve()
         // A reader that has gone is an error of write(2) and is treated as one; see Console.
         signal(SIGPIPE, SIG_IGN)
+        // Only for the width of characters: what is printed is UTF-8 whatever the environment says.
+        unsafe setlocale(LC_CTYPE, "C.UTF-8")
         do {
-            var command = try Linkwatch.parseAsRoot()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            var command = try Linkwatch.parseAsRoot(arguments)
+            try CommandLineRules.check(arguments, of: command)
             try command.run()
         } catch is Finished {
             exit(EXIT_SUCCESS)
         } catch let failure as Failure {
-            Console.complain(failure.message)
-            exit(failure.status.rawValue)
+            end(failure)
         } catch {
-            Linkwatch.exit(withError: error)
+            end(withMessage: error)
         }
+    }
+
+    nonisolated private static func end(_ failure: Failure) -> Never {
+        Console.complain(failure.message)
+        exit(failure.status.rawValue)
+    }
+
+    /// What the parser has to say: help, a version, a completion script, or what is wrong with the command line.
+    nonisolated private static func end(withMessage error: any Error) -> Never {
+        let status = Linkwatch.exitCode(for: error)
+        let message = Linkwatch.fullMessage(for: error)
+        guard status.isSuccess else { Linkwatch.exit(withError: error) }
+        do {
+            try Console.write(message + "\n")
+        } catch let failure as Failure {
+            end(failure)
+        } catch {}
+        exit(status.rawValue)
     }
 }
 
-/// The root: `linkwatch --dump`, and the way to the other commands.
+/// The root: the way to the commands.
 struct Linkwatch: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "linkwatch",
@@ -37,24 +60,62 @@ struct Linkwatch: ParsableCommand {
             """,
         version: "linkwatch \(Release.version)",
         subcommands: [
-            HistoryCommand.self, MetricsCommand.self, MIICommand.self, VRRPCommand.self, WaitCommand.self,
-            WatchCommand.self,
-        ])
-
-    @Flag(help: "Print every interface and its evidence; the default.")
-    var dump = false
+            DumpCommand.self, HistoryCommand.self, MetricsCommand.self, MIICommand.self, VRRPCommand.self,
+            WaitCommand.self, WatchCommand.self,
+        ],
+        defaultSubcommand: DumpCommand.self)
 
     @OptionGroup var format: FormatOptions
+    @OptionGroup var content: RouteOptions
     @OptionGroup var source: SourceOptions
     @OptionGroup var connection: ConnectionOptions
-
-    func run() throws {
-        try Dump(isJSON: format.json, isDirect: source.direct, connection: connection).run()
-    }
 }
 
 // An option that the root and a command both know is declared once, in a group that both name: that is what lets it
 // stand before or after the command's name.
+
+/// A command that says which of the root's options it takes: those of the others are refused rather than ignored.
+protocol Command: ParsableCommand {
+    /// With their dashes.
+    static var sharedOptions: Set<String> { get }
+}
+
+extension Command {
+    static var sharedOptions: Set<String> { CommandLineRules.ofConnection }
+}
+
+/// What the parser lets pass: an option of the root's that the command knows nothing of, and one that is given twice, of which
+/// only the last would count.
+enum CommandLineRules {
+    static let ofConnection: Set<String> = ["--socket", "--connect-timeout"]
+    private static let shared = ofConnection.union(["--json", "--direct", "--routes"])
+    /// Those that take one value.
+    private static let single = ofConnection.union([
+        "--timeout", "--limit", "--output", "--format", "--vrrp-socket", "--handover",
+    ])
+
+    /// - Throws: `ValidationError`, which says what is wrong.
+    static func check(_ arguments: [String], of command: any ParsableCommand) throws {
+        let taken = (type(of: command) as? any Command.Type)?.sharedOptions ?? []
+        let name = type(of: command).configuration.commandName ?? "linkwatch"
+        var seen: Set<String> = []
+        for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
+            let option = String(argument.prefix { $0 != "=" })
+            if shared.contains(option), !taken.contains(option) {
+                throw ValidationError("'\(name)' does not take \(option)")
+            }
+            if single.contains(option), !seen.insert(option).inserted {
+                throw ValidationError("\(option) is given twice")
+            }
+        }
+    }
+}
+
+/// What is printed besides interfaces.
+struct RouteOptions: ParsableArguments {
+    @Flag(help: "Print the tracked routes as well; a table has them anyway.")
+    var routes = false
+}
 
 /// How the answer is printed.
 struct FormatOptions: ParsableArguments {

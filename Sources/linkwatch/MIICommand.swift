@@ -1,10 +1,15 @@
 /// `linkwatch mii`: the PHY's registers in words, line for line as mii-diag(8) prints them.
 import ArgumentParser
+import Links
 import MIIRegisters
+import Monitor
 import RtnlMonitor
 import SystemPackage
+import Varlink
 
-struct MIICommand: ParsableCommand {
+struct MIICommand: Command {
+    static let sharedOptions = CommandLineRules.ofConnection.union(["--json", "--direct"])
+
     static let configuration = CommandConfiguration(
         commandName: "mii",
         abstract: "Print what the PHY's registers say, as mii-diag does.")
@@ -12,12 +17,14 @@ struct MIICommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The interface.", valueName: "ifname"), completion: InterfaceNames.completion)
     var name: String
 
+    @OptionGroup var format: FormatOptions
     @OptionGroup var source: SourceOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() throws {
         let registers = try source.direct ? Self.read(name) : Daemon(connection).registers(of: name)
-        try Console.write(PHYStatus(registers).report)
+        guard format.json else { return try Console.write(PHYStatus(registers).report) }
+        try Console.print(RegistersRecord(ifname: name, registers: registers).json)
     }
 
     /// Asks rtnetlink for the name: an ioctl on one that is not there makes the kernel look for a module.
@@ -30,6 +37,21 @@ struct MIICommand: ParsableCommand {
             throw Failure(.noInterface, "no interface \(name)")
         } catch {
             throw Failure(.noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
+        }
+    }
+}
+
+/// What `--json` prints: what the socket's `Registers` answers, and of which interface.
+private struct RegistersRecord: JSONEncodable {
+    var ifname: String
+    var registers: RegisterFile
+
+    func encode(into writer: inout JSONWriter) {
+        let phy = PHYStatus(registers)
+        writer.object { writer in
+            writer.field("ifname", ifname)
+            writer.field("registers", phy.registers.all.map(Int.init))
+            writer.field("decoded", MIIRecord(phy))
         }
     }
 }

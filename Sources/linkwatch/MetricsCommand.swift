@@ -1,48 +1,108 @@
-/// `linkwatch metrics`: OpenMetrics text, to standard output or into a file that node_exporter's textfile collector reads.
+/// `linkwatch metrics`: text for Prometheus, to standard output or into a file that node_exporter's textfile collector reads.
 import ArgumentParser
 import Glibc
 import SystemPackage
 
 import enum LinuxSystem.Clock
 import struct LinuxSystem.Descriptor
+import enum LinuxSystem.StandardStreams
 import enum LinuxSystem.Syscall
 
-struct MetricsCommand: ParsableCommand {
+struct MetricsCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "metrics",
-        abstract: "Print OpenMetrics text, for node_exporter's textfile collector.")
+        abstract: "Print metrics for Prometheus, or for node_exporter's textfile collector.")
 
     @Option(
-        help: ArgumentHelp("Replace this file, in one step, rather than print.", valueName: "file"),
+        help: ArgumentHelp(
+            "Write to this file, which is replaced in one step, rather than print; - is standard output.",
+            valueName: "file"),
         completion: .file())
     var output: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "prometheus: the text format 0.0.4, which node_exporter reads; openmetrics: version 1.0.",
+            valueName: "format"))
+    var format: MetricsText.Dialect = .prometheus
 
     @OptionGroup var connection: ConnectionOptions
 
     func run() throws {
+        do {
+            try write(text())
+        } catch let failure as Failure where failure.status == .unavailable && isFile {
+            let text = MetricsReport.unavailable(nowRealtimeUsec: Clock.realtimeNs() / 1_000, dialect: format)
+            try write(text)
+            throw failure
+        }
+    }
+
+    private var isFile: Bool { output != nil && output != "-" }
+
+    private func text() throws -> String {
         let daemon = try Daemon(connection)
         let (interfaces, routes) = try daemon.dump()
-        let text = MetricsReport.text(
-            interfaces, routes, try daemon.statistics(),
-            nowUsec: Clock.monotonicNs() / 1_000, nowRealtimeUsec: Clock.realtimeNs() / 1_000)
-        guard let output else { return try Console.write(text) }
+        return MetricsReport.text(
+            interfaces, routes, try daemon.statistics(), nowUsec: Clock.monotonicNs() / 1_000,
+            nowRealtimeUsec: Clock.realtimeNs() / 1_000, dialect: format)
+    }
+
+    private func write(_ text: String) throws {
+        guard let output, isFile else { return try Console.write(text) }
         do throws(Errno) {
-            try replace(output, with: text)
+            try OutputFile.write(Array(text.utf8), to: output)
         } catch {
             throw Failure(.output, "\(output): \(error)")
         }
     }
+}
 
-    /// The collector may read at any moment: it sees the old file or the new one.
-    private func replace(_ path: String, with text: String) throws(Errno) {
-        let temporary = "\(path).\(getpid())"
-        let mode = mode_t(S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH)
-        let file = Descriptor(
-            owning: try Syscall.retry {
-                unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode)
-            })
+/// A file that a collector reads at any moment: it sees the old text or the new one.
+enum OutputFile {
+    /// Replaces a regular file, or makes it; a symbolic link stays, and what it leads to is replaced. A device or a pipe is
+    /// written to.
+    ///
+    /// - Throws: what the kernel says.
+    static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
+        var status = stat()
+        let isThere = unsafe stat(path, &status) == 0
+        // What /dev/stdout leads to is open already, and may have no other name.
+        let isOpen = path.hasPrefix("/dev/") || path.hasPrefix("/proc/")
+        if isThere, isOpen || status.st_mode & S_IFMT != S_IFREG {
+            let file = Descriptor(owning: try Syscall.retry { unsafe open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY) })
+            return try StandardStreams.write(bytes, to: file.raw)
+        }
+        // The collector runs as a user of its own, whatever the umask of whoever runs this.
+        try replace(resolved(path), with: bytes, mode: isThere ? status.st_mode & 0o777 : 0o644)
+    }
+
+    /// Where a chain of symbolic links leads; one that leads to nothing leads to where the file will be.
+    private static func resolved(_ path: String) -> String {
+        if let whole = unsafe realpath(path, nil) {
+            defer { unsafe free(whole) }
+            return unsafe String(cString: whole)
+        }
+        var path = path
+        // The kernel follows no more.
+        for _ in 0..<40 {
+            var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let length = unsafe readlink(path, &target, target.count)
+            guard length > 0 else { break }
+            let text = String(decoding: target[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
+            let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+            path = text.hasPrefix("/") ? text : folder + text
+        }
+        return path
+    }
+
+    private static func replace(_ path: String, with bytes: [UInt8], mode: mode_t) throws(Errno) {
+        // The collector passes over files that do not end in .prom.
+        var temporary = Array("\(path).XXXXXX".utf8CString)
+        let file = Descriptor(owning: try Syscall.retry { unsafe mkstemp(&temporary) })
         do throws(Errno) {
-            try Console.write(Array(text.utf8), to: file.raw)
+            try Syscall.retry { fchmod(file.raw, mode) }
+            try StandardStreams.write(bytes, to: file.raw)
             try Syscall.retry { unsafe rename(temporary, path) }
         } catch {
             unsafe unlink(temporary)

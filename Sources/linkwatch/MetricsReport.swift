@@ -4,9 +4,10 @@ import Monitor
 enum MetricsReport {
     static func text(
         _ interfaces: [InterfaceRecord], _ routes: [RouteRecord], _ statistics: StatisticsRecord,
-        nowUsec: Int64, nowRealtimeUsec: Int64
+        nowUsec: Int64, nowRealtimeUsec: Int64, dialect: MetricsText.Dialect
     ) -> String {
-        var metrics = OpenMetrics()
+        var metrics = MetricsText(dialect)
+        freshness(isUp: true, nowRealtimeUsec: nowRealtimeUsec, &metrics)
         let sorted = interfaces.sorted { $0.ifindex < $1.ifindex }
         states(sorted, &metrics)
         counters(sorted, &metrics)
@@ -18,9 +19,25 @@ enum MetricsReport {
         return metrics.text
     }
 
+    /// What a file says whose daemon does not answer: an old file would go on to say that all links are up.
+    static func unavailable(nowRealtimeUsec: Int64, dialect: MetricsText.Dialect) -> String {
+        var metrics = MetricsText(dialect)
+        freshness(isUp: false, nowRealtimeUsec: nowRealtimeUsec, &metrics)
+        return metrics.text
+    }
+
+    private static func freshness(isUp: Bool, nowRealtimeUsec: Int64, _ metrics: inout MetricsText) {
+        metrics.family("linkwatch_up", .gauge, help: "Whether linkwatchd answered.")
+        metrics.sample("linkwatch_up", [], isUp)
+        metrics.family(
+            "linkwatch_read_timestamp_seconds", .gauge, unit: "seconds",
+            help: "When this was asked for, in seconds since the epoch.")
+        metrics.sample("linkwatch_read_timestamp_seconds", [], microseconds: nowRealtimeUsec)
+    }
+
     // MARK: Interfaces
 
-    private static func states(_ interfaces: [InterfaceRecord], _ metrics: inout OpenMetrics) {
+    private static func states(_ interfaces: [InterfaceRecord], _ metrics: inout MetricsText) {
         gauge("interface_up", "Settled state of the link: 1 up, 0 down.", interfaces, &metrics) { $0.state == "up" }
         gauge("interface_raw_up", "State of the link before hold times and dampening.", interfaces, &metrics) {
             $0.rawState == "up"
@@ -30,7 +47,7 @@ enum MetricsReport {
         }
         metrics.family(
             "linkwatch_interface_evidence_up", .gauge,
-            help: "What each supported source says of the link; a stale one keeps its last word.")
+            help: "What each supported source says of the link; a stale one keeps its last answer.")
         for interface in interfaces {
             for entry in interface.evidence.entries {
                 guard let word = entry.word.state == "stale" ? entry.word.last : entry.word.state,
@@ -51,7 +68,7 @@ enum MetricsReport {
         }
     }
 
-    private static func counters(_ interfaces: [InterfaceRecord], _ metrics: inout OpenMetrics) {
+    private static func counters(_ interfaces: [InterfaceRecord], _ metrics: inout MetricsText) {
         let families: [(String, String, (InterfaceRecord) -> Int64)] = [
             ("transitions", "Changes of the raw state since linkwatchd saw it first.", { Int64($0.transitions) }),
             ("flaps", "Times the link went down, blinks between two polls included.", { Int64($0.flaps) }),
@@ -65,7 +82,7 @@ enum MetricsReport {
         }
     }
 
-    private static func attributes(_ interfaces: [InterfaceRecord], _ metrics: inout OpenMetrics, bootUsec: Int64) {
+    private static func attributes(_ interfaces: [InterfaceRecord], _ metrics: inout MetricsText, bootUsec: Int64) {
         metrics.family("linkwatch_interface", .gauge, help: "Attributes of the interface as labels; always 1.")
         for interface in interfaces {
             metrics.sample(
@@ -85,31 +102,31 @@ enum MetricsReport {
                 microseconds: bootUsec &+ interface.since)
         }
         metrics.family(
-            "linkwatch_interface_speed_bits_per_second", .gauge, help: "Speed of the link, where it is known.")
+            "linkwatch_interface_speed_bytes_per_second", .gauge, help: "Speed of the link, where it is known.")
         for interface in interfaces {
             guard let speed = interface.speed, speed > 0 else { continue }
-            let value = Int64(speed).multipliedReportingOverflow(by: 1_000_000)
+            let value = Int64(speed).multipliedReportingOverflow(by: 125_000)
             if value.overflow { continue }
-            metrics.sample("linkwatch_interface_speed_bits_per_second", labels(interface), value.partialValue)
+            metrics.sample("linkwatch_interface_speed_bytes_per_second", labels(interface), value.partialValue)
         }
     }
 
     private static func gauge(
-        _ name: String, _ help: String, _ interfaces: [InterfaceRecord], _ metrics: inout OpenMetrics,
+        _ name: String, _ help: String, _ interfaces: [InterfaceRecord], _ metrics: inout MetricsText,
         _ value: (InterfaceRecord) -> Bool
     ) {
         metrics.family("linkwatch_\(name)", .gauge, help: help)
         for interface in interfaces { metrics.sample("linkwatch_\(name)", labels(interface), value(interface)) }
     }
 
-    private static func labels(_ interface: InterfaceRecord) -> OpenMetrics.Labels { [("ifname", interface.ifname)] }
+    private static func labels(_ interface: InterfaceRecord) -> MetricsText.Labels { [("ifname", interface.ifname)] }
 
     // MARK: Routes
 
-    private static func routes(_ routes: [RouteRecord], _ metrics: inout OpenMetrics) {
+    private static func routes(_ routes: [RouteRecord], _ metrics: inout MetricsText) {
         metrics.family("linkwatch_route_present", .gauge, help: "Whether a tracked route exists and its device works.")
         for route in routes {
-            let labels: OpenMetrics.Labels = [
+            let labels: MetricsText.Labels = [
                 ("dst", route.dst), ("type", route.type), ("table", "\(route.table)"), ("metric", "\(route.metric)"),
                 ("protocol", "\(route.`protocol`)"), ("via", route.gateways.joined(separator: ",")),
                 ("ifindex", route.ifindexes.map(String.init).joined(separator: ",")),
@@ -120,7 +137,7 @@ enum MetricsReport {
 
     // MARK: The daemon
 
-    private static func daemon(_ statistics: StatisticsRecord, _ metrics: inout OpenMetrics) {
+    private static func daemon(_ statistics: StatisticsRecord, _ metrics: inout MetricsText) {
         metrics.family("linkwatch_daemon", .gauge, help: "The daemon's version as a label; always 1.")
         metrics.sample("linkwatch_daemon", [("version", statistics.version)], true)
         metrics.family(
@@ -138,7 +155,7 @@ enum MetricsReport {
             &metrics)
     }
 
-    private static func netlink(_ statistics: StatisticsRecord, _ metrics: inout OpenMetrics) {
+    private static func netlink(_ statistics: StatisticsRecord, _ metrics: inout MetricsText) {
         value("netlink_messages", .counter, "Messages from the kernel.", Int64(statistics.netlinkMessages), &metrics)
         value("netlink_ignored", .counter, "Messages of no concern here.", Int64(statistics.netlinkIgnored), &metrics)
         value(
@@ -154,7 +171,7 @@ enum MetricsReport {
     }
 
     private static func value(
-        _ name: String, _ kind: OpenMetrics.Kind, _ help: String, _ value: Int64, _ metrics: inout OpenMetrics
+        _ name: String, _ kind: MetricsText.Kind, _ help: String, _ value: Int64, _ metrics: inout MetricsText
     ) {
         metrics.family("linkwatch_\(name)", kind, help: help)
         metrics.sample("linkwatch_\(name)" + (kind == .counter ? "_total" : ""), [], value)
@@ -162,10 +179,10 @@ enum MetricsReport {
 
     // MARK: Probes
 
-    private static func probes(_ probes: [(source: String, probe: ProbeRecord)], _ metrics: inout OpenMetrics) {
+    private static func probes(_ probes: [(source: String, probe: ProbeRecord)], _ metrics: inout MetricsText) {
         func family(
-            _ name: String, _ kind: OpenMetrics.Kind, _ help: String, unit: String? = nil,
-            sample: (inout OpenMetrics, OpenMetrics.Labels, ProbeRecord) -> Void
+            _ name: String, _ kind: MetricsText.Kind, _ help: String, unit: String? = nil,
+            sample: (inout MetricsText, MetricsText.Labels, ProbeRecord) -> Void
         ) {
             metrics.family("linkwatch_probe_\(name)", kind, unit: unit, help: help)
             for (source, probe) in probes { sample(&metrics, [("source", source)], probe) }
@@ -179,7 +196,7 @@ enum MetricsReport {
         family("polls", .counter, "Ports asked.") { metrics, labels, probe in
             metrics.sample("linkwatch_probe_polls_total", labels, Int64(probe.polls))
         }
-        family("ioctls", .counter, "System calls that took.") { metrics, labels, probe in
+        family("ioctls", .counter, "System calls made to answer those polls.") { metrics, labels, probe in
             metrics.sample("linkwatch_probe_ioctls_total", labels, Int64(probe.ioctls))
         }
         family("overruns", .counter, "Sweeps that missed their deadline.") { metrics, labels, probe in

@@ -1,7 +1,8 @@
-/// Colour, where a person will see it, and names that cannot drive the terminal.
+/// Colour, where a person will see it, and how wide text is there.
 ///
 /// Colour never carries a fact of its own: every word that is painted says the same without it.
 import Glibc
+import LinuxSystem
 
 /// What a piece of text is to its reader.
 enum Style {
@@ -37,10 +38,13 @@ struct Palette {
 
     /// Colour on a terminal that can show it, unless `NO_COLOR` (no-color.org) is set to anything.
     static func forDescriptor(_ fd: CInt) -> Palette {
-        Palette(isColoured: isatty(fd) == 1 && !isSet("NO_COLOR") && environment("TERM") ?? "dumb" != "dumb")
+        let terminal = environment("TERM") ?? ""
+        return Palette(isColoured: isatty(fd) == 1 && !isSet("NO_COLOR") && terminal != "" && terminal != "dumb")
     }
 
+    /// - Parameter text: what would drive the terminal is escaped; see `String.printable`.
     func paint(_ text: String, _ style: Style) -> String {
+        let text = text.printable
         guard isColoured, let code = style.code, !text.isEmpty else { return text }
         return "\u{1b}[\(code)m\(text)\u{1b}[0m"
     }
@@ -54,22 +58,9 @@ struct Palette {
 }
 
 extension String {
-    /// Without control characters: the kernel lets an interface be named with an escape sequence in it
-    /// (`dev_valid_name` refuses blanks, slashes and colons alone).
-    var printable: String {
-        guard unicodeScalars.contains(where: \.isControl) else { return self }
-        var result = UnicodeScalarView()
-        for scalar in unicodeScalars { result.append(scalar.isControl ? "?" : scalar) }
-        return String(result)
-    }
-
-    /// This text in a field of at least `width` characters.
+    /// This text in a field of at least `width` columns.
     func padded(_ width: Int, right: Bool = false) -> String {
-        let padding = String(repeating: " ", count: max(0, width - count))
+        let padding = String(repeating: " ", count: max(0, width - columns))
         return right ? padding + self : self + padding
     }
-}
-
-extension Unicode.Scalar {
-    fileprivate var isControl: Bool { properties.generalCategory == .control || properties.generalCategory == .format }
 }

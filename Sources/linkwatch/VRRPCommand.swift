@@ -7,8 +7,11 @@ import VRRPStatus
 import Varlink
 
 import enum LinuxSystem.Clock
+import enum LinuxSystem.StandardStreams
 
-struct VRRPCommand: ParsableCommand {
+struct VRRPCommand: Command {
+    static let sharedOptions: Set<String> = ["--json"]
+
     static let configuration = CommandConfiguration(
         commandName: "vrrp",
         abstract: "Show the groups of linkwatch-vrrp: who serves, and why.",
@@ -99,6 +102,7 @@ private struct VRRPDirector {
     }
 
     func watch(_ names: [String], body: (VRRPEventRecord) throws -> Void) throws {
+        client.stopsWithReader(of: StandardStreams.output)
         try ask { () throws(VarlinkClientError) in
             try client.callMore("\(VRRPInterface.name).Watch", deadlineNs: nil) {
                 $0.field("groups", names.isEmpty ? nil : names)
@@ -113,6 +117,8 @@ private struct VRRPDirector {
     private func ask<Answer>(_ question: () throws(VarlinkClientError) -> Answer) throws -> Answer {
         do throws(VarlinkClientError) {
             return try question()
+        } catch .readerGone {
+            throw Finished()
         } catch {
             throw Self.failure(error, path)
         }
@@ -131,7 +137,7 @@ private struct VRRPDirector {
         case .unreachable(_, let number):
             Failure(.unavailable, "no linkwatch-vrrp on \(path): \(Errno(rawValue: number))")
         case .timedOut: Failure(.unavailable, "linkwatch-vrrp on \(path) does not answer")
-        case .closed: Failure(.unavailable, "linkwatch-vrrp on \(path) closed the connection")
+        case .closed, .readerGone: Failure(.unavailable, "linkwatch-vrrp on \(path) closed the connection")
         case .malformed(let what):
             Failure(.software, "linkwatch-vrrp on \(path) does not speak this program's language: \(what)")
         case .refused(let refusal): failure(refusal)
@@ -163,7 +169,7 @@ struct VRRPReport {
         let since = Self.duration(nowUsec - group.sinceUsec)
         let weighed = group.priority == group.configuredPriority ? "" : " (configured \(group.configuredPriority))"
         var lines = [
-            "\(group.name): \(state) for \(since), priority \(group.priority)\(weighed), VRRPv\(group.version), "
+            "\(group.name.printable): \(state) for \(since), priority \(group.priority)\(weighed), VRRPv\(group.version), "
                 + "adverts every \(Self.duration(group.advertIntervalUsec))"
                 + (group.claiming ? ", claiming" : "")
         ]
@@ -195,16 +201,17 @@ struct VRRPReport {
     private func peer(_ group: GroupRecord) -> [String] {
         guard !group.cables.isEmpty else { return [] }
         let cables = group.cables.map { "\($0.name) on \($0.interface) \($0.alive ? "alive" : "silent")" }
-        let line = "  cables     " + cables.joined(separator: ", ")
+        let line = "  cables     " + cables.joined(separator: ", ").printable
         guard let peer = group.peer else { return [line, "  peer       never heard"] }
         let holds = peer.holds.isEmpty ? "holds nothing" : "holds " + peer.holds.joined(separator: " ")
-        return [line, "  peer       \(peer.identity), priority \(peer.priority), \(peer.fresh ? holds : "silent")"]
+        let words = "\(peer.identity), priority \(peer.priority), \(peer.fresh ? holds : "silent")"
+        return [line, "  peer       " + words.printable]
     }
 
     /// One event in one line; nil: nothing to say.
     static func line(_ event: VRRPEventRecord, _ palette: Palette) -> String? {
         let time = palette.paint(WallClock.dateAndTime(usec: event.realtimeUsec), .faint)
-        let name = event.group?.name ?? ""
+        let name = (event.group?.name ?? "").printable
         switch event.kind {
         case "snapshot":
             let state = event.group?.state ?? ""
@@ -214,16 +221,17 @@ struct VRRPReport {
             let isPresent = event.present == true
             let what = palette.paint(event.what ?? "", isPresent ? event.kind == "cause" ? .bad : .caution : .good)
             return "\(time) \(name): \(isPresent ? "" : "no longer ")\(what)"
-        case "reload": return "\(time) reload: \(event.what ?? "applied")"
+        case "reload": return "\(time) reload: \((event.what ?? "applied").printable)"
         case "synced": return nil
-        default: return "\(time) \(event.kind)"
+        default: return "\(time) \(event.kind.printable)"
         }
     }
 
     private static func words(_ transition: VRRPTransitionRecord, _ palette: Palette) -> String {
         let state = palette.paint(transition.state, style(transition.state))
         return palette.paint(WallClock.dateAndTime(usec: transition.realtimeUsec), .faint)
-            + " \(transition.group): \(transition.previous) -> \(state) (\(transition.reason))"
+            + " \(transition.group.printable): \(transition.previous.printable) -> \(state)"
+            + " (\(transition.reason.printable))"
     }
 
     private static func style(_ state: String) -> Style {

@@ -4,11 +4,11 @@ import Monitor
 
 import enum LinuxSystem.Clock
 
-struct WaitCommand: ParsableCommand {
+struct WaitCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "wait",
         abstract: "Wait until interfaces are up, or down.",
-        usage: "linkwatch wait --up|--down [--all|--any] [--raw] [--timeout <time>] <ifname> ...",
+        usage: "linkwatch wait --up|--down [--all|--any] [--raw] [--reconnect] [--timeout <time>] <ifname> ...",
         discussion: """
             Ends with status 0 when they are, with 1 at the timeout. It waits for events and polls nothing.
             An interface that does not exist, or not yet, counts as down.
@@ -40,27 +40,53 @@ struct WaitCommand: ParsableCommand {
         transform: Span.init(argument:))
     var timeout: Span?
 
+    @Flag(help: "When the daemon goes away, or is not there yet, wait for it and go on.")
+    var reconnect = false
+
     @Argument(
         help: ArgumentHelp("The interfaces to wait for.", valueName: "ifname"), completion: InterfaceNames.completion)
     var names: [String]
 
     @OptionGroup var connection: ConnectionOptions
 
-    /// How long the snapshot may take; a timeout of 0 s means: look once.
-    private static let snapshotNsMax: Int64 = 10_000_000_000
+    /// The least that a daemon is given to answer: with a timeout of 0 s it is asked once.
+    private static let patienceNsMin: Int64 = 1_000_000_000
 
     func run() throws {
         let startNs = Clock.monotonicNs()
-        let daemon = try Daemon(connection)
+        let endNs = timeout.map { startNs + $0.ns }
+        var connection = connection
+        var hasComplained = false
+        while true {
+            let leftNs = endNs.map { $0 - Clock.monotonicNs() } ?? .max
+            let answerNs = min(max(leftNs, Self.patienceNsMin), Daemon.answerNsMax)
+            do {
+                return try wait(until: endNs, connection, answerNs: answerNs)
+            } catch let failure as Failure where reconnect && failure.status == .unavailable {
+                let leftNs = endNs.map { $0 - Clock.monotonicNs() } ?? Span.nsMax
+                guard leftNs > 0 else { throw failure }
+                if !hasComplained { Console.complain("\(failure.message); waiting for it") }
+                hasComplained = true
+                Daemon.pause()
+                connection.connectTimeout = Span(ns: leftNs)
+            }
+        }
+    }
+
+    /// Waits with one connection.
+    private func wait(
+        until endNs: Int64?, _ connection: ConnectionOptions, answerNs: Int64
+    ) throws {
+        let daemon = try Daemon(connection, answerNs: answerNs)
+        let answerEndNs = Clock.monotonicNs() + answerNs
         var waiting = Waiting(names: names, wantsUp: wanted == .up, isAny: quantity == .any, isRaw: raw)
         let hasCome = try daemon.watch(
-            names, routes: false,
-            deadlineNs: {
-                guard waiting.isSynced else { return startNs + Self.snapshotNsMax }
-                return timeout.map { startNs + $0.ns }
-            }, body: { !waiting.take($0) })
+            names, routes: false, deadlineNs: { waiting.isSynced ? endNs : answerEndNs },
+            body: { !waiting.take($0) })
         if hasCome { return }
-        guard waiting.isSynced else { throw Failure(.unavailable, "linkwatchd does not answer") }
+        guard waiting.isSynced else {
+            throw Failure(.unavailable, "linkwatchd on \(connection.socket) does not answer")
+        }
         let state = wanted == .up ? "up" : "down"
         throw Failure(
             .timeout, "not \(state) within \(timeout ?? Span(ns: 0)): \(waiting.missing.joined(separator: " "))")

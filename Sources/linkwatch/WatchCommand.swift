@@ -3,7 +3,9 @@ import ArgumentParser
 import Glibc
 import Monitor
 
-struct WatchCommand: ParsableCommand {
+struct WatchCommand: Command {
+    static let sharedOptions = CommandLineRules.ofConnection.union(["--json", "--routes"])
+
     static let configuration = CommandConfiguration(
         commandName: "watch",
         abstract: "Print a line for everything that happens to the interfaces.",
@@ -15,12 +17,10 @@ struct WatchCommand: ParsableCommand {
         completion: InterfaceNames.completion)
     var names: [String] = []
 
-    @Flag(help: "Watch the tracked routes as well.")
-    var routes = false
-
     @Flag(help: "When the daemon goes away, wait for it and go on.")
     var reconnect = false
 
+    @OptionGroup var content: RouteOptions
     @OptionGroup var format: FormatOptions
     @OptionGroup var connection: ConnectionOptions
 
@@ -30,7 +30,9 @@ struct WatchCommand: ParsableCommand {
         var connection = connection
         while true {
             do {
-                _ = try Daemon(connection).watch(names, routes: routes, deadlineNs: { nil }) { event in
+                _ = try Daemon(connection).watch(
+                    names, routes: content.routes, deadlineNs: { nil }, whileRead: true
+                ) { event in
                     if format.json {
                         try Console.print(event.json)
                     } else if let line = lines.line(for: event) {
@@ -42,6 +44,7 @@ struct WatchCommand: ParsableCommand {
                 Console.complain("\(failure.message); waiting for it")
                 lines = EventLines(palette: Console.palette)
                 connection.connectTimeout = Span(ns: Span.nsMax)
+                Daemon.pause()
             }
         }
     }

@@ -47,13 +47,16 @@ enum Linkwatchd {
 
     /// Not isolated: what it starts is called from other threads than the first.
     nonisolated static func run() {
+        StandardStreams.reserve()
+        // A reader that has gone is an error of write(2), and treated as one.
+        signal(SIGPIPE, SIG_IGN)
         do {
             let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
-            if options.has("help") { return print(usage + Options.help(Self.options), terminator: "") }
-            if options.has("version") { return print("linkwatchd \(version)") }
+            if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
+            if options.has("version") { return StandardStreams.print("linkwatchd \(version)\n") }
             let arguments = try Arguments(options)
             let configuration = try arguments.configuration()
-            if options.has("check") { return print(arguments.checked) }
+            if options.has("check") { return StandardStreams.print(arguments.checked + "\n") }
             try start(arguments, configuration)
         } catch let error as UsageError {
             fail(error.message, Options.exitUsage)
@@ -84,7 +87,6 @@ enum Linkwatchd {
         if !kept.contains(.netAdmin) {
             Log.warning("without CAP_NET_ADMIN no MII register is read; all else works")
         }
-        signal(SIGPIPE, SIG_IGN)
         let loop = try EventLoop()
         var daemon: Daemon?
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { daemon?.handle(signal: $0) }

@@ -7,7 +7,8 @@ import Testing
     private func lines(_ interfaces: [InterfaceRecord], _ statistics: StatisticsRecord = StatisticsRecord()) -> [String]
     {
         let text = MetricsReport.text(
-            interfaces, [Sample.defaultRoute], statistics, nowUsec: 10_000_000, nowRealtimeUsec: 1_700_000_010_000_000)
+            interfaces, [Sample.defaultRoute], statistics, nowUsec: 10_000_000, nowRealtimeUsec: 1_700_000_010_000_000,
+            dialect: .openmetrics)
         return text.split(separator: "\n").map(String.init)
     }
 
@@ -23,7 +24,21 @@ import Testing
         ] {
             #expect(lines.contains(expected))
         }
-        #expect(!lines.contains { $0.hasPrefix("linkwatch_interface_speed_bits_per_second{") })
+        #expect(!lines.contains { $0.hasPrefix("linkwatch_interface_speed_bytes_per_second{") })
+    }
+
+    /// Bytes are the base unit, as node_exporter's `node_network_speed_bytes` has it.
+    @Test func speedIsInBytes() {
+        var link = Sample.up("eth0", ifindex: 2)
+        link.speed = 1_000
+        #expect(lines([link]).contains("linkwatch_interface_speed_bytes_per_second{ifname=\"eth0\"} 125000000"))
+    }
+
+    @Test func aDaemonThatDoesNotAnswerIsDown() {
+        let text = MetricsReport.unavailable(nowRealtimeUsec: 1_700_000_010_000_000, dialect: .prometheus)
+        let samples = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        #expect(samples == ["linkwatch_up 0", "linkwatch_read_timestamp_seconds 1700000010.000000"])
+        #expect(lines([]).contains("linkwatch_up 1"))
     }
 
     @Test func aStaleSourceKeepsItsLastWordAndAnUnsupportedOneHasNone() {

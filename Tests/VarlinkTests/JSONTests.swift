@@ -31,6 +31,18 @@ private func encoded(_ body: (inout JSONWriter) -> Void) -> String {
         #expect(try parse(text) == value)
     }
 
+    /// What is printed as JSON reaches terminals, and lines of JSON are split by readers that know U+2028.
+    @Test func nothingDrivesTheTerminal() throws {
+        let text = "\u{7f}\u{9b}2J\u{ad}\u{202e}\u{2028}\u{200b}\u{2060}\u{feff}\u{61c}é網\u{2030}\u{fffd}"
+        var writer = JSONWriter()
+        writer.value(text)
+        let written = String(decoding: writer.bytes, as: UTF8.self)
+        #expect(
+            written
+                == #""\u007f\u009b2J\u00ad\u202e\u2028\u200b\u2060\ufeff\u061c"# + "é網\u{2030}\u{fffd}\"")
+        #expect(try JSON.parse(Array(written.utf8)) == .string(text))
+    }
+
     @Test func escapesAndSurrogates() throws {
         #expect(try parse(#""\"\\\/\b\f\n\r\t\u0041\ud83d\ude00é""#) == .string("\"\\/\u{8}\u{C}\n\r\tA😀é"))
         #expect(try parse(#""\u0000""#) == .string("\0"))

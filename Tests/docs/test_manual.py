@@ -50,12 +50,15 @@ def test_linkwatch_and_its_options():
     description = sections(page("linkwatch.1"), "Sh")["DESCRIPTION"]
     parts = sections(description, "Ss")
     assert documented(parts[""]) == COMMON
-    assert documented(parts["linkwatch --dump"]) | COMMON == helped(program("linkwatch"), "--help")
+    # What stands before a command's name stands in its help, too; the root has nothing of its own.
+    shared = {("json", False), ("routes", False), ("direct", False)}
+    assert helped(program("linkwatch"), "--help") == shared | COMMON
+    assert documented(parts["linkwatch dump"]) >= shared
 
 
 def test_every_command_of_linkwatch_and_its_options():
     parts = sections(sections(page("linkwatch.1"), "Sh")["DESCRIPTION"], "Ss")
-    assert {name.split()[1] for name in parts if name} - {"--dump"} == set(commands())
+    assert {name.split()[1] for name in parts if name} == set(commands())
     for command in commands():
         options = helped(program("linkwatch"), "help", command)
         # vrrp asks another daemon, on a socket of its own.

@@ -10,8 +10,10 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from prometheus_client import parser as prometheus
@@ -113,6 +115,21 @@ def test_dump_shows_every_interface(lab):
     assert row(lab.lines(), "e0")["STATE"] == "up", "--dump may be left out"
 
 
+def test_dump_some(lab):
+    lab.ns.ip("m", "link property add dev e0 altname other-name", "address add 192.0.2.1/24 dev e0")
+    lab.ns.ip("m", "route add default via 192.0.2.254")
+    lab.start("watch", "--routes").output.await_item(holding("present", "route 0.0.0.0/0"), 20)
+    for name in "e0", "other-name":
+        assert [record["ifname"] for record in lab.records("--dump", name, "--json")] == ["e0"]
+    assert [record["ifname"] for record in lab.records("dump", "--json", "t0", "lo")] == ["lo", "t0"]
+    interface, route = lab.records("--dump", "--json", "--routes", "e0")
+    assert (interface["ifname"], route["dst"], route["gateways"]) == ("e0", "0.0.0.0/0", ["192.0.2.254"])
+    assert lab.records("--dump", "--json", "--routes", "t0")[1:] == [], "a route that does not use it"
+    missing = lab.run("--dump", "--json", "nix", "t0", status=66)
+    assert json.loads(missing.stdout)["ifname"] == "t0"
+    assert missing.stderr == "linkwatch: no interface nix\n"
+
+
 def test_dump_says_why(lab):
     lab.ns.ip("p", "link set e0 down")
     lab.run("wait", "--down", "e0", "--timeout", "20s")
@@ -170,6 +187,7 @@ def test_colour_is_for_terminals(lab):
     assert "\x1b[32mup\x1b[0m" in on_a_terminal()
     assert "\x1b" not in on_a_terminal(NO_COLOR="1")
     assert "\x1b" not in on_a_terminal(TERM="dumb")
+    assert "\x1b" not in on_a_terminal(TERM="")
     assert "\x1b" not in lab.run("--dump").stdout
 
 
@@ -180,6 +198,19 @@ def test_a_name_cannot_drive_the_terminal(lab):
     watch.output.await_item(holding("synced"), 20)
     for line in [*watch.output, *lab.lines("--dump"), *lab.lines("history")]:
         assert "\x1b" not in line
+
+
+def test_names_that_are_no_text_are_two(lab):
+    for byte in b"\xfe", b"\xff":
+        lab.ns.run(
+            "m", "ip", "link", "add", os.fsdecode(b"x" + byte), "type", "veth",
+            "peer", "name", os.fsdecode(b"y" + byte),
+        )  # fmt: skip
+    lab.run("wait", "--down", "x\\xfe", "y\\xff", "--timeout", "20s")
+    names = {record["ifname"] for record in lab.records("--dump", "--json")}
+    assert {"x\\xfe", "x\\xff", "y\\xfe", "y\\xff"} <= names
+    up = [line for line in lab.lines("metrics") if line.startswith("linkwatch_interface_up{")]
+    assert len(set(up)) == len(names)
 
 
 # linkwatch --direct
@@ -245,6 +276,13 @@ def test_watch_ends_when_nobody_reads(lab):
     assert reader.stderr.read() == b""
 
 
+def test_watch_ends_without_another_event_when_nobody_reads(lab):
+    shell = " ".join(lab.argv("watch", "lo")) + " | head -n 1; exit ${PIPESTATUS[0]}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert holding("lo", "up")(done.stdout)
+
+
 def test_watch_and_the_end_of_the_daemon(lab):
     leaving = lab.start("watch")
     staying = lab.start("watch", "--reconnect")
@@ -278,6 +316,38 @@ def test_wait_has_a_timeout(lab):
     lab.run("wait", "--up", "e0", "nix", "--any", "--timeout", "0s")
     lab.run("wait", "--down", "e0", "nix", "--any", "--timeout", "0s")
     lab.run("wait", "--down", "e0", "nix", "--timeout", "0s", status=1)
+
+
+def test_wait_goes_on_with_another_daemon(lab):
+    leaving = lab.start("wait", "--down", "e0")
+    staying = lab.start("wait", "--down", "e0", "--reconnect")
+    while lab.daemon.call("Statistics")["subscribers"] < 2:
+        pass
+    lab.daemon.kill()
+    assert leaving.wait(20) == 69
+    staying.complaints.await_item(holding("waiting for it"), 20)
+    lab.daemon.start()
+    lab.ns.ip("p", "link set e0 down")
+    assert staying.wait(30) == 0
+    assert len(staying.complaints) == 1
+    lab.daemon.kill()
+    assert lab.run("wait", "--up", "e0", "--reconnect", "--timeout", "50ms", status=69).stdout == ""
+
+
+def test_wait_keeps_its_timeout_with_a_daemon_that_is_silent(lab, tmp_path):
+    """Without the mend it takes ten seconds; a timeout of its own bounds it, compared with none in the same run."""
+
+    def seconds(*arguments: str) -> float:
+        argv = [program("linkwatch"), "wait", "--up", "e0", "--socket", str(tmp_path / "silent"), *arguments]
+        begin = time.monotonic()
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (69, "")
+        return time.monotonic() - begin
+
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        assert seconds("--timeout", "1s") < seconds() / 3
 
 
 @pytest.mark.parametrize("lab", [HELD], indirect=True)
@@ -321,7 +391,7 @@ def test_metrics_are_good_in_both_formats(lab):
     lab.run("wait", "--up", "e0", "t0", "--timeout", "20s")
     lab.tap.carrier(False)
     lab.run("wait", "--down", "t0", "--timeout", "20s")
-    text = lab.run("metrics").stdout
+    text = lab.run("metrics", "--format", "openmetrics").stdout
     assert text.endswith("# EOF\n")
     samples = {}
     for family in openmetrics.text_string_to_metric_families(text):
@@ -341,12 +411,22 @@ def test_metrics_are_good_in_both_formats(lab):
         assert (f"linkwatch_{name}", None, None) in samples
     assert ("linkwatch_probe_latency_seconds_count", None, "driver") in samples
 
+    text = lab.run("metrics").stdout
+    families = list(prometheus.text_string_to_metric_families(text))
+    assert "unknown" not in {family.type for family in families} and all(f.documentation for f in families)
     older = {
-        (sample.name, *sorted(sample.labels.items())): sample.value
-        for family in prometheus.text_string_to_metric_families(text)
-        for sample in family.samples
+        (sample.name, *sorted(sample.labels.items())): sample.value for f in families for sample in f.samples
     }
     assert older["linkwatch_interface_up", ("ifname", "t0")] == 0
+    assert older["linkwatch_interface_flaps_total", ("ifname", "t0")] == 1
+    assert older.keys() - samples_of(lab.run("metrics", "--format", "openmetrics").stdout) == set()
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def samples_of(text: str) -> set:
+    families = openmetrics.text_string_to_metric_families(text)
+    return {(sample.name, *sorted(sample.labels.items())) for f in families for sample in f.samples}
 
 
 def test_metrics_replace_a_file_in_one_step(lab, tmp_path):
@@ -354,11 +434,42 @@ def test_metrics_replace_a_file_in_one_step(lab, tmp_path):
     file.write_text("old")
     before = file.stat().st_ino
     assert lab.run("metrics", "--output", str(file)).stdout == ""
-    assert file.read_text().endswith("# EOF\n")
+    assert "linkwatch_up 1\n" in file.read_text()
     assert file.stat().st_ino != before, "written over, not replaced"
-    assert file.stat().st_mode & 0o777 == 0o644
+    file.chmod(0o640)
+    lab.run("metrics", "--output", str(file))
+    assert file.stat().st_mode & 0o777 == 0o640
     assert os.listdir(tmp_path) == ["linkwatch.prom"]
     lab.run("metrics", "--output", str(tmp_path / "missing" / "file"), status=74)
+    lab.run("metrics", "--output", str(tmp_path), status=74)
+    lab.daemon.kill()
+    lab.run("metrics", "--output", str(file), status=69)
+    samples = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert samples[0] == "linkwatch_up 0"
+    assert samples[1].startswith("linkwatch_read_timestamp_seconds ") and len(samples) == 2
+
+
+def test_metrics_of_the_file_that_was_meant(lab, tmp_path):
+    """A link, a device, a pipe and - are what they are; the collector can read a new file whatever the umask."""
+    target, link = tmp_path / "target.prom", tmp_path / "link.prom"
+    link.symlink_to("target.prom")
+    previous = os.umask(0o077)
+    try:
+        lab.run("metrics", "--output", str(link))
+    finally:
+        os.umask(previous)
+    assert link.is_symlink() and "linkwatch_up 1" in target.read_text()
+    assert target.stat().st_mode & 0o777 == 0o644
+    for name in "-", "/dev/stdout":
+        assert "linkwatch_up 1" in lab.run("metrics", "--output", name, cwd=tmp_path).stdout
+    lab.run("metrics", "--output", "/dev/null")
+    lab.run("metrics", "--output", "/dev/full", status=74)
+    assert sorted(os.listdir(tmp_path)) == ["link.prom", "target.prom"]
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE, text=True)
+    lab.run("metrics", "--output", str(fifo))
+    assert "linkwatch_up 1" in reader.communicate(timeout=20)[0]
 
 
 def test_output_that_cannot_be_written(lab):
@@ -367,9 +478,53 @@ def test_output_that_cannot_be_written(lab):
     assert (done.returncode, done.stderr) == (74, "linkwatch: standard output: No space left on device\n")
 
 
+@pytest.mark.parametrize("name", ["linkwatch", "linkwatchd", "linkwatch-vrrp"])
+def test_what_is_asked_for_and_cannot_be_printed(name):
+    """A full disk, a closed output and one that is open for reading alone: neither success nor a crash."""
+    for redirection in ">/dev/full", ">&-", "1</dev/null", ">&- <&-", ">&- 2>&- <&-":
+        for option in "--help", "--version":
+            done = subprocess.run(
+                ["bash", "-c", f"exec {program(name)} {option} {redirection}"], capture_output=True, timeout=60
+            )
+            assert done.returncode == 74, (option, redirection, done)
+
+
+def test_without_standard_descriptors(lab):
+    """What is opened next may not become the standard output: no text in the daemon's socket, no crash."""
+    before = lab.daemon.call("Statistics")
+    for command in "--dump", "metrics", "watch", "history", "--dump --direct":
+        for redirection in ">&-", "<&- >&-", "<&- >&- 2>&-":
+            shell = f"exec {' '.join(lab.argv(*command.split()))} {redirection}"
+            done = subprocess.run(["bash", "-c", shell], capture_output=True, timeout=60)
+            assert done.returncode == 74, (command, redirection, done)
+    shell = f"exec {' '.join(lab.argv('wait', '--up', 'e0'))} <&- >&- 2>&-"
+    assert subprocess.run(["bash", "-c", shell], timeout=60).returncode == 0, "it prints nothing"
+    assert lab.daemon.call("Statistics")["version"] == before["version"]
+
+
+def test_a_daemon_without_standard_descriptors(namespaces, tmp_path):
+    """Its log goes nowhere, and least of all into its own lock file."""
+    namespaces.add("m")
+    argv = [program("linkwatchd"), "--socket", str(tmp_path / "d.sock"), "--config", "/dev/null"]
+    argv = namespaces.argv("m", "bash", "-c", f"exec {' '.join(argv)} <&- >&- 2>&-")
+    process = subprocess.Popen(argv)
+    try:
+        asked = [program("linkwatch"), "--socket", str(tmp_path / "d.sock"), "--connect-timeout", "30s", "--dump"]
+        assert "lo" in subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert all((tmp_path / name).stat().st_size == 0 for name in os.listdir(tmp_path))
+        for descriptor in 0, 1, 2:
+            assert os.readlink(f"/proc/{process.pid}/fd/{descriptor}") == "/dev/null"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--nonsense"], ["wait", "e0"], ["wait", "--up"], ["wait", "--up", "e0", "--timeout", "30"], ["mii"],
+    [["metrics", "--json"], ["--json", "metrics"], ["watch", "--direct"], ["--direct", "history"], ["wait", "--json"],
+     ["wait", "--up", "lo", "--timeout", "1s", "--timeout", "2s"], ["--socket", "a", "--dump", "--socket=b"],
+     ["vrrp", "--socket", "a"], ["metrics", "--routes"], ["lo"], ["mii", "lo", "lo"], ["metrics", "--format", "xml"],
+     ["--nonsense"], ["wait", "e0"], ["wait", "--up"], ["wait", "--up", "e0", "--timeout", "30"], ["mii"],
      ["history", "--limit", "0"], ["nonsense"]],
 )  # fmt: skip
 def test_a_command_line_that_cannot_be_taken(arguments):

@@ -100,4 +100,7 @@ static inline int clinux_peercred(int fd, struct clinux_peer *peer) {
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &length) < 0 ? -errno : 0;
 }
 
+/* How many columns of a terminal a character takes, 0 to 2, in the process's locale; 1 for one that it does not know. */
+int clinux_columns(uint32_t scalar);
+
 #endif

@@ -1,10 +1,20 @@
-/// The OpenMetrics text format 1.0, as far as it is also Prometheus' own text format 0.0.4.
+/// Metrics as text, in the two dialects that collectors read.
 ///
-/// node_exporter's textfile collector reads the older format, others read the newer one. What both take: the types
-/// counter, gauge and histogram, no timestamps, no exemplars, and `# EOF`, which the older one takes for a comment.
-/// So a state is a gauge of 0 or 1 here and never a `stateset`, and facts are a gauge of 1 and never an `info`.
+/// Prometheus' own text format 0.0.4 is what node_exporter's textfile collector takes; OpenMetrics 1.0 is the newer one. They
+/// differ where it matters: the type and the help of a counter stand at the name with `_total` in the older one, without it in
+/// the newer one, which also names units and closes with `# EOF`. What is only in one of them is not used: no timestamps, no
+/// exemplars; a state is a gauge of 0 or 1 and never a `stateset`, and facts are a gauge of 1 and never an `info`.
+import ArgumentParser
+import LinuxSystem
 
-struct OpenMetrics {
+struct MetricsText {
+    enum Dialect: String, CaseIterable, ExpressibleByArgument {
+        /// Text format 0.0.4.
+        case prometheus
+        /// Version 1.0.
+        case openmetrics
+    }
+
     enum Kind: String {
         /// Only ever grows; its samples end in `_total`.
         case counter
@@ -14,10 +24,13 @@ struct OpenMetrics {
 
     typealias Labels = [(name: String, value: String)]
 
+    let dialect: Dialect
     private var lines: [String] = []
 
+    init(_ dialect: Dialect) { self.dialect = dialect }
+
     /// All of it, its last line included.
-    var text: String { (lines + ["# EOF"]).map { $0 + "\n" }.joined() }
+    var text: String { (lines + (dialect == .openmetrics ? ["# EOF"] : [])).map { $0 + "\n" }.joined() }
 
     /// Begins a family; its samples follow at once, as both formats want them together.
     ///
@@ -25,8 +38,9 @@ struct OpenMetrics {
     ///   - unit: the last part of the name, such as `seconds`; nil: a mere number.
     ///   - help: one sentence.
     mutating func family(_ name: String, _ kind: Kind, unit: String? = nil, help: String) {
+        let name = name + (kind == .counter && dialect == .prometheus ? "_total" : "")
         lines.append("# TYPE \(name) \(kind.rawValue)")
-        if let unit { lines.append("# UNIT \(name) \(unit)") }
+        if let unit, dialect == .openmetrics { lines.append("# UNIT \(name) \(unit)") }
         lines.append("# HELP \(name) \(Self.escaped(help, quotes: false))")
     }
 
@@ -62,15 +76,18 @@ struct OpenMetrics {
         lines.append(list.isEmpty ? "\(name) \(value)" : "\(name){\(list)} \(value)")
     }
 
-    /// Both formats escape the backslash and the line's end, and the quote inside a label's value.
+    /// Both dialects escape the backslash and the line's end, and the quote inside a label's value. What would drive a terminal
+    /// on which the text is shown becomes `\x1b`, as elsewhere, with its backslash escaped. Scalar by scalar: a mark that
+    /// combines with a quote would hide it from a walk over characters, and a bare quote ends the value.
     private static func escaped(_ text: String, quotes: Bool) -> String {
         var result = ""
-        for character in text {
-            switch character {
+        for scalar in text.unicodeScalars {
+            switch scalar {
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
             case "\"" where quotes: result += "\\\""
-            default: result.append(character)
+            case _ where scalar.isUnprintable: result += "\\" + scalar.escaped
+            default: result.unicodeScalars.append(scalar)
             }
         }
         return result
