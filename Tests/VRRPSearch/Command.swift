@@ -6,6 +6,8 @@ import VRRPSimulation
 ///     vrrp-search --schedules N --first M  N schedules alone, from seed M (1 unless told)
 ///     vrrp-search --soak                   the wider search, and a million schedules
 ///     vrrp-search --seed N [--trace]       one schedule again, step by step
+///     ... --hunt                           schedules of every dimension, those included that still find faults
+///     ... --with NAME,NAME                 schedules of these dimensions alone
 ///     vrrp-search --table                  docs/state-table.md
 ///
 ///     vrrp-search --scenario N             the scenario of that number alone, of those that the soak searches
@@ -33,6 +35,24 @@ enum Command {
         for (name, scenario) in Suite.planted where !find(name, scenario) { bad += 1 }
         if !simulate(isSoak ? 1_000_000 : 10_000, first: 1) { bad += 1 }
         finish(bad: bad)
+    }
+
+    /// What a seed needs to be the same schedule again.
+    private nonisolated static var flags: String {
+        let arguments = CommandLine.arguments
+        if let place = arguments.firstIndex(of: "--with"), place + 1 < arguments.count {
+            return " --with \(arguments[place + 1])"
+        }
+        return arguments.contains("--hunt") ? " --hunt" : ""
+    }
+
+    private nonisolated static var dimensions: Dimensions {
+        let arguments = CommandLine.arguments
+        guard let place = arguments.firstIndex(of: "--with"), place + 1 < arguments.count else {
+            return arguments.contains("--hunt") ? .all : []
+        }
+        let names = arguments[place + 1].split(separator: ",")
+        return Dimensions.names.reduce(into: []) { if names.contains(Substring($1.0)) { $0.insert($1.1) } }
     }
 
     private nonisolated static func finish(bad: Int) {
@@ -74,17 +94,17 @@ enum Command {
     private nonisolated static func simulate(_ count: Int, first: Int) -> Bool {
         var failures = 0
         for seed in first..<first + count {
-            var simulation = Simulation(seed: UInt64(seed))
+            var simulation = Simulation(seed: UInt64(seed), dimensions)
             guard let failure = simulation.run() else { continue }
             failures += 1
-            print("VIOLATED: --seed \(failure.seed) --trace: \(failure.property)")
+            print("VIOLATED: --seed \(failure.seed)\(flags) --trace: \(failure.property)")
         }
         print("simulated: \(count) random schedules, seeds \(first) to \(first + count - 1), \(failures) violations")
         return failures == 0
     }
 
     private nonisolated static func replay(_ seed: UInt64, traced: Bool) {
-        var simulation = Simulation(seed: seed, trace: traced ? { print($0) } : nil)
+        var simulation = Simulation(seed: seed, dimensions, trace: traced ? { print($0) } : nil)
         guard let failure = simulation.run() else { return print("seed \(seed): no violation") }
         print("VIOLATED: seed \(seed) at \(failure.atNs / 1_000_000) ms: \(failure.property)")
         fail()

@@ -3,10 +3,9 @@ import VRRP
 /// One random schedule over the shipped engine: a virtual clock, dice by seed, and the same again for the same seed.
 ///
 /// Two to five directors with one to three legs are started, and for a while everything happens to them that `Fault` can say,
-/// with packets lost, doubled and late, and timers late too. Then the faults end, some of them mended and some not, and after
-/// a time in which everything must have settled the world is judged: exactly one serves if one can, all of it or nothing, and
-/// for the rest of the schedule nothing changes any more. As long as no packet is lost, two holders that a path connects may
-/// last three intervals, at any time.
+/// with packets lost, doubled and late, timers late, a kernel that is late (`Schedule`), and a host that sends what it likes
+/// (`Stranger`). Then the faults end, some of them mended and some not, and after a time in which everything must have
+/// settled the world is judged by `Promises`.
 ///
 /// The clock is the monotonic one, which is all that an engine knows; a wall clock that jumps has nothing to jump in here.
 package struct Simulation {
@@ -21,104 +20,132 @@ package struct Simulation {
         case timer(director: Int, generation: Int)
         case lease
         case fault(Fault)
+        /// The kernel does what it was asked for, unless the process that asked has ended in good order since.
+        case kernel(World.AddressChange, era: Int)
+        /// It reports that, unless the process has meanwhile read the whole table.
+        case report(World.AddressChange, session: Int)
+        case stranger
         case calm
         case settled
     }
 
-    private struct Entry {
-        var atNs: Int64
-        var order: Int
-        var event: Event
+    /// What a late kernel has been asked for by one director: in order.
+    private struct Kernel {
+        var era = 0
+        var session = 0
+        var lastNs: Int64 = 0
+        var lastReportNs: Int64 = 0
     }
 
     private let seed: UInt64
     private var dice: Dice
+    private let schedule: Schedule
     private var world: World
-    private var queue = Heap()
-    private var order = 0
+    private var agenda = Agenda<Event>()
+    private var promises: Promises
     /// Per director: which of its timer events is the one that counts, and for when.
     private var timers: [(generation: Int, atNs: Int64?)]
     /// Packets for a process that is stopped wait in its sockets.
     private var sockets: [[World.Packet]]
+    private var kernels: [Kernel]
     /// The longest interval that any of them may be told.
     private let intervalNs: Int64
-    private let isLossy: Bool
     private var lossPercent: Int
-    private var dualSinceNs: Int64?
-    private var isSettled = false
+    private var isCalm = false
     private var failure: Failure?
-    private let mayChangeInterval: Bool
     private let trace: ((String) -> Void)?
 
     private static let socketMax = 64
 
     /// Throws the dice for a schedule. `trace` gets a line for every step.
-    package init(seed: UInt64, trace: ((String) -> Void)? = nil) {
+    package init(
+        seed: UInt64, _ dimensions: Dimensions = .all, bugs: PlantedBugs = [], trace: ((String) -> Void)? = nil
+    ) {
         self.seed = seed
         self.trace = trace
         var dice = Dice(seed)
-        let groups = Self.groups(&dice)
-        // Version 2 has one interval for all.
-        mayChangeInterval = groups[0].version == .v3 && dice.percent(20)
-        intervalNs = groups[0].advertIntervalNs * (mayChangeInterval ? 2 : 1)
-        isLossy = dice.percent(30)
-        lossPercent = isLossy ? dice.number(1...10) : 0
-        world = World(groups, leaseNs: 3 * max(intervalNs, 100_000_000))
-        world.hasNeighbours = dice.percent(80)
+        var schedule = Schedule(dimensions, &dice)
+        for index in schedule.groups.indices { schedule.groups[index].bugs = bugs }
+        intervalNs = schedule.slowestNs
+        lossPercent = schedule.lossPercent
+        world = World(schedule.groups, leaseNs: schedule.leaseNs)
+        world.hasNeighbours = schedule.hasNeighbours
         world.nowNs = 1_000_000_000
-        timers = groups.map { _ in (0, nil) }
-        sockets = groups.map { _ in [] }
+        world.isKernelLate = schedule.kernelLateNs != nil
+        world.strangerAnswers = schedule.stranger?.answers ?? []
+        for index in world.directors.indices where schedule.leftovers[index] { world = world.withLeftovers(index) }
+        timers = schedule.groups.map { _ in (0, nil) }
+        sockets = schedule.groups.map { _ in [] }
+        kernels = schedule.groups.map { _ in Kernel() }
+        promises = Promises(schedule)
+        self.schedule = schedule
         self.dice = dice
-        trace?("\(groups.count) directors, \(groups[0]) loss \(lossPercent)%")
-    }
-
-    private static func groups(_ dice: inout Dice) -> [GroupConfiguration] {
-        let count = dice.percent(60) ? 2 : dice.number(3...5)
-        let legs = dice.number(1...3)
-        let cables = count == 2 ? dice.number(0...2) : 0
-        let version: Version = dice.percent(15) ? .v2 : .v3
-        let fastNs: Int64 = [20, 100, 100, 1000][dice.number(0...3)] * 1_000_000
-        let intervalNs = version == .v2 ? 1_000_000_000 : fastNs
-        let isEqual = dice.percent(10)
-        let preempt = dice.percent(75)
-        let delayNs = dice.percent(20) ? 2 * intervalNs : 0
-        let hasFence = dice.percent(15)
-        return (0..<count).map { index in
-            var group = GroupConfiguration(
-                name: "lvs", priority: isEqual ? 100 : UInt8(200 - 40 * index + dice.number(0...9)), version: version,
-                advertIntervalNs: intervalNs, preempt: preempt, preemptDelayNs: delayNs,
-                members: (0..<legs).map(Search.Scenario.member),
-                cables: (0..<cables).map(Search.Scenario.wire), hasFence: hasFence,
-                addressLeaseNs: 3 * max(intervalNs, 100_000_000))
-            for cable in group.cables.indices { group.cables[cable].intervalNs = min(100_000_000, intervalNs) }
-            return group
-        }
+        trace?("\(schedule)")
     }
 
     // MARK: Running
 
     /// Runs to the end. Returns what went wrong; nil: nothing.
     package mutating func run() -> Failure? {
-        let faultsEndNs = world.nowNs + Int64(dice.number(5...40)) * intervalNs
-        for index in world.directors.indices {
-            push(world.nowNs + dice.time(0...(5 * intervalNs)), .fault(.start(index)))
-        }
-        for _ in 0..<dice.number(1...8) {
-            push(world.nowNs + dice.time(intervalNs...(faultsEndNs - world.nowNs)), .fault(someFault()))
-        }
-        push(faultsEndNs, .calm)
-        for fault in lastFaults() { push(faultsEndNs, .fault(fault)) }
+        let faultsEndNs = plan()
         // The longest chain of waits: a lease, three down intervals, a claim, a preempt delay, a proof's validity. Where one
-        // does not hear, each of the others has to find that out for itself.
+        // does not hear, each of the others has to find that out for itself. What a stranger has claimed is waited for.
         let others = Int64(world.directors.count - 1)
-        let settleNs = others * (3 * 4 + 3 + 2) * intervalNs + world.leaseNs + 4_000_000_000
+        var settleNs = others * (3 * 4 + 3 + 2) * intervalNs + world.leaseNs + 4_000_000_000
+        if let stranger = schedule.stranger, !stranger.isPersistent { settleNs += 4 * stranger.claimMaxNs }
         push(faultsEndNs + settleNs, .settled)
         let endNs = faultsEndNs + settleNs + 12 * intervalNs + 1_000_000_000
-        while failure == nil, let entry = queue.pop(), entry.atNs <= endNs {
-            world.nowNs = entry.atNs
-            afterwards(happen(entry.event))
+        while failure == nil, let (atNs, event) = agenda.pop(), atNs <= endNs {
+            world.nowNs = atNs
+            afterwards(happen(event))
         }
+        if failure == nil, let complaint = promises.complaint(atEndOf: world) { fail(complaint) }
         return failure
+    }
+
+    /// Puts everything on the agenda that is known beforehand. Returns when the faults end.
+    private mutating func plan() -> Int64 {
+        let fastestNs = schedule.groups.map(\.advertIntervalNs).min() ?? intervalNs
+        let paceNs = dice.percent(50) ? intervalNs : fastestNs
+        let beginNs = world.nowNs
+        let faultsEndNs = beginNs + Int64(dice.number(5...40)) * paceNs
+        for index in world.directors.indices {
+            let atNs = beginNs + dice.time(0...(5 * paceNs))
+            push(atNs, .fault(.start(index)))
+            if schedule.isEarly, dice.percent(15) { push(atNs + dice.time(0...20_000_000), .fault(reload(index))) }
+        }
+        for _ in 0..<dice.number(1...8) {
+            let atNs = beginNs + dice.time((schedule.isEarly ? 0 : paceNs)...(faultsEndNs - beginNs))
+            let fault = someFault()
+            push(atNs, .fault(fault))
+            if schedule.isStrict, case .port(let index, let leg, let port) = fault, dice.percent(30) {
+                blink(index, leg, port, in: atNs...faultsEndNs, paceNs: paceNs)
+            }
+            if schedule.isEarly, case .start(let index) = fault, dice.percent(30) {
+                push(atNs + dice.time(0...20_000_000), .fault(reload(index)))
+            }
+        }
+        if schedule.isEarly, schedule.mayChangeInterval, dice.percent(50) {
+            let newNs = dice.one(of: [intervalNs, intervalNs / 8])
+            let atNs = beginNs + dice.time(0...(faultsEndNs - beginNs))
+            for index in world.directors.indices { push(atNs, .fault(.reload(index, .interval(newNs)))) }
+        }
+        if let stranger = schedule.stranger { push(beginNs + dice.time(0...stranger.pauseMaxNs), .stranger) }
+        push(faultsEndNs, .calm)
+        for fault in lastFaults() { push(faultsEndNs, .fault(fault)) }
+        return faultsEndNs
+    }
+
+    /// A port that fails may come back by itself, and fail again.
+    private mutating func blink(
+        _ index: Int, _ leg: Int, _ port: World.Port, in times: ClosedRange<Int64>, paceNs: Int64
+    ) {
+        var atNs = times.lowerBound
+        for number in 0..<dice.number(1...6) {
+            atNs += dice.time(0...(5 * paceNs))
+            guard atNs < times.upperBound else { return }
+            push(atNs, .fault(.port(director: index, leg: leg, number.isMultiple(of: 2) ? .up : port)))
+        }
     }
 
     /// Returns the directors it may have happened to.
@@ -141,12 +168,25 @@ package struct Simulation {
             return index..<(index + 1)
         case .lease: world.expireLeases()
         case .fault(let fault): suffer(fault)
-        case .calm: lossPercent = 0
+        case .kernel(let change, let era):
+            guard kernels[change.director].era == era else { return 0..<0 }
+            act(change)
+        case .report(let change, let session):
+            guard kernels[change.director].session == session else { return 0..<0 }
+            say(
+                "the kernel reports \(change.isHeld ? "" : "no ")addresses on leg \(change.leg) to LVS\(change.director + 1)"
+            )
+            world.report(change)
+            return change.director..<(change.director + 1)
+        case .stranger: strike()
+        case .calm:
+            say("calm")
+            isCalm = true
+            lossPercent = 0
+            readTables()
         case .settled:
             say("settled")
-            isSettled = true
-            let complaint = world.complaint
-            if complaint != .none { fail("at the end: \(complaint)") }
+            if let complaint = promises.settle(world) { fail(complaint) }
         }
         return world.directors.indices
     }
@@ -154,37 +194,48 @@ package struct Simulation {
     private mutating func suffer(_ fault: Fault) {
         guard world.apply(fault) else { return }
         say("*** \(fault)")
+        promises.suffered(fault)
         switch fault {
         case .resume(let index):
+            kernels[index].session += 1
             for packet in sockets[index] { world.deliver(packet) }
             sockets[index] = []
-        case .kill(let index), .start(let index), .shutdown(let index): sockets[index] = []
+        case .shutdown(let index):
+            kernels[index].era += 1
+            sockets[index] = []
+        case .kill(let index), .start(let index):
+            kernels[index].session += 1
+            sockets[index] = []
         default: break
-        }
-        for director in world.directors {
-            if let endNs = director.leaseEndNs { push(endNs, .lease) }
         }
     }
 
-    /// Sends what was said, arms timers, looks at the world.
+    /// Sends what was said, asks the kernel, arms timers, looks at the world.
     private mutating func afterwards(_ touched: Range<Int>) {
         for packet in world.outbox { send(packet) }
         world.outbox = []
+        for request in world.requests { ask(request) }
+        world.requests = []
         for change in world.transitions {
             say(
                 "LVS\(change.director + 1) \(change.transition.from) -> \(change.transition.to): "
                     + "\(change.transition.reason.rawValue)")
-            if isSettled { fail("a change of state long after the last fault") }
+            if let complaint = promises.complaint(about: change, in: world) { fail(complaint) }
         }
         world.transitions = []
-        for index in touched { arm(index) }
-        watchHolders()
+        for index in touched {
+            arm(index)
+            if let endNs = world.directors[index].leaseEndNs { push(endNs, .lease) }
+        }
+        if let complaint = promises.complaint(about: world) { fail(complaint) }
     }
 
     private mutating func send(_ packet: World.Packet) {
         // A cable is as lossy as a leg: the rules must not depend on it.
         guard !dice.percent(lossPercent) else { return }
-        let slowNs = packet.medium < 128 ? intervalNs / 2 : min(100_000_000, intervalNs)
+        let sender = world.directors[Int(packet.from)].configuration
+        let slowNs =
+            packet.medium < 128 ? sender.advertIntervalNs / 2 : sender.cables[Int(packet.medium) - 128].intervalNs
         let latencyNs = dice.percent(5) ? dice.time(0...slowNs) : dice.time(20_000...500_000)
         push(world.nowNs + latencyNs, .packet(packet))
         if dice.percent(2) { push(world.nowNs + latencyNs + dice.time(0...slowNs), .packet(packet)) }
@@ -198,21 +249,6 @@ package struct Simulation {
         timers[index].generation += 1
         timers[index].atNs = atNs
         push(atNs + dice.time(0...300_000), .timer(director: index, generation: timers[index].generation))
-    }
-
-    /// Lost packets excuse two holders until the schedule has settled.
-    private mutating func watchHolders() {
-        guard world.hasConnectedHolders else { return dualSinceNs = nil }
-        let sinceNs = dualSinceNs ?? world.nowNs
-        dualSinceNs = sinceNs
-        let boundNs = (areAnyEqual ? 6 : 3) * intervalNs + 5_000_000
-        if !isLossy, world.nowNs - sinceNs > boundNs { fail("two holders for more than three intervals") }
-    }
-
-    /// Equal priorities are published as such: two holders may last until one has learned that it is not heard.
-    private var areAnyEqual: Bool {
-        let priorities = world.directors.compactMap { $0.engine?.priority }
-        return Set(priorities).count < priorities.count
     }
 
     private mutating func fail(_ property: String) {
@@ -229,9 +265,63 @@ package struct Simulation {
         trace("\(ms) ms  [\(states.joined(separator: " "))]  \(line())")
     }
 
-    private mutating func push(_ atNs: Int64, _ event: Event) {
-        order += 1
-        queue.push(Entry(atNs: atNs, order: order, event: event))
+    private mutating func push(_ atNs: Int64, _ event: Event) { agenda.push(atNs, event) }
+
+    // MARK: The kernel
+
+    /// A late kernel acts in order. Each time it has acted, it reports; in the stress before the calm one report in thirty is
+    /// lost, until the table is read as a whole.
+    private mutating func ask(_ change: World.AddressChange) {
+        let lateNs = schedule.kernelLateNs ?? 0
+        let atNs = max(world.nowNs + (dice.percent(50) ? 0 : dice.time(0...lateNs)), kernels[change.director].lastNs)
+        kernels[change.director].lastNs = atNs
+        push(atNs, .kernel(change, era: kernels[change.director].era))
+    }
+
+    private mutating func act(_ change: World.AddressChange) {
+        let index = change.director
+        world.carryOut(change)
+        if !isCalm, dice.percent(3) {
+            promises.hasLostReport = true
+            return say("a report is lost")
+        }
+        let lateNs = schedule.kernelLateNs ?? 0
+        kernels[index].lastReportNs = max(world.nowNs + dice.time(0...lateNs), kernels[index].lastReportNs)
+        push(kernels[index].lastReportNs, .report(change, session: kernels[index].session))
+    }
+
+    /// Every process reads its kernel's whole table.
+    private mutating func readTables() {
+        guard world.isKernelLate else { return }
+        promises.hasLostReport = false
+        for index in world.directors.indices {
+            kernels[index].session += 1
+            for leg in world.directors[index].legs.indices { world.tellHolding(of: index, leg: leg) }
+        }
+    }
+
+    // MARK: The stranger
+
+    private mutating func strike() {
+        guard let stranger = schedule.stranger, stranger.isPersistent || !isCalm else {
+            return world.strangerAnswers = []
+        }
+        push(world.nowNs + dice.time(1...stranger.pauseMaxNs), .stranger)
+        let victim = dice.percent(20) ? dice.number(0...(world.directors.count - 1)) : nil
+        for _ in 0..<dice.number(1...stranger.burstMax) {
+            let leg = dice.number(0...(world.directors[0].ports.count - 1))
+            guard stranger.legs.contains(member: leg), let advert = stranger.advert(in: world, leg: leg, &dice) else {
+                continue
+            }
+            for index in world.directors.indices where victim.map({ $0 == index }) ?? true {
+                let configuration = world.directors[index].configuration
+                guard configuration.version == advert.version,
+                    advert.version == .v3 || configuration.advertIntervalNs == advert.intervalNs
+                else { continue }
+                say("LVS\(index + 1) hears a stranger: \(advert.priority) as \(advert.source) on leg \(leg)")
+                world.deliver(advert, leg: leg, to: index)
+            }
+        }
     }
 
     // MARK: Faults
@@ -240,7 +330,9 @@ package struct Simulation {
         let index = dice.number(0...(world.directors.count - 1))
         let leg = dice.number(0...(world.directors[0].ports.count - 1))
         switch dice.number(0...(world.cables.isEmpty ? 13 : 16)) {
-        case 0...5: return .port(director: index, leg: leg, World.Port.allCases[dice.number(0...7)])
+        case 0...5:
+            if schedule.hasLeftovers, dice.percent(5) { return .appear(director: index, leg: leg) }
+            return .port(director: index, leg: leg, World.Port.allCases[dice.number(0...7)])
         case 6: return .kill(index)
         case 7, 8: return .start(index)
         case 9: return .stop(index)
@@ -248,18 +340,18 @@ package struct Simulation {
         case 11: return dice.percent(50) ? .shutdown(index) : .handover(index)
         case 12:
             return dice.percent(50) ? .check(index, fails: dice.percent(60)) : .weight(index, dice.number(-254...254))
-        case 13: return .reload(index, someChange())
+        case 13: return reload(index)
         default:
             return .cable(dice.number(0...(world.cables.count - 1)), World.Cable.allCases[dice.number(0...4)])
         }
     }
 
-    private mutating func someChange() -> Fault.Change {
-        switch dice.number(0...(mayChangeInterval ? 3 : 2)) {
-        case 0: .priority(UInt8(dice.number(1...254)))
-        case 1: .preempt(dice.percent(50))
-        case 2: .legs(dice.number(1...world.directors[0].ports.count))
-        default: .interval(dice.percent(50) ? intervalNs : intervalNs / 4)
+    private mutating func reload(_ index: Int) -> Fault {
+        switch dice.number(0...(schedule.mayChangeInterval ? 3 : 2)) {
+        case 0: return .reload(index, .priority(UInt8(dice.number(1...254))))
+        case 1: return .reload(index, .preempt(dice.percent(50)))
+        case 2: return .reload(index, .legs(dice.number(1...world.directors[0].ports.count)))
+        default: return .reload(index, .interval(dice.one(of: [intervalNs, intervalNs / 2, intervalNs / 8])))
         }
     }
 
@@ -279,65 +371,5 @@ package struct Simulation {
         }
         for cable in world.cables.indices { faults.append(.cable(cable, .up)) }
         return faults
-    }
-
-    // MARK: Dice and queue
-
-    /// SplitMix64: small, and the same everywhere.
-    package struct Dice {
-        private var state: UInt64
-
-        package init(_ seed: UInt64) { state = seed }
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var mixed = state
-            mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-            mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-            return mixed ^ mixed >> 31
-        }
-
-        package mutating func number(_ range: ClosedRange<Int>) -> Int {
-            range.lowerBound + Int(next() % UInt64(range.count))
-        }
-
-        mutating func time(_ range: ClosedRange<Int64>) -> Int64 {
-            range.lowerBound + Int64(next() % UInt64(range.upperBound - range.lowerBound + 1))
-        }
-
-        mutating func percent(_ percent: Int) -> Bool { number(0...99) < percent }
-    }
-
-    /// A binary heap by time, then by the order of pushing.
-    private struct Heap {
-        private var entries: [Entry] = []
-
-        private static func precedes(_ left: Entry, _ right: Entry) -> Bool {
-            (left.atNs, left.order) < (right.atNs, right.order)
-        }
-
-        mutating func push(_ entry: Entry) {
-            entries.append(entry)
-            var child = entries.count - 1
-            while child > 0, Self.precedes(entries[child], entries[(child - 1) / 2]) {
-                entries.swapAt(child, (child - 1) / 2)
-                child = (child - 1) / 2
-            }
-        }
-
-        mutating func pop() -> Entry? {
-            guard let first = entries.first, let last = entries.popLast() else { return nil }
-            guard !entries.isEmpty else { return first }
-            entries[0] = last
-            var parent = 0
-            while true {
-                var least = parent
-                for child in [2 * parent + 1, 2 * parent + 2]
-                where child < entries.count && Self.precedes(entries[child], entries[least]) { least = child }
-                if least == parent { return first }
-                entries.swapAt(parent, least)
-                parent = least
-            }
-        }
     }
 }

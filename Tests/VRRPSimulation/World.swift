@@ -24,10 +24,23 @@ package struct World: Hashable, Sendable {
     package var outbox: [Packet] = []
     /// The published states left and entered since this was last emptied.
     package var transitions: [Change] = []
+    /// Whether the kernel acts and reports later than in the step that asks: then `requests` collects what it is asked for.
+    package var isKernelLate = false
+    /// What a late kernel has been asked for and whoever drives the world has not passed on yet, in order.
+    package var requests: [AddressChange] = []
+    /// Legs on which a host that is no director answers for the virtual addresses.
+    package var strangerAnswers: MemberSet = []
 
     package struct Change: Hashable, Sendable {
         package var director: Int
         package var transition: Transition
+    }
+
+    /// An address that is added to a kernel's table or removed from it.
+    package struct AddressChange: Hashable, Sendable {
+        package var director: Int
+        package var leg: Int
+        package var isHeld: Bool
     }
 
     /// A machine: its kernel, its ports, and the process if there is one.
@@ -47,6 +60,8 @@ package struct World: Hashable, Sendable {
         package var weight = 0
         /// Members whose addresses the kernel lists.
         package var held: MemberSet = []
+        /// Members whose addresses it has reported, where that may be late.
+        package var told: MemberSet = []
         /// When the kernel takes them back; nil: they are refreshed.
         package var leaseEndNs: Int64?
 
@@ -150,7 +165,14 @@ package struct World: Hashable, Sendable {
 
     package func advertsReach(from: Int, to: Int, leg: Int) -> Bool {
         leg < directors[from].legs.count && leg < directors[to].legs.count
-            && directors[from].ports[leg].advertises && directors[to].ports[leg].hears
+            && directors[from].ports[leg].advertises && directors[to].ports[leg].hears && understands(to, from)
+    }
+
+    /// An advert of another version is discarded, and in version 2 one of another interval.
+    private func understands(_ receiver: Int, _ sender: Int) -> Bool {
+        let (own, other) = (directors[receiver].configuration, directors[sender].configuration)
+        return own.version == other.version
+            && (own.version == .v3 || own.advertIntervalNs == other.advertIntervalNs)
     }
 
     package func talksBothWays(_ first: Int, _ second: Int, leg: Int) -> Bool {
@@ -190,7 +212,9 @@ package struct World: Hashable, Sendable {
         case .advert(let priority):
             let leg = Int(packet.medium)
             // The sender's file may have lost the leg meanwhile.
-            guard directors[to].ports[leg].hears, leg < directors[from].legs.count else { return }
+            guard directors[to].ports[leg].hears, leg < directors[from].legs.count, understands(to, from) else {
+                return
+            }
             let configuration = directors[from].configuration
             let advert = Advert(
                 version: configuration.version, vrid: configuration.members[leg].vrid, priority: priority,
@@ -204,6 +228,37 @@ package struct World: Hashable, Sendable {
         }
     }
 
+    /// An advert of a host that is no director arrives.
+    package mutating func deliver(_ advert: Advert, leg: Int, to index: Int) {
+        guard directors[index].ports[leg].hears, leg < directors[index].legs.count else { return }
+        give(.advert(member: leg, advert), to: index)
+    }
+
+    /// A late kernel does what it was asked for.
+    package mutating func carryOut(_ change: AddressChange) {
+        let leg = MemberSet(member: change.leg)
+        directors[change.director].held.subtract(leg)
+        if change.isHeld { directors[change.director].held.insert(leg) }
+        if !directors[change.director].isAlive { abandonLease(change.director) }
+    }
+
+    /// A late kernel reports what it has done.
+    package mutating func report(_ change: AddressChange) {
+        guard change.leg < directors[change.director].legs.count else { return }
+        if isKernelLate {
+            let leg = MemberSet(member: change.leg)
+            directors[change.director].told.subtract(leg)
+            if change.isHeld { directors[change.director].told.insert(leg) }
+        }
+        give(.holding(member: change.leg, change.isHeld), to: change.director)
+    }
+
+    private mutating func ask(_ change: AddressChange, _ inputs: inout [Input]) {
+        guard !isKernelLate else { return requests.append(change) }
+        carryOut(change)
+        inputs.append(.holding(member: change.leg, change.isHeld))
+    }
+
     private mutating func carryOut(_ output: Output, of index: Int, _ inputs: inout [Input]) {
         switch output {
         case .sendAdvert(let leg, let priority):
@@ -214,12 +269,8 @@ package struct World: Hashable, Sendable {
         case .sendHeartbeat(let cable, let word):
             guard index < 2, cables[cable].carries(from: index) else { return }
             send(from: index, to: 1 - index, medium: UInt8(128 + cable), .heartbeat(word))
-        case .addAddresses(let leg):
-            directors[index].held.insert(MemberSet(member: leg))
-            inputs.append(.holding(member: leg, true))
-        case .removeAddresses(let leg):
-            directors[index].held.remove(MemberSet(member: leg))
-            inputs.append(.holding(member: leg, false))
+        case .addAddresses(let leg): ask(AddressChange(director: index, leg: leg, isHeld: true), &inputs)
+        case .removeAddresses(let leg): ask(AddressChange(director: index, leg: leg, isHeld: false), &inputs)
         case .probePeers(let leg):
             if hasNeighbours, directors[index].ports[leg].works { inputs.append(.proof(member: leg)) }
         case .probeAddresses(let leg):
@@ -234,6 +285,7 @@ package struct World: Hashable, Sendable {
     /// ARP crosses filters; an address that a dead process left behind answers too.
     private func isAnswered(leg: Int, askedBy index: Int) -> Bool {
         guard directors[index].ports[leg].works else { return false }
+        if strangerAnswers.contains(member: leg) { return true }
         return directors.indices.contains { other in
             other != index && directors[other].held.contains(member: leg) && directors[other].ports[leg].works
         }
@@ -278,6 +330,7 @@ package struct World: Hashable, Sendable {
         case .shutdown(let index):
             guard directors[index].isAlive else { return false }
             give(.shutdown, to: index)
+            settleRequests(of: index)
             directors[index].engine = nil
         case .check(let index, let fails):
             guard directors[index].checkFails != fails else { return false }
@@ -291,8 +344,27 @@ package struct World: Hashable, Sendable {
             directors[index].weight = weight
             give(.weight(name: "check:weighed", weight), to: index)
         case .reload(let index, let change): return reload(index, change)
+        case .appear(let index, let leg):
+            guard !directors[index].held.contains(member: leg) else { return false }
+            directors[index].held.insert(MemberSet(member: leg))
+            if directors[index].isAlive { tellHolding(of: index, leg: leg) } else { abandonLease(index) }
         }
         return true
+    }
+
+    /// What the kernel has, as if it had been read anew.
+    package mutating func tellHolding(of index: Int, leg: Int) {
+        report(AddressChange(director: index, leg: leg, isHeld: directors[index].held.contains(member: leg)))
+    }
+
+    /// An orderly end waits for the kernel.
+    private mutating func settleRequests(of index: Int) {
+        guard isKernelLate else { return }
+        for leg in directors[index].legs.indices {
+            carryOut(AddressChange(director: index, leg: leg, isHeld: false))
+            tellHolding(of: index, leg: leg)
+        }
+        requests.removeAll { $0.director == index }
     }
 
     private mutating func reload(_ index: Int, _ change: Fault.Change) -> Bool {
@@ -302,11 +374,13 @@ package struct World: Hashable, Sendable {
         case .interval(let intervalNs): new.advertIntervalNs = intervalNs
         case .preempt(let preempts): new.preempt = preempts
         case .legs(let count): new.members = (0..<count).map(Search.Scenario.member)
+        case .version(let version): new.version = version
         }
         guard directors[index].isAlive, new != directors[index].configuration else { return false }
         directors[index].configuration = new
         // The process removes what is no longer configured before it tells the engine.
         directors[index].held.formIntersection(.first(new.members.count))
+        directors[index].told.formIntersection(.first(new.members.count))
         give(.reload(new, snapshot(of: index)), to: index)
         return true
     }
@@ -347,6 +421,7 @@ package struct World: Hashable, Sendable {
         directors[index].engine = Engine(configuration: directors[index].configuration)
         // A new process does not refresh what an old one left; it removes it.
         directors[index].leaseEndNs = nil
+        if isKernelLate { directors[index].told = directors[index].held }
         give(.start(snapshot(of: index)), to: index)
     }
 
@@ -359,7 +434,7 @@ package struct World: Hashable, Sendable {
         let cables = director.configuration.cables
         return Snapshot(
             primaryAddresses: director.ports.indices.map { Self.address(of: index, leg: $0) },
-            holding: director.ports.indices.map(director.held.contains(member:)),
+            holding: director.ports.indices.map((isKernelLate ? director.told : director.held).contains(member:)),
             cableAddresses: cables.indices.map { Self.cableAddress(of: index, cable: $0) }, causes: causes,
             cablesDown: Set(cables.indices.filter { self.cables[$0] == .noCarrier }.map { cables[$0].interface }),
             weights: ["check:weighed": director.weight])
@@ -378,9 +453,8 @@ package struct World: Hashable, Sendable {
         let sleptNs = directors[index].sleptNs
         nowNs += sleptNs
         defer { wakeUp(index, sleptNs) }
-        for leg in directors[index].legs.indices where !directors[index].held.contains(member: leg) {
-            give(.holding(member: leg, false), to: index)
-        }
+        for leg in directors[index].legs.indices
+        where isKernelLate || !directors[index].held.contains(member: leg) { tellHolding(of: index, leg: leg) }
         for leg in directors[index].legs.indices { tellLink(of: index, leg: leg) }
         if index < 2 { for cable in cables.indices { tellCable(of: index, cable) } }
         give(.cause(Cause(.check, "upstream"), isPresent: directors[index].checkFails), to: index)
@@ -388,7 +462,7 @@ package struct World: Hashable, Sendable {
         // The next refresh of the lease brings back what the kernel took.
         for leg in directors[index].legs.indices where !directors[index].held.contains(member: leg) {
             directors[index].held.insert(MemberSet(member: leg))
-            give(.holding(member: leg, true), to: index)
+            tellHolding(of: index, leg: leg)
         }
     }
 
@@ -420,6 +494,8 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
     case handover(Int)
     case weight(Int, Int)
     case reload(Int, Change)
+    /// A virtual address is in the kernel though nobody here asked for it.
+    case appear(director: Int, leg: Int)
 
     /// What a new file says.
     package enum Change: Hashable, Sendable {
@@ -428,6 +504,7 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
         case preempt(Bool)
         /// So many legs, the first ones.
         case legs(Int)
+        case version(Version)
     }
 
     package var description: String {
@@ -443,6 +520,7 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
         case .handover(let index): "LVS\(index + 1) hands over"
         case .weight(let index, let weight): "LVS\(index + 1) is weighed with \(weight)"
         case .reload(let index, let change): "LVS\(index + 1) reloads with \(change)"
+        case .appear(let director, let leg): "the virtual address of leg \(leg) appears on LVS\(director + 1)"
         }
     }
 }

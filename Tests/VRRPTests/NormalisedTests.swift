@@ -6,7 +6,7 @@ import VRRPSimulation
 /// The search compares engines that were moved to the beginning of time: such a one must go on as it would have.
 struct NormalisedTests {
     @Test(arguments: 0..<30) func movedEngineGoesOnAlike(seed: UInt64) {
-        var random = Simulation.Dice(seed)
+        var random = Dice(seed)
         var router = Router(members: 2, cables: Int(seed % 3)) { group in
             group.hasFence = seed % 4 == 0
             group.probeBeforeTakeover = seed % 2 == 0
@@ -29,7 +29,7 @@ struct NormalisedTests {
     }
 
     /// Something that happens, to as many as like.
-    private func event(_ random: inout Simulation.Dice, cables: Int) -> (inout Router) -> Void {
+    private func event(_ random: inout Dice, cables: Int) -> (inout Router) -> Void {
         func pick<Value>(_ values: [Value]) -> Value { values[random.number(0...values.count - 1)] }
         let member = random.number(0...1)
         let sets = (0..<3).map { _ in MemberSet(rawValue: UInt64(random.number(0...3))) }

@@ -1,0 +1,204 @@
+import VRRP
+
+/// What a schedule promises, and to whom: looked at after every step.
+///
+/// Against nobody, and against a host whose adverts are all below every director's priority, or that answers for the virtual
+/// addresses, whether or not it ever stops:
+///
+/// - *one*: two holders that a path connects do not last longer than three intervals, as long as no packet is lost;
+/// - *somebody*: once settled, somebody serves if anybody can, all legs or none;
+/// - *soon*: at any time, if no packet is lost, somebody serves within four intervals and half a second if nothing is broken,
+///   and else in the time that each of the others needs to find out;
+/// - *rest*: once settled, no state changes any more;
+/// - *best*: once settled, if nothing is broken, nobody serves whom another may preempt, unless that one has no cable and
+///   publishes `unheard`: it cannot know that it would be heard by now;
+/// - *heard*: at any time, a master yields to a lesser one only if that has held for longer than an interval;
+/// - *owner*: at any time, an owner yields its addresses to another owner, a fault or an operator, and to nobody else;
+/// - *quiet*: at any time, a director answers a flood with no more than one advert an interval and leg beside its own.
+///
+/// Against a host that resigns in the name of others: the same, but that a backup may hold for a moment again and again.
+/// Against a host that sends anything: *owner* (unless it claims 255) and *quiet* at any time, the rest once it has stopped.
+struct Promises: Sendable {
+    private let schedule: Schedule
+    private let isLossy: Bool
+    private var dualSinceNs: Int64?
+    private var outageSinceNs: Int64?
+    private var isSettled = false
+    private var settledNs: Int64 = 0
+    private var advertsSent: [UInt64] = []
+    private var hasHandedOver = false
+    /// A kernel's report is lost: until the table is read anew a director does not know what it holds.
+    var hasLostReport = false
+    /// Per director: since when it has held.
+    private var heldSinceNs: [Int64?]
+
+    init(_ schedule: Schedule) {
+        self.schedule = schedule
+        heldSinceNs = schedule.groups.map { _ in nil }
+        isLossy = schedule.lossPercent > 0
+    }
+
+    private var kind: Stranger.Kind? { schedule.stranger?.kind }
+
+    mutating func suffered(_ fault: Fault) {
+        outageSinceNs = nil
+        if case .handover = fault { hasHandedOver = true }
+    }
+
+    // MARK: At any time
+
+    mutating func complaint(about world: World) -> String? {
+        for index in world.directors.indices {
+            heldSinceNs[index] = world.directors[index].held.isEmpty ? nil : heldSinceNs[index] ?? world.nowNs
+        }
+        if let complaint = oneComplaint(world) { return complaint }
+        return soonComplaint(world)
+    }
+
+    /// How long nobody holds though somebody could.
+    private mutating func soonComplaint(_ world: World) -> String? {
+        guard schedule.isStrict, !isLossy, !hasLostReport, isSettled || kind == nil,
+            world.directors.allSatisfy({ $0.held.isEmpty }), world.complaint == .nobodyHolds
+        else {
+            outageSinceNs = nil
+            return nil
+        }
+        let sinceNs = outageSinceNs ?? world.nowNs
+        outageSinceNs = sinceNs
+        let lastedNs = world.nowNs - sinceNs
+        let slackNs = 500_000_000 + 2 * (schedule.kernelLateNs ?? 0)
+        let currentNs = world.directors.reduce(0) { max($0, $1.configuration.advertIntervalNs) }
+        let most = isWhole(world) ? 4 : 17 * Int64(world.directors.count - 1) + 4
+        guard lastedNs > most * currentNs + slackNs else { return nil }
+        // Who was heard a moment ago may have said that it is slower.
+        let learnedNs = world.directors.flatMap { $0.engine?.status.members ?? [] }.reduce(0) {
+            $1.isHeard ? max($0, $1.masterIntervalNs) : $0
+        }
+        return lastedNs > most * max(currentNs, learnedNs) + slackNs && !isFollowed(world)
+            ? "nobody holds for too long, and somebody could" : nil
+    }
+
+    /// Nothing is broken that a director needs to hear or to be heard.
+    private func isWhole(_ world: World) -> Bool {
+        world.directors.allSatisfy { director in
+            !director.checkFails && director.ports.allSatisfy(\.isWhole)
+                && director.configuration.version == world.directors[0].configuration.version
+        }
+    }
+
+    /// Lost packets, and whoever may send anything, excuse two holders until the schedule has settled.
+    private mutating func oneComplaint(_ world: World) -> String? {
+        guard world.hasConnectedHolders else {
+            dualSinceNs = nil
+            return nil
+        }
+        let sinceNs = dualSinceNs ?? world.nowNs
+        dualSinceNs = sinceNs
+        let slowestNs = world.directors.reduce(0) { max($0, $1.configuration.advertIntervalNs) }
+        let boundNs = (areAnyEqual(world) ? 6 : 3) * slowestNs + 5_000_000 + (schedule.kernelLateNs ?? 0)
+        if isLossy || hasLostReport || kind == .anything || kind == .holding, !isSettled { return nil }
+        return world.nowNs - sinceNs > boundNs ? "two holders for more than three intervals" : nil
+    }
+
+    /// Equal priorities are published as such: two holders may last until one has learned that it is not heard.
+    private func areAnyEqual(_ world: World) -> Bool {
+        for (index, director) in world.directors.enumerated() {
+            for other in world.directors.dropFirst(index + 1) where director.engine?.priority == other.engine?.priority
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    func complaint(about change: World.Change, in world: World) -> String? {
+        let director = world.directors[change.director]
+        if director.configuration.priority == 255, change.transition.from == .master,
+            [.lose, .unheard, .twoHolders].contains(change.transition.reason), kind != .anything,
+            schedule.groups.filter({ $0.priority == 255 }).count < 2
+        {
+            return "an owner has yielded to a router that is none"
+        }
+        if change.transition.reason == .unheard, change.transition.from == .master, kind != .anything, kind != .holding,
+            !hasHeldForLong(director.configuration.advertIntervalNs, world, but: change.director)
+        {
+            return "a master has yielded to a lesser one that does not go on holding"
+        }
+        guard isSettled else { return nil }
+        if kind == .resigning, !isBest(change.director, in: world) { return nil }
+        return "a change of state long after the last fault"
+    }
+
+    private func hasHeldForLong(_ forNs: Int64, _ world: World, but index: Int) -> Bool {
+        heldSinceNs.indices.contains { other in
+            guard other != index, let sinceNs = heldSinceNs[other] else { return false }
+            return world.nowNs - sinceNs >= forNs
+        }
+    }
+
+    private func isBest(_ index: Int, in world: World) -> Bool {
+        let priority = world.directors[index].engine?.priority ?? 0
+        return world.directors.indices.allSatisfy {
+            $0 == index || world.directors[$0].engine?.priority ?? 0 < priority
+        }
+    }
+
+    // MARK: Once settled
+
+    mutating func settle(_ world: World) -> String? {
+        isSettled = true
+        settledNs = world.nowNs
+        dualSinceNs = nil
+        advertsSent = Self.advertsSent(world)
+        if world.directors.contains(where: { $0.isAlive && $0.state == .initialize }) {
+            return "at the end: a director has not begun"
+        }
+        var complaint = world.complaint
+        if kind == .resigning, complaint == .nobodyHolds || complaint == .twoHolders { complaint = .none }
+        if complaint == .nobodyHolds, isFollowed(world) { complaint = .none }
+        if complaint != .none { return "at the end: \(complaint)" }
+        return bestComplaint(world)
+    }
+
+    /// A director that does not preempt follows every master that it hears, as VRRP has it, so a lesser stranger keeps it
+    /// from serving.
+    private func isFollowed(_ world: World) -> Bool {
+        guard kind == .lower else { return false }
+        return world.directors.allSatisfy { !$0.configuration.preempt && $0.configuration.priority < 255 }
+    }
+
+    private func bestComplaint(_ world: World) -> String? {
+        guard schedule.isStrict, isWhole(world), world.directors.allSatisfy(\.isAlive), !hasHandedOver,
+            world.hasNeighbours, world.cables.allSatisfy({ $0 == .up })
+        else { return nil }
+        let holders = world.directors.filter { !$0.held.isEmpty }
+        guard holders.count == 1, let serving = holders[0].engine?.priority else { return nil }
+        let isPreempted = world.directors.contains { director in
+            (director.configuration.preempt || director.configuration.priority == 255)
+                && director.engine?.priority ?? 0 > serving && !isUnheard(director)
+        }
+        return isPreempted ? "at the end: a lesser one serves, though all is well" : nil
+    }
+
+    private func isUnheard(_ director: World.Director) -> Bool {
+        !director.configuration.hasPool && director.engine?.status.conditions.contains(Condition(.unheard)) ?? false
+    }
+
+    /// Told when the schedule is over.
+    func complaint(atEndOf world: World) -> String? {
+        for (index, sent) in Self.advertsSent(world).enumerated() where index < advertsSent.count {
+            let configuration = world.directors[index].configuration
+            let intervals = (world.nowNs - settledNs) / configuration.advertIntervalNs
+            // Whoever takes over speaks, and a forged resignation lets it do so after each skew.
+            let most = UInt64(configuration.members.count) * UInt64((kind == .resigning ? 8 : 2) * intervals + 6)
+            if sent > advertsSent[index] + most { return "a flood is answered by a flood" }
+        }
+        return nil
+    }
+
+    private static func advertsSent(_ world: World) -> [UInt64] {
+        world.directors.map { director in
+            director.engine?.status.members.reduce(0) { $0 + $1.statistics.advertsSent } ?? 0
+        }
+    }
+}
