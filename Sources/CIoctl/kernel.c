@@ -24,8 +24,9 @@ _Static_assert(CIOCTL_NAME_SIZE == IFNAMSIZ, "an interface name");
 _Static_assert(sizeof(struct mii_ioctl_data) == 8, "what SIOCGMIIREG takes");
 _Static_assert(sizeof(struct mii_ioctl_data) <= sizeof(struct ifreq) - offsetof(struct ifreq, ifr_ifru), "in an ifreq");
 
-/* A link message without statistics is below 2 KB; some drivers' IFLA_AF_SPEC and PROP_LIST make it longer. */
-enum { GETLINK_BUFFER = 16384 };
+/* IFLA_CARRIER stands among the first attributes; what can make a link message long (IFLA_LINKINFO, IFLA_AF_SPEC,
+ * IFLA_PROP_LIST) comes after it, so the beginning will do. */
+enum { GETLINK_BUFFER = 4096 };
 
 static int socket_of(void *context) { return (int)(intptr_t)context; }
 
@@ -109,47 +110,19 @@ static int kernel_settings(void *context, const char *ifname, struct cioctl_sett
     return 0;
 }
 
-/* A decimal number from an attribute in sysfs; -ERANGE if it is anything else. */
-static int read_attribute(const char *ifname, const char *attribute) {
-    char path[64], text[16];
-    int length = snprintf(path, sizeof path, "/sys/class/net/%s/%s", ifname, attribute);
-    if (length < 0 || (size_t)length >= sizeof path) return -ENAMETOOLONG;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -errno;
-    ssize_t count = read(fd, text, sizeof text);
-    int error = errno;
-    close(fd);
-    if (count < 0) return -error;
-    int number = 0;
-    for (ssize_t i = 0; i < count && text[i] != '\n'; i++) {
-        if (text[i] < '0' || text[i] > '9' || number > 99999999) return -ERANGE;
-        number = number * 10 + (text[i] - '0');
-    }
-    return number;
-}
-
-static int kernel_sysfs_carrier(void *context, uint32_t ifindex, const char *ifname) {
-    (void)context;
-    int owner = read_attribute(ifname, "ifindex");
-    if (owner < 0) return owner;
-    if ((uint32_t)owner != ifindex) return -ENOENT;
-    int carrier = read_attribute(ifname, "carrier");
-    /* EINVAL: the interface is not up, where GLINK says 0 (net/core/net-sysfs.c, carrier_show). */
-    if (carrier == -EINVAL) return 0;
-    return carrier < 0 ? carrier : carrier != 0;
-}
-
-static int find_carrier(const struct nlmsghdr *header, size_t length) {
-    if (length < sizeof *header || header->nlmsg_len > length) return -EBADMSG;
+/* What is there of a message may be only its beginning. */
+static int find_carrier(const struct nlmsghdr *header, size_t length, uint32_t ifindex) {
+    if (length < sizeof *header) return -EBADMSG;
+    if (header->nlmsg_len < length) length = header->nlmsg_len;
     if (header->nlmsg_type == NLMSG_ERROR) {
-        if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))) return -EBADMSG;
+        if (length < NLMSG_LENGTH(sizeof(struct nlmsgerr))) return -EBADMSG;
         const struct nlmsgerr *refusal = NLMSG_DATA(header);
         return refusal->error < 0 ? refusal->error : -EBADMSG;
     }
-    if (header->nlmsg_type != RTM_NEWLINK || header->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
-        return -EBADMSG;
+    if (header->nlmsg_type != RTM_NEWLINK || length < NLMSG_LENGTH(sizeof(struct ifinfomsg))) return -EBADMSG;
     const struct ifinfomsg *info = NLMSG_DATA(header);
-    int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof *info));
+    if ((uint32_t)info->ifi_index != ifindex) return -EBADMSG;
+    int left = (int)(length - NLMSG_LENGTH(sizeof *info));
     for (const struct rtattr *attribute = IFLA_RTA(info); RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
         if (attribute->rta_type == IFLA_CARRIER && RTA_PAYLOAD(attribute) >= 1)
             return *(const uint8_t *)RTA_DATA(attribute) != 0;
@@ -172,10 +145,9 @@ static int exchange(int fd, uint32_t ifindex) {
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     if (sendto(fd, &request, sizeof request, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) return -errno;
     /* The kernel answers within sendto. */
-    ssize_t length = recv(fd, answer, sizeof answer, MSG_DONTWAIT | MSG_TRUNC);
+    ssize_t length = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
     if (length < 0) return -errno;
-    if ((size_t)length > sizeof answer) return -EMSGSIZE;
-    return find_carrier((const struct nlmsghdr *)answer, (size_t)length);
+    return find_carrier((const struct nlmsghdr *)answer, (size_t)length, ifindex);
 }
 
 /* A socket a question: this is the last resort, and threads that are stuck in it must not share one. */
@@ -197,7 +169,6 @@ int cioctl_kernel_open(struct cioctl_backend *backend) {
         .mii_phy = kernel_mii_phy,
         .mii_register = kernel_mii_register,
         .glink = kernel_glink,
-        .sysfs_carrier = kernel_sysfs_carrier,
         .settings = kernel_settings,
         .netlink_carrier = kernel_netlink_carrier,
     };

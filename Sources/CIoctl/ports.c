@@ -125,6 +125,38 @@ void sweep_settle(struct cioctl_sweep *sweep, const struct job *job, int result,
     else settle_error(sweep, probe, -result, now_ns);
 }
 
+/* MARK: Renewing */
+
+/* Each port is in turn once, by the driver's lane where it is in both. They all have the same period, so if this one is not
+ * due the next ones are not. */
+struct probe *sweep_next_renewal(struct cioctl_sweep *sweep, int64_t now_ns) {
+    for (int turn = 0; turn <= CIOCTL_SOURCES; turn++) {
+        struct lane *lane = &sweep->lanes[sweep->renew_source];
+        for (size_t index = lower_bound(lane, sweep->renew_from); index < lane->count; index++) {
+            struct probe *probe = &lane->probes[index];
+            uint32_t ifindex = probe->target.ifindex;
+            if (sweep->renew_source == CIOCTL_MII && sweep_find(sweep, CIOCTL_DRIVER, ifindex)) continue;
+            if (probe->is_running || probe->word.outcome == CIOCTL_UNKNOWN) continue;
+            if (probe->renew_ns > now_ns) return NULL;
+            sweep->renew_from = (uint64_t)ifindex + 1;
+            return probe;
+        }
+        sweep->renew_source = (sweep->renew_source + 1) % CIOCTL_SOURCES;
+        sweep->renew_from = 0;
+    }
+    return NULL;
+}
+
+void sweep_renewed(
+    struct cioctl_sweep *sweep, struct probe *probe, const struct cioctl_digest *digest, int64_t now_ns) {
+    probe->renew_ns = now_ns + CIOCTL_RENEW_NS;
+    if (probe->has_digest && memcmp(&probe->digest, digest, sizeof *digest) == 0) return;
+    probe->digest = *digest;
+    probe->has_digest = true;
+    probe->is_renewed = true;
+    sweep_notify(sweep);
+}
+
 /* MARK: From the owner */
 
 static void make_fresh(struct cioctl_sweep *sweep, struct probe *probe) {
@@ -141,7 +173,9 @@ static void make_fresh(struct cioctl_sweep *sweep, struct probe *probe) {
 static struct probe carry_over(struct cioctl_sweep *sweep, enum cioctl_source source, const struct cioctl_port *port) {
     struct probe *old = sweep_find(sweep, source, port->ifindex);
     if (old && strncmp(old->target.ifname, port->ifname, CIOCTL_NAME_SIZE) == 0) return *old;
-    struct probe probe = {.word = {.ifindex = port->ifindex, .source = source}};
+    /* When it comes up it is asked in any case. */
+    struct probe probe = {
+        .word = {.ifindex = port->ifindex, .source = source}, .renew_ns = clock_ns() + CIOCTL_RENEW_NS};
     if (old) probe = *old;
     probe.target.ifindex = port->ifindex;
     memcpy(probe.target.ifname, port->ifname, CIOCTL_NAME_SIZE);
@@ -224,6 +258,8 @@ int64_t cioctl_sweep_confirmed_ns(struct cioctl_sweep *sweep, uint32_t ifindex, 
 
 static void take(struct probe *probe, struct cioctl_report *report) {
     *report = probe->word;
+    report->is_renewal = !probe->is_pending;
+    probe->is_renewed = false;
     probe->word.drops = 0;
     probe->is_pending = false;
     probe->is_drop = false;
@@ -236,8 +272,10 @@ size_t cioctl_sweep_drain(struct cioctl_sweep *sweep, struct cioctl_report *repo
     (void)got;
     pthread_mutex_lock(&sweep->lock);
     for (int source = 0; source < CIOCTL_SOURCES; source++)
-        for (size_t i = 0; i < sweep->lanes[source].count && used < max; i++)
-            if (sweep->lanes[source].probes[i].is_pending) take(&sweep->lanes[source].probes[i], &reports[used++]);
+        for (size_t i = 0; i < sweep->lanes[source].count && used < max; i++) {
+            struct probe *probe = &sweep->lanes[source].probes[i];
+            if (probe->is_pending || probe->is_renewed) take(probe, &reports[used++]);
+        }
     pthread_mutex_unlock(&sweep->lock);
     return used;
 }

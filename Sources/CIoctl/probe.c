@@ -4,7 +4,10 @@
  * the link is up and has been since the last reading: one ioctl. After a first 0 the second reading is the link now, and
  * 0 then 1 is a link that blinked. The latch is shared with the driver and every other reader, so a blink is best effort.
  *
- * A bus without a PHY floats: 0xffff, or 0x0000 where it is pulled down, or 0xffXX from chips that answer in half. */
+ * A bus without a PHY floats: 0xffff, or 0x0000 where it is pulled down, or 0xffXX from chips that answer in half. And some
+ * drivers make a register set up: bonding answers BMSR with the link bit alone and all others with nothing
+ * (drivers/net/bonding, bond_eth_ioctl). A PHY without a single ability is none, unless it has an identity: the emulation of
+ * clause 22 by clause 45 has no abilities either (drivers/net/mdio.c, mdio_mii_ioctl). */
 #include "cioctl.h"
 
 #include <errno.h>
@@ -29,7 +32,22 @@ bool cioctl_is_unsupported(int error) {
     }
 }
 
-static bool is_floating(int bmsr) { return bmsr == 0 || (bmsr & 0xff00) == 0xff00; }
+static bool is_floating(int bmsr) { return (bmsr & 0xff00) == 0xff00; }
+
+/* Whether it could as well be nobody's. */
+static bool is_bare(int bmsr) { return (bmsr & ~BMSR_LSTATUS) == 0; }
+
+static bool is_identity(int high, int low) {
+    return high >= 0 && low >= 0 && !(high == 0 && low == 0) && !(high == 0xffff && low == 0xffff);
+}
+
+static bool has_identity(
+    const struct cioctl_backend *backend, const struct cioctl_target *target, struct cioctl_reading *reading) {
+    int high = backend->mii_register(backend->context, target->ifname, target->phy, MII_PHYSID1);
+    int low = backend->mii_register(backend->context, target->ifname, target->phy, MII_PHYSID2);
+    reading->calls += 2;
+    return is_identity(high, low);
+}
 
 static int read_bmsr(
     const struct cioctl_backend *backend, const struct cioctl_target *target, struct cioctl_reading *reading) {
@@ -37,7 +55,8 @@ static int read_bmsr(
     reading->calls++;
     if (bmsr < 0) return bmsr;
     reading->bmsr = (uint16_t)bmsr;
-    return is_floating(bmsr) ? -ENXIO : bmsr;
+    if (is_floating(bmsr) || (is_bare(bmsr) && !has_identity(backend, target, reading))) return -ENXIO;
+    return bmsr;
 }
 
 static int find_phy(
@@ -67,16 +86,14 @@ int cioctl_poll_mii(
 
 static int ask_driver(const struct cioctl_backend *backend, const struct cioctl_target *target) {
     switch (target->method) {
-    case CIOCTL_BY_SYSFS: return backend->sysfs_carrier(backend->context, target->ifindex, target->ifname);
     case CIOCTL_BY_GETLINK: return backend->netlink_carrier(backend->context, target->ifindex);
     default: return backend->glink(backend->context, target->ifname);
     }
 }
 
-/* GLINK: drivers without get_link. sysfs: not mounted, or another namespace's. */
+/* GLINK: drivers without get_link. */
 static bool tries_next_method(enum cioctl_method method, int result) {
-    if (method == CIOCTL_BY_GETLINK) return false;
-    return cioctl_is_unsupported(-result) || (method == CIOCTL_BY_SYSFS && result == -ENOENT);
+    return method != CIOCTL_BY_GETLINK && cioctl_is_unsupported(-result);
 }
 
 int cioctl_poll_driver(
@@ -139,6 +156,8 @@ static int read_all(const struct cioctl_backend *backend, const char *ifname, st
     }
     registers->bmsr_first = registers->value[MII_BMSR];
     if (is_floating(registers->bmsr_first)) return -ENXIO;
+    if (is_bare(registers->bmsr_first) && !is_identity(registers->value[MII_PHYSID1], registers->value[MII_PHYSID2]))
+        return -ENXIO;
     if (registers->bmsr_first & BMSR_LSTATUS) return 0;
     int again = backend->mii_register(backend->context, ifname, registers->phy, MII_BMSR);
     if (again < 0) return again;
@@ -165,4 +184,30 @@ int cioctl_read_settings(
     int result = backend->name(backend->context, ifindex, ifname);
     if (result < 0) return result;
     return backend->settings(backend->context, ifname, settings);
+}
+
+static void digest_registers(const struct cioctl_backend *backend, const char *ifname, uint16_t *registers) {
+    static const uint16_t numbers[] = {MII_BMCR, MII_ADVERTISE, MII_LPA, MII_CTRL1000, MII_STAT1000};
+    int phy = backend->mii_phy(backend->context, ifname);
+    for (size_t i = 0; phy >= 0 && i < sizeof numbers / sizeof *numbers; i++) {
+        int value = backend->mii_register(backend->context, ifname, (uint16_t)phy, numbers[i]);
+        registers[i] = value < 0 ? 0 : (uint16_t)value;
+    }
+    /* The lower half of STAT1000 counts errors. */
+    registers[4] &= 0xff00;
+}
+
+void cioctl_read_digest(
+    const struct cioctl_backend *backend, uint32_t ifindex, bool has_mii, struct cioctl_digest *digest) {
+    char ifname[CIOCTL_NAME_SIZE] = "";
+    memset(digest, 0, sizeof *digest);
+    if (backend->name(backend->context, ifindex, ifname) < 0) return;
+    struct cioctl_settings settings = {0};
+    if (backend->settings(backend->context, ifname, &settings) >= 0) {
+        /* One by one: what lies between the members is nobody's. */
+        digest->settings.speed = settings.speed;
+        digest->settings.duplex = settings.duplex;
+        digest->settings.autoneg = settings.autoneg;
+    }
+    if (has_mii) digest_registers(backend, ifname, digest->registers);
 }

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Enough for the 16 KB of an RTM_GETLINK answer and a sanitizer's red zones; only touched pages cost anything. */
+/* Enough for the beginning of an RTM_GETLINK answer and a sanitizer's red zones; only touched pages cost anything. */
 enum { STACK_SIZE = 256 * 1024 };
 
 static struct timespec timespec_of(int64_t ns) {
@@ -194,6 +194,31 @@ static int64_t run_request(struct worker *worker, struct request *request, int64
     return now_ns;
 }
 
+/* A renewal is stuck as a request is: nobody waits for it. No request has this number. */
+static const uint64_t renewal_id = UINT64_MAX;
+
+/* Whether speed, duplex and autonegotiation are what they were: not every change of them takes the link away. */
+static int64_t run_renewal(struct worker *worker, struct probe *probe, int64_t now_ns) {
+    struct cioctl_sweep *sweep = worker->sweep;
+    uint32_t ifindex = probe->target.ifindex;
+    enum cioctl_source source = probe->word.source;
+    uint64_t serial = probe->serial;
+    const struct probe *mii = sweep_find(sweep, CIOCTL_MII, ifindex);
+    bool has_mii = mii && mii->has_answered;
+    struct cioctl_digest digest;
+    worker->job = (struct job){.is_running = true, .started_ns = now_ns, .request_id = renewal_id};
+    probe->renew_ns = now_ns + CIOCTL_RENEW_NS;
+    guard(sweep, now_ns);
+    pthread_mutex_unlock(&sweep->lock);
+    cioctl_read_digest(&sweep->backend, ifindex, has_mii, &digest);
+    now_ns = clock_ns();
+    pthread_mutex_lock(&sweep->lock);
+    worker->job.is_running = false;
+    probe = sweep_find(sweep, source, ifindex);
+    if (probe && probe->serial == serial) sweep_renewed(sweep, probe, &digest, now_ns);
+    return now_ns;
+}
+
 static struct request *waiting_request(struct cioctl_sweep *sweep) {
     struct request *first = NULL;
     for (size_t i = 0; i < CIOCTL_REQUESTS_MAX; i++) {
@@ -221,14 +246,15 @@ static void finish_lane(struct lane *lane, int64_t now_ns) {
     lane->due_ns = grid_after(now_ns, lane->interval_ns);
 }
 
-/* The registers of one port, if someone waits for them. */
+/* The registers of one port, if someone waits for them; else a look at what is known of another one. */
 static bool step_request(struct worker *worker, int64_t *now_ns) {
     struct cioctl_sweep *sweep = worker->sweep;
     struct request *request = waiting_request(sweep);
+    struct probe *renewal = request || !sweep->is_requests_turn ? NULL : sweep_next_renewal(sweep, *now_ns);
     sweep->is_requests_turn = false;
-    if (!request) return false;
-    *now_ns = run_request(worker, request, *now_ns);
-    return true;
+    if (request) *now_ns = run_request(worker, request, *now_ns);
+    else if (renewal) *now_ns = run_renewal(worker, renewal, *now_ns);
+    return request || renewal;
 }
 
 /* One question, if there is one: true, and `now_ns` is when it was answered. Anyone may ask for registers as often as he

@@ -41,6 +41,11 @@ struct probe {
     bool is_pending;
     /* The pending down came after an up that was drained. */
     bool is_drop;
+    /* Speed, duplex and autonegotiation when they were last looked at, and whether a change is still to be drained. */
+    struct cioctl_digest digest;
+    bool has_digest;
+    bool is_renewed;
+    int64_t renew_ns; /* not before */
 };
 
 /* All the probes of one source, and the sweep over them. */
@@ -106,6 +111,9 @@ struct cioctl_sweep {
     uint64_t next_request_id;
     bool is_requests_turn; /* a sweep has ended since the last one */
     struct request requests[CIOCTL_REQUESTS_MAX];
+    /* The port whose speed is looked at next. */
+    size_t renew_source;
+    uint64_t renew_from;
 };
 
 /* ports.c */
@@ -124,6 +132,12 @@ void sweep_tell_stuck(struct cioctl_sweep *sweep, struct probe *probe, int64_t n
 
 /* The register at hand said that this port's link has blinked. */
 void sweep_tell_drop(struct cioctl_sweep *sweep, uint32_t ifindex, int64_t now_ns);
+
+/* The port whose speed, duplex and autonegotiation are to be looked at; NULL: it is too early. */
+struct probe *sweep_next_renewal(struct cioctl_sweep *sweep, int64_t now_ns);
+
+/* They were looked at. */
+void sweep_renewed(struct cioctl_sweep *sweep, struct probe *probe, const struct cioctl_digest *digest, int64_t now_ns);
 
 /* Makes the notify descriptor readable. */
 void sweep_notify(struct cioctl_sweep *sweep);

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
@@ -39,6 +40,23 @@ static inline int cmnl_receive(int fd, void *buffer, size_t size, int *foreign) 
     *foreign = length != sizeof from || from.nl_family != AF_NETLINK || from.nl_pid != 0;
     return got > INT32_MAX ? -EMSGSIZE : (int)got;
 }
+
+/* Address space that costs memory only where it is written, in small pages; NULL: there is none left. */
+static inline void *cmnl_map(size_t size) {
+    void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    madvise(start, size, MADV_NOHUGEPAGE);
+    return start;
+}
+
+/* Gives back what was written there, also where mlockall(2) would keep it. */
+static inline void cmnl_forget(void *start, size_t size) {
+    if (madvise(start, size, MADV_DONTNEED) == 0) return;
+    munlock(start, size);
+    madvise(start, size, MADV_DONTNEED);
+}
+
+static inline void cmnl_unmap(void *start, size_t size) { munmap(start, size); }
 
 /* To the kernel. It handles a request before the call returns. */
 static inline int cmnl_send(int fd, const void *buffer, size_t size) {

@@ -9,7 +9,7 @@ public enum EvidenceSource: Int, CaseIterable, Hashable, Sendable {
     case admin
     /// BMSR.LSTATUS, by SIOCGMIIREG.
     case mii
-    /// The fast probe: ETHTOOL_GLINK, else sysfs `carrier`, else RTM_GETLINK.
+    /// The fast probe: ETHTOOL_GLINK, else RTM_GETLINK.
     case driver
     /// `IFLA_CARRIER` or `IFF_LOWER_UP`, by rtnetlink.
     case carrier

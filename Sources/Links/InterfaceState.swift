@@ -19,8 +19,16 @@ public struct InterfaceState {
     public var settings: LinkSettings?
     /// What the configuration says of it.
     public var policy: InterfacePolicy
+    /// When the settled state last changed, CLOCK_BOOTTIME.
+    public var settledBoottimeNs: Int64 = 0
     /// How often the raw state has changed.
     public var transitions = 0
+
+    /// Whether its speed, duplex and autonegotiation are followed: of a port with a wire, and of what the configuration names or
+    /// has probed. Not of what somebody asked for: what is published does not depend on that.
+    public var isOfInterest: Bool {
+        link.isPhysicalPort || policy.isNamed || policy.mii == .always || policy.probe == .always
+    }
 
     /// An interface of which nothing has been said.
     public init(_ link: Link, policy: InterfacePolicy) {
@@ -33,20 +41,16 @@ public struct InterfaceState {
 extension Link {
     /// What one rtnetlink message says, as readings.
     var readings: [(EvidenceSource, Reading, detail: String)] {
-        let isCarrierUp = carrier ?? flags.contains(.lowerUp)
-        return [
+        [
             (.admin, .state(flags.contains(.up) ? .up : .down), detail: ""),
-            (.carrier, .state(isCarrierUp ? .up : .down), detail: ""),
+            (.carrier, .state(hasCarrier ? .up : .down), detail: ""),
             operStateReading,
         ]
     }
 
     /// The RFC 2863 state as a reading: `UNKNOWN` is a driver that does not maintain it, and says nothing.
     private var operStateReading: (EvidenceSource, Reading, detail: String) {
-        switch operState {
-        case .up: (.operstate, .state(.up), detail: "")
-        case .unknown: (.operstate, .unsupported(detail: "unknown"), detail: "")
-        default: (.operstate, .state(.down), detail: operState.name.lowercased())
-        }
+        guard let isUp = operState.isUp else { return (.operstate, .unsupported(detail: "unknown"), detail: "") }
+        return (.operstate, .state(isUp ? .up : .down), detail: isUp ? "" : operState.name.lowercased())
     }
 }

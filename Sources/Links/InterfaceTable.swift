@@ -37,13 +37,25 @@ public final class InterfaceTable {
     private var configuration: MonitorConfiguration
     /// The interfaces that wait for a hold, a suppression or a stale word to end.
     private var deadlines: [Int32: Int64] = [:]
-    /// The wall clock, for the history.
-    private let realtimeNs: () -> Int64
+    /// The clocks of those who read, which go on while the machine sleeps.
+    private let clocks: Clocks
 
-    /// - Parameter realtimeNs: CLOCK_REALTIME, asked for each entry of a history.
-    public init(_ configuration: MonitorConfiguration, realtimeNs: @escaping () -> Int64) {
+    /// What time it is for people; everything that is compared or waited for is CLOCK_MONOTONIC, given with each step.
+    public struct Clocks {
+        /// CLOCK_REALTIME, for each entry of a history.
+        public var realtimeNs: () -> Int64
+        /// CLOCK_BOOTTIME, for each change of a settled state.
+        public var boottimeNs: () -> Int64
+
+        public init(realtimeNs: @escaping () -> Int64, boottimeNs: @escaping () -> Int64) {
+            self.realtimeNs = realtimeNs
+            self.boottimeNs = boottimeNs
+        }
+    }
+
+    public init(_ configuration: MonitorConfiguration, clocks: Clocks) {
         self.configuration = configuration
-        self.realtimeNs = realtimeNs
+        self.clocks = clocks
     }
 
     /// The next instant at which `advance` has something to do; nil: none.
@@ -127,14 +139,17 @@ public final class InterfaceTable {
         let (former, formerPolicy) = (state.link, state.policy)
         state.link = link
         var changes = state.verdict.observe(link.readings, nowNs: nowNs)
-        if former.flags.contains(.up), !link.flags.contains(.up) {
+        let isUp = link.flags.contains(.up)
+        if former.flags.contains(.up) != isUp {
             // A port that is switched off is not probed, and its PHY may be switched off as well.
-            changes += withdraw(ProbeSource.allCases, "administratively down", from: &state, nowNs: nowNs)
+            let why = isUp ? "not probed" : "administratively down"
+            changes += withdraw(ProbeSource.allCases, why, from: &state, nowNs: nowNs)
         }
         if policy != state.policy {
             state.policy = policy
             changes += state.verdict.adopt(policy.settle, nowNs: nowNs)
         }
+        if !state.isOfInterest { (state.registers, state.settings) = (nil, nil) }
         let isRenamed = former.name != link.name
         if isRenamed { record(.renamed(from: former.name), of: link, nowNs: nowNs) }
         note(changes, in: &state, nowNs: nowNs)
@@ -194,15 +209,16 @@ public final class InterfaceTable {
         conclude(changes, cause: "config", state: state, nowNs: nowNs)
     }
 
-    /// A port's registers were read, and ethtool was asked.
+    /// A port's registers were read for this table, and ethtool was asked.
     ///
-    /// - Parameter isProbed: whether the port's PHY is of interest; without, only a client was.
+    /// - Parameter isProbed: whether the port's PHY is; without, its registers say nothing here.
     public func learned(_ report: RegistersReport, isProbed: Bool) {
         // What has not come back says nothing.
         if case .failure(.timedOut) = report.result { return }
-        guard isProbed || report.settings != nil, var state = states[report.ifindex] else { return }
+        guard var state = states[report.ifindex], state.isOfInterest, state.link.flags.contains(.up) else { return }
         let phy = isProbed ? try? PHYStatus(report.result.get()) : nil
-        guard phy?.registers.all != state.registers?.registers.all || report.settings != state.settings else { return }
+        guard phy.map(MIIRecord.init) != state.registers.map(MIIRecord.init) || report.settings != state.settings
+        else { return }
         state.registers = phy
         state.settings = report.settings
         store(state)
@@ -245,7 +261,9 @@ public final class InterfaceTable {
             case .raw(let raw, let reason):
                 state.transitions += 1
                 record(.raw(raw, reason: reason), of: state.link, nowNs: nowNs)
-            case .settled(let settled): record(.settled(settled), of: state.link, nowNs: nowNs)
+            case .settled(let settled):
+                state.settledBoottimeNs = clocks.boottimeNs()
+                record(.settled(settled), of: state.link, nowNs: nowNs)
             case .latchedDrops(let count): record(.flap(latchedDrops: count), of: state.link, nowNs: nowNs)
             case .evidence: break
             }
@@ -254,7 +272,7 @@ public final class InterfaceTable {
 
     private func record(_ kind: History.Entry.Kind, of link: Link, nowNs: Int64) {
         histories[link.ifindex, default: History(capacity: configuration.historySize)].append(
-            History.Entry(kind: kind, ifname: link.name, monotonicNs: nowNs, realtimeNs: realtimeNs()))
+            History.Entry(kind: kind, ifname: link.name, monotonicNs: nowNs, realtimeNs: clocks.realtimeNs()))
     }
 
     private func store(_ state: InterfaceState) {

@@ -87,7 +87,7 @@ extension InterfaceState {
     /// The lower ones are probed first when there are too many.
     fileprivate var rank: Int {
         if link.isPhysicalPort { return 0 }
-        return policy.isNamed || policy.mii == .always || policy.probe == .always ? 1 : 2
+        return isOfInterest ? 1 : 2
     }
 
     /// One of its probes says down, and the verdict listens to it.

@@ -14,34 +14,43 @@ extension InterfaceState {
                 EvidenceTable.Entry(
                     source: $0.name, word: EvidenceRecord(verdict[$0], polledNs: confirmedNs($0)))
             })
-        let phy = registers
         return InterfaceRecord(
             ifindex: Int(link.ifindex), ifname: link.name, altnames: link.altnames,
             kind: link.kind.isEmpty ? nil : link.kind, driver: driver, address: link.address?.description,
             mtu: Int(link.mtu), master: link.master == 0 ? nil : Int(link.master),
-            link: link.link == 0 ? nil : Int(link.link), flags: link.flags.names,
+            link: link.lower.map(Int.init), linkNetnsid: link.linkNetnsID < 0 ? nil : Int(link.linkNetnsID),
+            flags: link.flags.names,
             operstate: link.operState.name.lowercased(),
             state: verdict.settledState.name, rawState: verdict.rawState.name, reason: verdict.reason?.name,
-            since: verdict.settledSinceNs / 1000, evidence: evidence, mii: phy.map(MIIRecord.init),
+            since: verdict.settledSinceNs / 1000, sinceBoottimeUsec: settledBoottimeNs / 1000, evidence: evidence,
+            mii: registers.map(MIIRecord.init),
             speed: speed, duplex: duplex, autoneg: autoneg,
-            duplexMismatchSuspected: phy?.duplexMismatchSuspected ?? false, carrierChanges: Int(link.carrierChanges),
+            duplexMismatchSuspected: isMismatchSuspected, carrierChanges: Int(link.carrierChanges),
             flaps: verdict.flaps, transitions: transitions, dampening: dampening(nowNs: nowNs),
             disagreement: verdict.disagreement, conditions: verdict.conditions)
     }
 
     private var isUp: Bool { verdict.rawState == .up }
+    /// The registers, if a PHY could have them.
+    private var phy: PHYStatus? { registers.flatMap { $0.isPlausible ? $0 : nil } }
     /// Up to 1 Gb/s the registers know best; above it, and without registers, ethtool does.
     private var speed: Int? {
         guard isUp else { return nil }
         if let speed = settings?.speed, speed > 1000 { return speed }
-        return registers?.speed ?? settings?.speed
+        return phy?.speed ?? settings?.speed
     }
     private var duplex: String? {
         guard isUp else { return nil }
         if let speed = settings?.speed, speed > 1000 { return settings?.duplex }
-        return registers?.duplex ?? settings?.duplex
+        // Half duplex by parallel detection is a guess, and the driver knows how it runs.
+        if phy?.resolved?.source == .parallelDetection, let duplex = settings?.duplex { return duplex }
+        return phy?.duplex ?? settings?.duplex
     }
-    private var autoneg: Bool? { registers?.autoneg ?? settings?.autoneg }
+    private var autoneg: Bool? { phy?.autoneg ?? settings?.autoneg }
+    /// The partner does not negotiate, so we have fallen back to half duplex; unless the driver says that we have not.
+    private var isMismatchSuspected: Bool {
+        phy?.duplexMismatchSuspected == true && settings?.duplex != "full"
+    }
 
     private func dampening(nowNs: Int64) -> DampeningRecord? {
         guard let policy = policy.settle.dampening else { return nil }

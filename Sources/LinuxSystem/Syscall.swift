@@ -47,10 +47,13 @@ public struct Descriptor: ~Copyable {
     deinit { close(raw) }
 }
 
-/// The two clocks. Everything that is compared or waited for is monotonic; wall time is only ever shown.
+/// The clocks. Everything that is compared or waited for is monotonic; the others are only ever shown.
 public enum Clock {
     /// Nanoseconds of CLOCK_MONOTONIC.
     public static func monotonicNs() -> Int64 { read(CLOCK_MONOTONIC) }
+
+    /// Nanoseconds of CLOCK_BOOTTIME: CLOCK_MONOTONIC and the time that the machine has slept.
+    public static func boottimeNs() -> Int64 { read(CLOCK_BOOTTIME) }
 
     /// Nanoseconds of CLOCK_REALTIME since 1970.
     public static func realtimeNs() -> Int64 { read(CLOCK_REALTIME) }

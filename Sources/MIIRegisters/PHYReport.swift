@@ -91,7 +91,7 @@ extension PHYStatus {
     private var offers: [String] {
         guard autoneg else { return [" Link partner information is not exchanged when in fixed speed mode."] }
         var lines = [" I'm advertising \(hex(registers[4])): \(words(registers.anar, advertised))."]
-        if registers.anlpar.contains(.acknowledge) {
+        if partnerNegotiates {
             lines.append(" Your link partner advertised \(hex(registers[5])): \(words(registers.anlpar, partner)).")
         } else if duplexMismatchSuspected {
             let heard =

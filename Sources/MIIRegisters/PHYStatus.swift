@@ -62,8 +62,29 @@ public struct PHYStatus: Hashable, Sendable {
     public var loopback: Bool { registers.bmcr.contains(.loopback) }
     public var powerDown: Bool { registers.bmcr.contains(.powerDown) }
 
-    /// The partner negotiates, and has heard us.
+    /// The partner has heard us.
     private var isAcknowledged: Bool { registers.anlpar.contains(.acknowledge) }
+
+    /// The partner negotiates. It says so by its acknowledgement, or register 6 does, which not every PHY has; and what it offers
+    /// shows it: parallel detection sets one bit alone, of a half duplex mode (IEEE 802.3 28.2.3.1). Emulated PHYs leave the
+    /// acknowledgement out.
+    var partnerNegotiates: Bool {
+        let heard: [Advertisement] = [.tenHalfDuplex, .hundredHalfDuplex, .hundredBaseT4]
+        let offers: Advertisement = [.tenFullDuplex, .hundredFullDuplex, .pause, .asymmetricPause]
+        return isAcknowledged || registers.expansion.contains(.partnerNegotiates)
+            || !registers.anlpar.isDisjoint(with: offers)
+            || heard.count(where: registers.anlpar.contains) > 1
+            || !registers.stat1000.isDisjoint(with: [.fullDuplex, .halfDuplex])
+    }
+
+    /// Whether a PHY could have these registers. Some drivers make them up, as far as they know: a link bit, and zeros elsewhere
+    /// (bonding). Then the link bit may be worth something, and speed and duplex are not.
+    public var isPlausible: Bool {
+        let abilities: UInt16 = 0xff00
+        let isBare = registers.bmsr.isDisjoint(with: [.autonegotiationCapable, .extendedCapability])
+        let isEmpty = !registers.phyIdentifier.isPresent && [0, 4, 5].allSatisfy { registers[$0] == 0 }
+        return registers[1] & abilities != 0 && registers[0] != 0xffff && !(isBare && isEmpty)
+    }
 
     // MARK: Abilities
 
@@ -118,10 +139,11 @@ public struct PHYStatus: Hashable, Sendable {
     /// Negotiated: 1000BASE-T first, for it is agreed in registers of its own; then the best that both offer. Without
     /// negotiation what BMCR says, link or not. A partner that does not negotiate: the speed that was heard, half duplex.
     public var resolved: (mode: LinkMode, source: LinkModeSource)? {
+        guard isPlausible else { return nil }
         if !autoneg { return (forcedMode, .forced) }
         guard autonegComplete else { return nil }
         let both = advertised.filter(partner.contains)
-        guard isAcknowledged else { return detected.map { ($0, .parallelDetection) } }
+        guard partnerNegotiates else { return detected.map { ($0, .parallelDetection) } }
         guard let best = both.first else { return nil }
         return (best, best.speed == 1000 ? .gigabit : .negotiated)
     }
@@ -145,12 +167,9 @@ public struct PHYStatus: Hashable, Sendable {
         return registers.anlpar.contains(.tenHalfDuplex) ? .half10 : nil
     }
 
-    /// We negotiate, the link is up and the partner has not acknowledged: it is fixed to something, we have fallen back to
+    /// We negotiate, the link is up and the partner does not: it is fixed to something, we have fallen back to
     /// half duplex, and if it is fixed to full there will be late collisions on one side and CRC errors on the other.
     ///
     /// 1000BASE-T cannot come up without negotiation, so a partner that offers it is not suspected.
-    public var duplexMismatchSuspected: Bool {
-        autoneg && link && !loopback && !isAcknowledged
-            && registers.stat1000.isDisjoint(with: [.fullDuplex, .halfDuplex])
-    }
+    public var duplexMismatchSuspected: Bool { isPlausible && autoneg && link && !loopback && !partnerNegotiates }
 }

@@ -159,7 +159,7 @@ public struct SweepPort: Hashable, Sendable {
     public var ifname: String
     /// Whether its PHY is asked: SIOCGMIIREG, which needs CAP_NET_ADMIN.
     public var wantsMII: Bool
-    /// Whether its driver is asked: ETHTOOL_GLINK, else sysfs, else RTM_GETLINK; needs nothing.
+    /// Whether its driver is asked: ETHTOOL_GLINK, else RTM_GETLINK; needs nothing.
     public var wantsDriver: Bool
 
     public init(ifindex: Int32, ifname: String, wantsMII: Bool = true, wantsDriver: Bool = true) {

@@ -7,7 +7,7 @@ import SystemPackage
 public enum ProbeSource: CaseIterable, Hashable, Sendable {
     /// The PHY: BMSR.LSTATUS by SIOCGMIIREG.
     case mii
-    /// The driver: ETHTOOL_GLINK, else sysfs `carrier`, else RTM_GETLINK.
+    /// The driver: ETHTOOL_GLINK, else RTM_GETLINK.
     case driver
 
     var c: cioctl_source { self == .mii ? CIOCTL_MII : CIOCTL_DRIVER }
@@ -19,15 +19,12 @@ public enum ProbeMethod: String, Hashable, Sendable {
     case bmsr
     /// SIOCETHTOOL, ETHTOOL_GLINK.
     case glink
-    /// `/sys/class/net/NAME/carrier`.
-    case sysfs
     /// RTM_GETLINK, IFLA_CARRIER.
     case getlink
 
     fileprivate init(_ c: cioctl_method) {
         switch c {
         case CIOCTL_BY_GLINK: self = .glink
-        case CIOCTL_BY_SYSFS: self = .sysfs
         case CIOCTL_BY_GETLINK: self = .getlink
         default: self = .bmsr
         }
@@ -57,6 +54,8 @@ public struct SweepReport: Hashable, Sendable {
     /// Times that the link was down since the last report and is not any more: latched by the PHY between two polls, or
     /// over before this was drained. Above 0 with `.up` it blinked.
     public var drops: Int
+    /// The outcome is known: speed, duplex or autonegotiation may not be what they were.
+    public var isRenewal: Bool
     /// When the answer was there, CLOCK_MONOTONIC.
     public var atNs: Int64
 
@@ -67,6 +66,7 @@ public struct SweepReport: Hashable, Sendable {
         method = ProbeMethod(c.method)
         bmsr = c.bmsr
         drops = Int(c.drops)
+        isRenewal = c.is_renewal
         atNs = c.at_ns
     }
 

@@ -10,7 +10,10 @@ public struct EventKind: RawRepresentable, ExpressibleByStringLiteral, Hashable,
 
     /// One interface or route of what there is.
     public static let snapshot: EventKind = "snapshot"
-    /// The snapshot is complete.
+    /// What the kernel has could not be read whole, for the reason in `cause`: interfaces or routes may be missing or out of
+    /// date, until `synced`. It takes the place of `synced` at the end of a snapshot.
+    public static let degraded: EventKind = "degraded"
+    /// The snapshot is complete, and what the kernel has was read whole.
     public static let synced: EventKind = "synced"
     /// An interface has appeared.
     public static let added: EventKind = "added"
@@ -169,10 +172,14 @@ public struct DumpRecord: MonitorRecord {
     public var interfaces: [InterfaceRecord]
     /// Those that are tracked.
     public var routes: [RouteRecord]
+    /// Why interfaces or routes may be missing or out of date; nil: they are not.
+    public var degraded: String?
 
     public init(
-        generation: Int = 0, seq: Int = 0, interfaces: [InterfaceRecord] = [], routes: [RouteRecord] = []
+        generation: Int = 0, seq: Int = 0, interfaces: [InterfaceRecord] = [], routes: [RouteRecord] = [],
+        degraded: String? = nil
     ) {
+        self.degraded = degraded
         self.generation = generation
         self.seq = seq
         self.interfaces = interfaces
@@ -184,6 +191,7 @@ public struct DumpRecord: MonitorRecord {
         seq = try object.decode("seq")
         interfaces = try object.decode("interfaces")
         routes = try object.decode("routes")
+        degraded = try object.decodeIfPresent("degraded")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -191,5 +199,6 @@ public struct DumpRecord: MonitorRecord {
         writer.field("seq", seq)
         writer.field("interfaces", interfaces)
         writer.field("routes", routes)
+        writer.field("degraded", degraded)
     }
 }

@@ -13,7 +13,8 @@ public enum MonitorInterface {
     /// The interface description, in varlink's own language.
     public static let description = """
         # The state of every network interface of one network namespace, and the evidence for it.
-        # All times named ...Usec are microseconds, monotonic ones of CLOCK_MONOTONIC.
+        # All times named ...Usec are microseconds, monotonic ones of CLOCK_MONOTONIC, which stands still while the machine
+        # sleeps; boottime ones of CLOCK_BOOTTIME, which does not.
         interface io.linkwatch.Monitor
 
         # What one source says: state is up, down, unsupported or stale; last is its last word while it is stale.
@@ -26,7 +27,7 @@ public enum MonitorInterface {
           detail: ?string
         )
 
-        # The PHY's registers, decoded. source is the register that decided speed and duplex.
+        # The PHY's registers, decoded.
         type MII (
           phy: int,
           bmcr: int,
@@ -50,7 +51,9 @@ public enum MonitorInterface {
         type Dampening (penalty: int, suppressed: bool, reuseUsec: ?int)
 
         # state is settled, rawState is not: both are up or down. reason names the evidence that says down.
-        # since: when state last changed, microseconds of CLOCK_MONOTONIC. transitions: how often rawState changed.
+        # since: when state last changed, microseconds of CLOCK_MONOTONIC; sinceBoottimeUsec: the same instant.
+        # transitions: how often rawState changed. link: the ifindex of the interface beneath, or the peer, in this namespace;
+        # linkNetnsid: it is in that other one, by this namespace's numbering.
         # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened.
         type Interface (
           ifindex: int,
@@ -62,12 +65,14 @@ public enum MonitorInterface {
           mtu: int,
           master: ?int,
           link: ?int,
+          linkNetnsid: ?int,
           flags: []string,
           operstate: string,
           state: string,
           rawState: string,
           reason: ?string,
           since: int,
+          sinceBoottimeUsec: ?int,
           evidence: [string]Evidence,
           mii: ?MII,
           speed: ?int,
@@ -95,7 +100,7 @@ public enum MonitorInterface {
           inferred: bool
         )
 
-        # kind: snapshot, synced, added, changed, removed, renamed, flap, route, resync, overflow, heartbeat.
+        # kind: snapshot, synced, degraded, added, changed, removed, renamed, flap, route, resync, overflow, heartbeat.
         type Event (
           seq: int,
           generation: int,
@@ -134,11 +139,12 @@ public enum MonitorInterface {
           latency: []Bucket
         )
 
-        # Everything now. With `more`, one interface or route a reply.
-        method Dump() -> (generation: int, seq: int, interfaces: []Interface, routes: []Route)
+        # Everything now. With `more`, one interface a reply, and the routes in the last one. degraded: why interfaces or
+        # routes may be missing or out of date.
+        method Dump() -> (generation: int, seq: int, interfaces: []Interface, routes: []Route, degraded: ?string)
 
-        # With `more` only: a snapshot, `synced`, then changes, for ever. A consumer that falls behind gets `overflow`
-        # and a fresh snapshot. interfaces: names to watch, all without it; routes: false leaves routes out;
+        # With `more` only: a snapshot, `synced`, then changes, for ever. `degraded` in its place, or later: what the kernel
+        # has could not be read whole, until `synced`. A consumer that falls behind gets `overflow` and a fresh snapshot. interfaces: names to watch, all without it; routes: false leaves routes out;
         # heartbeatMs: an event of kind heartbeat at this interval, 10 to 3600000.
         method Watch(interfaces: ?[]string, routes: ?bool, heartbeatMs: ?int) -> (event: Event)
 
@@ -166,6 +172,7 @@ public enum MonitorInterface {
           resyncs: int,
           dumpRetries: int,
           inconsistent: bool,
+          degraded: ?string,
           mii: Probe,
           driver: Probe,
           reloads: int,

@@ -264,8 +264,11 @@ public struct InterfaceRecord: MonitorRecord {
     public var mtu: Int
     /// The ifindex of the bridge, bond or VRF that it belongs to.
     public var master: Int?
-    /// The ifindex of the interface that it runs over or is the peer of.
+    /// The ifindex of the interface that it runs over or is the peer of; nil: there is none, or it is in another network
+    /// namespace.
     public var link: Int?
+    /// That other namespace, by this one's own numbering (ip-netns(8), `nsid`); nil: none.
+    public var linkNetnsid: Int?
     /// As `ip link` prints them: `UP`, `LOWER_UP`, ...
     public var flags: [String]
     /// The RFC 2863 state, in lower case.
@@ -276,8 +279,10 @@ public struct InterfaceRecord: MonitorRecord {
     public var rawState: String
     /// The evidence that says down; nil: the raw state is up.
     public var reason: String?
-    /// When `state` last changed, microseconds of CLOCK_MONOTONIC.
+    /// When `state` last changed, microseconds of CLOCK_MONOTONIC, which stands still while the machine sleeps.
     public var since: Int64
+    /// The same instant on CLOCK_BOOTTIME, which does not; nil: the daemon is too old to say.
+    public var sinceBoottimeUsec: Int64?
     /// By the source's name: `admin`, `mii`, `driver`, `carrier`, `operstate`.
     public var evidence: EvidenceTable
     /// The PHY's registers; nil: it has none that answer.
@@ -305,9 +310,11 @@ public struct InterfaceRecord: MonitorRecord {
 
     public init(
         ifindex: Int, ifname: String, altnames: [String] = [], kind: String? = nil, driver: String? = nil,
-        address: String? = nil, mtu: Int = 0, master: Int? = nil, link: Int? = nil, flags: [String] = [],
+        address: String? = nil, mtu: Int = 0, master: Int? = nil, link: Int? = nil,
+        linkNetnsid: Int? = nil, flags: [String] = [],
         operstate: String = "unknown", state: String = "down", rawState: String = "down", reason: String? = nil,
-        since: Int64 = 0, evidence: EvidenceTable = [:], mii: MIIRecord? = nil, speed: Int? = nil,
+        since: Int64 = 0, sinceBoottimeUsec: Int64? = nil, evidence: EvidenceTable = [:], mii: MIIRecord? = nil,
+        speed: Int? = nil,
         duplex: String? = nil, autoneg: Bool? = nil, duplexMismatchSuspected: Bool = false, carrierChanges: Int = 0,
         flaps: Int = 0, transitions: Int = 0, dampening: DampeningRecord? = nil, disagreement: Bool = false,
         conditions: [String] = []
@@ -321,12 +328,14 @@ public struct InterfaceRecord: MonitorRecord {
         self.mtu = mtu
         self.master = master
         self.link = link
+        self.linkNetnsid = linkNetnsid
         self.flags = flags
         self.operstate = operstate
         self.state = state
         self.rawState = rawState
         self.reason = reason
         self.since = since
+        self.sinceBoottimeUsec = sinceBoottimeUsec
         self.evidence = evidence
         self.mii = mii
         self.speed = speed
@@ -351,12 +360,14 @@ public struct InterfaceRecord: MonitorRecord {
         mtu = try object.decode("mtu")
         master = try object.decodeIfPresent("master")
         link = try object.decodeIfPresent("link")
+        linkNetnsid = try object.decodeIfPresent("linkNetnsid")
         flags = try object.decode("flags")
         operstate = try object.decode("operstate")
         state = try object.decode("state")
         rawState = try object.decode("rawState")
         reason = try object.decodeIfPresent("reason")
         since = try object.decode("since")
+        sinceBoottimeUsec = try object.decodeIfPresent("sinceBoottimeUsec")
         evidence = try object.decode("evidence")
         mii = try object.decodeIfPresent("mii")
         speed = try object.decodeIfPresent("speed")
@@ -381,12 +392,14 @@ public struct InterfaceRecord: MonitorRecord {
         writer.field("mtu", mtu)
         writer.field("master", master)
         writer.field("link", link)
+        writer.field("linkNetnsid", linkNetnsid)
         writer.field("flags", flags)
         writer.field("operstate", operstate)
         writer.field("state", state)
         writer.field("rawState", rawState)
         writer.field("reason", reason)
         writer.field("since", since)
+        writer.field("sinceBoottimeUsec", sinceBoottimeUsec)
         writer.field("evidence", evidence)
         writer.field("mii", mii)
         writer.field("speed", speed)

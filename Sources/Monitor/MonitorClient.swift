@@ -29,6 +29,7 @@ public final class MonitorClient {
             (whole.generation, whole.seq) = (piece.generation, piece.seq)
             whole.interfaces += piece.interfaces
             whole.routes += piece.routes
+            whole.degraded = piece.degraded ?? whole.degraded
             if !reply.continues { return whole }
         }
     }

@@ -30,6 +30,9 @@ public final class MonitorSubscription {
         case route(before: RouteRecord?, now: RouteRecord?)
         /// The tables are complete and follow the daemon.
         case synced
+        /// The tables follow the daemon, which could not read the kernel whole, for this reason: what they have may be out of
+        /// date and something may be missing, until the next `synced`.
+        case degraded(String)
         /// They do so no longer; told once until the next `synced`.
         case lost(VarlinkClientError)
     }
@@ -56,6 +59,8 @@ public final class MonitorSubscription {
     public private(set) var routes: [RouteKey: RouteRecord] = [:]
     /// The tables are complete and follow the daemon.
     public private(set) var isCurrent = false
+    /// The tables follow the daemon, which knows that it does not know everything.
+    public private(set) var isDegraded = false
 
     /// Called with every difference.
     public var onChange: ((Change) -> Void)?
@@ -98,6 +103,7 @@ public final class MonitorSubscription {
         if let timer { loop.cancel(timer) }
         timer = nil
         isCurrent = false
+        isDegraded = false
         seen = nil
     }
 
@@ -172,8 +178,10 @@ public final class MonitorSubscription {
         switch event.kind {
         case .overflow:
             isCurrent = false
+            isDegraded = false
             seen = ([], [])
         case .synced: finishSnapshot()
+        case .degraded: degrade(event.cause)
         default:
             if let interface = event.interface { update(interface, isGone: event.kind == .removed) }
             if let route = event.route { update(route) }
@@ -199,23 +207,37 @@ public final class MonitorSubscription {
         if before != route { onChange?(.route(before: before, now: route)) }
     }
 
-    /// What the snapshot did not show has gone while nobody told us.
+    /// What the snapshot did not show may be there all the same.
+    private func degrade(_ why: String) {
+        isCurrent = false
+        isDegraded = true
+        isLostTold = false
+        retryNs = options.retryNsMin
+        onChange?(.degraded(why))
+    }
+
+    /// What the snapshot did not show has gone while nobody told us. After `degraded` the daemon tells each difference.
     private func finishSnapshot() {
-        guard let seen else { return }
-        self.seen = nil
-        for (ifindex, before) in interfaces where !seen.interfaces.contains(ifindex) {
-            interfaces[ifindex] = nil
-            onChange?(.interface(before: before, now: nil))
-        }
-        for (key, before) in routes where !seen.routes.contains(key) {
-            routes[key] = nil
-            onChange?(.route(before: before, now: nil))
-        }
+        guard seen != nil || isDegraded else { return }
+        isDegraded = false
+        if let seen { forgetUnseen(seen.interfaces, seen.routes) }
         // The owner may have had enough meanwhile.
         guard client != nil else { return }
         isCurrent = true
         isLostTold = false
         retryNs = options.retryNsMin
         onChange?(.synced)
+    }
+
+    private func forgetUnseen(_ seenInterfaces: Set<Int>, _ seenRoutes: Set<RouteKey>) {
+        seen = nil
+        for (ifindex, before) in interfaces where !seenInterfaces.contains(ifindex) {
+            interfaces[ifindex] = nil
+            onChange?(.interface(before: before, now: nil))
+        }
+        for (key, before) in routes where !seenRoutes.contains(key) {
+            routes[key] = nil
+            onChange?(.route(before: before, now: nil))
+        }
     }
 }

@@ -172,6 +172,8 @@ public struct StatisticsRecord: MonitorRecord {
     public var dumpRetries: Int
     /// The mirror may be wrong until the next dump.
     public var inconsistent: Bool
+    /// What the kernel has could not be read whole, and why; nil: it was.
+    public var degraded: String?
     /// The register sweep.
     public var mii: ProbeRecord
     /// The fast probe.
@@ -187,7 +189,7 @@ public struct StatisticsRecord: MonitorRecord {
         version: String = "", startedRealtimeUsec: Int64 = 0, generation: Int = 0, seq: Int = 0, interfaces: Int = 0,
         routes: Int = 0, subscribers: Int = 0, overflows: Int = 0, events: Int = 0, netlinkMessages: Int = 0,
         netlinkIgnored: Int = 0, netlinkMalformed: Int = 0, netlinkOverruns: Int = 0, resyncs: Int = 0,
-        dumpRetries: Int = 0, inconsistent: Bool = false, mii: ProbeRecord = ProbeRecord(),
+        dumpRetries: Int = 0, inconsistent: Bool = false, degraded: String? = nil, mii: ProbeRecord = ProbeRecord(),
         driver: ProbeRecord = ProbeRecord(), reloads: Int = 0, reloadError: String? = nil,
         capabilities: [String] = []
     ) {
@@ -207,6 +209,7 @@ public struct StatisticsRecord: MonitorRecord {
         self.resyncs = resyncs
         self.dumpRetries = dumpRetries
         self.inconsistent = inconsistent
+        self.degraded = degraded
         self.mii = mii
         self.driver = driver
         self.reloads = reloads
@@ -231,6 +234,7 @@ public struct StatisticsRecord: MonitorRecord {
         resyncs = try object.decode("resyncs")
         dumpRetries = try object.decode("dumpRetries")
         inconsistent = try object.decode("inconsistent")
+        degraded = try object.decodeIfPresent("degraded")
         mii = try object.decode("mii")
         driver = try object.decode("driver")
         reloads = try object.decode("reloads")
@@ -255,6 +259,7 @@ public struct StatisticsRecord: MonitorRecord {
         writer.field("resyncs", resyncs)
         writer.field("dumpRetries", dumpRetries)
         writer.field("inconsistent", inconsistent)
+        writer.field("degraded", degraded)
         writer.field("mii", mii)
         writer.field("driver", driver)
         writer.field("reloads", reloads)

@@ -1,12 +1,44 @@
 /// When to ask the kernel for everything of a kind, and what to do when the answer is no good. Pure.
 ///
 /// One dump is under way at a time, as a socket allows no more. A dump that was interrupted (`NLM_F_DUMP_INTR`), failed,
-/// or missed an overrun meanwhile is made again, up to five times with growing pauses; then the kind counts as inconsistent
+/// or missed an overrun meanwhile is made again, up to five times with growing pauses; then the kind counts as degraded
 /// and is tried again every second.
-enum DumpKind: Int, CaseIterable, Hashable {
+
+/// What is asked for as a whole.
+public enum DumpKind: Int, CaseIterable, Hashable, Sendable {
     case links
     case addresses
     case routes
+}
+
+/// Why the mirror is not what the kernel has.
+public enum Degradation: Hashable, Sendable, CustomStringConvertible {
+    /// The kernel's tables change faster than they can be read. (`NLM_F_DUMP_INTR`, or events lost meanwhile)
+    case changing
+    /// A message of that many bytes, which is more than the 4 MiB that are received.
+    case tooLong(Int)
+    /// The kernel refuses to answer.
+    case refused(RtnlError)
+    /// The kernel has begun to answer, or not even that, and then nothing came for five seconds.
+    case silent
+    /// The kernel has sent what cannot be decoded.
+    case malformed
+    /// More routes match than the 4,096 that are kept.
+    case tooManyRoutes
+
+    public var description: String {
+        switch self {
+        case .changing: "the kernel's tables change faster than they can be read"
+        case .tooLong(let bytes): "the kernel's message of \(bytes) bytes is too long"
+        case .refused(let error): "the kernel refuses to list them: \(error)"
+        case .silent: "the kernel does not answer"
+        case .malformed: "the kernel's answer cannot be decoded"
+        case .tooManyRoutes: "more routes match than are kept"
+        }
+    }
+
+    /// Whether asking once more may well give another answer.
+    var isPassing: Bool { self == .changing || self == .silent }
 }
 
 struct DumpQueue {
@@ -22,8 +54,8 @@ struct DumpQueue {
     private var wanted: [DumpKind: Wanted] = [:]
     /// The kind being dumped, and the attempt it is, from 0.
     private(set) var current: (kind: DumpKind, attempt: Int, startedNs: Int64)?
-    /// The kinds that could not be read five times in a row.
-    private(set) var inconsistent: Set<DumpKind> = []
+    /// The kinds that could not be read five times in a row, and why not the last time.
+    private(set) var degraded: [DumpKind: Degradation] = [:]
 
     /// Asks for a dump no earlier than a time; an earlier wish stands.
     mutating func want(_ kind: DumpKind, notBeforeNs: Int64) {
@@ -45,24 +77,26 @@ struct DumpQueue {
     /// The current dump is through, and good.
     mutating func finish() {
         guard let current else { return }
-        inconsistent.remove(current.kind)
+        degraded[current.kind] = nil
         self.current = nil
     }
 
     /// The current dump is no good.
     ///
-    /// - Returns: true when this was the last attempt for now.
-    mutating func fail(nowNs: Int64) -> Bool {
-        guard let current else { return false }
+    /// After five attempts the kind is degraded, for a reason that is told again if it changes.
+    mutating func fail(_ why: Degradation, nowNs: Int64) {
+        guard let current else { return }
         self.current = nil
         let attempts = current.attempt + 1
         let isLast = attempts > Self.attemptsMax
-        if isLast { inconsistent.insert(current.kind) }
+        if isLast || degraded[current.kind] != nil { degraded[current.kind] = why }
         let pause = isLast ? Self.comeBackNs : Self.pauseNs << Int64(current.attempt)
         // A wish made meanwhile does not cut the pause short.
         wanted[current.kind] = Wanted(notBeforeNs: nowNs + pause, attempts: isLast ? 0 : attempts)
-        return isLast
     }
+
+    /// Whether a dump of this kind is under way or about to be, for the first time since it was asked for.
+    func isAwaited(_ kind: DumpKind) -> Bool { current?.kind == kind || wanted[kind]?.attempts == 0 }
 
     /// When `next` has something to do; nil: nothing is waiting, or a dump is under way.
     var deadlineNs: Int64? { current == nil ? wanted.values.map(\.notBeforeNs).min() : nil }

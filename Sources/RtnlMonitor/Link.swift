@@ -59,6 +59,16 @@ public enum OperState: UInt8, Hashable, Sendable {
     /// The corresponding C constant is `IF_OPER_UP`.
     case up = 6
 
+    /// Whether packets pass, as RFC 2863 has it: not while it is tested, nor while it waits for something. nil: the driver does
+    /// not maintain it, which says nothing.
+    public var isUp: Bool? {
+        switch self {
+        case .unknown: nil
+        case .up: true
+        case .notPresent, .down, .lowerLayerDown, .testing, .dormant: false
+        }
+    }
+
     /// The name that `ip` prints.
     public var name: String {
         switch self {
@@ -144,8 +154,9 @@ public struct Link: Hashable, Sendable {
     public var operState: OperState = .unknown
     /// Whether the driver has carrier; nil: the kernel did not say. (`IFLA_CARRIER`)
     public var carrier: Bool?
-    /// Whether a device of a bus stands behind it (PCI, USB, virtio): a port, not a thing of software. (`IFLA_PARENT_DEV_NAME`)
-    public var hasParentDevice = false
+    /// The device of a bus that stands behind it, `pci/0000:00:03.0`; empty: none, it is a thing of software. Kernels before 5.14
+    /// do not say. (`IFLA_PARENT_DEV_BUS_NAME`, `IFLA_PARENT_DEV_NAME`)
+    public var parentDevice = ""
     /// The name, up to 15 bytes; an attribute, not the key. (`IFLA_IFNAME`)
     public var name: String
     /// What it is: `veth`, `bridge`, `macvlan`...; empty: a port, or the loopback. (`IFLA_INFO_KIND`)
@@ -177,6 +188,12 @@ public struct Link: Hashable, Sendable {
         }
     }
 
+    /// Whether the driver has carrier, by `IFLA_CARRIER`, or by the flag where the kernel does not send that.
+    public var hasCarrier: Bool { carrier ?? flags.contains(.lowerUp) }
+
+    /// The interface that it is built on, if that is one of this namespace; nil: there is none here.
+    public var lower: Int32? { link != 0 && linkNetnsID < 0 ? link : nil }
+
     /// Whether it looks like a port with a wire: Ethernet, and a device of a bus behind it.
-    public var isPhysicalPort: Bool { hasParentDevice && CInt(hardwareType) == ARPHRD_ETHER }
+    public var isPhysicalPort: Bool { !parentDevice.isEmpty && CInt(hardwareType) == ARPHRD_ETHER }
 }

@@ -5,7 +5,8 @@
 /// interface.
 ///
 /// Not everything is announced: a further name given to an interface that is down (net/core/dev.c, netdev_state_change),
-/// and what becomes of the other end when one end of a veth moves to another namespace. The next event tells.
+/// and what becomes of the other end when one end of a veth moves to another namespace. The next event tells, or the next
+/// dump: `RtnlMonitor.askForLinks`.
 package struct LinkMirror {
     package private(set) var links: [Int32: Link] = [:]
     private var sweep: Sweep<Int32>?

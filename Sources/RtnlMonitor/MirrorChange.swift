@@ -15,10 +15,11 @@ public enum MirrorChange: Hashable, Sendable {
     case addressRemoved(Address)
     /// Messages were lost: the kernel is asked again, and the differences follow. Changes in between may be missing.
     case resync(generation: Int)
-    /// The mirror is what the kernel had when it was asked: at the start, and after each `resync`.
+    /// The mirror is what the kernel had when it was asked: at the start, and after each `resync`. It is not told of a mirror
+    /// that could not be read whole.
     case synced(generation: Int)
-    /// Whether the kernel keeps changing faster than it can be read: entries may be missing or too many until it is false.
-    case inconsistent(Bool)
+    /// What could not be read whole, and why: entries may be missing, too many, or old, until it is told that nothing is.
+    case degraded([DumpKind: Degradation])
 }
 
 /// A dump under way, beside events that keep coming.

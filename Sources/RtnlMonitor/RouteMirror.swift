@@ -133,6 +133,11 @@ extension RouteMirror {
 
     package mutating func applyDumped(_ route: Route) {
         guard sweep != nil, tracking.isTracked(route.key) else { return }
+        // The kernel may list one twice.
+        if let same = dumped[route.key]?.firstIndex(where: route.isSame) {
+            dumped[route.key]?[same] = route
+            return
+        }
         guard dumpedCount < Self.routesMax else { return isDumpOverfull = true }
         dumpedCount += 1
         dumped[route.key, default: []].append(route)
@@ -211,7 +216,8 @@ extension Route {
     /// Whether it is the same route, whatever the state of its hops.
     func isSame(as other: Route) -> Bool {
         key == other.key && type == other.type && routeProtocol == other.routeProtocol
-            && nexthopID == other.nexthopID && hops.count == other.hops.count
+            && preferredSource == other.preferredSource && nexthopID == other.nexthopID
+            && hops.count == other.hops.count
             && zip(hops, other.hops).allSatisfy { $0.leads(as: $1) }
     }
 

@@ -105,10 +105,15 @@ extension RtnlDecoder {
         var link = Link(ifindex: header.ifi_index, name: "")
         link.flags = LinkFlags(rawValue: header.ifi_flags)
         link.hardwareType = header.ifi_type
+        var seen: UInt64 = 0
         let isWhole = payload.dropping(MemoryLayout<ifinfomsg>.size).forEachAttribute { type, value in
+            guard type < UInt64.bitWidth, seen & 1 << UInt64(type) == 0 else { return }
+            seen |= 1 << UInt64(type)
             linkAttribute(type, value, &link)
         }
-        guard isWhole else { return .malformed }
+        // A nest's length has 16 bits, and the kernel lets a longer one wrap (the addresses of a macvlan in mode `source`): the
+        // rest of it then looks like more attributes. The state and the name stand before it, so the first of a type counts.
+        guard isWhole || payload.count > Int(UInt16.max) && !link.name.isEmpty else { return .malformed }
         // Wireless drivers send RTM_NEWLINK with nothing but IFLA_WIRELESS (net/wireless/wext-core.c).
         if link.name.isEmpty && !isRemoval { return .ignored }
         return .link(link, isRemoval: isRemoval)
@@ -125,7 +130,9 @@ extension RtnlDecoder {
         case Int(IFLA_CARRIER_CHANGES): link.carrierChanges = value.load(UInt32.self) ?? 0
         case Int(IFLA_OPERSTATE): link.operState = value.load(UInt8.self).flatMap(OperState.init) ?? .unknown
         case Int(IFLA_ADDRESS): link.address = HardwareAddress(value)
-        case Int(IFLA_PARENT_DEV_NAME): link.hasParentDevice = true
+        case Int(IFLA_PARENT_DEV_NAME): link.parentDevice += "/" + value.text
+        // It comes after the name.
+        case Int(IFLA_PARENT_DEV_BUS_NAME): link.parentDevice = value.text + link.parentDevice
         case Int(IFLA_LINKINFO): link.kind = kind(value)
         case Int(IFLA_PROP_LIST): link.altnames = altnames(value)
         default: break

@@ -62,9 +62,9 @@ public final class RtnlMonitor {
     }
 
     private let options: Options
-    private let linkEvents: RtnlSocket
-    private let otherEvents: RtnlSocket?
-    let requests: RtnlSocket
+    private let linkEvents: any RtnlChannel
+    private let otherEvents: (any RtnlChannel)?
+    let requests: any RtnlChannel
     private let buffer = RtnlBuffer()
     private let requestBuffer = RtnlBuffer()
 
@@ -77,8 +77,9 @@ public final class RtnlMonitor {
     private var unsynced: Set<DumpKind>
     /// The kinds of which messages were lost, until what was waiting before is read.
     private var lossy: Set<DumpKind> = []
-    private var wasInconsistent = false
+    private var toldDegradation: [DumpKind: Degradation] = [:]
     private var lastRouteDump: (endedNs: Int64, tookNs: Int64) = (0, 0)
+    private var lastLinkDump: (endedNs: Int64, tookNs: Int64) = (0, 0)
     private var lateRecheckNs: Int64?
 
     /// How often messages were lost, plus 1.
@@ -88,19 +89,30 @@ public final class RtnlMonitor {
     /// Opens the sockets and joins the groups; nothing is asked for yet.
     ///
     /// - Throws: what the kernel said; no privilege is needed.
-    public init(options: Options = Options()) throws(Errno) {
-        self.options = options
-        linkEvents = try RtnlSocket(groups: [RTNLGRP_LINK], receiveBufferBytes: options.receiveBufferBytes)
-        requests = try RtnlSocket()
+    public convenience init(options: Options = Options()) throws(Errno) {
         let groups = Self.groups(options)
-        otherEvents =
-            groups.isEmpty
-            ? nil
-            : try RtnlSocket(
-                groups: groups, receiveBufferBytes: options.receiveBufferBytes,
-                filter: RouteFilter(
-                    tracking: options.routes, addresses: options.addresses,
-                    quiet: options.quietPort.map { .init(port: $0, addressProtocol: options.quietProtocol) }))
+        let filter = RouteFilter(
+            tracking: options.routes, addresses: options.addresses,
+            quiet: options.quietPort.map { .init(port: $0, addressProtocol: options.quietProtocol) })
+        self.init(
+            options: options,
+            linkEvents: try RtnlSocket(groups: [RTNLGRP_LINK], receiveBufferBytes: options.receiveBufferBytes),
+            otherEvents: groups.isEmpty
+                ? nil
+                : try RtnlSocket(
+                    // Kernels before 5.3 have no nexthop objects.
+                    groups: groups, optionalGroups: options.routes == nil ? [] : [RTNLGRP_NEXTHOP],
+                    receiveBufferBytes: options.receiveBufferBytes, filter: filter),
+            requests: try RtnlSocket())
+    }
+
+    init(
+        options: Options, linkEvents: any RtnlChannel, otherEvents: (any RtnlChannel)?, requests: any RtnlChannel
+    ) {
+        self.options = options
+        self.linkEvents = linkEvents
+        self.otherEvents = otherEvents
+        self.requests = requests
         routeMirror = options.routes.map(RouteMirror.init)
         addressMirror = options.addresses ? AddressMirror() : nil
         unsynced = [.links]
@@ -111,7 +123,6 @@ public final class RtnlMonitor {
     private static func groups(_ options: Options) -> [rtnetlink_groups] {
         var groups: [rtnetlink_groups] = []
         if let routes = options.routes {
-            groups.append(RTNLGRP_NEXTHOP)
             if routes.tracks(isIPv6: false) { groups += [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR] }
             if routes.tracks(isIPv6: true) { groups.append(RTNLGRP_IPV6_ROUTE) }
         }
@@ -135,11 +146,21 @@ extension RtnlMonitor {
     /// The addresses, if they are mirrored.
     public var addresses: [AddressKey: Address] { addressMirror?.addresses ?? [:] }
 
-    /// Whether everything has been read once, and again after each overrun.
+    /// Whether everything has been read whole once, and again after each overrun.
     public var isSynced: Bool { unsynced.isEmpty }
 
-    /// Whether the kernel changes faster than it can be read, or more routes match than are kept.
-    public var isInconsistent: Bool { !queue.inconsistent.isEmpty || routeMirror?.isOverfull == true }
+    /// Whether this kind has been.
+    public func isSynced(_ kind: DumpKind) -> Bool { !unsynced.contains(kind) }
+
+    /// Whether everything has been read, or that has been tried in vain.
+    public var hasBeenRead: Bool { unsynced.allSatisfy { queue.degraded[$0] != nil } }
+
+    /// What could not be read whole for a while, and why; empty: nothing.
+    public var degradation: [DumpKind: Degradation] {
+        var degradation = queue.degraded
+        if routeMirror?.isOverfull == true { degradation[.routes] = .tooManyRoutes }
+        return degradation
+    }
 
     /// The link of that name or alternative name.
     public func link(named name: String) -> Link? {
@@ -159,6 +180,22 @@ extension RtnlMonitor {
         return advance(nowNs: nowNs)
     }
 
+    /// Asks for the links once more: not everything about an interface that is down is announced (`LinkMirror`). Not at once
+    /// again, and for at most a tenth of the time.
+    ///
+    /// - Returns: changes so far, as `advance` does; the others come while `isReadingLinks`.
+    public func askForLinks(nowNs: Int64) -> [MirrorChange] {
+        let notBeforeNs = lastLinkDump.endedNs + max(Self.linksPauseNs, 10 * lastLinkDump.tookNs)
+        guard isSynced(.links), nowNs >= notBeforeNs else { return [] }
+        queue.want(.links, notBeforeNs: nowNs)
+        return advance(nowNs: nowNs)
+    }
+
+    /// Whether the links are being asked for.
+    public var isReadingLinks: Bool { queue.degraded[.links] == nil && queue.isAwaited(.links) }
+
+    private static let linksPauseNs: Int64 = 1_000_000_000
+
     /// When `advance` wants to be called, CLOCK_MONOTONIC; nil: only after `handleReadable`.
     public var nextDeadlineNs: Int64? {
         [dump?.deadlineNs, queue.deadlineNs, lateRecheckNs].compactMap(\.self).min()
@@ -167,7 +204,7 @@ extension RtnlMonitor {
     /// Does what its time has come for.
     public func advance(nowNs: Int64) -> [MirrorChange] {
         var changes: [MirrorChange] = []
-        if let dump, dump.deadlineNs <= nowNs { endDump(isWhole: false, nowNs, &changes) }
+        if let dump, dump.deadlineNs <= nowNs { endDump(.silent, nowNs, &changes) }
         settle(nowNs, &changes)
         return changes
     }
@@ -200,9 +237,10 @@ extension RtnlMonitor {
             recheckRoutes(nowNs)
         }
         while dump == nil, let kind = queue.next(nowNs: nowNs) { startDump(kind, nowNs, &changes) }
-        if isInconsistent != wasInconsistent {
-            wasInconsistent = isInconsistent
-            changes.append(.inconsistent(wasInconsistent))
+        let degradation = degradation
+        if degradation != toldDegradation {
+            toldDegradation = degradation
+            changes.append(.degraded(degradation))
         }
     }
 
@@ -227,7 +265,7 @@ extension RtnlMonitor {
     private static let otherKinds: Set<DumpKind> = [.routes, .addresses]
 
     private func readEvents(
-        _ socket: RtnlSocket, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
+        _ socket: any RtnlChannel, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
     ) {
         var left = options.budget
         while left > 0 || !lossy.isDisjoint(with: kinds) {
@@ -237,7 +275,7 @@ extension RtnlMonitor {
             case .success(.foreign): statistics.foreign += 1
             case .success(.datagram(let count)):
                 buffer.decode(count) { header, message in handleEvent(header, message, &changes) }
-            case .success(.overrun): overrun(kinds.intersection(mirrored), &changes)
+            case .success(.overrun), .success(.tooLong): overrun(kinds.intersection(mirrored), &changes)
             case .failure: return overrun(kinds.intersection(mirrored), &changes)
             }
             if left < -Self.backlogMax { return }
@@ -264,7 +302,7 @@ extension RtnlMonitor {
     private func drained(_ kinds: Set<DumpKind>, _ nowNs: Int64) {
         lossy.subtract(kinds)
         for kind in kinds {
-            if queue.current?.kind == kind { dump?.isWhole = false } else { queue.want(kind, notBeforeNs: nowNs) }
+            if queue.current?.kind == kind { dump?.spoil(.changing) } else { queue.want(kind, notBeforeNs: nowNs) }
         }
     }
 
@@ -309,7 +347,7 @@ extension RtnlMonitor {
 
 /// A dump under way: the requests still to be made for it, and the number of the one being answered.
 private struct Dump {
-    enum Request {
+    enum Request: Equatable {
         case links
         case addresses
         case routes(isIPv6: Bool)
@@ -318,12 +356,19 @@ private struct Dump {
 
     let kind: DumpKind
     var remaining: [Request]
+    /// The request that is being answered.
+    var asked: Request?
     var sequence: UInt32 = 0
-    /// No part of it was interrupted, failed or overtaken by an overrun.
-    var isWhole = true
+    /// Why it is no good: a part of it was interrupted, failed or overtaken by an overrun; nil: nothing was.
+    var flaw: Degradation?
     var hasNexthops = false
     /// When to give up on an answer.
     var deadlineNs: Int64
+
+    /// The first flaw explains those that follow, unless it is one that passes.
+    mutating func spoil(_ why: Degradation) {
+        if flaw?.isPassing ?? true { flaw = why }
+    }
 }
 
 extension RtnlMonitor {
@@ -351,13 +396,14 @@ extension RtnlMonitor {
     /// Sends the dump's next request, or ends it when there is none.
     private func nextStep(_ nowNs: Int64, _ changes: inout [MirrorChange]) {
         guard var dump else { return }
-        guard !dump.remaining.isEmpty else { return endDump(isWhole: dump.isWhole, nowNs, &changes) }
+        guard !dump.remaining.isEmpty else { return endDump(nil, nowNs, &changes) }
         let request = dump.remaining.removeFirst()
         sequence &+= 1
         dump.sequence = sequence
+        dump.asked = request
         dump.deadlineNs = nowNs + Self.answerTimeoutNs
         self.dump = dump
-        do throws(Errno) { try send(request) } catch { endDump(isWhole: false, nowNs, &changes) }
+        do throws(Errno) { try send(request) } catch { endDump(.refused(RtnlError(error)), nowNs, &changes) }
     }
 
     private func send(_ request: Dump.Request) throws(Errno) {
@@ -400,9 +446,9 @@ extension RtnlMonitor {
                 var isStepOver = false
                 buffer.decode(count) { handleDumped($0, $1, &isStepOver, &changes) }
                 if isStepOver { nextStep(nowNs, &changes) }
-            case .success(.overrun), .failure:
-                endDump(isWhole: false, nowNs, &changes)
-                return
+            case .success(.overrun): return endDump(.changing, nowNs, &changes)
+            case .success(.tooLong(let count)): return endDump(.tooLong(count), nowNs, &changes)
+            case .failure(let error): return endDump(.refused(RtnlError(error)), nowNs, &changes)
             }
         }
     }
@@ -413,20 +459,25 @@ extension RtnlMonitor {
         statistics.messages += 1
         // Answers to a dump that was given up on.
         guard let current = dump, header.sequence == current.sequence else { return statistics.ignored += 1 }
-        if header.isInterrupted { dump?.isWhole = false }
-        switch message {
-        case .link(let link, isRemoval: false): handleLink(&changes) { $0.applyDumped(link, &$1) }
-        case .address(let address, isRemoval: false): addressMirror?.applyDumped(address, &changes)
-        case .route(let route, isRemoval: false): routeMirror?.applyDumped(route)
-        case .nexthop(let nexthop, isRemoval: false): routeMirror?.applyDumped(nexthop)
-        case .done(let error), .reply(let error):
+        if header.isInterrupted { dump?.spoil(.changing) }
+        // What was not asked for is no answer: a kernel without IPv6 lists the routes of every family instead.
+        switch (message, current.asked) {
+        case (.link(let link, isRemoval: false), .links): handleLink(&changes) { $0.applyDumped(link, &$1) }
+        case (.address(let address, isRemoval: false), .addresses): addressMirror?.applyDumped(address, &changes)
+        case (.route(let route, isRemoval: false), .routes(let isIPv6))
+        where route.key.destination.address.isIPv6 == isIPv6:
+            routeMirror?.applyDumped(route)
+        case (.nexthop(let nexthop, isRemoval: false), .nexthops): routeMirror?.applyDumped(nexthop)
+        case (.done(let error), _), (.reply(let error), _):
             isStepOver = true
             // A table that does not exist (yet) is an empty one.
-            if let error, error.errno != .noSuchFileOrDirectory || current.kind != .routes { dump?.isWhole = false }
+            if let error, error.errno != .noSuchFileOrDirectory || current.kind != .routes {
+                dump?.spoil(error.errno == .interrupted ? .changing : .refused(error))
+            }
             if current.kind == .routes { askForNexthops() }
-        case .malformed:
+        case (.malformed, _):
             statistics.malformed += 1
-            dump?.isWhole = false
+            dump?.spoil(.malformed)
         default: statistics.ignored += 1
         }
     }
@@ -439,14 +490,17 @@ extension RtnlMonitor {
         dump?.hasNexthops = true
     }
 
-    private func endDump(isWhole claimed: Bool, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+    /// - Parameter failure: why it ends early; nil: it has been answered.
+    private func endDump(_ failure: Degradation?, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
         guard let ended = dump, let started = queue.current?.startedNs else { return }
         dump = nil
-        var isWhole = claimed
+        let flaw = failure ?? ended.flaw
+        var isWhole = flaw == nil
         switch ended.kind {
         case .links:
             isWhole = isWhole && !linkMirror.isSpoiled
             handleLink(&changes) { $0.endDump(isWhole: isWhole, &$1) }
+            lastLinkDump = (nowNs, nowNs - started)
         case .addresses:
             isWhole = isWhole && addressMirror?.isSpoiled == false
             addressMirror?.endDump(isWhole: isWhole, &changes)
@@ -455,18 +509,17 @@ extension RtnlMonitor {
             routeMirror?.endDump(isWhole: isWhole, linkMirror.links, &changes)
             lastRouteDump = (nowNs, nowNs - started)
         }
-        conclude(ended.kind, isWhole: isWhole, nowNs, &changes)
+        conclude(ended.kind, isWhole ? nil : flaw ?? .changing, nowNs, &changes)
     }
 
-    /// Counts the dump, and announces `synced` when it was the last one missing: after five attempts as good as it gets.
-    private func conclude(_ kind: DumpKind, isWhole: Bool, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
-        if isWhole {
-            statistics.dumps += 1
-            queue.finish()
-        } else {
+    /// Counts the dump, and announces `synced` when it was the last one missing.
+    private func conclude(_ kind: DumpKind, _ flaw: Degradation?, _ nowNs: Int64, _ changes: inout [MirrorChange]) {
+        if let flaw {
             statistics.dumpRetries += 1
-            guard queue.fail(nowNs: nowNs) else { return }
+            return queue.fail(flaw, nowNs: nowNs)
         }
+        statistics.dumps += 1
+        queue.finish()
         if unsynced.remove(kind) != nil && unsynced.isEmpty { changes.append(.synced(generation: generation)) }
     }
 }

@@ -71,7 +71,7 @@ public enum RtnlRequest: Hashable, Sendable {
 }
 
 public final class RtnlRequester {
-    private let socket: RtnlSocket
+    private let socket: any RtnlChannel
     private let buffer = RtnlBuffer()
     private let timeoutNs: Int64
     private var sequence: UInt32 = 0
@@ -81,8 +81,12 @@ public final class RtnlRequester {
     private static let batchMax = 64
 
     /// - Parameter timeoutNs: how long to wait for the answers to one batch.
-    public init(timeoutNs: Int64 = 1_000_000_000) throws(Errno) {
-        socket = try RtnlSocket()
+    public convenience init(timeoutNs: Int64 = 1_000_000_000) throws(Errno) {
+        self.init(socket: try RtnlSocket(), timeoutNs: timeoutNs)
+    }
+
+    init(socket: any RtnlChannel, timeoutNs: Int64) {
+        self.socket = socket
         self.timeoutNs = timeoutNs
     }
 
@@ -183,6 +187,7 @@ public final class RtnlRequester {
             case .datagram(let count): buffer.decode(count) { isOver = body($0, $1) || isOver }
             case .foreign: break
             case .overrun: throw .noBufferSpace
+            case .tooLong: throw .messageTooLong
             case .nothing:
                 let leftNs = deadlineNs - Clock.monotonicNs()
                 guard leftNs > 0 else { throw .timedOut }
@@ -201,7 +206,10 @@ extension RtnlRequester {
     public func link(ifindex: Int32) throws(RtnlError) -> Link {
         var fixed = ifinfomsg()
         fixed.ifi_index = ifindex
-        return try link(fixed) { _ in }
+        return try link(fixed) { _ in
+        } isWanted: {
+            $0.ifindex == ifindex
+        }
     }
 
     /// The link of that name or alternative name, as it is now.
@@ -210,17 +218,25 @@ extension RtnlRequester {
     public func link(named name: String) throws(RtnlError) -> Link {
         // A name too long for IFLA_IFNAME can only be an alternative one; those of kernels since 5.5 take any.
         let type = name.utf8.count < Int(IF_NAMESIZE) ? Int(IFLA_IFNAME) : Int(IFLA_ALT_IFNAME)
-        return try link(ifinfomsg()) { $0.put(type, text: name) }
+        return try link(ifinfomsg()) {
+            $0.put(type, text: name)
+        } isWanted: {
+            $0.name == name || $0.altnames.contains(name)
+        }
     }
 
-    private func link(_ fixed: ifinfomsg, _ attributes: (inout RtnlAttributes) -> Void) throws(RtnlError) -> Link {
+    /// - Parameter isWanted: whether an answer is one to what was asked.
+    private func link(
+        _ fixed: ifinfomsg, _ attributes: (inout RtnlAttributes) -> Void, isWanted: (Link) -> Bool
+    ) throws(RtnlError) -> Link {
         var found: Link?
         try ask(RTM_GETLINK, 0, fixed) {
             attributes(&$0)
             $0.put(Int(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS))
         } each: { message in
-            if case .link(let link, isRemoval: false) = message { found = link }
-            return found != nil
+            guard case .link(let link, isRemoval: false) = message else { return false }
+            if isWanted(link) { found = link }
+            return true
         }
         guard let found else { throw RtnlError(.operationNotSupportedByDevice) }
         return found
@@ -238,9 +254,9 @@ extension RtnlRequester {
         try ask(RTM_GETNEIGH, NLM_F_DUMP, fixed) {
             $0.put(Int(NDA_IFINDEX), UInt32(bitPattern: ifindex))
         } each: { message in
-            // Kernels without strict checking answer for all interfaces.
+            // Kernels without strict checking answer for all interfaces, those without IPv6 for all families.
             if case .neighbour(let neighbour, isRemoval: false) = message, neighbour.ifindex == ifindex,
-                found.count < limit
+                neighbour.address.isIPv6 == isIPv6, found.count < limit
             {
                 found.append(neighbour)
             }

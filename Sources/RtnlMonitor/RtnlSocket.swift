@@ -10,24 +10,40 @@ enum Received {
     case datagram(Int)
     /// Nothing is waiting.
     case nothing
-    /// The kernel had to drop messages (`ENOBUFS`), or one was too long for the buffer.
+    /// The kernel had to drop messages (`ENOBUFS`).
     case overrun
+    /// A datagram of this many bytes, which is more than the buffer takes: it is lost.
+    case tooLong(Int)
     /// A datagram that did not come from the kernel, to be ignored.
     case foreign
 }
 
-@safe final class RtnlSocket {
+/// A socket as it is used, so that a test can be the kernel.
+protocol RtnlChannel: AnyObject {
+    var fd: CInt { get }
+    /// Its own address, which the kernel chose.
+    var port: UInt32 { get }
+    /// Takes one datagram, if there is one.
+    func receive(_ buffer: RtnlBuffer) throws(Errno) -> Received
+    /// Sends what the buffer holds.
+    func send(_ buffer: RtnlBuffer) throws(Errno)
+}
+
+@safe final class RtnlSocket: RtnlChannel {
     private let handle: OpaquePointer
     let fd: CInt
-    /// Its own address, which the kernel chose.
     let port: UInt32
 
     /// Opens, sets up, filters, and then joins: nothing unfiltered gets in between.
     ///
     /// - Parameters:
     ///   - groups: RTNLGRP_... numbers to join.
+    ///   - optionalGroups: those that an older kernel may not have; it has nothing to announce there.
     ///   - receiveBufferBytes: beyond `net.core.rmem_max` where CAP_NET_ADMIN allows; nil: as the system has it.
-    init(groups: [rtnetlink_groups] = [], receiveBufferBytes: Int32? = nil, filter: RouteFilter? = nil) throws(Errno) {
+    init(
+        groups: [rtnetlink_groups] = [], optionalGroups: [rtnetlink_groups] = [], receiveBufferBytes: Int32? = nil,
+        filter: RouteFilter? = nil
+    ) throws(Errno) {
         guard let opened = unsafe mnl_socket_open2(NETLINK_ROUTE, Self.flags) else { throw Errno(rawValue: errno) }
         unsafe handle = unsafe opened
         fd = unsafe mnl_socket_get_fd(opened)
@@ -43,9 +59,15 @@ enum Received {
         _ = cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1)
         _ = cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1)
         if let filter { try attach(filter) }
-        for group in groups {
-            try Syscall.check(cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, CInt(group.rawValue)))
+        for group in groups { try join(group) }
+        for group in optionalGroups {
+            // EINVAL: the kernel knows no group of that number.
+            do throws(Errno) { try join(group) } catch { if error != .invalidArgument { throw error } }
         }
+    }
+
+    private func join(_ group: rtnetlink_groups) throws(Errno) {
+        try Syscall.check(cmnl_setsockopt_int(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, CInt(group.rawValue)))
     }
 
     deinit { _ = unsafe mnl_socket_close(handle) }
@@ -64,39 +86,69 @@ enum Received {
         try Syscall.check(answer)
     }
 
-    /// Takes one datagram, if there is one.
     func receive(_ buffer: RtnlBuffer) throws(Errno) -> Received {
         var foreign: CInt = 0
         let answer = unsafe cmnl_receive(fd, buffer.storage.baseAddress, buffer.storage.count, &foreign)
         switch answer {
         case -EAGAIN: return .nothing
-        case -ENOBUFS, -EMSGSIZE: return .overrun
+        case -ENOBUFS: return .overrun
         case ..<0: throw Errno(rawValue: -answer)
         default: break
         }
-        if foreign != 0 { return .foreign }
-        return Int(answer) > buffer.capacity ? .overrun : .datagram(Int(answer))
+        let count = Int(answer)
+        if foreign != 0 {
+            buffer.forget(count)
+            return .foreign
+        }
+        guard count <= RtnlBuffer.sizeMax else {
+            buffer.forget(count)
+            return .tooLong(count)
+        }
+        return .datagram(count)
     }
 
-    /// Sends what the buffer holds. The kernel acts on it before this returns.
+    /// The kernel acts on it before this returns.
     func send(_ buffer: RtnlBuffer) throws(Errno) {
         try Syscall.check(unsafe cmnl_send(fd, buffer.storage.baseAddress, buffer.length))
     }
 }
 
-/// Memory for one datagram, in or out. 32 KiB is the largest part of a dump that the kernel makes.
+/// Memory for one datagram, in or out.
+///
+/// The parts of a dump have up to 32 KiB, and so have requests. But one interface is one message, however long: 260
+/// alternative names, or the thousands of addresses of a macvlan in mode `source`, take more. So there is address space for
+/// what no allocation of the kernel for a message exceeds, of which only what is written costs memory, and what is beyond the
+/// usual is given back at once.
 @safe final class RtnlBuffer {
-    fileprivate let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 32768, alignment: 16)
-    var capacity: Int { unsafe storage.count }
+    /// The longest datagram that is received.
+    static let sizeMax = 4 << 20
+    let storage: UnsafeMutableRawBufferPointer
+    /// The longest request, and what a received datagram may keep.
+    let capacity = 32768
     /// The bytes of requests that were added.
     private(set) var length = 0
 
-    deinit { unsafe storage.deallocate() }
+    init() {
+        guard let start = unsafe cmnl_map(Self.sizeMax) else { preconditionFailure("no address space") }
+        unsafe storage = unsafe UnsafeMutableRawBufferPointer(start: start, count: Self.sizeMax)
+    }
 
-    /// Decodes the datagram that was received.
+    deinit { unsafe cmnl_unmap(storage.baseAddress, storage.count) }
+
+    /// Decodes the datagram that was received, and forgets what was unusual about it.
     func decode(_ count: Int, _ body: (RtnlHeader, RtnlMessage) -> Void) {
         unsafe RtnlDecoder.decode(UnsafeRawBufferPointer(rebasing: storage[..<min(count, storage.count)]), body)
+        forget(count)
     }
+
+    /// Gives back what a datagram of that many bytes took beyond the usual.
+    fileprivate func forget(_ count: Int) {
+        guard count > capacity, let start = unsafe storage.baseAddress else { return }
+        unsafe cmnl_forget(start + capacity, storage.count - capacity)
+    }
+
+    /// Holds a datagram that was received; as `RtnlSocket.receive` leaves it.
+    func fill(_ bytes: [UInt8]) { unsafe storage.copyBytes(from: bytes.prefix(storage.count)) }
 
     func clear() { length = 0 }
 
@@ -108,7 +160,7 @@ enum Received {
     /// - Returns: false when they do not fit, and then nothing was added.
     func append(_ bytes: [UInt8]) -> Bool {
         guard bytes.count <= capacity - length else { return false }
-        unsafe storage[length...].copyBytes(from: bytes)
+        unsafe storage[length..<capacity].copyBytes(from: bytes)
         length += bytes.count
         return true
     }
@@ -120,7 +172,7 @@ enum Received {
         type: Int, flags: CInt, sequence: UInt32, _ fixed: Fixed,
         _ attributes: (inout RtnlAttributes) -> Void = { _ in }
     ) -> Bool {
-        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: storage[length...])
+        let room = unsafe UnsafeMutableRawBufferPointer(rebasing: storage[length..<capacity])
         guard room.count >= 64 + MemoryLayout<Fixed>.size, let header = unsafe mnl_nlmsg_put_header(room.baseAddress)
         else { return false }
         unsafe header.pointee.nlmsg_type = UInt16(type)

@@ -113,6 +113,9 @@ public struct Condition: Hashable, Sendable {
         case foreignAddress = "foreign-address"
         /// linkwatchd cannot be asked. Raised by the process.
         case monitorLost = "monitor-lost"
+        /// The kernel's interfaces, addresses or routes could not be read whole: something may be missing or out of date. Raised
+        /// by the process. Error level.
+        case kernelDegraded = "kernel-degraded"
         /// The runner has died: checks keep their last result, and no program is run. Raised by the process. Error level.
         case runnerLost = "runner-lost"
         /// `accept = false` is asked for and not in force. Raised by the process. Error level.
@@ -123,7 +126,10 @@ public struct Condition: Hashable, Sendable {
 
         /// Whether somebody should look at once.
         public var isError: Bool {
-            [.noDirector, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress].contains(self)
+            let errors: [Kind] = [
+                .noDirector, .kernelDegraded, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress,
+            ]
+            return errors.contains(self)
         }
     }
 

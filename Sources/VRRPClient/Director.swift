@@ -108,11 +108,11 @@ final class Director: GroupServices {
     }
 
     private func beginIfReady() {
-        if kernel.isSynced, links.isMonitorLost != nil { begin() }
+        if kernel.hasBeenRead, links.isMonitorLost != nil { begin() }
     }
 
     private func begin() {
-        guard !hasBegun, kernel.isSynced else { return }
+        guard !hasBegun, kernel.hasBeenRead else { return }
         hasBegun = true
         removeLeftovers()
         for group in groups {
@@ -263,7 +263,8 @@ final class Director: GroupServices {
             case .addressAdded(let address), .addressRemoved(let address): keys.append(address.key)
             case .addressChanged(_, let address): keys.append(address.key)
             case .synced: beginIfReady()
-            case .resync, .inconsistent: break
+            case .degraded(let degradation): kernelDegraded(degradation)
+            case .resync: break
             }
         }
         // A virtual address brings no network that was not there.
@@ -278,6 +279,18 @@ final class Director: GroupServices {
             if !names.isEmpty { group.filtersChanged() }
             if areRoutesChanged { group.trackedChanged { if case .route = $0 { true } else { false } } }
         }
+    }
+
+    /// What could not be read whole is read again for as long as it takes. Meanwhile the groups go on with what is known, as
+    /// they do when messages are lost: to stop serving would be worse.
+    private func kernelDegraded(_ degradation: [DumpKind: Degradation]) {
+        if degradation.isEmpty {
+            Log.notice("the kernel has been read whole again")
+        } else {
+            Log.error("the kernel could not be read whole: \(degradation.text)")
+        }
+        if hasBegun { groups.forEach { $0.setCondition(Condition(.kernelDegraded), !degradation.isEmpty) } }
+        beginIfReady()
     }
 
     private func note(_ link: Link, _ old: Link?, _ names: inout Set<String>) {
@@ -356,6 +369,7 @@ final class Director: GroupServices {
     var sharedConditions: [Condition] {
         (links.isMonitorLost == false ? [] : [Condition(.monitorLost)])
             + (runner.isLost ? [Condition(.runnerLost)] : [])
+            + (kernel.degradation.isEmpty ? [] : [Condition(.kernelDegraded)])
     }
 
     var acceptsInSpite: Bool { !acceptFilter.isInForce }

@@ -146,7 +146,14 @@ struct HoldingsRecord {
     ///
     /// - Returns: the addresses that were removed, and how many macvlans were.
     func release() throws(Errno) -> (addresses: [AddressKey], macvlans: Int) {
-        let kernel = try RtnlMonitor.snapshot(options: RtnlMonitor.Options(routes: nil, addresses: true))
+        let options = RtnlMonitor.Options(routes: nil, addresses: true)
+        let kernel: RtnlMonitor
+        // What is found of them is removed, also where the rest cannot be read.
+        do throws(RtnlError) {
+            kernel = try RtnlMonitor.snapshot(options: options, acceptsPart: true)
+        } catch {
+            throw error.errno
+        }
         let (keys, macvlans) = leftovers(addresses: kernel.addresses.values, links: kernel.links)
         let requester = try RtnlRequester()
         let answers = try AddressRemoval.remove(keys, among: kernel.addresses.values, by: requester) {

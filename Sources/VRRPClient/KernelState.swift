@@ -58,10 +58,18 @@ final class KernelState {
     /// Follows other routes from now on. The new mirror is complete before the old one goes, and what differs is told.
     func track(_ tracking: RouteTracking?) throws(Errno) {
         guard tracking != self.tracking else { return }
-        let replacement = try RtnlMonitor.snapshot(options: Self.options(tracking, quiet: refreshes))
+        let replacement: RtnlMonitor
+        do throws(RtnlError) {
+            replacement = try RtnlMonitor.snapshot(
+                options: Self.options(tracking, quiet: refreshes), acceptsPart: true)
+        } catch {
+            Log.error("the kernel could not be read whole: \(error)")
+            throw error.errno
+        }
         for fd in mirror.descriptors { loop.unwatch(fd) }
         self.tracking = tracking
-        let differences = Self.differences(from: mirror, to: replacement)
+        var differences = Self.differences(from: mirror, to: replacement)
+        if replacement.degradation != mirror.degradation { differences.append(.degraded(replacement.degradation)) }
         mirror = replacement
         try watch()
         deliver(differences)
@@ -154,7 +162,10 @@ final class KernelState {
 
     // MARK: What is known
 
-    var isSynced: Bool { mirror.isSynced }
+    /// Whether everything has been read once, or that has been tried in vain.
+    var hasBeenRead: Bool { mirror.hasBeenRead }
+    /// What could not be read whole.
+    var degradation: [DumpKind: Degradation] { mirror.degradation }
     var links: [Int32: Link] { mirror.links }
     var routes: [Route] { mirror.routes }
     var addresses: [AddressKey: Address] { mirror.addresses }

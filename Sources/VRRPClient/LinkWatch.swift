@@ -71,17 +71,23 @@ final class LinkWatch {
     }
 
     private func record(_ name: String) -> InterfaceRecord? {
-        subscription.isCurrent ? subscription.interface(named: name) : remembered[name]
+        if subscription.isCurrent { return subscription.interface(named: name) }
+        // What it has by netlink may be out of date, as it says itself; what it probes is not.
+        if subscription.isDegraded, let record = subscription.interface(named: name), Self.isDownByProbe(record) {
+            return record
+        }
+        return remembered[name]
+    }
+
+    private static func isDownByProbe(_ record: InterfaceRecord) -> Bool {
+        !record.isRawUp && ["mii", "driver"].contains(record.reason)
     }
 
     /// What netlink alone says.
     static func state(of link: Link) -> State {
         if !link.flags.contains(.up) { return .down("admin") }
-        if link.carrier == false || !link.flags.contains(.lowerUp) { return .down("carrier") }
-        switch link.operState {
-        case .lowerLayerDown, .notPresent, .down, .dormant: return .down("operstate")
-        case .unknown, .testing, .up: return .up
-        }
+        if !link.hasCarrier { return .down("carrier") }
+        return link.operState.isUp ?? true ? .up : .down("operstate")
     }
 
     // MARK: Changes
@@ -102,6 +108,10 @@ final class LinkWatch {
             isMonitorLost = false
             onMonitor(true)
             for record in subscription.interfaces.values { tell(of: record) }
+        case .degraded(let why):
+            Log.warning("linkwatchd is degraded (\(why)): its probes and our own netlink count")
+            isMonitorLost = false
+            onMonitor(true)
         case .lost(let error):
             remember()
             if isMonitorLost != true {
@@ -127,8 +137,7 @@ final class LinkWatch {
 
     /// Down by evidence that netlink does not have is kept; all else netlink knows as well.
     private func remember() {
-        for record in subscription.interfaces.values where !record.isRawUp && ["mii", "driver"].contains(record.reason)
-        {
+        for record in subscription.interfaces.values where Self.isDownByProbe(record) {
             remembered[record.ifname] = record
         }
     }

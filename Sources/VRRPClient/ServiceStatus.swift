@@ -17,7 +17,8 @@ enum ServiceStatus {
 
     private static func words(_ name: String, _ status: GroupStatus) -> String {
         let causes = status.causes.map(\.description).joined(separator: " ")
-        let errors = status.conditions.filter { $0.kind.isError && $0.kind != .runnerLost }.map(\.description)
+        let errors = status.conditions.filter { $0.kind.isError && ![.runnerLost, .kernelDegraded].contains($0.kind) }
+            .map(\.description)
         let state = "\(name) \(status.state.rawValue)" + (errors.isEmpty ? "" : " " + errors.joined(separator: " "))
         return status.state == .fault && !causes.isEmpty ? "\(state) (\(causes))" : state
     }

@@ -5,11 +5,12 @@ import VRRP
 import VRRPStatus
 
 extension GroupRecord {
-    init(_ driver: GroupDriver, transitions: [VRRPTransitionRecord]) {
+    init(_ driver: GroupDriver, sinceBoottimeNs: Int64?, transitions: [VRRPTransitionRecord]) {
         let status = driver.engine.status
         let group = driver.group
         self.init(
             name: group.name, state: status.state.rawValue, sinceUsec: status.sinceNs / 1000,
+            sinceBoottimeUsec: sinceBoottimeNs.map { $0 / 1000 },
             priority: Int(status.priority), configuredPriority: group.priority, version: group.version,
             advertIntervalUsec: group.advertIntervalNs / 1000, preempt: group.preempts, claiming: status.isClaiming,
             holding: status.isHolding, advertUsec: status.advertAtNs.map { $0 / 1000 },

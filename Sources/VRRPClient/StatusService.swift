@@ -34,6 +34,8 @@ final class StatusService {
     private let server: VarlinkServer
     private var watchers: [ObjectIdentifier: Watcher] = [:]
     private var transitions: [String: [VRRPTransitionRecord]] = [:]
+    /// When each group has entered its state, CLOCK_BOOTTIME.
+    private var sinceBoottimeNs: [String: Int64] = [:]
     private var seq = 0
     private var reloads = 0
     private var reloadError: String?
@@ -74,7 +76,8 @@ final class StatusService {
     }
 
     private func record(_ group: GroupDriver) -> GroupRecord {
-        GroupRecord(group, transitions: transitions[group.name] ?? [])
+        GroupRecord(
+            group, sinceBoottimeNs: sinceBoottimeNs[group.name], transitions: transitions[group.name] ?? [])
     }
 
     private func group(_ name: String) -> GroupDriver? { source.groups.first { $0.name == name } }
@@ -86,7 +89,8 @@ final class StatusService {
             groups = [wanted]
         }
         let status = VRRPStatusRecord(
-            version: Release.version, nowUsec: Clock.monotonicNs() / 1000, groups: groups.map(record),
+            version: Release.version, nowUsec: Clock.monotonicNs() / 1000,
+            nowBoottimeUsec: Clock.boottimeNs() / 1000, groups: groups.map(record),
             discards: source.discards.map { DiscardRecord(reason: $0.rawValue, count: Int(clamping: $1)) }
                 .sorted { $0.reason < $1.reason },
             reloads: reloads, reloadError: reloadError)
@@ -108,6 +112,7 @@ final class StatusService {
             reloads += 1
             let names = Set(source.groups.map(\.name))
             transitions = transitions.filter { names.contains($0.key) }
+            sinceBoottimeNs = sinceBoottimeNs.filter { names.contains($0.key) }
         }
         publish("reload", what: reloadError, present: reloadError == nil)
         return reloadError
@@ -163,6 +168,7 @@ final class StatusService {
     func publish(_ output: Output, of driver: GroupDriver) {
         switch output {
         case .transition(let transition):
+            sinceBoottimeNs[driver.name] = Clock.boottimeNs()
             let record = VRRPTransitionRecord(
                 group: driver.name, state: transition.to.rawValue, previous: transition.from.rawValue,
                 reason: transition.reason.rawValue, priority: Int(transition.priority),

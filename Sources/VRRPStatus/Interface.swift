@@ -10,7 +10,8 @@ public enum VRRPInterface {
 
     /// The interface description, in varlink's own language.
     public static let description = """
-        # What linkwatch-vrrp does, and why. All times named ...Usec are microseconds of CLOCK_MONOTONIC, or durations.
+        # What linkwatch-vrrp does, and why. All times named ...Usec are microseconds of CLOCK_MONOTONIC, or durations;
+        # those named ...BoottimeUsec are of CLOCK_BOOTTIME, which goes on while the machine sleeps.
         interface io.linkwatch.VRRP
 
         # One instance. holding: the kernel lists its addresses. heard: another router's advert came within the down
@@ -70,6 +71,7 @@ public enum VRRPInterface {
           name: string,
           state: string,
           sinceUsec: int,
+          sinceBoottimeUsec: ?int,
           priority: int,
           configuredPriority: int,
           version: int,
@@ -109,10 +111,11 @@ public enum VRRPInterface {
         )
 
         # Everything now, or one group.
-        # nowUsec: the time that the other times are relative to.
+        # nowUsec, nowBoottimeUsec: the time that the other times are relative to.
         method Status(group: ?string) -> (
           version: string,
           nowUsec: int,
+          nowBoottimeUsec: ?int,
           groups: []Group,
           discards: []Discard,
           reloads: int,

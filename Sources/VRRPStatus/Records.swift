@@ -268,6 +268,8 @@ public struct GroupRecord: MonitorRecord {
     public var state: String
     /// When the state was entered, CLOCK_MONOTONIC.
     public var sinceUsec: Int64
+    /// The same instant, CLOCK_BOOTTIME; nil: no state has been entered yet.
+    public var sinceBoottimeUsec: Int64?
     /// The effective priority.
     public var priority: Int
     /// As the file has it.
@@ -310,7 +312,8 @@ public struct GroupRecord: MonitorRecord {
     public var transitions: [VRRPTransitionRecord]
 
     public init(
-        name: String, state: String, sinceUsec: Int64, priority: Int, configuredPriority: Int, version: Int,
+        name: String, state: String, sinceUsec: Int64, sinceBoottimeUsec: Int64? = nil, priority: Int,
+        configuredPriority: Int, version: Int,
         advertIntervalUsec: Int64, preempt: Bool, claiming: Bool, holding: Bool, advertUsec: Int64? = nil,
         causes: [String], conditions: [String], members: [MemberRecord], cables: [CableRecord], peer: PeerRecord? = nil,
         becameMaster: Int, leftMaster: Int, heartbeatsReceived: Int, heartbeatsSent: Int, heartbeatEchoes: Int,
@@ -319,6 +322,7 @@ public struct GroupRecord: MonitorRecord {
         self.name = name
         self.state = state
         self.sinceUsec = sinceUsec
+        self.sinceBoottimeUsec = sinceBoottimeUsec
         self.priority = priority
         self.configuredPriority = configuredPriority
         self.version = version
@@ -345,6 +349,7 @@ public struct GroupRecord: MonitorRecord {
         name = try object.decode("name")
         state = try object.decode("state")
         sinceUsec = try object.decode("sinceUsec")
+        sinceBoottimeUsec = try object.decodeIfPresent("sinceBoottimeUsec")
         priority = try object.decode("priority")
         configuredPriority = try object.decode("configuredPriority")
         version = try object.decode("version")
@@ -371,6 +376,7 @@ public struct GroupRecord: MonitorRecord {
         writer.field("name", name)
         writer.field("state", state)
         writer.field("sinceUsec", sinceUsec)
+        writer.field("sinceBoottimeUsec", sinceBoottimeUsec)
         writer.field("priority", priority)
         writer.field("configuredPriority", configuredPriority)
         writer.field("version", version)
@@ -479,6 +485,8 @@ public struct VRRPStatusRecord: MonitorRecord {
     public var version: String
     /// Now, CLOCK_MONOTONIC.
     public var nowUsec: Int64
+    /// Now, CLOCK_BOOTTIME.
+    public var nowBoottimeUsec: Int64?
     /// The groups, in the file's order.
     public var groups: [GroupRecord]
     /// Packets that were no adverts for us, by reason.
@@ -489,11 +497,13 @@ public struct VRRPStatusRecord: MonitorRecord {
     public var reloadError: String?
 
     public init(
-        version: String, nowUsec: Int64, groups: [GroupRecord], discards: [DiscardRecord], reloads: Int,
+        version: String, nowUsec: Int64, nowBoottimeUsec: Int64? = nil, groups: [GroupRecord],
+        discards: [DiscardRecord], reloads: Int,
         reloadError: String? = nil
     ) {
         self.version = version
         self.nowUsec = nowUsec
+        self.nowBoottimeUsec = nowBoottimeUsec
         self.groups = groups
         self.discards = discards
         self.reloads = reloads
@@ -503,6 +513,7 @@ public struct VRRPStatusRecord: MonitorRecord {
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
         version = try object.decode("version")
         nowUsec = try object.decode("nowUsec")
+        nowBoottimeUsec = try object.decodeIfPresent("nowBoottimeUsec")
         groups = try object.decode("groups")
         discards = try object.decode("discards")
         reloads = try object.decode("reloads")
@@ -512,6 +523,7 @@ public struct VRRPStatusRecord: MonitorRecord {
     public func encodeFields(into writer: inout JSONWriter) {
         writer.field("version", version)
         writer.field("nowUsec", nowUsec)
+        writer.field("nowBoottimeUsec", nowBoottimeUsec)
         writer.field("groups", groups)
         writer.field("discards", discards)
         writer.field("reloads", reloads)

@@ -49,9 +49,8 @@ struct Daemon {
 
     // MARK: Questions
 
-    func dump() throws -> (interfaces: [InterfaceRecord], routes: [RouteRecord]) {
-        let answer = try ask { () throws(VarlinkClientError) in try client.dump(deadlineNs: answerDeadlineNs) }
-        return (answer.interfaces, answer.routes)
+    func dump() throws -> DumpRecord {
+        try ask { () throws(VarlinkClientError) in try client.dump(deadlineNs: answerDeadlineNs) }
     }
 
     func history(of ifname: String?, limit: Int?) throws -> [TransitionRecord] {

@@ -17,18 +17,24 @@ enum Direct {
     private static let roundNsMax: Int64 = 1_000_000_000
 
     /// - Throws: `Failure` with `.system` if the kernel does not answer.
-    static func dump() throws -> (interfaces: [InterfaceRecord], routes: [RouteRecord]) {
+    static func dump() throws -> DumpRecord {
+        let kernel: RtnlMonitor
+        do throws(RtnlError) {
+            kernel = try RtnlMonitor.snapshot()
+        } catch {
+            throw Failure(.system, "the kernel could not be read whole: \(error)")
+        }
         do throws(Errno) {
-            let kernel = try RtnlMonitor.snapshot()
-            let table = InterfaceTable(MonitorConfiguration(), realtimeNs: Clock.realtimeNs)
+            let table = InterfaceTable(
+                MonitorConfiguration(), clocks: .init(realtimeNs: Clock.realtimeNs, boottimeNs: Clock.boottimeNs))
             for link in kernel.links.values {
-                table.observed(link, nowNs: Clock.monotonicNs(), driver: \.driverName)
+                table.observed(link.withParentDevice, nowNs: Clock.monotonicNs(), driver: \.driverName)
             }
             try probe(table)
             let nowNs = Clock.monotonicNs()
-            return (
-                table.sorted.map { $0.record(nowNs: nowNs) { _ in nil } }, kernel.routes.map { RouteRecord($0) }
-            )
+            return DumpRecord(
+                interfaces: table.sorted.map { $0.record(nowNs: nowNs) { _ in nil } },
+                routes: kernel.routes.map { RouteRecord($0) })
         } catch {
             throw Failure(.system, "the kernel does not answer: \(error)")
         }
@@ -50,6 +56,7 @@ enum Direct {
             var notification = pollfd(fd: sweep.notifyDescriptor, events: CShort(POLLIN), revents: 0)
             _ = unsafe poll(&notification, 1, 100)
             sweep.drain { report in
+                if report.isRenewal { return }
                 reports -= 1
                 table.probed(report)
             } registers: { report in

@@ -3,8 +3,6 @@ import ArgumentParser
 import Monitor
 import Varlink
 
-import enum LinuxSystem.Clock
-
 struct DumpCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "dump",
@@ -30,7 +28,8 @@ struct DumpCommand: Command {
         if let name = names.first?.printable, !dump, !CommandLine.arguments.contains("dump") {
             throw ValidationError("'\(name)' is no command, see --help; for an interface: linkwatch --dump \(name)")
         }
-        var (interfaces, routes) = try source.direct ? Direct.dump() : Daemon(connection).dump()
+        let found = try source.direct ? Direct.dump() : Daemon(connection).dump()
+        var (interfaces, routes) = (found.interfaces, found.routes)
         let missing = names.filter { name in !interfaces.contains { $0.goes(by: name) } }
         if !names.isEmpty {
             interfaces.removeAll { interface in !names.contains(where: interface.goes(by:)) }
@@ -38,6 +37,8 @@ struct DumpCommand: Command {
             routes.removeAll { ifindexes.isDisjoint(with: $0.ifindexes) }
         }
         if !interfaces.isEmpty || names.isEmpty { try print(interfaces, routes) }
+        // What there is has been printed; a script must not take it for everything.
+        if let why = found.degraded { throw Failure(.unavailable, "linkwatchd is degraded: \(why)") }
         if let name = missing.first { throw Failure(.noInterface, "no interface \(name)") }
     }
 
@@ -47,8 +48,7 @@ struct DumpCommand: Command {
             return try Console.print(content.routes ? routes.map(\.json) : [])
         }
         let lines = DumpTable.lines(
-            interfaces, routes, nowUsec: source.direct ? nil : Clock.monotonicNs() / 1_000, width: Console.columns,
-            palette: Console.palette)
+            interfaces, routes, now: source.direct ? nil : .current, width: Console.columns, palette: Console.palette)
         try Console.print(lines)
     }
 }

@@ -6,20 +6,20 @@ enum DumpTable {
     private static let sources = ["admin", "mii", "driver", "carrier"]
 
     /// - Parameters:
-    ///   - nowUsec: CLOCK_MONOTONIC, for the ages; nil: nobody has watched, so ages and flaps are unknown.
+    ///   - now: for the ages; nil: nobody has watched, so ages and flaps are unknown.
     ///   - width: the terminal's columns; nil: not on one.
     static func lines(
-        _ interfaces: [InterfaceRecord], _ routes: [RouteRecord], nowUsec: Int64?, width: Int?, palette: Palette
+        _ interfaces: [InterfaceRecord], _ routes: [RouteRecord], now: Instant?, width: Int?, palette: Palette
     ) -> [String] {
         let sorted = interfaces.sorted { $0.ifindex < $1.ifindex }
-        let links = linkTable(sorted, nowUsec: nowUsec).lines(width: width, palette: palette)
+        let links = linkTable(sorted, now: now).lines(width: width, palette: palette)
         if links.isEmpty { return ["no interfaces"] }
         let names = Dictionary(interfaces.map { ($0.ifindex, $0.ifname) }, uniquingKeysWith: { first, _ in first })
         let paths = routeTable(routes, names: names).lines(width: width, palette: palette)
         return paths.isEmpty ? links : links + [""] + paths
     }
 
-    private static func linkTable(_ interfaces: [InterfaceRecord], nowUsec: Int64?) -> Table {
+    private static func linkTable(_ interfaces: [InterfaceRecord], now: Instant?) -> Table {
         let hasNotes = interfaces.contains { !$0.notes.isEmpty }
         var columns: [Table.Column] = ["INTERFACE", "STATE", "WHY"].map { Table.Column(title: $0) }
         columns.append(Table.Column(title: "SINCE", isRight: true))
@@ -28,14 +28,14 @@ enum DumpTable {
         columns.append(Table.Column(title: "FLAPS", isRight: true))
         if hasNotes { columns.append(Table.Column(title: "NOTES")) }
         let rows = interfaces.map { interface in
-            linkRow(interface, nowUsec: nowUsec) + (hasNotes ? [notesCell(interface)] : [])
+            linkRow(interface, now: now) + (hasNotes ? [notesCell(interface)] : [])
         }
         return Table(columns: columns, rows: rows)
     }
 
-    private static func linkRow(_ interface: InterfaceRecord, nowUsec: Int64?) -> [Cell] {
+    private static func linkRow(_ interface: InterfaceRecord, now: Instant?) -> [Cell] {
         let style = interface.stateStyle
-        let age = nowUsec.map { Cell(Span(fromUsec: interface.since, toUsec: $0).brief) } ?? .none
+        let age = now.map { Cell($0.age(of: interface).brief) } ?? .none
         let flaps = Cell("\(interface.flaps)", interface.flaps == 0 ? .faint : .plain)
         let words = sources.map { source in
             interface.word(of: source).map { Cell($0.text, style == .faint ? .faint : $0.style) } ?? .none
@@ -47,7 +47,7 @@ enum DumpTable {
         ] + words + [
             Cell(interface.operstate, style == .faint ? .faint : operstate),
             interface.speedWords.map { Cell($0, interface.duplex == "half" ? .caution : .plain) } ?? .none,
-            nowUsec == nil ? .none : flaps,
+            now == nil ? .none : flaps,
         ]
     }
 

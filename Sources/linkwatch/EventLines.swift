@@ -14,6 +14,7 @@ struct EventLines {
     /// How many came since the snapshot began.
     private var interfaces = 0
     private var routes = 0
+    private var isDegraded = false
 
     init(palette: Palette) { self.palette = palette }
 
@@ -24,7 +25,14 @@ struct EventLines {
         switch event.kind {
         case "synced":
             defer { (interfaces, routes) = (0, 0) }
+            if isDegraded {
+                isDegraded = false
+                return remark(event, "synced: the kernel has been read whole again")
+            }
             return remark(event, "synced: \(count(interfaces, "interface")), \(count(routes, "route"))")
+        case "degraded":
+            isDegraded = true
+            return remark(event, "degraded: \(event.cause)")
         case "resync": return remark(event, "resync: the kernel's messages overran, its state is read again")
         case "overflow":
             known.removeAll()
@@ -62,8 +70,17 @@ struct EventLines {
         default:
             guard let before else { return Self.summary(interface) }
             let changes = changes(from: before, to: interface)
-            return changes.isEmpty ? "details (\(event.cause))" : changes.joined(separator: ", ")
+            if !changes.isEmpty { return changes.joined(separator: ", ") }
+            // The state itself stands in its column.
+            guard before.stateWords == interface.stateWords else { return Self.becauseOfTime(before, interface) }
+            return "details (\(event.cause))"
         }
+    }
+
+    /// What no evidence says: a hold, or a suppression, began or is over.
+    private static func becauseOfTime(_ old: InterfaceRecord, _ new: InterfaceRecord) -> String {
+        if let why = new.why { return why }
+        return old.why == "dampened" ? "no longer dampened" : old.why == "hold" ? "held long enough" : ""
     }
 
     /// What is worth saying of an interface that is new to the reader: what is not simply up.

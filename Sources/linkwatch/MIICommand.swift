@@ -29,12 +29,15 @@ struct MIICommand: Command {
 
     /// Asks rtnetlink for the name: an ioctl on one that is not there makes the kernel look for a module.
     private static func read(_ name: String) throws -> RegisterFile {
+        let kernel: RtnlMonitor
+        do throws(RtnlError) {
+            kernel = try RtnlMonitor.snapshot(options: RtnlMonitor.Options(routes: nil), acceptsPart: true)
+        } catch {
+            throw Failure(.system, "the kernel does not answer: \(error)")
+        }
+        guard let link = kernel.link(named: name) else { throw Failure(.noInterface, "no interface \(name)") }
         do throws(Errno) {
-            let links = try RtnlMonitor.snapshot(options: RtnlMonitor.Options(routes: nil))
-            guard let link = links.link(named: name) else { throw .noSuchFileOrDirectory }
             return try RegisterFile.read(ifindex: link.ifindex)
-        } catch .noSuchFileOrDirectory {
-            throw Failure(.noInterface, "no interface \(name)")
         } catch {
             throw Failure(.noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
         }

@@ -42,10 +42,9 @@ struct MetricsCommand: Command {
 
     private func text() throws -> String {
         let daemon = try Daemon(connection)
-        let (interfaces, routes) = try daemon.dump()
+        let dump = try daemon.dump()
         return MetricsReport.text(
-            interfaces, routes, try daemon.statistics(), nowUsec: Clock.monotonicNs() / 1_000,
-            nowRealtimeUsec: Clock.realtimeNs() / 1_000, dialect: format)
+            dump.interfaces, dump.routes, try daemon.statistics(), now: .current, dialect: format)
     }
 
     private func write(_ text: String) throws {

@@ -4,14 +4,14 @@ import Monitor
 enum MetricsReport {
     static func text(
         _ interfaces: [InterfaceRecord], _ routes: [RouteRecord], _ statistics: StatisticsRecord,
-        nowUsec: Int64, nowRealtimeUsec: Int64, dialect: MetricsText.Dialect
+        now: Instant, dialect: MetricsText.Dialect
     ) -> String {
         var metrics = MetricsText(dialect)
-        freshness(isUp: true, nowRealtimeUsec: nowRealtimeUsec, &metrics)
+        freshness(isUp: true, nowRealtimeUsec: now.realtimeUsec, &metrics)
         let sorted = interfaces.sorted { $0.ifindex < $1.ifindex }
         states(sorted, &metrics)
         counters(sorted, &metrics)
-        attributes(sorted, &metrics, bootUsec: nowRealtimeUsec - nowUsec)
+        attributes(sorted, &metrics, now: now)
         self.routes(routes, &metrics)
         daemon(statistics, &metrics)
         netlink(statistics, &metrics)
@@ -82,7 +82,7 @@ enum MetricsReport {
         }
     }
 
-    private static func attributes(_ interfaces: [InterfaceRecord], _ metrics: inout MetricsText, bootUsec: Int64) {
+    private static func attributes(_ interfaces: [InterfaceRecord], _ metrics: inout MetricsText, now: Instant) {
         metrics.family("linkwatch_interface", .gauge, help: "Attributes of the interface as labels; always 1.")
         for interface in interfaces {
             metrics.sample(
@@ -99,7 +99,7 @@ enum MetricsReport {
         for interface in interfaces {
             metrics.sample(
                 "linkwatch_interface_since_timestamp_seconds", labels(interface),
-                microseconds: bootUsec &+ interface.since)
+                microseconds: now.sinceRealtimeUsec(of: interface))
         }
         metrics.family(
             "linkwatch_interface_speed_bytes_per_second", .gauge, help: "Speed of the link, where it is known.")

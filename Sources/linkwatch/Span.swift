@@ -1,6 +1,9 @@
 /// A span of time: as people write it, the way the configuration files do, and as they read it at a glance.
 import ArgumentParser
 import Configuration
+import Monitor
+
+import enum LinuxSystem.Clock
 
 /// A length of time, 0 or more.
 struct Span: Hashable, CustomStringConvertible {
@@ -45,5 +48,32 @@ struct Span: Hashable, CustomStringConvertible {
         case ..<8_640_000: return "\(seconds / 86_400)d\(padded(seconds / 3_600 % 24))h"
         default: return "\(seconds / 86_400)d"
         }
+    }
+}
+
+/// One instant by several clocks, in microseconds. Ages are counted by CLOCK_BOOTTIME, as people count them: CLOCK_MONOTONIC
+/// stands still while the machine sleeps. A daemon that is too old to say has that alone.
+struct Instant {
+    var monotonicUsec: Int64
+    var boottimeUsec: Int64
+    var realtimeUsec: Int64 = 0
+
+    /// Now.
+    static var current: Instant {
+        Instant(
+            monotonicUsec: Clock.monotonicNs() / 1_000, boottimeUsec: Clock.boottimeNs() / 1_000,
+            realtimeUsec: Clock.realtimeNs() / 1_000)
+    }
+
+    /// For how long an interface has been as it is.
+    func age(of interface: InterfaceRecord) -> Span {
+        interface.sinceBoottimeUsec.map { Span(fromUsec: $0, toUsec: boottimeUsec) }
+            ?? Span(fromUsec: interface.since, toUsec: monotonicUsec)
+    }
+
+    /// Since when, CLOCK_REALTIME.
+    func sinceRealtimeUsec(of interface: InterfaceRecord) -> Int64 {
+        interface.sinceBoottimeUsec.map { realtimeUsec &- boottimeUsec &+ $0 }
+            ?? realtimeUsec &- monotonicUsec &+ interface.since
     }
 }

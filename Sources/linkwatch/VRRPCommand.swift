@@ -48,7 +48,9 @@ struct VRRPCommand: Command {
         let status = try director.status()
         let groups = try chosen(status.groups)
         if format.json { return try Console.print(groups.map(\.jsonLine)) }
-        let report = VRRPReport(nowUsec: status.nowUsec, palette: Console.palette, width: Console.columns)
+        let report = VRRPReport(
+            nowUsec: status.nowUsec, nowBoottimeUsec: status.nowBoottimeUsec, palette: Console.palette,
+            width: Console.columns)
         try Console.print(Array(groups.map(report.lines).joined(separator: [""])))
     }
 
@@ -161,12 +163,19 @@ private struct VRRPDirector {
 /// Lays a group out for a person.
 struct VRRPReport {
     var nowUsec: Int64
+    var nowBoottimeUsec: Int64?
     var palette: Palette
     var width: Int?
 
+    /// For how long it has been as it is, time asleep included.
+    private func sinceUsec(_ group: GroupRecord) -> Int64 {
+        guard let nowBoottimeUsec, let since = group.sinceBoottimeUsec else { return nowUsec - group.sinceUsec }
+        return nowBoottimeUsec - since
+    }
+
     func lines(_ group: GroupRecord) -> [String] {
         let state = palette.paint(group.state.uppercased(), Self.style(group.state))
-        let since = Self.duration(nowUsec - group.sinceUsec)
+        let since = Self.duration(sinceUsec(group))
         let weighed = group.priority == group.configuredPriority ? "" : " (configured \(group.configuredPriority))"
         var lines = [
             "\(group.name.printable): \(state) for \(since), priority \(group.priority)\(weighed), VRRPv\(group.version), "

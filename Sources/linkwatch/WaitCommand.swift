@@ -81,9 +81,11 @@ struct WaitCommand: Command {
         let answerEndNs = Clock.monotonicNs() + answerNs
         var waiting = Waiting(names: names, wantsUp: wanted == .up, isAny: quantity == .any, isRaw: raw)
         let hasCome = try daemon.watch(
-            names, routes: false, deadlineNs: { waiting.isSynced ? endNs : answerEndNs },
+            names, routes: false,
+            deadlineNs: { waiting.isSynced || waiting.degraded != nil ? endNs : answerEndNs },
             body: { !waiting.take($0) })
         if hasCome { return }
+        if let why = waiting.degraded { throw Failure(.unavailable, "linkwatchd is degraded: \(why)") }
         guard waiting.isSynced else {
             throw Failure(.unavailable, "linkwatchd on \(connection.socket) does not answer")
         }

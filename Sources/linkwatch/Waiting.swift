@@ -14,6 +14,8 @@ struct Waiting {
     var isRaw: Bool
     /// Whether the snapshot is complete; before that, what is missing may yet come.
     private(set) var isSynced = false
+    /// Why linkwatchd does not know everything; nothing is concluded until it does.
+    private(set) var degraded: String?
     private var known: [Int: InterfaceRecord] = [:]
 
     init(names: [String], wantsUp: Bool, isAny: Bool, isRaw: Bool) {
@@ -25,10 +27,11 @@ struct Waiting {
     /// - Returns: whether what is awaited is the case now.
     mutating func take(_ event: EventRecord) -> Bool {
         switch event.kind {
-        case "synced": isSynced = true
+        case "synced": (isSynced, degraded) = (true, nil)
+        case "degraded": (isSynced, degraded) = (false, event.cause)
         case "overflow":
             known.removeAll()
-            isSynced = false
+            (isSynced, degraded) = (false, nil)
         default: break
         }
         if let interface = event.interface {

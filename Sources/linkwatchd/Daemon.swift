@@ -43,6 +43,8 @@ final class Daemon: HubSource {
     private var isOverLimit = false
     private var settling: EventLoop.TimerID?
     private var statusTimer: EventLoop.TimerID?
+    /// What waits until the kernel's links have been read once more.
+    private var waitingForLinks: [() -> Void] = []
     /// The requests for details that are under way, by number.
     private var requests: [UInt64: DetailsRequest] = [:]
     /// Those that wait for one of them to end.
@@ -74,7 +76,8 @@ final class Daemon: HubSource {
             options: RtnlMonitor.Options(
                 routes: RouteTracking(prefixes: configuration.trackedRoutes, tables: configuration.routeTables),
                 receiveBufferBytes: Int32(clamping: configuration.receiveBuffer)))
-        interfaces = InterfaceTable(configuration, realtimeNs: Clock.realtimeNs)
+        interfaces = InterfaceTable(
+            configuration, clocks: .init(realtimeNs: Clock.realtimeNs, boottimeNs: Clock.boottimeNs))
         ports = Ports(mayReadRegisters: capabilities.contains(.netAdmin))
         var limits = VarlinkServer.Limits()
         limits.clientsMax = configuration.socket.maxClients
@@ -125,7 +128,10 @@ final class Daemon: HubSource {
     }
 
     /// What `systemctl status` shows.
-    private var statusText: String { "Watching \(interfaces.states.count) interfaces" }
+    private var statusText: String {
+        let watching = "Watching \(interfaces.states.count) interfaces"
+        return degraded(routes: true).map { "Degraded: \($0). \(watching)" } ?? watching
+    }
 
     /// Tells it soon: many changes at once are one status.
     private func tellStatus() {
@@ -142,7 +148,7 @@ final class Daemon: HubSource {
         for change in changes {
             switch change {
             case .linkAdded(let link), .linkChanged(_, let link), .linkRenamed(_, let link):
-                interfaces.observed(link, nowNs: nowNs, driver: \.driverName)
+                interfaces.observed(link.withParentDevice, nowNs: nowNs, driver: \.driverName)
             case .linkRemoved(let link): interfaces.removed(link.ifindex, nowNs: nowNs)
             case .routeAdded(let route), .routeChanged(_, let route):
                 hub.publish(route: RouteRecord(route), cause: "netlink", atNs: nowNs)
@@ -150,15 +156,43 @@ final class Daemon: HubSource {
                 hub.publish(route: RouteRecord(route, isThere: false), cause: "netlink", atNs: nowNs)
             case .addressAdded, .addressChanged, .addressRemoved: break
             case .resync: startResync(nowNs: nowNs)
-            case .synced: offer()
-            case .inconsistent(let isInconsistent):
-                Log.warning(
-                    isInconsistent
-                        ? "the kernel changes faster than it can be read: interfaces may be missing for now"
-                        : "the kernel has been read whole again")
+            case .synced: mirrorChanged(nowNs: nowNs)
+            case .degraded(let degradation):
+                if degradation.isEmpty {
+                    Log.notice("the kernel has been read whole again")
+                } else {
+                    Log.error("degraded: interfaces or routes may be missing or out of date: \(degradation.text)")
+                }
+                mirrorChanged(nowNs: nowNs)
             }
         }
         finishStep()
+        guard !rtnl.isReadingLinks, !waitingForLinks.isEmpty else { return }
+        let waiting = waitingForLinks
+        waitingForLinks = []
+        waiting.forEach { $0() }
+    }
+
+    /// Calls `body`, once the kernel has been asked again where it has not announced everything: further names of interfaces
+    /// that are down. Who asks then pays for it, and an idle daemon does not.
+    func afresh(_ body: @escaping () -> Void) {
+        guard waitingForLinks.count < Self.waitingMax, rtnl.links.values.contains(where: { !$0.flags.contains(.up) })
+        else { return body() }
+        let nowNs = Clock.monotonicNs()
+        let changes = rtnl.askForLinks(nowNs: nowNs)
+        guard rtnl.isReadingLinks else {
+            take(changes, nowNs: nowNs)
+            return body()
+        }
+        waitingForLinks.append(body)
+        take(changes, nowNs: nowNs)
+    }
+
+    private func mirrorChanged(nowNs: Int64) {
+        // A monitor that knows most is of more use than one that never starts; it says what it is.
+        if rtnl.hasBeenRead { offer() }
+        hub.mirrorChanged(atNs: nowNs)
+        tellStatus()
     }
 
     private func startResync(nowNs: Int64) {
@@ -167,7 +201,7 @@ final class Daemon: HubSource {
         hub.publishResync(atNs: nowNs)
     }
 
-    /// Everything has been read once: whoever connects from now on sees all of it.
+    /// Everything has been read once, or that has been tried in vain: whoever connects from now on sees what there is.
     private func offer() {
         guard let listener else { return }
         self.listener = nil
@@ -200,7 +234,7 @@ final class Daemon: HubSource {
     private func drainSweep() {
         sweep.drain { report in
             guard ports.current[report.ifindex] != nil else { return }
-            interfaces.probed(report)
+            if !report.isRenewal { interfaces.probed(report) }
             wantDetails(report.ifindex)
         } registers: { report in
             finish(report)
@@ -210,6 +244,7 @@ final class Daemon: HubSource {
 
     /// Has the registers of a port read for the table.
     private func wantDetails(_ ifindex: Int32) {
+        guard interfaces.states[ifindex]?.isOfInterest == true else { return }
         if waitingRequests.contains(where: { $0.ifindex == ifindex && $0.reply == nil }) { return }
         waitingRequests.append(DetailsRequest(ifindex: ifindex))
         sendRequests()
@@ -240,8 +275,12 @@ final class Daemon: HubSource {
 
     private func finish(_ report: RegistersReport) {
         guard let request = requests.removeValue(forKey: report.id) else { return }
-        request.reply?(report.result)
-        interfaces.learned(report, isProbed: ports.current[report.ifindex]?.wantsMII == true)
+        // What a client asked for is the client's: what is published does not depend on who asks.
+        if let reply = request.reply {
+            reply(report.result)
+        } else {
+            interfaces.learned(report, isProbed: ports.current[report.ifindex]?.wantsMII == true)
+        }
         sendRequests()
     }
 
@@ -299,6 +338,13 @@ final class Daemon: HubSource {
     }
 
     var generation: Int { rtnl.generation }
+
+    func degraded(routes: Bool) -> String? {
+        let degradation = rtnl.degradation.filter { routes || $0.key == .links }
+        return degradation.isEmpty ? nil : degradation.text
+    }
+
+    func isResyncing(routes: Bool) -> Bool { !(rtnl.isSynced(.links) && (!routes || rtnl.isSynced(.routes))) }
 
     var routeRecords: [RouteRecord] { rtnl.routes.map { RouteRecord($0) } }
 
@@ -362,7 +408,9 @@ final class Daemon: HubSource {
             reloads += 1
             reloadError = nil
             try sweep.setIntervals(miiNs: new.miiIntervalNs, driverNs: new.probeIntervalNs)
-            interfaces.adopt(new, links: Array(rtnl.links.values), nowNs: nowNs, driver: \.driverName)
+            interfaces.adopt(new, links: rtnl.links.values.map(\.withParentDevice), nowNs: nowNs, driver: \.driverName)
+            // Of what is named now, more is published than before.
+            ports.current.keys.forEach(wantDetails)
             arePortsOutdated = true
             finishStep()
             Log.info("the configuration has been read again")
@@ -398,7 +446,8 @@ final class Daemon: HubSource {
             subscribers: hub.subscriberCount, overflows: hub.overflows, events: hub.seq,
             netlinkMessages: netlink.messages, netlinkIgnored: netlink.ignored,
             netlinkMalformed: netlink.malformed + netlink.foreign, netlinkOverruns: netlink.overruns, resyncs: resyncs,
-            dumpRetries: netlink.dumpRetries, inconsistent: rtnl.isInconsistent,
+            dumpRetries: netlink.dumpRetries, inconsistent: !rtnl.degradation.isEmpty,
+            degraded: degraded(routes: true),
             mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)),
             reloads: reloads, reloadError: reloadError, capabilities: capabilities.names)
     }

@@ -3,8 +3,12 @@
 /// A subscriber gets a snapshot, `synced`, then changes. An event is encoded once and the same bytes go to everyone who
 /// wants it. A snapshot is sent as fast as its reader takes it: interface by interface in the order of ifindex, with a
 /// mark at the next one. A change behind the mark is sent, one ahead of it will be in the snapshot, which fills no more
-/// than half of the queue: a busy machine must not begin it anew for ever. A subscriber that cannot keep up loses nothing but the steps in between: what does not fit its queue is dropped, and once it has read
-/// what was queued it gets `overflow` and a snapshot again. So nobody waits for it, and it costs its queue and no more.
+/// than half of the queue: a busy machine must not begin it anew for ever. A subscriber that cannot keep up loses nothing
+/// but the steps in between: what does not fit its queue is dropped, and once it has read what was queued it gets
+/// `overflow` and a snapshot again. So nobody waits for it, and it costs its queue and no more.
+///
+/// `synced` says that the mirror is whole. While it is being compared with the kernel after a loss, `synced` waits; where it
+/// cannot be made whole, `degraded` is said instead, and `synced` when it is.
 import LinuxSystem
 import Monitor
 import Varlink
@@ -13,6 +17,10 @@ import Varlink
 protocol HubSource: AnyObject {
     /// The kernel mirror's generation.
     var generation: Int { get }
+    /// Why the interfaces, or with `routes` those as well, may be missing or out of date; nil: they are not.
+    func degraded(routes: Bool) -> String?
+    /// Whether the kernel's messages were lost and it is being asked again.
+    func isResyncing(routes: Bool) -> Bool
     /// All tracked routes.
     var routeRecords: [RouteRecord] { get }
     /// The first interface with at least this ifindex; nil: none.
@@ -30,6 +38,8 @@ final class Hub {
             case interfaces(from: Int)
             /// The snapshot goes on with this route.
             case routes(from: Int)
+            /// All is sent that is known, but the mirror is not whole: `synced` has still to come, or `degraded` has come instead.
+            case incomplete(told: String?)
             /// All is sent; changes follow.
             case live
             /// Its queue was full; all is sent anew when it has been read.
@@ -100,6 +110,9 @@ final class Hub {
             subscriber.phase = .interfaces(from: 0)
         }
         pump(subscriber)
+        if case .incomplete = subscriber.phase {
+            conclude(subscriber, cause: "netlink", nowNs: Clock.monotonicNs())
+        }
     }
 
     /// Sends as much of the snapshot as the queue takes.
@@ -124,11 +137,27 @@ final class Hub {
                 return
             }
         }
-        guard subscriber.call.send(encode(.synced, cause: "snapshot", nowNs: nowNs)) else {
-            subscriber.phase = .routes(from: routes.count)
-            return
+        subscriber.phase = .incomplete(told: nil)
+        conclude(subscriber, cause: "snapshot", nowNs: nowNs)
+    }
+
+    /// Says `synced` to whom it is due, or `degraded`. Its queue may be full: the next drain, or the next look, comes back.
+    private func conclude(_ subscriber: Subscriber, cause: String, nowNs: Int64) {
+        var told: String?
+        switch subscriber.phase {
+        case .interfaces, .routes, .behind: return
+        case .incomplete(let before): told = before
+        case .live: break
         }
-        subscriber.phase = .live
+        if let why = source.degraded(routes: subscriber.wantsRoutes) {
+            guard why != told else { return }
+            let isSent = subscriber.call.send(encode(.degraded, cause: why, nowNs: nowNs))
+            subscriber.phase = .incomplete(told: isSent ? why : told)
+        } else if case .incomplete = subscriber.phase, !source.isResyncing(routes: subscriber.wantsRoutes),
+            subscriber.call.send(encode(.synced, cause: cause, nowNs: nowNs))
+        {
+            subscriber.phase = .live
+        }
     }
 
     // MARK: Publishing
@@ -143,7 +172,7 @@ final class Hub {
             guard subscriber.wants(record, formerNames: formerNames) else { return false }
             switch subscriber.phase {
             case .interfaces(let from): return record.ifindex < from
-            case .routes, .live: return true
+            case .routes, .incomplete, .live: return true
             case .behind: return false
             }
         }
@@ -159,9 +188,21 @@ final class Hub {
             case .routes(let from):
                 if from > 0 { subscriber.phase = .routes(from: 0) }
                 return false
-            case .live: return true
+            case .incomplete, .live: return true
             }
         }
+    }
+
+    /// The mirror has become whole, or has turned out not to be: those to whom it is news are told.
+    func mirrorChanged(atNs: Int64) {
+        let isNews = subscribers.values.contains { subscriber in
+            if case .live = subscriber.phase { return source.degraded(routes: subscriber.wantsRoutes) != nil }
+            if case .incomplete = subscriber.phase { return true }
+            return false
+        }
+        guard isNews else { return }
+        seq += 1
+        for subscriber in subscribers.values { conclude(subscriber, cause: "netlink", nowNs: atNs) }
     }
 
     /// Tells everyone that the mirror is being compared with the kernel.

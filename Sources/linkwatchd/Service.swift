@@ -17,10 +17,10 @@ extension Daemon {
 
     func makeInterface() throws(InterfaceDescription.SyntaxError) -> VarlinkInterface {
         var interface = try VarlinkInterface(description: MonitorInterface.description)
-        interface.on("Dump", replies: .oneOrMany) { [unowned self] in dump($0) }
+        interface.on("Dump", replies: .oneOrMany) { [unowned self] call in afresh { [unowned self] in dump(call) } }
         interface.on("Watch", replies: .many) { [unowned self] in watch($0) }
-        interface.on("Registers") { [unowned self] in registers($0) }
-        interface.on("History") { [unowned self] in history($0) }
+        interface.on("Registers") { [unowned self] call in afresh { [unowned self] in registers(call) } }
+        interface.on("History") { [unowned self] call in afresh { [unowned self] in history(call) } }
         interface.on("Statistics") { [unowned self] call in
             call.reply { self.statistics.encodeFields(into: &$0) }
         }
@@ -33,10 +33,14 @@ extension Daemon {
         let seq = hub.seq
         guard call.wantsMore else {
             let all = DumpRecord(
-                generation: generation, seq: seq, interfaces: interfaces.sorted.map(record), routes: routeRecords)
+                generation: generation, seq: seq, interfaces: interfaces.sorted.map(record), routes: routeRecords,
+                degraded: degraded(routes: true))
             return call.reply { all.encodeFields(into: &$0) }
         }
-        DumpStream(call, generation: generation, seq: seq, interfaces: interfaces.sorted.map(\.link.ifindex)) {
+        DumpStream(
+            call, generation: generation, seq: seq, degraded: degraded(routes: true),
+            interfaces: interfaces.sorted.map(\.link.ifindex)
+        ) {
             [unowned self] in
             interfaces.states[$0].map(record)
         } routes: { [unowned self] in
@@ -59,6 +63,8 @@ extension Daemon {
             heartbeatNs = ms * 1_000_000
         }
         hub.subscribe(call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
+        // What has not been announced follows as changes.
+        afresh {}
         settle()
     }
 
@@ -115,17 +121,19 @@ private final class DumpStream {
     private let call: VarlinkCall
     private let generation: Int
     private let seq: Int
+    private let degraded: String?
     private var interfaces: ArraySlice<Int32>
     private let record: (Int32) -> InterfaceRecord?
     private let routes: () -> [RouteRecord]
 
     init(
-        _ call: VarlinkCall, generation: Int, seq: Int, interfaces: [Int32],
+        _ call: VarlinkCall, generation: Int, seq: Int, degraded: String?, interfaces: [Int32],
         record: @escaping (Int32) -> InterfaceRecord?, routes: @escaping () -> [RouteRecord]
     ) {
         self.call = call
         self.generation = generation
         self.seq = seq
+        self.degraded = degraded
         self.interfaces = interfaces[...]
         self.record = record
         self.routes = routes
@@ -143,7 +151,7 @@ private final class DumpStream {
             }
             interfaces.removeFirst()
         }
-        let last = DumpRecord(generation: generation, seq: seq, routes: routes())
+        let last = DumpRecord(generation: generation, seq: seq, routes: routes(), degraded: degraded)
         call.reply { last.encodeFields(into: &$0) }
     }
 }

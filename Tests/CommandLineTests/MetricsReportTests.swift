@@ -7,7 +7,8 @@ import Testing
     private func lines(_ interfaces: [InterfaceRecord], _ statistics: StatisticsRecord = StatisticsRecord()) -> [String]
     {
         let text = MetricsReport.text(
-            interfaces, [Sample.defaultRoute], statistics, nowUsec: 10_000_000, nowRealtimeUsec: 1_700_000_010_000_000,
+            interfaces, [Sample.defaultRoute], statistics,
+            now: Instant(monotonicUsec: 10_000_000, boottimeUsec: 15_000_000, realtimeUsec: 1_700_000_010_000_000),
             dialect: .openmetrics)
         return text.split(separator: "\n").map(String.init)
     }

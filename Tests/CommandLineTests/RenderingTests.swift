@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct DumpTableTests {
     private func lines(_ interfaces: [InterfaceRecord], _ routes: [RouteRecord] = []) -> [String] {
-        DumpTable.lines(interfaces, routes, nowUsec: 13_000_000, width: nil, palette: .plain)
+        DumpTable.lines(
+            interfaces, routes, now: Instant(monotonicUsec: 13_000_000, boottimeUsec: 14_000_000), width: nil,
+            palette: .plain)
     }
 
     /// What follows the heading, by it.
@@ -24,6 +26,16 @@ import Testing
                 "ROUTE      STATE    VIA          DEV   TABLE  METRIC",
                 "0.0.0.0/0  present  192.0.2.254  eth0  254    100",
             ])
+    }
+
+    /// The sample's `since` is of CLOCK_MONOTONIC, twelve seconds ago; the machine has slept an hour since.
+    @Test func timeAsleepIsPartOfAnAge() {
+        var link = Sample.up("eth0", ifindex: 2)
+        #expect(fields(link)["SINCE"] == "12s")
+        link.sinceBoottimeUsec = 14_000_000 - 3_612_000_000
+        #expect(fields(link)["SINCE"] == "1h00m")
+        let now = Instant(monotonicUsec: 13_000_000, boottimeUsec: 14_000_000, realtimeUsec: 1_700_000_000_000_000)
+        #expect(now.sinceRealtimeUsec(of: link) == 1_699_996_388_000_000)
     }
 
     @Test func theRawStateStandsInBracketsWhereItDiffers() {
@@ -148,6 +160,29 @@ import Testing
         link = Sample.up("eth0", ifindex: 2)
         #expect(
             words(Sample.event("changed", link)) == "eth0       up         mii - -> up, carrier down -> up, 1G/full")
+    }
+
+    /// When a hold or a suppression begins or ends, the state changes and no evidence does.
+    @Test mutating func aStateThatTimeChangedSaysWhy() {
+        var link = Sample.up("eth0", ifindex: 2)
+        link.state = "down"
+        _ = words(Sample.event("snapshot", link))
+        link.state = "up"
+        #expect(words(Sample.event("changed", link)) == "eth0       up         held long enough")
+        link.dampening = DampeningRecord(penalty: 2500, suppressed: true)
+        (link.state, link.conditions) = ("down", ["dampened"])
+        #expect(words(Sample.event("changed", link))?.hasPrefix("eth0       down [up]  dampened") == true)
+        link.dampening = DampeningRecord(penalty: 900, suppressed: false)
+        (link.state, link.conditions) = ("up", [])
+        #expect(words(Sample.event("changed", link)) == "eth0       up         no longer dampened")
+    }
+
+    @Test mutating func whatIsNotWholeIsSaid() {
+        var degraded = Sample.event("degraded")
+        degraded.cause = "links: no answer"
+        #expect(words(degraded) == "--- degraded: links: no answer")
+        #expect(words(Sample.event("synced")) == "--- synced: the kernel has been read whole again")
+        #expect(words(Sample.event("synced")) == "--- synced: 0 interfaces, 0 routes")
     }
 
     @Test mutating func nothingElseThanDetails() {

@@ -17,7 +17,7 @@ private func link(_ ifindex: Int32, _ name: String, isUp: Bool = true, hasCarrie
     if isUp && hasCarrier { link.flags.formUnion([.running, .lowerUp]) }
     link.carrier = hasCarrier
     link.operState = isUp && hasCarrier ? .up : .down
-    link.hasParentDevice = true
+    link.parentDevice = "pci/0000:00:03.0"
     link.hardwareType = 1
     return link
 }
@@ -39,10 +39,37 @@ private func report(
 /// A table that remembers what it published.
 private final class Recorder {
     let table: InterfaceTable
+    let clock = Clock()
     var publications: [InterfaceTable.Publication] = []
 
+    /// CLOCK_BOOTTIME.
+    final class Clock {
+        var boottimeNs: Int64 = 0
+    }
+
+    /// The newest record of an interface.
+    func record(_ ifindex: Int32) throws -> InterfaceRecord {
+        try #require(table.states[ifindex]).record(nowNs: 0) { _ in nil }
+    }
+
+    /// Has the table learn registers and ethtool's word.
+    func learn(_ ifindex: UInt32, registers: [Int: UInt16] = [:], speed: Int32 = -1, duplex: UInt8 = 0xff) {
+        var c = cioctl_registers_report()
+        c.ifindex = ifindex
+        c.result = registers.isEmpty ? -95 : 0
+        unsafe withUnsafeMutableBytes(of: &c.registers.value) { bytes in
+            for (number, value) in registers {
+                unsafe bytes.storeBytes(of: value, toByteOffset: 2 * number, as: UInt16.self)
+            }
+        }
+        c.settings = cioctl_settings(speed: speed, duplex: duplex, autoneg: 1)
+        table.learned(RegistersReport(c), isProbed: !registers.isEmpty)
+    }
+
     init(_ text: String = "") throws {
-        table = InterfaceTable(try MonitorConfiguration(text: Array(text.utf8), file: "test"), realtimeNs: { 0 })
+        table = InterfaceTable(
+            try MonitorConfiguration(text: Array(text.utf8), file: "test"),
+            clocks: .init(realtimeNs: { 0 }, boottimeNs: { [clock] in clock.boottimeNs }))
         table.publish = { [unowned self] in publications.append($0) }
     }
 
@@ -231,6 +258,89 @@ private final class Recorder {
         #expect(recorder.take() == ["added netlink up", "changed mii up"])
     }
 
+    @Test func whatAProbeOnceSaidOfASwitchedOffPortGoesWithIt() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        recorder.observe(link(2, "eth0", isUp: false, hasCarrier: false), nowNs: 2)
+        #expect(try recorder.record(2).evidence["driver"]?.detail == "administratively down")
+        recorder.observe(link(2, "eth0"), nowNs: 3)
+        #expect(try recorder.record(2).evidence["driver"]?.detail == "not probed")
+        #expect(try recorder.record(2).evidence["mii"]?.detail == "not probed")
+    }
+
+    @Test(arguments: [OperState.testing, .dormant, .lowerLayerDown, .notPresent, .down])
+    func whatPassesNoPacketsIsDown(_ state: OperState) throws {
+        let recorder = try Recorder()
+        var eth0 = link(2, "eth0")
+        eth0.operState = state
+        recorder.observe(eth0, nowNs: 1)
+        let record = try recorder.record(2)
+        #expect(record.rawState == "down" && record.reason == "operstate")
+    }
+
+    @Test func aLowerLinkOfAnotherNamespaceHasNoNumberHere() throws {
+        let recorder = try Recorder()
+        var vlan = link(2, "vlan0")
+        vlan.link = 2
+        vlan.linkNetnsID = 0
+        recorder.observe(vlan, nowNs: 1)
+        #expect(try recorder.record(2).link == nil)
+        #expect(try recorder.record(2).linkNetnsid == 0)
+        vlan.linkNetnsID = -1
+        vlan.link = 7
+        recorder.observe(vlan, nowNs: 2)
+        #expect(try recorder.record(2).link == 7)
+        #expect(try recorder.record(2).linkNetnsid == nil)
+    }
+
+    @Test func timeAsleepCountsForThoseWhoRead() throws {
+        let recorder = try Recorder()
+        recorder.clock.boottimeNs = 5_000_000
+        recorder.observe(link(2, "eth0"), nowNs: 4_000_000)
+        // It sleeps for a while, and then the wire is cut.
+        recorder.clock.boottimeNs = 905_000_000
+        recorder.observe(link(2, "eth0", hasCarrier: false), nowNs: 6_000_000)
+        let record = try recorder.record(2)
+        #expect(record.since == 6_000 && record.sinceBoottimeUsec == 905_000)
+    }
+
+    @Test func speedIsOfPortsAndOfWhatTheConfigurationNames() throws {
+        let recorder = try Recorder("[interface.tap1]\nup-delay = \"0s\"\n")
+        for (ifindex, name) in [(2, "tap0"), (3, "tap1")] as [(Int32, String)] {
+            var tap = link(ifindex, name)
+            tap.parentDevice = ""
+            recorder.observe(tap, nowNs: 1)
+            recorder.learn(UInt32(ifindex), speed: 10, duplex: 1)
+        }
+        recorder.observe(link(4, "eth0"), nowNs: 1)
+        recorder.learn(4, speed: 1000, duplex: 1)
+        #expect(try recorder.record(2).speed == nil && recorder.record(2).duplex == nil)
+        #expect(try recorder.record(3).speed == 10)
+        #expect(try recorder.record(4).speed == 1000)
+    }
+
+    @Test func registersThatNoPHYCouldHaveGiveNoSpeed() throws {
+        let recorder = try Recorder()
+        recorder.observe(link(2, "bond0"), nowNs: 1)
+        recorder.learn(2, registers: [1: 0x7804], speed: 200, duplex: 1)
+        let record = try recorder.record(2)
+        #expect(record.speed == 200 && record.duplex == "full" && record.autoneg == true)
+        #expect(!record.duplexMismatchSuspected)
+    }
+
+    /// Heard by parallel detection: half duplex is what the standard assumes, and the driver knows better.
+    @Test func aGuessYieldsToTheDriver() throws {
+        let recorder = try Recorder()
+        let heard: [Int: UInt16] = [0: 0x1000, 1: 0x782d, 2: 0x0141, 4: 0x01e1, 5: 0x0080]
+        recorder.observe(link(2, "eth0"), nowNs: 1)
+        recorder.learn(2, registers: heard, speed: 100)
+        #expect(try recorder.record(2).duplex == "half" && recorder.record(2).duplexMismatchSuspected)
+        recorder.learn(2, registers: heard, speed: 100, duplex: 1)
+        #expect(try recorder.record(2).duplex == "full" && !recorder.record(2).duplexMismatchSuspected)
+        recorder.learn(2, registers: heard, speed: 100, duplex: 0)
+        #expect(try recorder.record(2).duplex == "half" && recorder.record(2).duplexMismatchSuspected)
+    }
+
     @Test func theTableIsReadInTheOrderOfIfindex() throws {
         let recorder = try Recorder()
         for ifindex: Int32 in [9, 3, 7, 1] { recorder.observe(link(ifindex, "e\(ifindex)"), nowNs: 1) }
@@ -250,7 +360,7 @@ private final class Recorder {
 
     private var veth: Link {
         var veth = link(2, "veth0")
-        veth.hasParentDevice = false
+        veth.parentDevice = ""
         return veth
     }
 

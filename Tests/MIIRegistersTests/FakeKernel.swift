@@ -16,8 +16,8 @@ import Glibc
         var bmsr: [CInt] = [FakeKernel.bmsrUp]
         var registers: [UInt16: CInt] = [:]
         var glink: CInt = 1
-        var sysfs: CInt = 1
         var netlink: CInt = 1
+        var settings = cioctl_settings(speed: 1000, duplex: 1, autoneg: 1)
         /// Whether the PHY's questions do not come back.
         var isBlocked = false
         /// How long each reading of a register takes, in microseconds.
@@ -102,7 +102,7 @@ import Glibc
         return locked {
             counts["\(question) \(name)", default: 0] += 1
             unsafe pthread_cond_broadcast(changed)
-            if question != "glink" && question != "sysfs" { block(name) }
+            if question != "glink" { block(name) }
             guard var port = ports[name] else { return -ENODEV }
             let result = answer(&port)
             ports[name] = port
@@ -128,11 +128,19 @@ import Glibc
     }
 
     fileprivate func driver(_ name: String) -> CInt { ask("glink", name) { $0.glink } }
-    fileprivate func sysfs(_ name: String) -> CInt { ask("sysfs", name) { $0.sysfs } }
+
+    fileprivate func settings(_ name: String) -> cioctl_settings? {
+        locked {
+            counts["settings \(name)", default: 0] += 1
+            unsafe pthread_cond_broadcast(changed)
+            return ports[name]?.settings
+        }
+    }
 
     fileprivate func netlink(_ ifindex: UInt32) -> CInt {
         locked {
             counts["netlink \(ifindex)", default: 0] += 1
+            unsafe pthread_cond_broadcast(changed)
             return ports.values.first { $0.ifindex == ifindex }?.netlink ?? -ENODEV
         }
     }
@@ -161,10 +169,10 @@ import Glibc
             mii_phy: { unsafe fake($0).phy(text($1)) },
             mii_register: { context, name, _, number in unsafe fake(context).register(text(name), number) },
             glink: { unsafe fake($0).driver(text($1)) },
-            sysfs_carrier: { context, _, name in unsafe fake(context).sysfs(text(name)) },
             netlink_carrier: { unsafe fake($0).netlink($1) },
-            settings: { _, _, settings in
-                unsafe settings?.pointee = cioctl_settings(speed: 1000, duplex: 1, autoneg: 1)
+            settings: { context, name, settings in
+                guard let found = unsafe fake(context).settings(text(name)) else { return -ENODEV }
+                unsafe settings?.pointee = found
                 return 0
             })
     }

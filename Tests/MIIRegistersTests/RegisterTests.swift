@@ -27,6 +27,37 @@ import Testing
     private let e1000 = status(
         "1140 796d 0141 0c50 0de1 45e1 0007 0000", gigabit: [9: 0x0e00, 10: 0x3c00, 15: 0x3000])
 
+    /// QEMU's rtl8139 (hw/net/rtl8139.c): the partner offers everything and has never acknowledged.
+    private let rtl8139 = status("1000 782d 0000 0000 05e1 05e1 0001 0000")
+
+    @Test func whatThePartnerOffersShowsThatItNegotiates() {
+        #expect(rtl8139.resolved?.mode == .full100 && rtl8139.resolved?.source == .negotiated)
+        #expect(!rtl8139.duplexMismatchSuspected)
+        // Without register 6, by the offer alone; a single half duplex mode is what parallel detection leaves.
+        let offers: [(UInt16, isNegotiated: Bool)] = [
+            (0x0100, true), (0x0040, true), (0x00a0, true), (0x0480, true), (0x4080, true), (0x0080, false),
+            (0x0020, false), (0, false),
+        ]
+        for (offer, isNegotiated) in offers {
+            var values = rtl8139.registers.all
+            (values[5], values[6]) = (offer, 0)
+            let phy = PHYStatus(RegisterFile(phy: 1, values: values))
+            #expect(phy.duplexMismatchSuspected != isNegotiated, "\(offer)")
+            #expect((phy.resolved?.source == .negotiated) == isNegotiated, "\(offer)")
+        }
+    }
+
+    @Test func registersThatNoPHYCouldHaveSayNoSpeed() {
+        for words in ["0000 0004", "0000 7804", "ffff 782d ffff ffff ffff ffff", "1000 0024 0141 0c50 01e1 45e1"] {
+            let made = Self.status(words)
+            #expect(!made.isPlausible && made.speed == nil && made.duplex == nil, "\(words)")
+            #expect(!made.duplexMismatchSuspected, "\(words)")
+        }
+        for phy in [vortex, eepro, fixed, xircom, deaf, micrel, e1000, rtl8139] { #expect(phy.isPlausible) }
+        // The kernel's emulation of a fixed link (drivers/net/phy/swphy.c) has no identity, and is right.
+        #expect(Self.status("0140 0149 0000 0000 0000 0de1 0000 0000").isPlausible)
+    }
+
     @Test func theBestThatBothOfferIsTheOne() {
         #expect(vortex.link && vortex.autoneg && vortex.autonegComplete)
         #expect(vortex.resolved?.mode == .full100)

@@ -133,10 +133,10 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
             bench.kernel.count("phy eth0") * 10 < bench.kernel.count("bmsr eth1"), "the others were asked meanwhile")
     }
 
-    @Test func aDriverFallsBackToSysfsAndNetlink() throws {
+    @Test func aDriverFallsBackToNetlink() throws {
         var (a, b, c) = (Port(ifindex: 1), Port(ifindex: 2), Port(ifindex: 3))
         b.glink = -EOPNOTSUPP
-        (c.glink, c.sysfs, c.netlink) = (-EOPNOTSUPP, -ENOENT, 0)
+        (c.glink, c.netlink) = (-EOPNOTSUPP, 0)
         a.glink = 0
         let bench = try Bench(["a": a, "b": b, "c": c])
         try bench.sweep.setPorts(
@@ -146,20 +146,80 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(first.method == .glink)
         let second = try bench.await { $0.ifindex == 2 }
         #expect(second.outcome == .up)
-        #expect(second.method == .sysfs)
+        #expect(second.method == .getlink)
         let third = try bench.await { $0.ifindex == 3 }
         #expect(third.outcome == .down)
         #expect(third.method == .getlink)
-        bench.kernel.wait("sysfs b", count: 10)
+        bench.kernel.wait("netlink 2", count: 10)
         #expect(bench.kernel.count("glink b") == 1, "what does not work is tried once")
     }
 
     @Test func whoeverHasNothingToSayIsUnsupported() throws {
         var port = Port(ifindex: 7)
-        (port.glink, port.sysfs, port.netlink) = (-EOPNOTSUPP, -ENOENT, -EOPNOTSUPP)
+        (port.glink, port.netlink) = (-EOPNOTSUPP, -EOPNOTSUPP)
         let bench = try Bench(["eth0": port])
         try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0", wantsMII: false)])
         #expect(try bench.await { _ in true }.outcome == .unsupported(.notSupported))
+    }
+}
+
+/// Drivers that make up registers, and a clause 45 PHY behind the emulation of clause 22.
+@Suite(.timeLimit(.minutes(1))) struct MadeUpRegisterTests {
+    /// A bond (drivers/net/bonding, bond_eth_ioctl): the link bit, and zeros elsewhere, whatever its members do.
+    @Test(arguments: [[0: 0], [2: 0xffff, 3: 0xffff]] as [[UInt16: CInt]])
+    func aLinkBitWithoutAPHYIsNoWord(_ registers: [UInt16: CInt]) throws {
+        let bench = try Bench(Port(ifindex: 7, bmsr: [0x0004], registers: registers))
+        #expect(try bench.await { _ in true }.outcome == .unsupported(.noSuchAddressOrDevice))
+        // Both cables are cut: it had nothing to lose.
+        let asked = bench.kernel.count("bmsr eth0")
+        bench.kernel.change("eth0") { $0.bmsr = [0] }
+        bench.kernel.wait("bmsr eth0", count: asked + 1)
+        let id = try bench.sweep.requestRegisters(ifindex: 7)
+        let report = try bench.awaitRegisters()
+        #expect(report.id == id)
+        guard case .failure(.noSuchAddressOrDevice) = report.result else {
+            Issue.record("registers of nobody: \(report)")
+            return
+        }
+        #expect(bench.reports.isEmpty)
+    }
+
+    /// ixgbe (drivers/net/mdio.c, mdio_mii_ioctl): an identity, a link bit, and no ability.
+    @Test func aPHYWithoutAbilitiesIsKnownByItsIdentity() throws {
+        let bench = try Bench(Port(ifindex: 7, bmsr: [0x0004], registers: [2: 0x0154, 3: 0x0040]))
+        #expect(try bench.await { _ in true }.outcome == .up)
+        bench.kernel.change("eth0") { $0.bmsr = [0] }
+        #expect(try bench.await { _ in true }.outcome == .down)
+        bench.kernel.change("eth0") { $0.bmsr = [0x0004] }
+        #expect(try bench.await { $0.outcome == .up }.outcome == .up)
+    }
+}
+
+/// Speed, duplex and autonegotiation change without the link going away.
+@Suite(.timeLimit(.minutes(1))) struct RenewalTests {
+    @Test(arguments: [true, false]) func whatEthtoolSaysIsLookedAtAgain(_ wantsDriver: Bool) throws {
+        let bench = try Bench(["eth0": Port(ifindex: 7)])
+        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0", wantsDriver: wantsDriver)])
+        try bench.await { $0.source == .mii && !$0.isRenewal }
+        // The first look, and then nothing until something changes.
+        try bench.await { $0.isRenewal }
+        let looked = bench.kernel.count("settings eth0")
+        bench.kernel.wait("settings eth0", count: looked + 1)
+        bench.drain()
+        #expect(!bench.reports.contains { $0.isRenewal })
+        bench.kernel.change("eth0") { $0.settings.speed = 100 }
+        let renewal = try bench.await { $0.isRenewal }
+        #expect(renewal.ifindex == 7 && renewal.outcome == .up && renewal.drops == 0)
+        // A partner that offers something else, and errors that are counted.
+        bench.kernel.change("eth0") { $0.registers = [10: 0x00ff] }
+        let before = bench.kernel.count("settings eth0")
+        bench.kernel.wait("settings eth0", count: before + 2)
+        bench.drain()
+        #expect(!bench.reports.contains { $0.isRenewal })
+        bench.kernel.change("eth0") { $0.registers = [5: 0x41e1] }
+        try bench.await { $0.isRenewal }
+        #expect(
+            bench.kernel.count("bmsr eth0") > 50 * bench.kernel.count("settings eth0"), "a look costs next to nothing")
     }
 }
 

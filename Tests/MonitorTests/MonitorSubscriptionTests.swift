@@ -31,6 +31,7 @@ private final class Scene {
         case .route(let before, let now):
             "\((now ?? before)?.dst ?? "?") \(words(before))>\(words(now))"
         case .synced: "synced"
+        case .degraded(let why): "degraded: \(why)"
         case .lost(let error): "lost: \(error)"
         }
     }
@@ -92,6 +93,29 @@ private let synced = EventRecord(kind: .synced)
 
         try scene.startDaemon([link(1, "eth0", "up"), link(2, "eth1", "down"), route("::/0"), synced])
         try scene.expect(["eth1 up>down", "::/0 ->present", "eth2 up>-", "synced"])
+        #expect(scene.subscription.isCurrent)
+    }
+
+    /// What a daemon that could not read the kernel whole does not show may be there all the same.
+    @Test func aDegradedDaemonIsNotTheWholeTruth() throws {
+        let scene = try Scene()
+        try scene.startDaemon([link(1, "eth0", "up"), link(2, "eth1", "up"), synced])
+        scene.subscription.start()
+        try scene.expect(["eth0 ->up", "eth1 ->up", "synced"])
+        scene.daemon?.say([EventRecord(kind: .degraded, cause: "no answer")])
+        try scene.expect(["degraded: no answer"])
+        #expect(!scene.subscription.isCurrent && scene.subscription.isDegraded)
+        scene.daemon?.say([link(1, "eth0", "down", .changed), synced])
+        try scene.expect(["eth0 up>down", "synced"])
+        #expect(scene.subscription.isCurrent && !scene.subscription.isDegraded)
+
+        scene.daemon = nil
+        try scene.expect(["lost: the service closed the connection"])
+        try scene.startDaemon([link(1, "eth0", "down"), EventRecord(kind: .degraded, cause: "no answer")])
+        try scene.expect(["degraded: no answer"])
+        #expect(!scene.subscription.isCurrent && scene.subscription.interface(named: "eth1") != nil)
+        scene.daemon?.say([synced])
+        try scene.expect(["eth1 up>-", "synced"])
         #expect(scene.subscription.isCurrent)
     }
 

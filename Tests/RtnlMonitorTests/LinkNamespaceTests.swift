@@ -106,6 +106,56 @@ import Testing
         }
     }
 
+    /// One interface is one message: names and addresses make it longer than 32 KiB, the addresses longer than 64 KiB.
+    @Test func anInterfaceOfAnyLengthIsRead() throws {
+        try inNamespace {
+            try ip("link add first type ifb")
+            try ip("link add lower type veth peer name other")
+            try ip("link add link lower name mv type macvlan mode source")
+            try ip("link add last type ifb")
+            let monitor = try RtnlMonitor.started()
+            try ip("link set first up")
+            let name = String(repeating: "n", count: 120)
+            try startBatch((100..<360).map { "link property add dev first altname \(name)\($0)" }).wait()
+            try startBatch(
+                (0..<6000).map {
+                    "link set link dev mv type macvlan macaddr add 02:00:00:00:\(hex($0 >> 8)):\(hex($0))"
+                }
+            ).wait()
+            try monitor.read("for the names") { _ in monitor.link(named: "\(name)359") != nil }
+            try ip("link set mv up")
+            try monitor.read("for mv") { _ in monitor.link(named: "mv")?.flags.contains(.up) == true }
+            try ip("link set first down")
+            try monitor.read("for the end of first") { _ in monitor.link(named: "first")?.flags.contains(.up) == false }
+            #expect(monitor.statistics.overruns == 0 && monitor.statistics.malformed == 0)
+
+            // Everything anew, and one of them alone.
+            let snapshot = try RtnlMonitor.snapshot()
+            #expect(stable(snapshot.links) == stable(monitor.links))
+            #expect(snapshot.links.count == 6)
+            #expect(snapshot.link(named: "mv")?.mtu == 1500 && snapshot.link(named: "mv")?.kind == "macvlan")
+            let requester = try RtnlRequester()
+            #expect(try requester.link(ifindex: monitor.ifindex("first")).altnames.count == 260)
+            #expect(try requester.link(named: "mv").ifindex == monitor.ifindex("mv"))
+        }
+    }
+
+    /// Of an interface that is down the kernel announces no further name: it has to be asked.
+    @Test func aNameOfAnInterfaceThatIsDownIsFoundByAsking() throws {
+        try inNamespace {
+            try ip("link add left type veth peer name right")
+            let monitor = try RtnlMonitor.started()
+            try ip("link property add dev left altname outside")
+            #expect(monitor.link(named: "outside") == nil)
+            // Not more often than once a second.
+            try monitor.read("for the name") { _ in
+                _ = monitor.askForLinks(nowNs: Clock.monotonicNs())
+                return monitor.link(named: "outside") != nil
+            }
+            #expect(!monitor.isReadingLinks)
+        }
+    }
+
     @Test func anOverrunEndsInTheRightState() throws {
         try inNamespace {
             let monitor = try RtnlMonitor.started(.init(receiveBufferBytes: 4096))
@@ -138,10 +188,12 @@ import Testing
             let deletion = try startBatch(["link del group 1", "link del group 2"])
             // A busy machine may have read it wrong five times in a row; then it is read again within a second or so.
             try monitor.read("for 667 links", seconds: 60) { _ in
-                try deletion.poll() && monitor.isSynced && !monitor.isInconsistent && monitor.links.count == 667
+                try deletion.poll() && monitor.isSynced && monitor.degradation.isEmpty && monitor.links.count == 667
             }
             #expect(stable(monitor.links) == stable(try RtnlMonitor.snapshot().links))
             print("2,000 links, buffer of \(bufferBytes): \(monitor.statistics)")
         }
     }
 }
+
+private func hex(_ value: Int) -> String { String(value & 255, radix: 16) }

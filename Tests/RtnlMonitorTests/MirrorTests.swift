@@ -215,16 +215,19 @@ private func link(_ ifindex: Int32, _ name: String, kind: String = "", flags: Li
         var nowNs: Int64 = 0
         for attempt in 0..<6 {
             #expect(queue.next(nowNs: nowNs) == .links)
-            #expect(queue.fail(nowNs: nowNs) == (attempt == 5))
-            #expect(queue.inconsistent.isEmpty == (attempt < 5))
+            queue.fail(.changing, nowNs: nowNs)
+            #expect(queue.degraded == (attempt < 5 ? [:] : [.links: .changing]))
             let pauseNs = (queue.deadlineNs ?? 0) - nowNs
             #expect(pauseNs == (attempt < 5 ? 10_000_000 << Int64(attempt) : 1_000_000_000))
             #expect(queue.next(nowNs: nowNs + pauseNs - 1) == nil)
             nowNs += pauseNs
         }
         #expect(queue.next(nowNs: nowNs) == .links)
+        queue.fail(.silent, nowNs: nowNs)
+        #expect(queue.degraded == [.links: .silent], "the last reason counts")
+        #expect(queue.next(nowNs: nowNs + 1_000_000_000) == .links)
         queue.finish()
-        #expect(queue.inconsistent.isEmpty && queue.deadlineNs == nil)
+        #expect(queue.degraded.isEmpty && queue.deadlineNs == nil)
     }
 
     @Test func aWishMadeDuringADumpIsKept() {

@@ -1,7 +1,9 @@
 /// The kernel this runs on, read once: needs no privilege.
-import RtnlMonitor
+import CMnl
 import SystemPackage
 import Testing
+
+@testable import RtnlMonitor
 
 @Suite struct SnapshotTests {
     @Test func theLoopbackIsThere() throws {
@@ -11,8 +13,15 @@ import Testing
         #expect(loopback.flags.contains(.loopback))
         #expect(loopback.hardwareTypeName == "loopback")
         #expect(!loopback.isPhysicalPort)
-        #expect(monitor.isSynced && !monitor.isInconsistent)
+        #expect(monitor.isSynced && monitor.degradation.isEmpty)
         #expect(monitor.statistics.malformed == 0)
+    }
+
+    /// As the one for nexthop objects is on kernels before 5.3.
+    @Test func aGroupThatTheKernelDoesNotHaveMayBeLeftOut() throws {
+        let unknown = rtnetlink_groups(rawValue: 500)
+        _ = try RtnlSocket(groups: [RTNLGRP_LINK], optionalGroups: [unknown])
+        #expect(throws: Errno.invalidArgument) { try RtnlSocket(groups: [unknown]) }
     }
 
     @Test func aLinkIsAnsweredByNumberAndByName() throws {

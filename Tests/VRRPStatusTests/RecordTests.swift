@@ -18,7 +18,8 @@ private enum Sample {
         group: "lvs", state: "master", previous: "backup", reason: "take", priority: 200, monotonicUsec: 1,
         realtimeUsec: 2)
     static let group = GroupRecord(
-        name: "lvs", state: "master", sinceUsec: 1, priority: 200, configuredPriority: 200, version: 3,
+        name: "lvs", state: "master", sinceUsec: 1, sinceBoottimeUsec: 2, priority: 200, configuredPriority: 200,
+        version: 3,
         advertIntervalUsec: 1_000_000, preempt: true, claiming: false, holding: true, advertUsec: 9,
         causes: ["check:upstream"], conditions: ["monitor-lost"], members: [member], cables: [cable], peer: peer,
         becameMaster: 1, leftMaster: 0, heartbeatsReceived: 2, heartbeatsSent: 3, heartbeatEchoes: 4,
@@ -27,7 +28,8 @@ private enum Sample {
         seq: 1, kind: "cause", monotonicUsec: 2, realtimeUsec: 3, group: group, transition: transition,
         what: "check:upstream", present: true)
     static let status = VRRPStatusRecord(
-        version: "1", nowUsec: 2, groups: [group], discards: [DiscardRecord(reason: "ttl", count: 3)], reloads: 1,
+        version: "1", nowUsec: 2, nowBoottimeUsec: 4, groups: [group],
+        discards: [DiscardRecord(reason: "ttl", count: 3)], reloads: 1,
         reloadError: "vrrp.toml:3: no")
 }
 

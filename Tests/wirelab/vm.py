@@ -113,8 +113,8 @@ class Vm:
     With `own_time` the guest's clock counts instructions and skips what it idles, so that a busy host makes the lab slow
     and its figures no worse. It costs twice the host's time, and a guest that waits for a file of the host's ages.
 
-    `boot_seconds` is the time from the start of QEMU until the guest takes commands; `results` is a folder of the
-    host's that the guest sees as /results.
+    `command_line` is added to the kernel's. `boot_seconds` is the time from the start of QEMU until the guest takes
+    commands; `results` is a folder of the host's that the guest sees as /results.
     """
 
     def __init__(
@@ -124,6 +124,7 @@ class Vm:
         memory_mb: int = 512,
         processors: int = 1,
         own_time: bool = False,
+        command_line: str = "",
     ):
         self.nics = list(nics)
         self.kernel = kernel.prepare()
@@ -135,7 +136,7 @@ class Vm:
         self._next = 0
         self._qemu = self._reader = None
         try:
-            self._boot(list(modules), memory_mb, processors, own_time)
+            self._boot(list(modules), memory_mb, processors, own_time, command_line)
         except BaseException:
             self.close()
             raise
@@ -200,10 +201,10 @@ class Vm:
 
     # Booting
 
-    def _boot(self, modules: list[str], memory_mb: int, processors: int, own_time: bool) -> None:
+    def _boot(self, modules: list[str], memory_mb: int, processors: int, own_time: bool, command_line: str) -> None:
         started = time.monotonic()
         log = open(self.folder / "qemu.log", "wb")
-        command = self._command(modules, memory_mb, processors)
+        command = self._command(modules, memory_mb, processors, command_line)
         if own_time:
             command += ["-icount", OWN_TIME]
         self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -221,11 +222,12 @@ class Vm:
         self._name_nics()
         self.boot_seconds = time.monotonic() - started
 
-    def _command(self, modules: list[str], memory_mb: int, processors: int) -> list[str]:
+    def _command(self, modules: list[str], memory_mb: int, processors: int, command_line: str) -> list[str]:
         drivers = dict.fromkeys(DRIVERS[nic.model] for nic in self.nics)
         append = [
             "console=ttyS0 quiet panic=-1 nokaslr mitigations=off random.trust_cpu=on tsc=reliable clocksource=tsc",
             f"lab.cache={self.kernel.modules} lab.agent={AGENT} lab.modules={','.join([*drivers, *modules])}",
+            command_line,
         ]
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-M", "pc,usb=off,vmport=off"]
         command += ["-m", str(memory_mb), "-smp", str(processors)]

@@ -34,6 +34,8 @@
 #define CIOCTL_INTERVAL_MAX_NS 60000000000LL
 /* A port that fails three times in a row, or has never answered, is asked this often at most. */
 #define CIOCTL_RETRY_NS 1000000000LL
+/* Speed, duplex and autonegotiation of a port are looked at this often, one port between two sweeps. */
+#define CIOCTL_RENEW_NS 2000000000LL
 /* The kernel's own ENOTSUPP, which has no business in user space and gets there all the same. */
 #define CIOCTL_ENOTSUPP 524
 
@@ -60,9 +62,7 @@ struct cioctl_backend {
     int (*mii_register)(void *context, const char *ifname, uint16_t phy, uint16_t number);
     /* ETHTOOL_GLINK: 1 or 0. */
     int (*glink)(void *context, const char *ifname);
-    /* /sys/class/net/NAME/carrier, if that directory is this ifindex's: 1 or 0. */
-    int (*sysfs_carrier)(void *context, uint32_t ifindex, const char *ifname);
-    /* RTM_GETLINK, IFLA_CARRIER: 1 or 0. */
+    /* RTM_GETLINK, IFLA_CARRIER: 1 or 0. Not sysfs: it shows the namespace of whoever mounted it, and no sure sign tells. */
     int (*netlink_carrier)(void *context, uint32_t ifindex);
     /* ETHTOOL_GLINKSETTINGS. */
     int (*settings)(void *context, const char *ifname, struct cioctl_settings *settings);
@@ -79,7 +79,7 @@ enum cioctl_source { CIOCTL_MII, CIOCTL_DRIVER };
 #define CIOCTL_SOURCES 2
 
 /* How the question was put. */
-enum cioctl_method { CIOCTL_BY_MIIREG, CIOCTL_BY_GLINK, CIOCTL_BY_SYSFS, CIOCTL_BY_GETLINK };
+enum cioctl_method { CIOCTL_BY_MIIREG, CIOCTL_BY_GLINK, CIOCTL_BY_GETLINK };
 
 /* Whom to ask, and what is already known about asking. Zero it, then set ifindex and ifname. */
 struct cioctl_target {
@@ -101,10 +101,10 @@ struct cioctl_reading {
 };
 
 /* One poll of the PHY: 1 up, 0 down, -errno. In the steady state of a healthy link this is one ioctl.
- * -ENXIO: the registers read 0x0000, 0xffff or 0xffXX: nobody is there. */
+ * -ENXIO: the registers read 0xffff or 0xffXX, or nothing but a link bit without a PHY's identity: nobody is there. */
 int cioctl_poll_mii(const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
 
-/* One poll of the driver: 1 up, 0 down, -errno. Falls back from GLINK to sysfs to RTM_GETLINK, and remembers. */
+/* One poll of the driver: 1 up, 0 down, -errno. Falls back from GLINK to RTM_GETLINK, and remembers. */
 int cioctl_poll_driver(
     const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
 
@@ -136,6 +136,17 @@ int cioctl_read_registers(
 int cioctl_read_settings(
     const struct cioctl_backend *backend, uint32_t ifindex, struct cioctl_settings *settings);
 
+/* What speed, duplex and autonegotiation follow from, without what a reading clears: equal ones say the same. */
+struct cioctl_digest {
+    struct cioctl_settings settings;
+    /* BMCR, ANAR, ANLPAR, CTRL1000, STAT1000; 0 where they are not read. */
+    uint16_t registers[5];
+};
+
+/* Reads it; what cannot be read is as if it said nothing. With has_mii the PHY is asked as well. */
+void cioctl_read_digest(
+    const struct cioctl_backend *backend, uint32_t ifindex, bool has_mii, struct cioctl_digest *digest);
+
 /* MARK: sweep.c */
 
 struct cioctl_sweep;
@@ -162,6 +173,8 @@ struct cioctl_report {
     uint16_t bmsr;
     /* Times the link was down and came back unseen since the last report. */
     uint32_t drops;
+    /* Nothing of the above is new: speed, duplex or autonegotiation may be. */
+    bool is_renewal;
     /* CLOCK_MONOTONIC, when the answer was there. */
     int64_t at_ns;
 };
