@@ -17,6 +17,7 @@ import pytest
 
 from lab.daemon import program
 from lab.journal import until
+from lab.vrrp import Director
 
 NAME = "n" * 120
 SIOCETHTOOL, ETHTOOL_SSET = 0x8946, 0x2
@@ -57,19 +58,24 @@ def test_an_interface_with_hundreds_of_names_is_followed_and_hides_no_other(lab,
     assert names([json.loads(line) for line in direct]) == expected
 
 
-def test_a_kernel_that_cannot_be_read_whole_is_told(lab, daemon_in, tmp_path):
+@pytest.fixture
+def refusing(tmp_path):
+    """A file, and a command line under which the kernel refuses to list its links while that is there."""
+    tmp_path.chmod(0o777)
+    library, source = tmp_path / "unlisted.so", Path(__file__).with_name("unlisted.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    file = tmp_path / "refusing"
+    file.touch()
+    return file, ["env", f"LD_PRELOAD={library}", f"UNLISTED={file}"]
+
+
+def test_a_kernel_that_cannot_be_read_whole_is_told(lab, daemon_in, tmp_path, refusing):
+    refusing, under = refusing
     lab.ip("m", "link add off type bridge")
-    refusing = tmp_path / "refusing"
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(tmp_path / "notify"))
     manager.settimeout(30)
-    library = tmp_path / "unlisted.so"
-    source = Path(__file__).with_name("unlisted.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-    under = ["env", f"LD_PRELOAD={library}", f"UNLISTED={refusing}", f"NOTIFY_SOCKET={tmp_path / 'notify'}"]
-
-    refusing.touch()
-    daemon = daemon_in("m", under=under)
+    daemon = daemon_in("m", under=[*under, f"NOTIFY_SOCKET={tmp_path / 'notify'}"])
     # It serves what it knows, and says what it is.
     assert manager.recv(4096).decode().startswith("READY=1\nSTATUS=Degraded: links: the kernel refuses to list them")
     watch = daemon.watch(synced=False)
@@ -102,6 +108,21 @@ def test_a_kernel_that_cannot_be_read_whole_is_told(lab, daemon_in, tmp_path):
     until(is_told, "the watcher is told")
     refusing.unlink()
     watch.await_kind("synced")
+
+
+def test_a_router_that_cannot_read_the_kernel_says_so_and_serves_when_it_can(lab, refusing):
+    refusing, under = refusing
+    lab.ip("m", "addr add 192.0.2.2/24 dev e0")
+    config = '[instance.one]\ninterface = "e0"\nvrid = 10\naddresses = ["192.0.2.1"]\nadvert-interval = "100ms"\n'
+    with Director(lab, "m", config, under=under) as director:
+        director.log.await_item(lambda line: "the kernel could not be read whole: links: the kernel refuses" in line)
+        watch = director.watch()
+        watch.await_state("fault")
+        assert "kernel-degraded" in director.status()["conditions"]
+        refusing.unlink()
+        watch.await_state("master")
+        until(lambda: "kernel-degraded" not in director.status()["conditions"], "no such condition")
+        watch.close()
 
 
 def test_the_number_of_a_lower_link_is_one_of_this_namespace(lab, daemon_in):
