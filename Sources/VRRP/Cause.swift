@@ -120,6 +120,12 @@ public struct Condition: Hashable, Sendable {
         case runnerLost = "runner-lost"
         /// `accept = false` is asked for and not in force. Raised by the process. Error level.
         case acceptUnenforced = "accept-unenforced"
+        /// Beside a pair with a heartbeat pool, a third router sends adverts for the virtual router. It is not taken into
+        /// account. Subject: the member; detail: its address. Error level.
+        case thirdRouter = "third-router"
+        /// We are master, and a router of lower priority goes on sending adverts. Subject: the member; detail: its address.
+        /// Error level.
+        case secondMaster = "second-master"
         /// Another station answers for, or claims, a virtual address. Raised by the process. Subject: the member; detail: the
         /// address and the MAC address. Error level.
         case addressConflict = "address-conflict"
@@ -128,6 +134,7 @@ public struct Condition: Hashable, Sendable {
         public var isError: Bool {
             let errors: [Kind] = [
                 .noDirector, .kernelDegraded, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress,
+                .secondMaster, .thirdRouter,
             ]
             return errors.contains(self)
         }

@@ -76,7 +76,18 @@ extension Engine {
         if let reason = mustYield() { return .yield(reason) }
         if state.members.contains(where: { $0.isBeaten }) { return .yield(.lose) }
         if let peer = state.peer, peer.holds.isEmpty { return .take(.preempt) }
-        return state.claimUntilNs == nil ? .yield(.unheard) : .stay
+        if state.claimUntilNs == nil { return .yield(.unheard) }
+        return state.peer == nil ? onLostCable() : .stay
+    }
+
+    /// The last cable died while we waited for the peer's release: whether it holds is asked on the legs.
+    private func onLostCable() -> Decision {
+        guard configuration.rules.contains(.dead), configuration.probeBeforeTakeover,
+            state.members.allSatisfy({ $0.isProven })
+        else { return .stay }
+        guard let probe = state.takeoverProbe else { return .probe }
+        if probe.untilNs != nil { return .stay }
+        return probe.isAnswered || probe.isDisputed ? .probe : .take(.preempt)
     }
 
     private func asBackup() -> Decision {
@@ -97,7 +108,8 @@ extension Engine {
 
     private func onDeath() -> Decision {
         let take = Decision.take(configuration.hasPool ? .dead : .take)
-        guard configuration.rules.contains(.dead) else { return take }
+        // Only a planted bug comes here while a timer runs.
+        guard configuration.rules.contains(.dead), state.everyMemberWants else { return take }
         if configuration.hasFence {
             switch state.fence {
             case .idle: return .fence
@@ -108,7 +120,9 @@ extension Engine {
         guard configuration.probeBeforeTakeover else { return take }
         guard let probe = state.takeoverProbe else { return .probe }
         if probe.untilNs != nil { return .stay }
-        return probe.isAnswered ? .probe : take
+        if probe.isAnswered { return .probe }
+        // What answers is not the master that was heard: that costs patience, and not the service.
+        return probe.isDisputed && probe.disputes < State.TakeoverProbe.disputesMax ? .probe : take
     }
 
     /// Preempt: whoever is heard is lesser, or the timers would run.

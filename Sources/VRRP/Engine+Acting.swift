@@ -27,16 +27,20 @@ extension Engine {
         state.role = .master
         state.restraints = []
         state.claimUntilNs = nil
+        state.holdBackUntilNs = nil
         state.tie = nil
         graceHearing(nowNs: step.nowNs)
-        for index in state.members.indices { state.members[index].downAtNs = nil }
+        for index in state.members.indices {
+            state.members[index].downAtNs = nil
+            state.members[index].check = Member.HolderCheck()
+        }
         record.statistics.becameMaster += 1
         if !wasClaiming { advertiseAll(&step) }
         if !state.isSilentEverywhere {
             state.collisionUntilNs = step.nowNs + configuration.advertIntervalNs
         }
         for index in state.members.indices {
-            step.outputs.append(.addAddresses(member: index))
+            addAddresses(of: index, &step)
             if state.members[index].isHeld { step.outputs.append(.announce(member: index)) }
         }
         publish(reason, &step)
@@ -44,7 +48,7 @@ extension Engine {
 
     private mutating func becomeClaiming(_ step: inout Step) {
         state.role = .claiming
-        state.claimUntilNs = step.nowNs + 3 * configuration.advertIntervalNs
+        state.claimUntilNs = step.nowNs + 3 * max(configuration.advertIntervalNs, heartbeatIntervalNs)
         advertiseAll(&step)
     }
 
@@ -58,8 +62,10 @@ extension Engine {
         state.announceAgainAtNs = nil
         state.tie = nil
         state.lesser = nil
+        state.question = .none
         for index in state.members.indices {
             state.members[index].hasReplied = false
+            state.members[index].lesser = nil
             state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
         }
         if wasMaster {
@@ -67,12 +73,18 @@ extension Engine {
             for index in state.members.indices { step.outputs.append(.removeAddresses(member: index)) }
             // The kernel has taken them back while we slept, and what waits to be read may say otherwise: a word that lists
             // them would make the one who has them now yield.
-            if reason == .awake { for index in state.members.indices { state.members[index].isHeld = false } }
+            if reason == .awake {
+                for index in state.members.indices {
+                    state.members[index].isHeld = false
+                    state.members[index].isOurs = false
+                }
+            }
         }
         switch reason {
         case .unheard:
             state.restraints.insert(.unheard)
-            if !configuration.hasPool { countRetreat(nowNs: step.nowNs) }
+            if let peer = state.peer, !peer.hearsHeartbeat { state.restraints.insert(.unheardAtAll) }
+            if wasMaster { countRetreat(nowNs: step.nowNs) }
         case .handover:
             state.restraints.insert(.handedOver)
             state.resignUntilNs = step.nowNs + 3 * max(heartbeatIntervalNs, configuration.advertIntervalNs)
@@ -85,7 +97,27 @@ extension Engine {
 
     private mutating func countRetreat(nowNs: Int64) {
         let count = min((state.retreats?.count ?? 0) + 1, State.Retreats.max)
-        state.retreats = State.Retreats(count: count, untilNs: nowNs + retreatMemoryNs)
+        state.retreats = State.Retreats(count: count, untilNs: nowNs + retreatMemoryNs(configuration.advertIntervalNs))
+        // Over a cable the peer tells when it hears us or lets go.
+        guard !configuration.hasPool else { return }
+        state.holdBackUntilNs = nowNs + holdBackNs
+    }
+
+    private var holdBackNs: Int64 { configuration.timing.retreatHold * downNs(configuration.advertIntervalNs) }
+
+    /// As long as a lesser one is heard, retreats are not forgotten.
+    mutating func rememberRetreats(_ intervalNs: Int64, nowNs: Int64) {
+        let untilNs = nowNs + retreatMemoryNs(intervalNs)
+        state.retreats?.untilNs = untilNs
+    }
+
+    /// The lesser holder has had its time: the better one preempts it again.
+    mutating func endHoldBack(nowNs: Int64) {
+        state.restraints.subtract([.unheard, .unheardAtAll])
+        let untilNs = nowNs + downNs(configuration.advertIntervalNs)
+        for index in state.members.indices {
+            state.members[index].downAtNs = state.members[index].downAtNs.map { min($0, untilNs) }
+        }
     }
 
     /// Tells the state, if it is another than was told last.
@@ -104,10 +136,16 @@ extension Engine {
         guard state.role == .initialize, !state.hasSnapshot, !state.isStopping else { return }
         state.hasSnapshot = true
         adopt(snapshot, &step)
-        for index in state.members.indices where state.members[index].isHeld {
+        removeLeftovers(&step)
+        beginIfClean(&step)
+    }
+
+    /// Addresses that are there though nobody here asked for them, or that an earlier run has left.
+    private mutating func removeLeftovers(_ step: inout Step) {
+        guard state.hasSnapshot, !state.isStopping, state.role != .master else { return }
+        for index in state.members.indices where state.members[index].isHeld && !state.members[index].isOurs {
             step.outputs.append(.removeAddresses(member: index))
         }
-        beginIfClean(&step)
     }
 
     /// Start: no packet before the leftovers of an earlier run are gone.
@@ -194,8 +232,22 @@ extension Engine {
             new.members.map { member in old.members.firstIndex { $0.addresses.first == member.addresses.first } })
         state.pool.lastSent = nil
         adopt(snapshot, &step)
-        guard state.role != .initialize else { return }
+        removeLeftovers(&step)
+        guard state.role != .initialize else { return beginIfClean(&step) }
         beginNewParts(old, &step)
+        shortenWaits(since: before, nowNs: step.nowNs)
+    }
+
+    /// Waits that were measured by the old file's longer times are not sat out.
+    private mutating func shortenWaits(since before: State, nowNs: Int64) {
+        for index in state.members.indices {
+            guard let atNs = state.members[index].downAtNs, state.members[index].heard == nil else { continue }
+            state.members[index].downAtNs = min(atNs, nowNs + downNs(state.members[index].masterIntervalNs))
+        }
+        if case .until(let atNs) = state.preemptDelay {
+            state.preemptDelay = .until(min(atNs, nowNs + configuration.preemptDelayNs))
+        }
+        if let atNs = state.holdBackUntilNs { state.holdBackUntilNs = min(atNs, nowNs + holdBackNs) }
     }
 
     private mutating func beginNewParts(_ old: GroupConfiguration, _ step: inout Step) {
@@ -210,7 +262,7 @@ extension Engine {
             let isNew = !old.members.contains { $0.name == member.name }
             if state.role == .master {
                 if isNew { sendAdvert(on: index, &step) }
-                step.outputs.append(.addAddresses(member: index))
+                addAddresses(of: index, &step)
             } else if isNew, state.role == .backup {
                 state.members[index].downAtNs = step.nowNs + downNs(configuration.advertIntervalNs)
             }
@@ -232,18 +284,33 @@ extension Engine {
     mutating func updateRestraints() {
         guard state.restraints.contains(.unheard) else { return }
         let isNobodyThere = state.isSilentEverywhere && !state.peerHolds
-        let isHeardAgain = state.peer.map { !$0.hears.isEmpty } ?? false
-        if isNobodyThere || isHeardAgain { state.restraints.remove(.unheard) }
+        let isHeardAgain = state.peer.map { word in
+            !word.hears.isEmpty || state.restraints.contains(.unheardAtAll) && word.hearsHeartbeat
+        }
+        guard isNobodyThere || isHeardAgain ?? false else { return }
+        state.restraints.subtract([.unheard, .unheardAtAll])
+        state.holdBackUntilNs = nil
     }
 
     // MARK: Addresses
 
-    /// The kernel's word on the member's addresses.
+    /// The kernel's word on the member's addresses. What appears unasked while another may serve is removed, and is not said
+    /// to be held: the peer would elect on it.
     mutating func hold(_ index: Int, _ isHeld: Bool, _ step: inout Step) {
+        if !isHeld, state.role != .master { state.members[index].isOurs = false }
         guard state.members[index].isHeld != isHeld else { return }
         state.members[index].isHeld = isHeld
-        if isHeld, state.role == .master { step.outputs.append(.announce(member: index)) }
+        if state.role == .master {
+            if isHeld { step.outputs.append(.announce(member: index)) }
+        } else if isHeld, state.hasSnapshot, !state.isStopping {
+            step.outputs.append(.removeAddresses(member: index))
+        }
         beginIfClean(&step)
+    }
+
+    private mutating func addAddresses(of index: Int, _ step: inout Step) {
+        state.members[index].isOurs = true
+        step.outputs.append(.addAddresses(member: index))
     }
 
     mutating func announceAll(_ step: inout Step) {
@@ -269,13 +336,18 @@ extension Engine {
     }
 
     private mutating func beginTakeoverProbe(_ step: inout Step) {
-        let waitNs = state.takeoverProbe == nil ? takeoverProbeNs : configuration.advertIntervalNs
+        var probe = State.TakeoverProbe()
+        var waitNs = answerWindowNs
+        if let last = state.takeoverProbe {
+            let calmNs = configuration.timing.probeCalmIntervalNs
+            waitNs = last.isAnswered ? configuration.advertIntervalNs : min(configuration.advertIntervalNs, calmNs)
+            probe.disputes = last.isDisputed ? min(last.disputes + 1, State.TakeoverProbe.disputesMax) : last.disputes
+        }
         let lastNs = state.members.compactMap(\.downAtNs).max()
-        state.takeoverProbe = State.TakeoverProbe(untilNs: lastNs ?? step.nowNs + waitNs)
+        probe.untilNs = lastNs ?? step.nowNs + waitNs
+        state.takeoverProbe = probe
         for index in state.members.indices { step.outputs.append(.probeAddresses(member: index)) }
     }
-
-    private var takeoverProbeNs: Int64 { min(configuration.timing.takeoverProbeNs, configuration.advertIntervalNs) }
 
     /// When the probe before a takeover is due, so that it costs no time: shortly before the last timer runs out. Nil: it
     /// has begun, or there is nothing to probe for.
@@ -285,19 +357,22 @@ extension Engine {
         var lastNs: Int64?
         for member in state.members { lastNs = max(lastNs ?? .min, member.downAtNs ?? .min) }
         guard let lastNs, lastNs > .min else { return nil }
-        return lastNs - takeoverProbeNs
+        return lastNs - answerWindowNs
     }
 
     /// Backup, no fresh peer, and no lesser master that would make it a preemption.
     private var mayDieOfSilence: Bool {
         state.role == .backup && !state.isFault && state.peer == nil && configuration.probeBeforeTakeover
             && configuration.rules.contains(.dead)
-            && !state.members.contains { $0.downAtNs == nil && $0.heard != nil }
+            && !state.members.contains { $0.downAtNs == nil && !$0.isSilent }
     }
+
+    /// A claim whose cable has died meanwhile.
+    private var isClaimDeaf: Bool { state.role == .claiming && state.peer == nil }
 
     /// Begins the probe in time, and forgets probe and fence when somebody is heard again.
     mutating func updateTakeoverProbe(_ step: inout Step) {
-        if state.takeoverProbe != nil, !isTakeoverNear(nowNs: step.nowNs) { state.takeoverProbe = nil }
+        if state.takeoverProbe != nil, !isClaimDeaf, !isTakeoverNear(nowNs: step.nowNs) { state.takeoverProbe = nil }
         if !state.isFenceWanted { state.fence.abandon() }
         if let atNs = takeoverProbeAtNs, atNs <= step.nowNs { beginTakeoverProbe(&step) }
     }
@@ -305,7 +380,7 @@ extension Engine {
     private func isTakeoverNear(nowNs: Int64) -> Bool {
         guard mayDieOfSilence else { return false }
         let lastNs = state.members.compactMap(\.downAtNs).max() ?? nowNs
-        return lastNs <= nowNs + takeoverProbeNs
+        return lastNs <= nowNs + answerWindowNs
     }
 
     // MARK: Sending
@@ -344,11 +419,12 @@ extension Engine {
         guard let identity = state.pool.identity else { return nil }
         let isUnable = state.role == .initialize || state.isFault || state.resignUntilNs != nil
         var word = PeerWord(
-            priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.peer != nil)
+            priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.peer != nil,
+            sources: state.members.compactMap(\.primaryAddress))
         for (index, member) in state.members.enumerated() {
             let bit = MemberSet(member: index)
-            if member.isHeld { word.holds.insert(bit) }
-            if member.heard != nil { word.hears.insert(bit) }
+            if member.isHeld, member.isOurs { word.holds.insert(bit) }
+            if let heard = member.heard, isPeers(heard.source) { word.hears.insert(bit) }
             if member.isProven { word.proven.insert(bit) }
         }
         if state.hasSoftCause || state.isIsolated { word.proven = [] }

@@ -14,19 +14,58 @@ extension Engine {
             return
         }
         note(advert, on: index)
+        if state.peer != nil, !isPeers(advert.source) {
+            if state.members[index].thirdUntilNs == nil { record.members[index].third = advert.source }
+            state.members[index].thirdUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
+            return
+        }
+        if isForged(advert) { return }
         if isEcho(advert) { return }
         if advert.priority == 0 {
             hearResignation(advert, on: index, &step)
         } else {
             step.hasHeard = true
-            state.members[index].heard = Member.Heard(
-                source: advert.source, priority: advert.priority, untilNs: step.nowNs + downNs(advert.intervalNs))
+            if advert.priority < state.priority { rememberRetreats(advert.intervalNs, nowNs: step.nowNs) }
+            guard noteHeard(advert, on: index, nowNs: step.nowNs) || state.isSpeaking else { return }
             if state.isSpeaking {
                 hearAsMaster(advert, on: index, &step)
             } else {
                 hearAsBackup(advert, on: index, nowNs: step.nowNs)
             }
         }
+    }
+
+    /// Whether an address is the peer's, as far as it has told. There are two routers where there is a pool: a third one, which
+    /// could tell nobody what it holds and hears, would be taken for the peer. So while the peer speaks for itself, a third
+    /// one moves nothing and is told, at error level.
+    func isPeers(_ source: IPAddress) -> Bool {
+        let known = state.pool.peerSources
+        if known.isEmpty || known.contains(source) { return true }
+        // An owner sends from the virtual address.
+        return state.peer?.priority == 255 && configuration.members.contains { $0.addresses.contains(source) }
+    }
+
+    /// An advert in the peer's name, at another priority than it says it has. One of its own that was overtaken by its word is
+    /// not missed: the next one is as it says.
+    private func isForged(_ advert: Advert) -> Bool {
+        guard let peer = state.peer, !state.pool.peerSources.isEmpty else { return false }
+        return advert.priority > 0 && advert.priority != peer.priority
+    }
+
+    /// As long as a master is heard that we cannot beat, a lesser one beside it does not count.
+    private mutating func noteHeard(_ advert: Advert, on index: Int, nowNs: Int64) -> Bool {
+        if advert.priority < state.priority {
+            if let heard = state.members[index].heard, heard.priority >= state.priority,
+                heard.source != advert.source
+            {
+                return false
+            }
+        } else {
+            state.members[index].check.reset()
+        }
+        state.members[index].heard = Member.Heard(
+            source: advert.source, priority: advert.priority, untilNs: nowNs + downNs(advert.intervalNs))
+        return true
     }
 
     /// An advert that was sent before its sender resigned over a cable, and was overtaken.
@@ -53,6 +92,10 @@ extension Engine {
             return
         }
         let nowNs = step.nowNs
+        // Nobody can resign for the master that is heard.
+        if let heard = state.members[index].heard, heard.source != advert.source, heard.priority >= state.priority {
+            return
+        }
         for other in state.members.indices where other != index {
             let intervalNs = state.members[other].masterIntervalNs
             let untilNs = nowNs + intervalNs + skewNs(intervalNs)
@@ -62,15 +105,19 @@ extension Engine {
                 state.members[other].heard?.untilNs = min(heard.untilNs, untilNs)
             }
         }
+        // It shortens the wait, and never begins it anew.
         let skewNs = skewNs(state.members[index].masterIntervalNs)
-        state.members[index].downAtNs = nowNs + skewNs
+        if let atNs = state.members[index].downAtNs { state.members[index].downAtNs = min(atNs, nowNs + skewNs) }
         if let heard = state.members[index].heard, heard.source == advert.source {
             state.members[index].heard?.untilNs = min(heard.untilNs, nowNs + skewNs)
         }
     }
 
     private mutating func hearAsBackup(_ advert: Advert, on index: Int, nowNs: Int64) {
-        if isLesser(advert, on: index), Decision.mayPreempt(state, configuration) { return }
+        if isLesser(advert, on: index) {
+            if Decision.mayPreempt(state, configuration) || state.members[index].check.isUnheld { return }
+        }
+        state.members[index].lastMaster = advert.source
         let intervalNs =
             configuration.version == .v3 ? advert.intervalNs : state.members[index].masterIntervalNs
         let downAtNs = nowNs + downNs(intervalNs)
@@ -92,12 +139,13 @@ extension Engine {
         } else if advert.priority == state.priority {
             hearEqual(advert, on: index, &step)
         } else {
-            hearLesser(advert.intervalNs, on: index, &step)
+            hearLesser(advert, on: index, &step)
         }
     }
 
     private mutating func beBeaten(by advert: Advert, on index: Int) {
         state.members[index].isBeaten = true
+        state.members[index].lastMaster = advert.source
         if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
     }
 
@@ -111,7 +159,7 @@ extension Engine {
         } else if losesTie(to: advert.source, on: index) {
             beBeaten(by: advert, on: index)
         } else {
-            hearLesser(advert.intervalNs, on: index, &step)
+            hearLesser(advert, on: index, &step)
         }
     }
 
@@ -129,26 +177,24 @@ extension Engine {
         return source > own
     }
 
-    /// A lesser master: it is told at once who is master, once an interval, and if it does not listen for long, then we are
-    /// the one who is not heard.
-    private mutating func hearLesser(_ intervalNs: Int64, on index: Int, _ step: inout Step) {
+    /// A lesser master: it is told at once who is master, once an interval.
+    private mutating func hearLesser(_ advert: Advert, on index: Int, _ step: inout Step) {
         if configuration.version == .v3 { answer(on: index, &step) }
         guard state.role == .master else { return }
-        state.collisionUntilNs = max(state.collisionUntilNs ?? 0, step.nowNs + intervalNs + intervalNs / 4)
-        // With a pool the peer says itself what it holds, and an advert on the LAN can be anybody's.
-        guard !configuration.hasPool else { return }
-        bearLesser(forNs: downNs(intervalNs), nowNs: step.nowNs)
+        state.collisionUntilNs = max(
+            state.collisionUntilNs ?? 0, step.nowNs + advert.intervalNs + advert.intervalNs / 4)
+        bearLesser(advert, on: index, &step)
     }
 
-    private mutating func bearLesser(forNs: Int64, nowNs: Int64) {
+    /// The lesser peer says that it holds: it does not hear us, if that lasts.
+    private mutating func bearLesserPeer(forNs: Int64, nowNs: Int64) {
         if let lesser = state.lesser {
             if state.standsFirm {
-                let untilNs = nowNs + retreatMemoryNs
-                state.retreats?.untilNs = untilNs
+                rememberRetreats(configuration.advertIntervalNs, nowNs: nowNs)
             } else if nowNs >= lesser.endNs {
                 state.isUnheard = true
             }
-            state.lesser?.untilNs = max(lesser.untilNs, nowNs + forNs)
+            state.lesser?.untilNs = nowNs + forNs
         } else {
             let patienceNs = downNs(configuration.advertIntervalNs) + 3 * heartbeatIntervalNs
             state.lesser = State.Patience(untilNs: nowNs + forNs, endNs: nowNs + patienceNs)
@@ -215,13 +261,14 @@ extension Engine {
         guard state.role == .master else { return }
         let freshNs = 3 * heartbeatIntervalNs
         if word.holds.isEmpty {
+            state.lesser = nil
             let hasReleased = before.map { !$0.holds.isEmpty && state.collisionUntilNs != nil } ?? true
             guard hasReleased else { return }
             state.collisionUntilNs = nil
             endCollision(&step)
         } else if state.isHolding, Decision.wins(state, against: word) {
             state.collisionUntilNs = max(state.collisionUntilNs ?? 0, step.nowNs + freshNs)
-            bearLesser(forNs: freshNs, nowNs: step.nowNs)
+            bearLesserPeer(forNs: freshNs, nowNs: step.nowNs)
         }
     }
 }

@@ -2,6 +2,8 @@
 ///
 /// Conditions are derived from the state after every step and compared with what was published last, so none can be
 /// forgotten. They move nothing.
+import Addresses
+
 extension Engine {
     mutating func publishConditions(_ step: inout Step) {
         for index in state.members.indices {
@@ -10,9 +12,7 @@ extension Engine {
             guard now != before else { continue }
             state.members[index].published = now
             for (bit, kind) in MemberConditions.kinds {
-                tell(
-                    Condition(kind, configuration.members[index].name), was: before.contains(bit),
-                    is: now.contains(bit), &step)
+                tell(condition(kind, of: index), was: before.contains(bit), is: now.contains(bit), &step)
             }
         }
         for index in state.pool.cables.indices {
@@ -29,6 +29,16 @@ extension Engine {
         for (bit, kind) in GroupConditions.kinds {
             tell(Condition(kind), was: before.contains(bit), is: now.contains(bit), &step)
         }
+    }
+
+    private func condition(_ kind: Condition.Kind, of index: Int) -> Condition {
+        let who: IPAddress? =
+            switch kind {
+            case .thirdRouter: record.members[index].third
+            case .secondMaster: record.members[index].lesser
+            default: nil
+            }
+        return Condition(kind, configuration.members[index].name, detail: who?.description ?? "")
     }
 
     private func tell(_ condition: Condition, was: Bool, is isPresent: Bool, _ step: inout Step) {
@@ -57,6 +67,8 @@ extension Engine {
         if isMute(index) { now.insert(.peerDeaf) }
         if member.strangerUntilNs != nil { now.insert(.ownAddress) }
         if member.listsOtherAddresses { now.insert(.addressesDiffer) }
+        if member.thirdUntilNs != nil { now.insert(.thirdRouter) }
+        if member.lesser?.isLasting ?? false { now.insert(.secondMaster) }
         if state.role == .master, !member.isHeld, state.hearingGraceUntilNs == nil { now.insert(.addressMissing) }
         return now
     }
@@ -72,7 +84,8 @@ extension Engine {
     /// stands.
     private var wasAnsweredLast: Bool {
         guard let probe = state.takeoverProbe else { return false }
-        return probe.isAnswered || probe.untilNs != nil && state.conditions.contains(.advertsBlocked)
+        return probe.isAnswered || probe.isDisputed
+            || probe.untilNs != nil && state.conditions.contains(.advertsBlocked)
     }
 
     private var groupConditions: GroupConditions {
@@ -132,7 +145,7 @@ extension Engine {
         var conditions = GroupConditions.kinds.filter { state.conditions.contains($0.0) }.map { Condition($0.1) }
         for index in state.members.indices {
             for (bit, kind) in MemberConditions.kinds where state.members[index].published.contains(bit) {
-                conditions.append(Condition(kind, configuration.members[index].name))
+                conditions.append(condition(kind, of: index))
             }
         }
         for index in state.pool.cables.indices where state.pool.cables[index].isPublished {
@@ -162,10 +175,12 @@ struct MemberConditions: OptionSet, Hashable, Sendable {
     static let ownAddress = MemberConditions(rawValue: 1 << 2)
     static let addressesDiffer = MemberConditions(rawValue: 1 << 3)
     static let addressMissing = MemberConditions(rawValue: 1 << 4)
+    static let thirdRouter = MemberConditions(rawValue: 1 << 5)
+    static let secondMaster = MemberConditions(rawValue: 1 << 6)
 
     static let kinds: [(MemberConditions, Condition.Kind)] = [
         (.deaf, .deaf), (.peerDeaf, .peerDeaf), (.ownAddress, .ownAddress), (.addressesDiffer, .addressesDiffer),
-        (.addressMissing, .addressMissing),
+        (.addressMissing, .addressMissing), (.thirdRouter, .thirdRouter), (.secondMaster, .secondMaster),
     ]
 }
 

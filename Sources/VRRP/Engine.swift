@@ -3,7 +3,7 @@
 /// This is RFC 9568, section 6.4 (and RFC 3768, 6.4, for version 2), with one state for all members of a group, with FAULT as
 /// a set of causes, and with heartbeats as evidence. A plain instance is a group of one. A step always has the same shape:
 ///
-///     sleep noticed -> what lapsed is taken out (timer) or the input is recorded as evidence (all others)
+///     sleep noticed, and yielded if the lease ran out -> what lapsed is taken out (timer) or the input is recorded as evidence (all others)
 ///     -> proofs, FAULT and the decision until nothing changes -> adverts and heartbeats that are due -> conditions
 ///
 /// Only `timer` says that somebody is silent. Whatever arrives late, because we were not scheduled, may be followed by what
@@ -51,6 +51,8 @@ public struct Engine: Sendable {
         swap(&step.outputs, &outputs)
         defer { swap(&step.outputs, &outputs) }
         noticeSleep(&step)
+        // Whose lease has run out holds nothing any more, and answers nobody as if it did.
+        if state.hasOverslept { settle(&step) }
         take(input, &step)
         settle(&step)
         sendDueAdverts(&step)
@@ -84,6 +86,7 @@ public struct Engine: Sendable {
         for _ in 0..<8 {
             updateProofs(&step)
             updateFault(&step)
+            checkHolders(&step)
             updateTakeoverProbe(&step)
             updateRestraints()
             let decision = decision
@@ -139,7 +142,10 @@ public struct Engine: Sendable {
             atNs = nil
             return true
         }
-        for index in state.members.indices { state.members[index].expire(nowNs: nowNs) }
+        for index in state.members.indices {
+            if lapse(&state.members[index].check.answerUntilNs) { endCheck(of: index, nowNs: nowNs) }
+            state.members[index].expire(nowNs: nowNs)
+        }
         state.pool.expire(nowNs: nowNs)
         _ = lapse(&state.claimUntilNs)
         _ = lapse(&state.hearingGraceUntilNs)
@@ -153,6 +159,8 @@ public struct Engine: Sendable {
         if let untilNs = state.takeoverProbe?.untilNs, untilNs <= nowNs { state.takeoverProbe?.untilNs = nil }
         if lapse(&state.collisionUntilNs) { endCollision(&step) }
         if lapse(&state.announceAgainAtNs) { announceAll(&step) }
+        expireQuestion(&step)
+        if lapse(&state.holdBackUntilNs) { endHoldBack(nowNs: nowNs) }
     }
 
     private mutating func take(_ input: Input, _ step: inout Step) {
@@ -177,8 +185,8 @@ public struct Engine: Sendable {
         case .condition(let condition, let isPresent): setExternal(condition, isPresent: isPresent, &step)
         case .proof(let index):
             if state.members.indices.contains(index) { prove(index, nowNs: step.nowNs) }
-        case .foreignAnswer(let index, by: _):
-            if state.members.indices.contains(index) { state.takeoverProbe?.isAnswered = true }
+        case .foreignAnswer(let index, let answerer):
+            if state.members.indices.contains(index) { hearAnswer(of: answerer, on: index) }
         case .fence(let succeeded): endFence(succeeded: succeeded, nowNs: step.nowNs)
         case .handover: state.isHandingOver = handoverRefusal == nil
         case .reload(let configuration, let snapshot): reload(configuration, snapshot, &step)
@@ -197,11 +205,13 @@ public struct Engine: Sendable {
     /// `Master_Down_Interval`: three of the master's intervals and the skew.
     func downNs(_ masterIntervalNs: Int64) -> Int64 { 3 * masterIntervalNs + skewNs(masterIntervalNs) }
 
-    /// How long a retreat is remembered: some rounds of whatever others do meanwhile.
-    var retreatMemoryNs: Int64 { configuration.timing.retreatMemory * downNs(configuration.advertIntervalNs) }
+    /// How long a retreat is remembered.
+    func retreatMemoryNs(_ intervalNs: Int64) -> Int64 {
+        configuration.timing.retreatMemory * downNs(max(intervalNs, configuration.advertIntervalNs))
+    }
 
-    /// The longest of the pool's heartbeat intervals; 0: no pool.
-    var heartbeatIntervalNs: Int64 { configuration.cables.reduce(0) { max($0, $1.intervalNs) } }
+    /// The longest of the pool's heartbeat intervals, ours and the peer's; 0: no pool.
+    var heartbeatIntervalNs: Int64 { configuration.cables.reduce(state.pool.peerIntervalNs) { max($0, $1.intervalNs) } }
 
     /// The stamp of a word spoken now.
     func stamp(nowNs: Int64) -> UInt32 {

@@ -81,8 +81,12 @@ public struct MemberConfiguration: Hashable, Sendable {
     public var vrid: UInt8
     /// The virtual addresses, all of one family, never empty; the first one stands for the member in heartbeats.
     public var addresses: [IPAddress]
+    /// Whether its adverts go to the peers' own addresses: these may be behind routers, where nobody can be asked for the
+    /// virtual ones.
+    public var isUnicast: Bool
 
-    public init(name: String, interface: String, vrid: UInt8, addresses: [IPAddress]) {
+    public init(name: String, interface: String, vrid: UInt8, addresses: [IPAddress], isUnicast: Bool = false) {
+        self.isUnicast = isUnicast
         self.name = name
         self.interface = interface
         self.vrid = vrid
@@ -143,8 +147,10 @@ public struct Timing: Hashable, Sendable {
     public var fenceRetryNs: Int64 = 5_000_000_000
     /// A deadline missed by more than this, and by more than one advert interval, was slept through.
     public var sleepMinNs: Int64 = 200_000_000
-    /// For how many down intervals it is remembered that a lesser holder was yielded to.
-    public var retreatMemory: Int64 = 16
+    /// For how many down intervals a lesser holder is left alone to which we have yielded, without a cable.
+    public var retreatHold: Int64 = 4
+    /// For how many down intervals it is remembered that a lesser holder was yielded to, since one was last heard.
+    public var retreatMemory: Int64 = 256
     /// The unit of a heartbeat's stamp.
     public var stampUnitNs: Int64 = 1_000
 

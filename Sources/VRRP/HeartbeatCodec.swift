@@ -1,6 +1,6 @@
 /// A director's word as the address list of a version 3 advert, and back.
 ///
-///     identity, stamp, holds..., ::, hears..., [peer's identity], ::, proven...
+///     identity, stamp, holds..., ::, hears..., [peer's identity], ::, proven..., sources...
 ///
 /// The identity comes first, so over IPv6 the first address is link-local, as RFC 9568 wants it. The stamp says when the
 /// word was spoken, so that a word that was overtaken on another cable is known as old; the highest stamp is that of a last
@@ -9,8 +9,12 @@
 /// IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be listed in an IPv4 heartbeat, and the configuration refuses
 /// that.
 ///
+/// Where adverts come from stands in the last list, since a daemon that does not know of it passes over what is no virtual
+/// address there. One that does takes for a source what is none of its own virtual addresses.
+///
 /// With 40 members holding and hearing at once there is no room for every proven leg in one Ethernet frame, so that list is
-/// cut; a leg that is not listed counts as unproven, which makes the peer less eager, never more.
+/// cut; a leg that is not listed counts as unproven, which makes the peer less eager, never more. Sources are listed all or
+/// none: a router of which one is missing would be taken for a stranger.
 import Addresses
 
 public enum HeartbeatCodec {
@@ -39,6 +43,8 @@ public enum HeartbeatCodec {
         addresses += list(word.holds) + [separator] + list(word.hears)
         if word.hearsHeartbeat, let peerIdentity { addresses.append(peerIdentity) }
         addresses += [separator] + list(word.proven)
+        let sources = word.sources.compactMap { listed($0, family: family) }
+        if addresses.count + sources.count <= addressesMax { addresses += sources }
         return Advert(
             vrid: cable.vrid, priority: word.priority, intervalNs: cable.intervalNs,
             addresses: Array(addresses.prefix(addressesMax)), source: source)
@@ -62,18 +68,24 @@ public enum HeartbeatCodec {
             }
             return set
         }
+        let virtual = Set(members.compactMap { listed($0, family: family) })
         var word = PeerWord(
             priority: advert.priority, identity: advert.addresses[0], stamp: stamp, holds: set(lists[0]),
-            hears: set(lists[1]), hearsHeartbeat: ownIdentity.map(lists[1].contains) ?? false, proven: set(lists[2]))
+            hears: set(lists[1]), hearsHeartbeat: ownIdentity.map(lists[1].contains) ?? false, proven: set(lists[2]),
+            sources: lists[2].filter { !virtual.contains($0) }.map(\.unmapped))
         word.isLast = stamp == lastStamp
+        word.intervalNs = advert.intervalNs
         return word
     }
 
     /// How a member is listed in a heartbeat of the family; nil: it cannot be.
     private static func listed(_ member: MemberConfiguration, family: IPAddress.Family) -> IPAddress? {
-        guard let first = member.addresses.first else { return nil }
-        if family == .ipv6 { return first.mapped }
-        return first.family == .ipv4 ? first : nil
+        member.addresses.first.flatMap { listed($0, family: family) }
+    }
+
+    private static func listed(_ address: IPAddress, family: IPAddress.Family) -> IPAddress? {
+        if family == .ipv6 { return address.mapped }
+        return address.family == .ipv4 ? address : nil
     }
 
     private static func stampAddress(_ stamp: UInt32, family: IPAddress.Family) -> IPAddress {

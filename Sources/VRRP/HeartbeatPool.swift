@@ -29,6 +29,10 @@ struct HeartbeatPool: Hashable, Sendable {
     var freshUntilNs: Int64?
     /// Who the peer is, even when it is silent: the tie-break outlasts the cable.
     var peerIdentity: IPAddress?
+    /// Where its adverts come from; empty: it does not say.
+    var peerSources: [IPAddress] = []
+    /// Its heartbeat interval; 0: unknown.
+    var peerIntervalNs: Int64 = 0
     /// Its priority when it was last able.
     var peerPriority: UInt8 = 0
     /// What we said last, without its stamp.
@@ -43,10 +47,10 @@ struct HeartbeatPool: Hashable, Sendable {
     /// How a word was taken.
     enum Reception: Hashable, Sendable { case accepted, echo, stale }
 
-    /// Takes a word that arrived on a cable.
+    /// Takes a word that arrived on a cable. It is fresh for three intervals of the slower of the two.
     mutating func receive(_ word: PeerWord, cable index: Int, intervalNs: Int64, nowNs: Int64) -> Reception {
         if word.identity == identity { return .echo }
-        let untilNs = nowNs + 3 * intervalNs
+        let untilNs = nowNs + 3 * max(intervalNs, word.intervalNs)
         cables[index].aliveUntilNs = untilNs
         let isFresh = freshUntilNs.map { $0 > nowNs } ?? false
         var word = word
@@ -54,6 +58,13 @@ struct HeartbeatPool: Hashable, Sendable {
             if word.isLast { (word.stamp, word.isLast) = ((last.stamp &+ 1) & 0x0fff_ffff, false) }
             if Self.isOlder(word.stamp, than: last.stamp) { return .stale }
         }
+        if !word.isLast {
+            peerSources = word.sources
+            peerIntervalNs = word.intervalNs
+        }
+        // What is asked for with every advert and does not age with the word is kept once.
+        word.sources = []
+        word.intervalNs = 0
         self.word = word
         peerIdentity = word.identity
         if word.priority > 0 { peerPriority = word.priority }

@@ -2,8 +2,8 @@
 ///
 /// A heartbeat is an ordinary version 3 advert that any dissector reads. Its priority is the sender's effective priority, 0
 /// when it is unable or leaving. Its address list carries the rest: who the sender is, when it spoke, and three lists
-/// separated by an unspecified address: what it holds, what it hears, and what it has proven. A member is listed by its
-/// first virtual address; `HeartbeatCodec` translates between that list and this value.
+/// separated by an unspecified address: what it holds, what it hears, and what it has proven, with the addresses that its
+/// adverts come from. A member is listed by its first virtual address; `HeartbeatCodec` translates between that list and this value.
 import Addresses
 
 public struct PeerWord: Hashable, Sendable {
@@ -18,17 +18,22 @@ public struct PeerWord: Hashable, Sendable {
     public var isLast = false
     /// Members whose virtual addresses are in the sender's kernel.
     public var holds: MemberSet
-    /// Members on which the sender hears adverts.
+    /// Members on which the sender hears our adverts; those of another router are no sign that it hears us.
     public var hears: MemberSet
     /// Whether the sender hears our heartbeats.
     public var hearsHeartbeat: Bool
     /// Members whose leg is proven; none while the sender has a soft cause.
     public var proven: MemberSet
+    /// The addresses that the sender's adverts come from; empty: it does not say, as daemons before this one do not.
+    public var sources: [IPAddress]
+    /// The sender's heartbeat interval; 0: unknown.
+    public var intervalNs: Int64 = 0
 
     public init(
         priority: UInt8, identity: IPAddress, stamp: UInt32 = 0, holds: MemberSet = [], hears: MemberSet = [],
-        hearsHeartbeat: Bool = false, proven: MemberSet = []
+        hearsHeartbeat: Bool = false, proven: MemberSet = [], sources: [IPAddress] = []
     ) {
+        self.sources = sources
         self.priority = priority
         self.identity = identity
         self.stamp = stamp

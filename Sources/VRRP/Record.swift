@@ -15,6 +15,10 @@ struct Record: Sendable {
         var lastSource: IPAddress?
         var lastPriority: UInt8 = 0
         var checksumForm: ChecksumForm?
+        /// A router that is neither of the pair.
+        var third: IPAddress?
+        /// A router of lower priority that goes on beside us.
+        var lesser: IPAddress?
         var statistics = MemberStatistics()
     }
 

@@ -46,10 +46,14 @@ struct State: Hashable, Sendable {
     var restraints: Restraints = []
     /// Until when a handover keeps our heartbeats at priority 0.
     var resignUntilNs: Int64?
-    /// A holder of lower priority that goes on as if it did not hear us.
+    /// The peer holds, has the lower priority, and goes on as if it did not hear us.
     var lesser: Patience?
+    /// The question, as master, whether a lesser router holds.
+    var question = Question.none
     /// How often we have lately yielded to one.
     var retreats: Retreats?
+    /// Until when we leave it alone, if it goes on holding.
+    var holdBackUntilNs: Int64?
     /// Who has just resigned over a cable.
     var resigned: Resigned?
     /// Until when another router's claim to our addresses is taken to last.
@@ -73,6 +77,27 @@ struct State: Hashable, Sendable {
     /// We slept longer than the lease of our addresses.
     var hasOverslept = false
 
+    /// Whether it is going to be put, or its answer is waited for.
+    enum Question: Hashable, Sendable {
+        case none, due(Int64)
+        case put(untilNs: Int64)
+
+        var deadlineNs: Int64? {
+            switch self {
+            case .none: nil
+            case .due(let atNs), .put(let atNs): atNs
+            }
+        }
+
+        func shifted(nowNs: Int64) -> Question {
+            switch self {
+            case .none: self
+            case .due(let atNs): .due(shift(atNs, nowNs))
+            case .put(let untilNs): .put(untilNs: shift(untilNs, nowNs))
+            }
+        }
+    }
+
     enum PreemptDelay: Hashable, Sendable { case none, until(Int64), over }
 
     /// Something is borne for a while. It is forgotten at `untilNs`, which every new sight of it moves on; if it is seen at or
@@ -94,7 +119,7 @@ struct State: Hashable, Sendable {
         /// When they are forgotten.
         var untilNs: Int64
 
-        static let max = 3
+        static let max = 2
     }
 
     /// An advert of the priority that a peer has just resigned from is late, for one interval: a cable is faster than a LAN.
@@ -118,7 +143,14 @@ struct State: Hashable, Sendable {
     struct TakeoverProbe: Hashable, Sendable {
         /// Until when answers are waited for; nil: the wait is over.
         var untilNs: Int64?
+        /// By the router that was master, or for it.
         var isAnswered = false
+        /// By another station alone.
+        var isDisputed = false
+        /// How often that has been so before.
+        var disputes: UInt8 = 0
+
+        static let disputesMax: UInt8 = 2
     }
 
     init(_ configuration: GroupConfiguration) {
@@ -140,8 +172,8 @@ struct State: Hashable, Sendable {
     var isHolding: Bool { role == .master && members.contains { $0.isHeld } }
     /// Every member's down timer ran out.
     var everyMemberWants: Bool { members.allSatisfy { $0.downAtNs == nil } }
-    /// No member hears another router.
-    var isSilentEverywhere: Bool { members.allSatisfy { $0.heard == nil } }
+    /// No member hears another router that holds.
+    var isSilentEverywhere: Bool { members.allSatisfy { $0.isSilent } }
     /// The fresh peer holds.
     var peerHolds: Bool { peer.map { !$0.holds.isEmpty } ?? false }
     /// The fresh peer can serve, and every leg of its works.
@@ -149,7 +181,9 @@ struct State: Hashable, Sendable {
         peer.map { $0.priority > 0 && $0.proven.isSuperset(of: .first(members.count)) } ?? false
     }
     /// A lesser holder does not hear us, and to yield once more would not help.
-    var standsFirm: Bool { role == .master && lesser != nil && retreats?.count == Retreats.max }
+    var standsFirm: Bool { role == .master && hearsLesser && retreats?.count == Retreats.max }
+    /// A lesser router or, over the cable, the lesser peer goes on as if we were not there.
+    var hearsLesser: Bool { lesser != nil || members.contains { $0.lesser?.isLasting ?? false } }
     var hasSoftCause: Bool { causes.contains { !$0.isHard } }
     var isIsolated: Bool { members.contains { $0.isIsolated } }
 
@@ -171,6 +205,7 @@ struct State: Hashable, Sendable {
         deadlineNs = earliest(deadlineNs, earliest(announceAgainAtNs, tie?.untilNs))
         deadlineNs = earliest(deadlineNs, earliest(resigned?.untilNs, takeoverProbe?.untilNs))
         deadlineNs = earliest(deadlineNs, earliest(retreats?.untilNs, pool.nextDeadlineNs))
+        deadlineNs = earliest(deadlineNs, earliest(question.deadlineNs, holdBackUntilNs))
         if case .until(let atNs) = preemptDelay { deadlineNs = earliest(deadlineNs, atNs) }
         if case .failed(let atNs) = fence { deadlineNs = earliest(deadlineNs, atNs) }
         for member in members { deadlineNs = earliest(deadlineNs, member.nextDeadlineNs) }
@@ -188,6 +223,8 @@ struct State: Hashable, Sendable {
         state.resignUntilNs = shift(resignUntilNs, nowNs)
         state.collisionUntilNs = shift(collisionUntilNs, nowNs)
         state.announceAgainAtNs = shift(announceAgainAtNs, nowNs)
+        state.question = question.shifted(nowNs: nowNs)
+        state.holdBackUntilNs = shift(holdBackUntilNs, nowNs)
         state.lesser = lesser?.shifted(nowNs: nowNs)
         state.tie = tie?.shifted(nowNs: nowNs)
         if let resigned { state.resigned?.untilNs = shift(resigned.untilNs, nowNs) }
@@ -207,4 +244,6 @@ struct Restraints: OptionSet, Hashable, Sendable {
     static let unheard = Restraints(rawValue: 1 << 0)
     /// We handed over to it.
     static let handedOver = Restraints(rawValue: 1 << 1)
+    /// Nor does it hear our heartbeats.
+    static let unheardAtAll = Restraints(rawValue: 1 << 2)
 }

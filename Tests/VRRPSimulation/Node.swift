@@ -215,10 +215,12 @@ extension World {
         expireLeases()
     }
 
-    /// Two directors whose processes run hold at once, and protocol 112 can go both ways between them.
+    /// Two directors whose processes run hold at once, and protocol 112 can go both ways between them. A third router beside a
+    /// cabled pair is told and left alone, so what it holds beside them is its operator's affair.
     package var hasConnectedHolders: Bool {
         for first in directors.indices where !directors[first].held.isEmpty {
             for second in directors.indices.dropFirst(first + 1) where !directors[second].held.isEmpty {
+                guard cables.isEmpty || second < 2 else { continue }
                 if directors[first].isAlive, directors[second].isAlive, areConnected(first, second) { return true }
             }
         }

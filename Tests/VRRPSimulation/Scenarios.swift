@@ -5,15 +5,16 @@ import VRRP
 extension Search.Scenario {
     /// The two directors' configurations. Times are in ticks; the heartbeats' interval is one.
     package static func pair(
-        cables: Int, intervalTicks: Int64, priorities: [UInt8] = [200, 100], legs: Int = 2,
+        cables: Int, intervalTicks: [Int64], priorities: [UInt8] = [200, 100], legs: Int = 2,
         change: (inout GroupConfiguration) -> Void = { _ in }
     ) -> [GroupConfiguration] {
         let members = (0..<legs).map(member)
         let wires = (0..<cables).map(wire)
-        return priorities.map { priority in
+        return priorities.indices.map { index in
+            // There are two ends of a cable: a third router has none.
             var group = GroupConfiguration(
-                name: "lvs", priority: priority, advertIntervalNs: intervalTicks, members: members, cables: wires,
-                addressLeaseNs: leaseTicks)
+                name: "lvs", priority: priorities[index], advertIntervalNs: intervalTicks[index % intervalTicks.count],
+                members: members, cables: index < 2 ? wires : [], addressLeaseNs: leaseTicks)
             group.timing = ticks
             // On a single cable no word overtakes another.
             group.timing.stampUnitNs = cables > 1 ? 1 : .max
@@ -45,8 +46,8 @@ extension Search.Scenario {
         timing.takeoverProbeNs = 1
         timing.announceAgainNs = 1
         timing.fenceRetryNs = 2
-        // Two directors cannot make a ring.
-        timing.retreatMemory = 1
+        timing.retreatHold = 1
+        timing.retreatMemory = 2
         timing.sleepMinNs = 0
         timing.stampUnitNs = 1
         return timing
@@ -77,17 +78,19 @@ extension Search.Scenario {
 
     /// The pair as it serves, then every fault, at most `faultsMax` of them.
     package static func faults(
-        cables: Int, faultsMax: Int, intervalTicks: Int64 = 2, priorities: [UInt8] = [200, 100], legs: Int = 2,
+        cables: Int, faultsMax: Int, intervalTicks: [Int64] = [2], priorities: [UInt8] = [200, 100], legs: Int = 2,
         isCableSlow: Bool = false, only faults: [Fault]? = nil, change: (inout GroupConfiguration) -> Void = { _ in }
     ) -> Search.Scenario {
-        let pair = pair(
+        let routers = pair(
             cables: cables, intervalTicks: intervalTicks, priorities: priorities, legs: legs, change: change)
-        let world = World(pair, leaseNs: leaseTicks)
+        let world = World(routers, leaseNs: leaseTicks)
+        let boots = Array(routers.indices)
         return Search.Scenario(
             name: "\(legs) legs, \(cables) cables, \(faultsMax) \(faults == nil ? "faults" : "of the plain faults"), "
-                + "interval \(intervalTicks), \(priorities)",
-            seeds: [0, 1].map { Node.settled(world, startedApart: $0, isCableSlow: isCableSlow) },
-            faultsMax: faultsMax, faults: faults ?? allFaults(legs: legs, cables: cables), intervalTicks: intervalTicks)
+                + "interval \(intervalTicks.map(String.init).joined(separator: ":")), \(priorities)",
+            seeds: [0, 1].map { Node.settled(world, boots: boots, startedApart: $0, isCableSlow: isCableSlow) },
+            faultsMax: faultsMax, faults: faults ?? allFaults(legs: legs, cables: cables),
+            intervalTicks: intervalTicks.max() ?? 0)
     }
 
     /// One serves, and another that is no better is started beside it: nothing may happen to the first.
@@ -96,7 +99,7 @@ extension Search.Scenario {
         change: (inout GroupConfiguration) -> Void = { _ in }
     ) -> Search.Scenario {
         let pair = pair(
-            cables: cables, intervalTicks: intervalTicks, priorities: priorities, legs: legs, change: change)
+            cables: cables, intervalTicks: [intervalTicks], priorities: priorities, legs: legs, change: change)
         let seed = Node.settled(
             World(pair, leaseNs: leaseTicks), boots: [undisturbed], later: [1 - undisturbed], startedApart: 0,
             isCableSlow: false)
@@ -113,7 +116,7 @@ extension Search.Scenario {
         cables: Int, intervalTicks: Int64 = 2, priorities: [UInt8] = [200, 100], legs: Int = 2,
         ports: [World.Port] = [.up, .noCarrier, .silent]
     ) -> Search.Scenario {
-        let pair = pair(cables: cables, intervalTicks: intervalTicks, priorities: priorities, legs: legs)
+        let pair = pair(cables: cables, intervalTicks: [intervalTicks], priorities: priorities, legs: legs)
         var worlds = [World(pair, leaseNs: leaseTicks)]
         for director in 0..<2 {
             for leg in 0..<legs { worlds = worlds.flatMap { world in ports.map { world.with($0, director, leg) } } }

@@ -91,7 +91,7 @@ package struct Simulation {
         // The longest chain of waits: a lease, three down intervals, a claim, a preempt delay, a proof's validity. Where one
         // does not hear, each of the others has to find that out for itself. What a stranger has claimed is waited for.
         let others = Int64(world.directors.count - 1)
-        var settleNs = others * (3 * 4 + 3 + 2) * intervalNs + world.leaseNs + 4_000_000_000
+        var settleNs = others * (3 * 4 + 3 + 2 + 2 * 5 * 4) * intervalNs + world.leaseNs + 4_000_000_000
         if let stranger = schedule.stranger, !stranger.isPersistent { settleNs += 4 * stranger.claimMaxNs }
         push(faultsEndNs + settleNs, .settled)
         let endNs = faultsEndNs + settleNs + 12 * intervalNs + 1_000_000_000

@@ -80,7 +80,7 @@ struct Stranger: Sendable {
         case 0: Search.Scenario.member(leg).addresses[0]
         case 1, 2: World.address(of: dice.number(0...(world.directors.count - 1)), leg: leg)
         case 3: World.address(of: dice.number(100...198), leg: leg)
-        default: World.address(of: 199, leg: leg)
+        default: World.address(of: World.strangerNumber, leg: leg)
         }
     }
 }

@@ -150,6 +150,9 @@ package struct World: Hashable, Sendable {
 
     // MARK: Addresses of the world
 
+    /// What stands in for the number of a director in the addresses of a host that is none.
+    package static let strangerNumber = 199
+
     /// Where director `index` sends from on a leg. On odd legs the order of the directors is reversed: a tie-break that is
     /// not one for the group would tear it.
     package static func address(of index: Int, leg: Int) -> IPAddress {
@@ -274,7 +277,7 @@ package struct World: Hashable, Sendable {
         case .probePeers(let leg):
             if hasNeighbours, directors[index].ports[leg].works { inputs.append(.proof(member: leg)) }
         case .probeAddresses(let leg):
-            if isAnswered(leg: leg, askedBy: index) { inputs.append(.foreignAnswer(member: leg, by: .stranger)) }
+            inputs += answerers(leg: leg, askedBy: index).map { .foreignAnswer(member: leg, by: $0) }
         case .transition(let transition):
             transitions.append(Change(director: index, transition: transition))
         case .runFence: inputs.append(.fence(succeeded: true))
@@ -283,12 +286,16 @@ package struct World: Hashable, Sendable {
     }
 
     /// ARP crosses filters; an address that a dead process left behind answers too.
-    private func isAnswered(leg: Int, askedBy index: Int) -> Bool {
-        guard directors[index].ports[leg].works else { return false }
-        if strangerAnswers.contains(member: leg) { return true }
-        return directors.indices.contains { other in
+    private func answerers(leg: Int, askedBy index: Int) -> [Answerer] {
+        guard directors[index].ports[leg].works else { return [] }
+        var answerers: [Answerer] = directors.indices.filter { other in
             other != index && directors[other].held.contains(member: leg) && directors[other].ports[leg].works
+        }.map { .router(Self.address(of: $0, leg: leg)) }
+        // A host that sends adverts is a router for all that anybody knows.
+        if strangerAnswers.contains(member: leg) {
+            answerers += [.stranger, .router(Self.address(of: Self.strangerNumber, leg: leg))]
         }
+        return answerers
     }
 
     private mutating func send(from: Int, to: Int, medium: UInt8, _ content: Packet.Content) {

@@ -24,9 +24,11 @@ struct HeartbeatTests {
         for holds in [MemberSet(), .init(rawValue: 5), .first(3)] {
             for hears in [MemberSet(), .init(rawValue: 2)] {
                 for hearsHeartbeat in [false, true] {
-                    let word = PeerWord(
+                    var word = PeerWord(
                         priority: 200, identity: own, stamp: 0x0abc_def1, holds: holds, hears: hears,
-                        hearsHeartbeat: hearsHeartbeat, proven: .init(rawValue: 6))
+                        hearsHeartbeat: hearsHeartbeat, proven: .init(rawValue: 6),
+                        sources: [IPAddress(ipv4: 0xc000_02fe), own])
+                    word.intervalNs = cable.intervalNs
                     let advert = HeartbeatCodec.advert(
                         word, cable: cable, source: own, peerIdentity: peer, members: members)
                     let octets = AdvertCodec.encode(advert, destination: AdvertCodec.ipv6Group)
@@ -44,7 +46,9 @@ struct HeartbeatTests {
         cable.family = .ipv4
         let members = [members(1)[0]]
         let own = IPAddress(ipv4: 0x0a00_0001)
-        let word = PeerWord(priority: 1, identity: own, stamp: 7, holds: .first(1), proven: .first(1))
+        var word = PeerWord(
+            priority: 1, identity: own, stamp: 7, holds: .first(1), proven: .first(1), sources: [IPAddress(ipv4: 7)])
+        word.intervalNs = cable.intervalNs
         let advert = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: nil, members: members)
         #expect(advert.addresses.allSatisfy { $0.family == .ipv4 })
         #expect(HeartbeatCodec.word(advert, ownIdentity: nil, members: members) == word)

@@ -162,4 +162,84 @@ struct ReloadTests {
         router.give(.cause(Cause(.check, "upstream"), isPresent: true))
         #expect(router.state == .fault)
     }
+
+    /// A reload between the start and the first backup: what is left over goes, under the new file's name, and then it begins.
+    @Test func reloadBeforeTheFirstBackup() {
+        var router = Router()
+        router.confirms = false
+        var snapshot = router.snapshot(router.engine.configuration)
+        snapshot.holding = [true]
+        router.give(.start(snapshot))
+        #expect(router.takeDone() == ["remove"] && router.state == .initialize)
+        // The first leg is clean meanwhile, the new one is not.
+        var configuration = router.engine.configuration
+        configuration.members.append(Router.member(1))
+        snapshot = router.snapshot(configuration)
+        snapshot.holding = [false, true]
+        router.give(.reload(configuration, snapshot))
+        #expect(router.takeDone() == ["remove 1"] && router.state == .initialize)
+        router.give(.holding(member: 1, false))
+        #expect(router.state == .backup)
+        // With nothing left there is nothing to wait for.
+        var clean = Router()
+        clean.confirms = false
+        snapshot = clean.snapshot(clean.engine.configuration)
+        snapshot.holding = [true]
+        clean.give(.start(snapshot))
+        clean.reload { _ in }
+        #expect(clean.state == .backup)
+    }
+
+    /// A new leg of a backup that has the address already is freed of it, and is not said to hold.
+    @Test func leftoverOnANewLegIsRemoved() {
+        var router = router(.backup, cables: 1)
+        router.confirms = false
+        var configuration = router.engine.configuration
+        configuration.members.append(Router.member(1))
+        var snapshot = router.snapshot(configuration)
+        snapshot.holding = [false, true]
+        router.give(.reload(configuration, snapshot))
+        #expect(router.takeDone() == ["remove 1"])
+        #expect(router.takeWords().allSatisfy { $0.holds.isEmpty })
+    }
+
+    /// An address that appears on a backup though nobody asked for it.
+    @Test func addressThatAppearsIsRemoved() {
+        for state in [GroupState.backup, .fault] {
+            var router = router(state, cables: 1)
+            router.confirms = false
+            router.give(.holding(member: 0, true))
+            #expect(router.takeDone() == ["remove"])
+            #expect(router.takeWords().allSatisfy { $0.holds.isEmpty })
+            // What a master held is held until the kernel has let go, whoever waits for that.
+            router.give(.holding(member: 0, false))
+        }
+        var master = router(.master, cables: 1)
+        master.confirms = false
+        master.hear(200)
+        #expect(master.state == .backup)
+        #expect(master.takeWords().last?.holds == .first(1))
+        master.give(.holding(member: 0, false))
+        #expect(master.takeWords().last?.holds == [])
+    }
+
+    /// Waits by the old file's longer times are not sat out.
+    @Test(arguments: [Version.v2, .v3]) func longWaitsAreCutShort(version: Version) {
+        var router = Router(100, version) { $0.advertIntervalNs = 40 * Router.secondNs }
+        router.become(.backup)
+        #expect((router.downNs() ?? 0) > 100 * Router.secondNs)
+        router.reload { $0.advertIntervalNs = Router.secondNs }
+        #expect((router.downNs() ?? 0) < 4 * Router.secondNs)
+        router.pass(4 * Router.secondNs)
+        #expect(router.state == .master)
+        var delayed = Router(100, version) { $0.preemptDelayNs = 3600 * Router.secondNs }
+        delayed.holder = 200
+        delayed.become(.backup)
+        for count in 0..<40 where delayed.state == .backup {
+            delayed.hear(50)
+            delayed.pass(Router.secondNs)
+            if count == 20 { delayed.reload { $0.preemptDelayNs = 5 * Router.secondNs } }
+        }
+        #expect(delayed.state == .master)
+    }
 }

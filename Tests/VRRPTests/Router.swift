@@ -27,6 +27,8 @@ struct Router {
     private(set) var news: [String] = []
     /// Whether the kernel does at once what it is asked to.
     var confirms = true
+    /// Who answers for the virtual addresses, by the last octet of the address that its adverts come from.
+    var holder: UInt64?
 
     init(
         _ priority: UInt8 = 100, _ version: Version = .v3, family: IPAddress.Family = .ipv4, members: Int = 1,
@@ -103,11 +105,12 @@ struct Router {
     /// A heartbeat of the peer's.
     mutating func hearWord(
         _ priority: UInt8, holds: MemberSet = [], hears: MemberSet = [], proven: MemberSet = [], host: UInt64 = 200,
-        on cable: Int = 0
+        on cable: Int = 0, sources: [IPAddress] = [], intervalNs: Int64 = 0
     ) {
-        let word = PeerWord(
+        var word = PeerWord(
             priority: priority, identity: Self.address(.ipv6, host), stamp: UInt32(nowNs / 1000), holds: holds,
-            hears: hears, hearsHeartbeat: true, proven: proven)
+            hears: hears, hearsHeartbeat: true, proven: proven, sources: sources)
+        word.intervalNs = intervalNs
         give(.heartbeat(cable: cable, word))
     }
 
@@ -189,7 +192,11 @@ struct Router {
             if confirms { inputs.append(.holding(member: member, false)) }
         case .announce(let member): done.append("announce\(place(member))")
         case .runFence: done.append("fence")
-        case .probeAddresses(let member): done.append("probe\(place(member))")
+        case .probeAddresses(let member):
+            done.append("probe\(place(member))")
+            guard let holder else { return }
+            let address = Self.address(engine.configuration.members[member].family, holder)
+            inputs.append(.foreignAnswer(member: member, by: .router(address)))
         case .transition(let transition): transitions.append(transition)
         case .sendHeartbeat(_, let word): words.append(word)
         case .probePeers: asked.append(nowNs)

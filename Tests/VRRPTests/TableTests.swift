@@ -67,8 +67,13 @@ struct TableTests {
         // Equal is enough, and no address is looked at.
         Row(state: .backup, event: .advert(100, host: 200), next: .backup, downTimer: .down(learned: true)),
         Row(state: .backup, event: .advert(100, host: 50), next: .backup, downTimer: .down(learned: true)),
-        Row(state: .backup, event: .advert(99), preempt: false, next: .backup, downTimer: .down(learned: true)),
-        Row(state: .backup, event: .advert(1), preempt: false, next: .backup, downTimer: .down(learned: true)),
+        // Whether that one holds is asked.
+        Row(
+            state: .backup, event: .advert(99), preempt: false, does: ["probe"], next: .backup,
+            downTimer: .down(learned: true)),
+        Row(
+            state: .backup, event: .advert(1), preempt: false, does: ["probe"], next: .backup,
+            downTimer: .down(learned: true)),
         Row(state: .backup, event: .advert(99), next: .backup, downTimer: .untouched),
         Row(state: .backup, event: .advert(1), next: .backup, downTimer: .untouched),
         // From our own address: forged, or an echo.
@@ -382,77 +387,6 @@ struct TableTests {
         #expect(router.conditions == [])
     }
 
-    /// A lesser master that goes on for the down interval does not hear us.
-    @Test func unheardAfterTheDownInterval() {
-        var router = Router()
-        router.become(.master)
-        let patienceNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
-        router.hear(50)
-        router.pass(Router.intervalNs * 3 / 2)
-        router.hear(50)
-        router.pass(patienceNs - Router.intervalNs * 3 / 2 - 1)
-        router.hear(50)
-        #expect(router.state == .master)
-        router.pass(1)
-        router.hear(50)
-        #expect(router.state == .backup)
-        #expect(router.transitions.last?.reason == .unheard)
-        #expect(router.conditions.contains("unheard"))
-    }
-
-    /// Who has become master anew bears a lesser one for as long as before.
-    @Test func patienceBeginsAnew() {
-        var router = Router()
-        router.become(.master)
-        func bearForSeconds(_ count: Int) {
-            for _ in 0..<count where router.state == .master {
-                router.hear(50)
-                router.pass(Router.secondNs)
-            }
-        }
-        bearForSeconds(6)
-        router.hear(200)
-        router.hear(0)
-        router.pass(2 * Router.secondNs) { $0.state == .master }
-        bearForSeconds(7)
-        #expect(router.state == .master)
-        bearForSeconds(2)
-        #expect(router.transitions.last?.reason == .unheard)
-    }
-
-    /// Who sends adverts of a lower priority, for however long, takes nothing from an owner; and where there is a cable,
-    /// nothing from anybody, for over the cable the peer says itself that it does not hold.
-    @Test(arguments: [(UInt8(255), 0), (255, 1), (200, 1)])
-    func lesserAdvertsTakeNothing(priority: UInt8, cables: Int) {
-        var router = Router(priority, cables: cables)
-        router.become(.master)
-        for host in [200, 201, 1] as [UInt64] {
-            for _ in 0..<200 {
-                if cables > 0 { router.hearWord(100) }
-                router.hear(1, host: host, intervalNs: host == 201 ? 40_950_000_000 : Router.secondNs)
-                router.pass(Router.secondNs / 10)
-            }
-        }
-        #expect(router.state == .master)
-        #expect(!router.transitions.contains { $0.from == .master })
-    }
-
-    /// Without a cable nobody yields to a lesser master more than three times in a row; a retreat that is long ago is
-    /// forgotten.
-    @Test(arguments: [(false, 3), (true, 5)]) func retreatsAreCounted(areLongAgo: Bool, yields: Int) {
-        var router = Router()
-        router.become(.master)
-        for _ in 0..<5 {
-            for _ in 0..<12 where router.state == .master {
-                router.hear(50)
-                router.pass(Router.secondNs)
-            }
-            router.pass(20 * Router.secondNs) { $0.state == .master }
-            if areLongAgo { router.pass(120 * Router.secondNs) }
-        }
-        #expect(router.transitions.count { $0.reason == .unheard } == yields)
-    }
-
     /// A resignation that is not that of the master heard does not end it.
     @Test func strangersResignationIsNotTheMasters() {
         var router = Router { $0.preempt = false }
@@ -507,6 +441,7 @@ struct TableTests {
     /// With preemption the timer of whoever hears a lesser master only runs out; without it never does.
     @Test(arguments: [true, false]) func preempts(isAllowed: Bool) {
         var router = Router { $0.preempt = isAllowed }
+        router.holder = 200
         router.become(.backup)
         for _ in 0..<20 where router.state == .backup {
             router.hear(99)
@@ -520,6 +455,7 @@ struct TableTests {
     @Test(arguments: [0, 1, 5] as [Int64]) func preemptDelay(seconds: Int64) {
         // Heartbeats of our own fall due meanwhile.
         var router = Router(cables: 1) { $0.preemptDelayNs = seconds * Router.secondNs }
+        router.holder = 200
         router.become(.backup)
         let startNs = router.nowNs
         while router.state != .master, router.nowNs < startNs + 60 * Router.secondNs {
@@ -533,6 +469,7 @@ struct TableTests {
     /// A lesser master that falls silent during the delay is not waited for.
     @Test func preemptDelayEndsWithItsMaster() {
         var router = Router { $0.preemptDelayNs = 3600 * Router.secondNs }
+        router.holder = 200
         router.become(.backup)
         for _ in 0..<10 {
             router.hear(99)
@@ -540,6 +477,7 @@ struct TableTests {
         }
         #expect(router.state == .backup)
         router.hear(99)
+        router.holder = nil
         router.pass(3 * Router.intervalNs + 156 * Router.intervalNs / 256)
         #expect(router.state == .master)
         #expect(router.transitions.last?.reason == .take)
@@ -548,6 +486,7 @@ struct TableTests {
     /// A delay that was broken off begins anew with the next lesser master.
     @Test func preemptDelayIsNotSaved() {
         var router = Router { $0.preemptDelayNs = 6 * Router.secondNs }
+        router.holder = 200
         router.become(.backup)
         func hearForSeconds(_ priority: UInt8, _ count: Int) {
             for _ in 0..<count * 2 where router.state == .backup {

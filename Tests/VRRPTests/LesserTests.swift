@@ -1,0 +1,322 @@
+import Addresses
+import Testing
+import VRRPSimulation
+
+@testable import VRRP
+
+/// Routers of lower priority, and hosts that pretend to be one: what they cannot take from a master, and where they cannot
+/// keep a backup from taking over.
+struct LesserTests {
+    private static let downNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
+
+    private func router(
+        _ state: GroupState, priority: UInt8 = 100, members: Int = 1, cables: Int = 0,
+        change: (inout GroupConfiguration) -> Void = { _ in }
+    ) -> Router {
+        var router = Router(priority, members: members, cables: cables, change: change)
+        router.become(state)
+        _ = router.takeDone()
+        return router
+    }
+
+    /// Ten adverts a second. Returns for how long we were not master.
+    @discardableResult
+    private func flood(
+        _ router: inout Router, seconds: Int64, priority: UInt8 = 1, hosts: [UInt64] = [200],
+        intervalNs: Int64 = Router.secondNs, members: [Int] = [0]
+    ) -> Int64 {
+        var lostNs: Int64 = 0
+        for count in 0..<Int(seconds * 10) {
+            for member in members {
+                router.hear(priority, host: hosts[count % hosts.count], intervalNs: intervalNs, on: member)
+            }
+            router.pass(Router.secondNs / 10)
+            if router.state != .master { lostNs += Router.secondNs / 10 }
+        }
+        return lostNs
+    }
+
+    // MARK: Master
+
+    /// Adverts alone take nothing from anybody: whatever they claim, whoever they come from, the virtual address included.
+    @Test(arguments: [100, 200, 255] as [UInt8], [0, 1])
+    func advertsAloneTakeNothing(priority: UInt8, cables: Int) {
+        for hosts: [UInt64] in [[200], [1], [200, 201, 202]] {
+            for intervalNs in [Router.secondNs / 100, Router.secondNs, 40_950_000_000] {
+                var router = router(.master, priority: priority, cables: cables)
+                #expect(flood(&router, seconds: 200, hosts: hosts, intervalNs: intervalNs) == 0)
+                #expect(router.transitions.map(\.to).last == .master)
+            }
+        }
+    }
+
+    /// Not even with an answer from an owner, or where a cable tells who holds.
+    @Test(arguments: [(UInt8(255), 0), (255, 1), (200, 1)])
+    func answersTakeNothingEither(priority: UInt8, cables: Int) {
+        var router = router(.master, priority: priority, cables: cables)
+        router.holder = 200
+        #expect(flood(&router, seconds: 100) == 0)
+    }
+
+    /// A lesser router that goes on for the down interval and answers for the addresses holds them, and does not hear us.
+    @Test func unheardAfterTheDownInterval() {
+        var router = router(.master)
+        router.holder = 200
+        router.hear(50)
+        router.pass(Router.intervalNs * 3 / 2)
+        router.hear(50)
+        router.pass(Self.downNs - Router.intervalNs * 3 / 2 - 1)
+        router.hear(50)
+        #expect(router.state == .master)
+        router.pass(1)
+        router.hear(50)
+        // One that has just begun is given time to hear us.
+        router.pass(Router.intervalNs - 1)
+        #expect(router.state == .master && !router.takeDone().contains("probe"))
+        router.pass(1)
+        #expect(router.state == .backup)
+        #expect(router.transitions.last?.reason == .unheard)
+        #expect(router.conditions.contains("unheard"))
+    }
+
+    /// Without an answer we stay, and hosts are told who serves; the condition says who it is.
+    @Test func withoutAnAnswerWeStay() {
+        var router = router(.master)
+        flood(&router, seconds: 60)
+        #expect(router.conditions == ["second-master:m0:192.0.2.200"])
+        let done = router.takeDone()
+        let spans = 60 * Router.secondNs / Self.downNs
+        #expect((1...spans).contains(Int64(done.count { $0 == "probe" })))
+        #expect(done.count { $0 == "announce" } <= 2 * spans)
+        router.pass(2 * Self.downNs)
+        #expect(router.conditions == [])
+    }
+
+    /// A station that answers and is not the one that sends the adverts is no router.
+    @Test func strangersAnswerIsNone() {
+        var router = router(.master)
+        for _ in 0..<300 {
+            router.hear(1)
+            router.give(.foreignAnswer(member: 0, by: .stranger))
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.state == .master)
+    }
+
+    /// Whoever holds holds all of it: one LAN is not enough, with or without adverts on the other.
+    @Test(arguments: [[0], [0, 1]]) func everyLegMustAnswer(members: [Int]) {
+        var router = router(.master, members: 2)
+        for _ in 0..<600 {
+            for member in members { router.hear(1, on: member) }
+            let asked = router.takeDone().contains("probe 0")
+            if asked { router.give(.foreignAnswer(member: 0, by: .router(Router.address(.ipv4, 200)))) }
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.state == .master)
+    }
+
+    /// Adverts of these routers at this distance, of which the first one is heard once more in the end.
+    struct NowAndThen: Sendable {
+        var ownNs: Int64
+        var hosts: [UInt64]
+        var intervalNs: Int64
+        var gapNs: Int64
+    }
+
+    static let nowAndThen = [
+        NowAndThen(
+            ownNs: Router.secondNs / 10, hosts: [200], intervalNs: Router.secondNs, gapNs: Router.secondNs * 13 / 10),
+        NowAndThen(ownNs: Router.secondNs, hosts: [200, 201], intervalNs: 40_950_000_000, gapNs: 60 * Router.secondNs),
+        NowAndThen(
+            ownNs: Router.secondNs, hosts: [200, 201, 202], intervalNs: Router.secondNs, gapNs: Router.secondNs),
+    ]
+
+    /// Patience and memory run by the slower clock, for one sender: what comes now and then, or from one after another, is
+    /// never long enough to be asked about.
+    @Test(arguments: nowAndThen) func nowAndThenIsNotAlways(_ example: NowAndThen) {
+        var router = router(.master) { $0.advertIntervalNs = example.ownNs }
+        router.holder = 200
+        for host in example.hosts {
+            router.hear(50, host: host, intervalNs: example.intervalNs)
+            router.pass(example.gapNs)
+        }
+        router.hear(50, host: example.hosts[0], intervalNs: example.intervalNs)
+        #expect(router.state == .master && !router.takeDone().contains("probe"))
+    }
+
+    /// Whoever has become master anew bears a lesser one for as long as before.
+    @Test func patienceBeginsAnew() {
+        var router = router(.master)
+        router.holder = 200
+        func bearForSeconds(_ count: Int) {
+            for _ in 0..<count where router.state == .master {
+                router.hear(50)
+                router.pass(Router.secondNs)
+            }
+        }
+        bearForSeconds(8)
+        router.hear(200)
+        router.hear(0)
+        router.pass(2 * Router.secondNs) { $0.state == .master }
+        bearForSeconds(9)
+        #expect(router.state == .master)
+        bearForSeconds(2)
+        #expect(router.transitions.last?.reason == .unheard)
+    }
+
+    /// What was yielded is taken back as soon as nobody answers for it, though the adverts go on.
+    @Test(arguments: [Router.secondNs, 40_950_000_000]) func isTakenBack(intervalNs: Int64) {
+        var router = router(.master)
+        router.holder = 200
+        while router.state == .master { flood(&router, seconds: 1, intervalNs: intervalNs) }
+        flood(&router, seconds: 2, intervalNs: intervalNs)
+        #expect(router.state == .backup)
+        router.holder = nil
+        #expect(flood(&router, seconds: 30, intervalNs: intervalNs) <= 4 * Router.intervalNs)
+        #expect(router.state == .master)
+    }
+
+    /// Who answers as well, for ever, is yielded to twice, for some down intervals; then never again while it goes on.
+    @Test func whoAnswersForEverIsYieldedToTwice() {
+        var router = router(.master)
+        router.holder = 200
+        #expect(flood(&router, seconds: 300) <= 2 * 6 * Self.downNs)
+        #expect(flood(&router, seconds: 3000) == 0)
+        #expect(router.transitions.count { $0.reason == .unheard } == 2)
+        #expect(router.conditions.contains("unheard"))
+        // A pause does not make that forgotten, but a long one does.
+        router.pass(16 * Self.downNs)
+        #expect(flood(&router, seconds: 100) == 0)
+        router.pass(300 * Self.downNs)
+        #expect(flood(&router, seconds: 100) > 0)
+    }
+
+    // MARK: Backup
+
+    /// A director that does not preempt waits for a lesser master that holds, and for nobody who only says so.
+    @Test func advertsAloneKeepNobodyWaiting() {
+        for hosts: [UInt64] in [[201], [201, 202, 203]] {
+            var router = router(.backup) { $0.preempt = false }
+            router.holder = 200
+            for _ in 0..<100 {
+                router.hear(200)
+                router.hear(50, host: 201)
+                router.pass(Router.secondNs / 5)
+            }
+            router.holder = nil
+            let startNs = router.nowNs
+            for count in 0..<600 where router.state == .backup {
+                router.hear(1, host: hosts[count % hosts.count], intervalNs: 40_950_000_000)
+                router.pass(Router.secondNs / 10)
+            }
+            #expect(router.state == .master)
+            #expect(router.nowNs - startNs <= 3 * Self.downNs)
+        }
+    }
+
+    /// A lesser master that holds is asked once: an idle backup has nothing to do.
+    @Test func aHolderIsAskedOnce() {
+        var router = router(.backup) { $0.preempt = false }
+        router.holder = 200
+        for _ in 0..<100 {
+            router.hear(50)
+            router.pass(Router.secondNs)
+        }
+        #expect(router.takeDone() == ["probe"] && router.state == .backup)
+        router.hear(50, host: 201)
+        #expect(router.takeDone() == ["probe"])
+    }
+
+    /// A lesser master on one leg, and nothing on the other, where nobody proves that it works: if it holds, it is better off;
+    /// if nobody answers, there is nobody.
+    @Test(arguments: [nil, UInt64(200)]) func oneLegIsNotBlockedForEver(holder: UInt64?) {
+        var router = router(.backup, members: 2)
+        router.holder = holder
+        flood(&router, seconds: 60)
+        #expect(router.state == (holder == nil ? .master : .backup))
+    }
+
+    /// The preempt delay is for masters that hold.
+    @Test func preemptDelayIsNotForStrangers() {
+        var router = router(.backup) { $0.preemptDelayNs = 3600 * Router.secondNs }
+        flood(&router, seconds: 30)
+        #expect(router.state == .master)
+    }
+
+    /// Nobody can resign for the master that is heard.
+    @Test func strangersCannotResignForAMaster() {
+        var router = router(.backup)
+        for _ in 0..<100 {
+            router.hear(200)
+            for _ in 0..<10 {
+                router.pass(Router.intervalNs / 10)
+                router.hear(0, host: 77)
+            }
+        }
+        #expect(router.transitions.map(\.to) == [.backup])
+    }
+
+    /// As long as a master is heard that we cannot beat, a lesser one beside it is not remembered.
+    @Test func aLesserOneDoesNotHideTheMaster() {
+        var router = router(.backup)
+        router.hear(200, host: 201)
+        router.hear(1, intervalNs: 40_950_000_000)
+        router.pass(Self.downNs + Router.secondNs / 10)
+        #expect(router.state == .master)
+    }
+
+    // MARK: Takeover
+
+    /// Silence everywhere, and somebody answers for the addresses: whether that is the master decides. Another station costs
+    /// two more questions.
+    @Test(arguments: [
+        (Answerer.stranger, false), (.router(Router.address(.ipv4, 77)), false), (.virtualRouter, true),
+        (.router(Router.address(.ipv4, 200)), true),
+    ])
+    func onlyTheMasterBlocksATakeover(answerer: Answerer, isBlocked: Bool) {
+        var router = router(.backup) { $0.probeBeforeTakeover = true }
+        router.hear(200)
+        let startNs = router.nowNs
+        for _ in 0..<600 where router.state == .backup {
+            router.give(.foreignAnswer(member: 0, by: answerer))
+            router.pass(Router.secondNs / 10)
+        }
+        #expect((router.state == .backup) == isBlocked)
+        if !isBlocked { #expect(router.nowNs - startNs <= Self.downNs + 3 * Router.intervalNs) }
+    }
+
+    // MARK: Several
+
+    /// A pair at 100 ms and 1 s: the lesser goes deaf again and again, for as long as it takes to take over.
+    @Test func aDeafLesserRouterTakesNothing() {
+        var bench = Bench(legs: 1) { group in
+            group.probeBeforeTakeover = false
+            if group.priority == 200 { group.advertIntervalNs = 100_000_000 }
+        }
+        bench.settle()
+        for _ in 0..<5 {
+            bench.apply(.port(director: 1, leg: 0, .filteredIn))
+            for _ in 0..<100 where bench.states[1] == .backup { bench.run(forNs: 100_000_000) }
+            bench.apply(.port(director: 1, leg: 0, .up))
+            bench.run(forNs: 1_000_000_000)
+        }
+        bench.run(forNs: 20_000_000_000)
+        #expect(bench.holders == [0])
+        #expect(!bench.changes.contains { $0.change.director == 0 })
+    }
+
+    /// Owners that start one after another: the address decides, and whoever has it stays.
+    @Test func ownersDeposeNobody() {
+        var bench = Bench(legs: 1, priorities: [255, 255, 255])
+        bench.settle()
+        #expect(bench.holders == [2])
+        bench.apply(.kill(0), .kill(1))
+        for index in 0..<2 {
+            bench.run(forNs: 3_000_000_000)
+            bench.apply(.start(index))
+        }
+        bench.run(forNs: 20_000_000_000)
+        #expect(bench.holders == [2])
+        #expect(!bench.changes.contains { $0.change.director == 2 })
+    }
+}
