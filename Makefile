@@ -57,7 +57,7 @@ completions:
 
 # After `make build`, so that root needs no compiler. DESTDIR and PREFIX as usual; the examples are those of the manual pages.
 install: completions
-	install -d $(DESTDIR)$(PREFIX)/{bin,sbin,lib/systemd/system,share/doc/linkwatch/examples}
+	install -d $(DESTDIR)$(PREFIX)/{bin,sbin,lib/systemd/system,lib/sysusers.d,share/doc/linkwatch/examples}
 	install -m 755 $(BIN)/linkwatch $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BIN)/linkwatchd $(BIN)/linkwatch-vrrp $(DESTDIR)$(PREFIX)/sbin
 	for page in man/*.[1-8]; do \
@@ -66,10 +66,14 @@ install: completions
 	install -D -m 644 $(COMPLETIONS)/linkwatch.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_linkwatch
 	install -D -m 644 $(COMPLETIONS)/linkwatch.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/linkwatch.fish
 	for unit in $(wildcard dist/*.service dist/*.socket); do \
-	    sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	    sed 's|/usr/\(s\?bin\)/|$(PREFIX)/\1/|' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	install -m 644 dist/linkwatch.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/linkwatch.conf
 	for page in man/*.toml.5; do example=$${page##*/}; \
 	    awk '/^\.Ed/ { on = 0 } on; /^\.Bd -literal/ { on = 1 }' $$page \
 	        > $(DESTDIR)$(PREFIX)/share/doc/linkwatch/examples/$${example%.5} || exit 1; done
+# A package does this when it is installed, not when it is made.
+	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || \
+	    systemd-sysusers $(PREFIX)/lib/sysusers.d/linkwatch.conf
 
 # The engine, as far as some hours and some gigabytes reach.
 soak: build

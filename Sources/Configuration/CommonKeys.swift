@@ -25,7 +25,9 @@ public struct SocketConfiguration: Hashable, Sendable {
         reader.table("socket") { socket in
             path = socket.socketPath("path")?.value ?? path
             mode = socket.mode("mode")?.value ?? mode
-            group = socket.string("group", "the name or number of a group", where: isAccountName)?.value
+            let named = socket.string("group", "the name or number of a group", where: isAccountName)
+            socket.problems.note(.group, named)
+            group = named?.value
             maxClients = socket.integer("max-clients", 1...65536)?.value ?? maxClients
             let perUid = socket.integer("max-clients-per-uid", 1...65536)
             maxClientsPerUid = perUid?.value ?? min(maxClientsPerUid, maxClients)
@@ -83,6 +85,13 @@ private func isWordByte(_ byte: UInt8) -> Bool {
 extension TableReader {
     func interfaceName(_ key: String) -> Located<String>? {
         string(key, interfaceNameExpected, where: isInterfaceName)
+    }
+
+    /// A user, by name or number.
+    func userName(_ key: String) -> String? {
+        let named = string(key, "the name or number of a user", where: isAccountName)
+        problems.note(.user, named)
+        return named?.value
     }
 
     func socketPath(_ key: String) -> Located<String>? {

@@ -36,6 +36,10 @@ public struct ConfigurationRefused: Error, Hashable, Sendable, CustomStringConve
     /// The file does not exist: a daemon asked for its default path may go on with the defaults.
     public var isFileMissing = false
 
+    public init(errors: [ConfigurationError], unlisted: Int = 0, isFileMissing: Bool = false) {
+        (self.errors, self.unlisted, self.isFileMissing) = (errors, unlisted, isFileMissing)
+    }
+
     /// One line for each mistake.
     public var description: String {
         let lines = errors.map(\.description) + (unlisted > 0 ? ["and \(unlisted) more"] : [])
@@ -68,6 +72,8 @@ final class Problems {
     private let file: String
     private var errors: [ConfigurationError] = []
     private var unlisted = 0
+    /// The users and groups that were read.
+    private(set) var accounts: [AccountMention] = []
 
     init(file: String) {
         self.file = file
@@ -77,6 +83,14 @@ final class Problems {
         guard errors.count < Self.limit else { return unlisted += 1 }
         errors.append(
             ConfigurationError(file: file, line: position.line, column: position.column, message: message))
+    }
+
+    /// Notes a user or a group.
+    func note(_ kind: AccountMention.Kind, _ name: Located<String>?) {
+        guard let name else { return }
+        let position = name.position
+        accounts.append(
+            AccountMention(kind: kind, name: name.value, line: position.line, column: position.column))
     }
 
     /// Throws what was found, if anything was.

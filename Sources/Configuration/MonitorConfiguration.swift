@@ -25,6 +25,10 @@ public struct MonitorConfiguration: Hashable, Sendable {
     public var routeTables: [UInt32] = [254]
     /// What holds for which interface.
     public var interfaces = InterfaceRules()
+    /// Whom linkwatchd becomes once its socket is open; nil: `linkwatch`, if there is one.
+    public var user: String?
+    /// The users and groups that the file names, in its order.
+    public var accounts: [AccountMention] = []
 
     /// The defaults.
     public init() {}
@@ -44,6 +48,7 @@ public struct MonitorConfiguration: Hashable, Sendable {
         let reader = TableReader(root: root, problems: problems)
         self.init(reader)
         reader.finish()
+        accounts = problems.accounts
         try problems.check()
     }
 
@@ -64,6 +69,7 @@ public struct MonitorConfiguration: Hashable, Sendable {
         probeLimit = reader.integer("probe-limit", 1...4096)?.value ?? probeLimit
         historySize = reader.integer("history", 1...4096)?.value ?? historySize
         receiveBuffer = reader.size("receive-buffer", 2048...268_435_456)?.value ?? receiveBuffer
+        user = reader.userName("user")
         socket = SocketConfiguration(reader, defaultPath: socket.path)
         reader.table("routes") { routes in
             trackedRoutes =

@@ -20,6 +20,8 @@ public struct VRRPConfiguration: Hashable, Sendable {
     public var groups: [Group] = []
     public var checks: [Check] = []
     public var notifies: [Notify] = []
+    /// The users and groups that the file names, in its order.
+    public var accounts: [AccountMention] = []
 
     /// Nothing to do.
     public init() {}
@@ -41,6 +43,7 @@ public struct VRRPConfiguration: Hashable, Sendable {
         reader.finish()
         var assembly = VRRPAssembly(sections, problems: problems)
         self = assembly.configuration()
+        accounts = problems.accounts
         try problems.check()
     }
 
@@ -211,8 +214,8 @@ extension VRRPConfiguration {
 
     /// How the process runs.
     public struct ProcessSettings: Hashable, Sendable {
-        /// Whom the process becomes once its sockets are open.
-        public var user = "linkwatch"
+        /// Whom the process becomes once its sockets are open; nil: `linkwatch`, if there is one.
+        public var user: String?
         /// SCHED_RR at this priority, 1 to 99; 0: ordinary scheduling.
         public var realtimePriority = 0
         /// mlockall(2)

@@ -342,7 +342,7 @@ struct NotifyDraft {
 extension VRRPConfiguration.ProcessSettings {
     fileprivate init(_ reader: TableReader) {
         self.init()
-        user = reader.userName("user") ?? user
+        user = reader.userName("user")
         realtimePriority = reader.integer("realtime-priority", 0...99)?.value ?? realtimePriority
         locksMemory = reader.flag("lock-memory")?.value ?? locksMemory
         stateDirectory =
@@ -386,10 +386,6 @@ extension TableReader {
 
     fileprivate func addresses(_ key: String, atMost limit: Int) -> [Located<IPAddress>] {
         list(key, atMost: limit, "an address of a host") { hostAddress($0.value) } ?? []
-    }
-
-    fileprivate func userName(_ key: String) -> String? {
-        string(key, "the name or number of a user", where: isAccountName)?.value
     }
 
     fileprivate func weight(_ key: String) -> Int? {

@@ -46,7 +46,7 @@ public enum Privileges {
     /// - Returns: what is left.
     /// - Throws: what capset(2) or prctl(2) says.
     @discardableResult
-    public static func keepOnly(_ wanted: Capabilities) throws(Errno) -> Capabilities {
+    static func keepOnly(_ wanted: Capabilities) throws(Errno) -> Capabilities {
         var effective: UInt64 = 0
         var permitted: UInt64 = 0
         try Syscall.check(unsafe clinux_capget(&effective, &permitted))
@@ -56,15 +56,32 @@ public enum Privileges {
         return Capabilities(rawValue: kept)
     }
 
-    /// Becomes `uid` and `gid` with no other groups; the permitted capabilities survive the change, the effective ones do
-    /// not until `keepOnly` sets them.
+    /// Takes all but `wanted` out of the bounding set, so that no program that is started can have more, root's included.
+    /// It takes CAP_SETPCAP; without, the set stays as it is.
+    public static func bound(to wanted: Capabilities) {
+        for number in 0..<64 where !wanted.contains(Capabilities(rawValue: 1 << UInt64(number))) {
+            // A number that the kernel does not know is an error, as is a missing right.
+            _ = clinux_prctl(PR_CAPBSET_DROP, UInt(number), 0)
+        }
+    }
+
+    /// Becomes the user of an account, without its other groups, and keeps at most `wanted` for good, out of the bounding set
+    /// as well. Before threads start.
     ///
-    /// - Throws: what setgroups, setgid, setuid or prctl says.
-    public static func become(uid: uid_t, gid: gid_t) throws(Errno) {
-        try Syscall.check(clinux_prctl(PR_SET_KEEPCAPS, 1, 0))
-        try Syscall.retry { setgroups(0, nil) }
-        try Syscall.retry { setgid(gid) }
-        try Syscall.retry { setuid(uid) }
+    /// - Parameter account: nil: stay who we are.
+    /// - Returns: what is left.
+    /// - Throws: what setgroups, setgid, setuid, capset or prctl says.
+    @discardableResult
+    public static func become(_ account: Account?, keeping wanted: Capabilities) throws(Errno) -> Capabilities {
+        bound(to: wanted)
+        if let account {
+            // The permitted capabilities survive the change, the effective ones do not until they are set.
+            try Syscall.check(clinux_prctl(PR_SET_KEEPCAPS, 1, 0))
+            try Syscall.retry { setgroups(0, nil) }
+            try Syscall.retry { setgid(account.gid) }
+            try Syscall.retry { setuid(account.uid) }
+        }
+        return try keepOnly(wanted)
     }
 
     /// Schedules the calling thread as SCHED_RR.

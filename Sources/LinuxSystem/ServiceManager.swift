@@ -32,6 +32,9 @@ public final class ServiceManager {
         watchdogNs = path == nil ? nil : Self.watchdogNs(environment)
     }
 
+    /// Whether one waits to be told how we are; it also starts us again.
+    public var isListening: Bool { path != nil }
+
     /// The start is over, or a reload is; the watchdog is fed from now on.
     public func ready(status: String) {
         self.status = status

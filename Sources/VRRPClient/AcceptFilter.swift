@@ -47,7 +47,7 @@ final class AcceptFilter {
     func remove() {
         guard !refused.isEmpty else { return }
         refused = []
-        runner.run(program, after: running) { _ in }
+        runner.run(.acceptFilterRemoval, after: running) { _ in }
     }
 
     /// One transaction: the old table goes, the new one comes.
@@ -69,21 +69,21 @@ final class AcceptFilter {
     private func run() {
         guard running == nil else { return isStale = true }
         running = 0
-        let id = runner.run(program) { [weak self] in self?.take($0) }
+        let id = runner.run(.acceptFilter) { [weak self] in self?.take($0) }
         if running == 0 { running = id }
     }
 
-    private var program: Program { Program(arguments: Self.arguments(refused), timeoutNs: Self.timeoutNs) }
-
-    private static func arguments(_ addresses: [IPAddress]) -> [String] { ["/usr/sbin/nft", script(addresses)] }
+    /// nft(8), to refuse packets to these addresses and to no others; run as root.
+    static func program(_ addresses: [IPAddress]) -> Program {
+        Program(arguments: ["/usr/sbin/nft", script(addresses)], timeoutNs: timeoutNs)
+    }
 
     /// Removes at once what a dead process left behind; what nft(8) has to say goes to standard error.
     ///
     /// - Returns: whether it is gone.
     static func release() -> Bool {
-        let program = Program(arguments: arguments([]), timeoutNs: timeoutNs)
         var status: CInt = -1
-        guard let pid = try? RunnerProcess.spawn(program, output: STDERR_FILENO) else { return false }
+        guard let pid = try? RunnerProcess.spawn(program([]), output: STDERR_FILENO) else { return false }
         return unsafe waitpid(pid, &status, 0) == pid && status == 0
     }
 

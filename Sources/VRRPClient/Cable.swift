@@ -72,24 +72,20 @@ final class Cable {
     func send(_ advert: Advert) -> SendOutcome {
         guard let ifindex, let sender = wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
         else { return .failed(.noSuchAddressOrDevice) }
-        return AdvertSocket.send(datagram(advert), to: AdvertCodec.group(family), by: sender, around: wire.link)
+        return AdvertSocket.send(Self.datagram(advert), to: AdvertCodec.group(family), by: sender, around: wire.link)
     }
 
-    /// Leaves with the runner what is to be said should this process die while the group holds `address`: that it is unable
-    /// and holds nothing.
-    func bequeath(as identity: IPAddress, holding address: IPAddress, to runner: Runner) {
-        guard bequeathed != identity, let ifindex, let source else { return }
-        var word = PeerWord(priority: 0, identity: identity)
-        word.isLast = true
-        let advert = HeartbeatCodec.advert(
-            word, cable: configuration, source: source, peerIdentity: nil, members: [])
-        let lastWord = LastWord(
-            speaker: "heartbeat \(heartbeat.name)", address: address, ifindex: ifindex, packet: datagram(advert))
-        if runner.keep(lastWord) { bequeathed = identity }
+    /// Leaves with the runner what it has to know to say, should this process die while the group holds addresses, that the
+    /// group is unable and holds nothing.
+    func bequeath(as identity: IPAddress, to runner: Runner) {
+        guard bequeathed != identity, let source else { return }
+        let word = LastWord(speaker: .heartbeat(heartbeat.name), source: source, identity: identity)
+        if runner.keep(word) { bequeathed = identity }
     }
 
-    private func datagram(_ advert: Advert) -> [UInt8] {
-        let group = AdvertCodec.group(family)
+    /// An advert made by `HeartbeatCodec`, with its IP header.
+    static func datagram(_ advert: Advert) -> [UInt8] {
+        let group = AdvertCodec.group(advert.source.family)
         return PacketCraft.datagram(
             AdvertCodec.encode(advert, destination: group), source: advert.source, destination: group)
     }

@@ -32,11 +32,11 @@ final class Director: GroupServices {
     private var checks: [String: Check] = [:]
     private var virtualAddresses: Set<IPAddress> = []
     private let record: HoldingsRecord?
+    /// What an earlier process had recorded; empty once it is gone.
+    private var leftBehind: [HoldingsRecord.Entry]
     private var hasBegun = false
     private var settling: EventLoop.TimerID?
     private var statusTimer: EventLoop.TimerID?
-    /// Whom programs run as that have no user of their own: as the process, or, if it stays who it is, as that.
-    let programUser: String
 
     /// How long linkwatchd may take to answer before we start without it.
     private static let patienceNs: Int64 = 2_000_000_000
@@ -48,14 +48,17 @@ final class Director: GroupServices {
     /// Called with what the engines publish, in order.
     var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
 
+    /// Called when the runner has died and a service manager would start us again.
+    var onRunnerMissed: () -> Void = {}
+
     /// Opens everything that needs privileges.
     init(
-        _ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner, record: HoldingsRecord?
+        _ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner, record: HoldingsRecord?,
+        leftBehind: [HoldingsRecord.Entry]
     ) throws(Errno) {
         self.configuration = configuration
         self.loop = loop
         self.runner = runner
-        programUser = geteuid() == 0 && Account(configuration.process.user) != nil ? configuration.process.user : ""
         wire = try Wire(loop: loop)
         kernel = try KernelState(loop: loop, tracking: Self.tracking(configuration))
         prober = Prober(loop: loop, wire: wire)
@@ -64,6 +67,7 @@ final class Director: GroupServices {
         acceptFilter = AcceptFilter(runner: runner)
         manager = ServiceManager(loop: loop)
         self.record = record
+        self.leftBehind = leftBehind
         links = LinkWatch(
             kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
             interfaces: Self.interfaces(configuration))
@@ -78,6 +82,8 @@ final class Director: GroupServices {
             Log.error("the runner has died: checks keep their last result and no program is run until a restart")
             if hasBegun { groups.forEach { $0.setCondition(Condition(.runnerLost), true) } }
             tellStatus()
+            // Nobody but a new process can have a new runner. Where nobody would start one, to go on without is better.
+            if manager.isListening { onRunnerMissed() }
         }
         acceptFilter.onChange = { [unowned self] in
             if hasBegun { groups.forEach { $0.filtersChanged() } }
@@ -137,12 +143,10 @@ final class Director: GroupServices {
         }
     }
 
-    /// The file is being read again, until `body` is over.
-    func reloading<Answer>(_ body: () -> Answer) -> Answer {
-        // Before the start is over there is nothing ready to go back to.
-        if hasBegun { manager.reloading() }
-        defer { if hasBegun { manager.ready(status: statusText) } }
-        return body()
+    /// The file is being read again, until `isOver`. Before the start is over there is nothing ready to go back to.
+    func reloading(isOver: Bool) {
+        guard hasBegun else { return }
+        if isOver { manager.ready(status: statusText) } else { manager.reloading() }
     }
 
     /// Once all has been quiet for a while, and at a wake-up that is due in any case, the pages of the program that only the
@@ -157,7 +161,9 @@ final class Director: GroupServices {
     }
 
     private func removeLeftovers() {
-        var (keys, macvlans) = record?.leftovers(addresses: kernel.addresses.values, links: kernel.links) ?? ([], [])
+        var (keys, macvlans) =
+            record?.leftovers(of: leftBehind, addresses: kernel.addresses.values, links: kernel.links) ?? ([], [])
+        leftBehind = []
         for address in kernel.addresses.values where LegAddresses.isOurs(address) {
             if isVirtual(address.key.address), !keys.contains(address.key) { keys.append(address.key) }
         }
@@ -169,25 +175,8 @@ final class Director: GroupServices {
             }
             _ = try? kernel.requests.perform(macvlans.map { .removeLink(ifindex: $0) })
         }
-        let hasFilter = record?.hasFilter ?? false
-        recordHoldings()
-        acceptFilter.apply(configuration, hasLeftover: hasFilter)
-    }
-
-    private func recordHoldings() {
-        let entries = configuration.groups.flatMap { group in
-            group.instances.flatMap { instance in
-                instance.addresses.map {
-                    HoldingsRecord.Entry(
-                        interface: instance.interface, address: $0.address, isOwner: group.priority == 255)
-                }
-            }
-        }
-        do throws(Errno) {
-            try record?.write(entries, hasFilter: !AcceptFilter.refused(by: configuration).isEmpty)
-        } catch {
-            Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
-        }
+        acceptFilter.apply(configuration, hasLeftover: record?.hasFilter ?? false)
+        runner.holdsOnlyWhatIsNamed()
     }
 
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
@@ -216,10 +205,7 @@ final class Director: GroupServices {
 
     private func ask(_ check: VRRPConfiguration.Check, _ done: @escaping (Bool?, String) -> Void) {
         switch check.kind {
-        case .program(let program):
-            let program = Program(
-                arguments: program.arguments, user: program.user ?? programUser, timeoutNs: check.timeoutNs)
-            runner.run(program) { done($0.isLost ? nil : $0.isSuccess, "\($0)\($0.said)") }
+        case .program: runner.run(.check(check.name)) { done($0.isLost ? nil : $0.isSuccess, "\($0)\($0.said)") }
         case .witness(let address, let interface): askWitness(address, interface, check.timeoutNs, done)
         }
     }
@@ -400,18 +386,7 @@ final class Director: GroupServices {
 
     private func notify(_ group: GroupDriver, _ transition: Transition) {
         for notify in configuration.notifies where notify.groups?.contains(group.name) ?? true {
-            var program = Program(
-                arguments: notify.program.arguments, user: notify.program.user ?? programUser,
-                timeoutNs: notify.program.timeoutNs)
-            program.environment = [
-                "LINKWATCH_GROUP=\(group.name)",
-                "LINKWATCH_INSTANCES=\(group.group.instances.map(\.name).joined(separator: " "))",
-                "LINKWATCH_STATE=\(transition.to.rawValue)",
-                "LINKWATCH_PREVIOUS_STATE=\(transition.from.rawValue)",
-                "LINKWATCH_REASON=\(transition.reason.rawValue)",
-                "LINKWATCH_PRIORITY=\(transition.priority)",
-            ]
-            notifier.notify(group: group.name, name: notify.name, program)
+            notifier.notify(group: group.name, name: notify.name, transition)
         }
     }
 
@@ -425,7 +400,6 @@ final class Director: GroupServices {
         // What may fail comes first.
         try kernel.track(Self.tracking(new))
         adopt(new)
-        recordHoldings()
         acceptFilter.apply(new)
         if wantsOtherLinks { replaceLinkWatch() }
         var old: [String: GroupDriver] = [:]
@@ -449,6 +423,7 @@ final class Director: GroupServices {
                 driver.trackedChanged { _ in true }
             }
         }
+        runner.holdsOnlyWhatIsNamed()
     }
 
     /// Another set of interfaces is watched: the new subscription begins with what the old one knew last.

@@ -34,8 +34,6 @@ protocol GroupServices: AnyObject {
     var sharedConditions: [Condition] { get }
     /// Whether packets to addresses are taken although `accept = false` forbids it.
     var acceptsInSpite: Bool { get }
-    /// Whom to run a program as that has no user of its own; empty: as the process was started.
-    var programUser: String { get }
     /// Something to be published.
     func happened(_ output: Output, in group: GroupDriver)
 }
@@ -236,9 +234,7 @@ final class GroupDriver {
         // A cable that cannot carry a word says so by its silence, and is no cause.
         case .failed: failedSends[interface, default: 0] += 1
         }
-        if !word.holds.isEmpty, let address = legs.first?.virtualAddresses.first {
-            cable.bequeath(as: word.identity, holding: address, to: services.runner)
-        }
+        if !word.holds.isEmpty { cable.bequeath(as: word.identity, to: services.runner) }
     }
 
     /// Who sends no adverts does not learn when their filter goes.
@@ -316,11 +312,8 @@ final class GroupDriver {
     }
 
     private func runFence() {
-        guard let fence = group.fence else { return feed(.fence(succeeded: true)) }
-        let program = Program(
-            arguments: fence.arguments, environment: ["LINKWATCH_GROUP=\(name)"],
-            user: fence.user ?? services.programUser, timeoutNs: fence.timeoutNs)
-        services.runner.run(program) { [self] result in
+        guard group.fence != nil else { return feed(.fence(succeeded: true)) }
+        services.runner.run(.fence(group: name)) { [self] result in
             if !result.isSuccess { Log.warning("group \(name): fence \(result)\(result.said)") }
             feed(.fence(succeeded: result.isSuccess))
         }

@@ -10,7 +10,10 @@
 ///
 /// The record is locked by a process and its runner, from before it is written to until both have ended or taken leave. So
 /// whoever removes what a dead process left behind never meets a living one that has put the same addresses there again,
-/// however fast that was started. It is opened once, by root, so that neither needs a right to the folder later.
+/// however fast that was started.
+///
+/// It belongs to whoever started the process, root as a rule, in a folder where nobody else can put a file. Only the runner
+/// writes it, what the configuration file names and nothing else; the protocol process can read it, and that is all.
 import Addresses
 import Glibc
 import LinuxSystem
@@ -27,10 +30,28 @@ struct HoldingsRecord {
         var isOwner = false
     }
 
-    private let path: String
-    /// Shared with the runner, and closed by the end of both.
-    private let fd: CInt
+    /// Why the record, or its folder, is not to be used.
+    enum Refusal: Error, Hashable, CustomStringConvertible {
+        /// It is not safe to use.
+        case untrusted(String)
+        /// The call failed.
+        case system(Errno)
 
+        var description: String {
+            switch self {
+            case .untrusted(let reason): reason
+            case .system(let error): "\(error)"
+            }
+        }
+    }
+
+    private let path: String
+    /// Shared with the runner, and closed by the end of both. It cannot be written to.
+    private let fd: CInt
+    /// For whoever writes.
+    private let writer: CInt
+
+    private static let name = "vrrp-holdings"
     private static let filterLine = "nft table \(AcceptFilter.table)"
 
     /// A record longer than this is not ours.
@@ -41,12 +62,55 @@ struct HoldingsRecord {
 
     /// Opens the record, and makes it if there is none.
     ///
-    /// - Throws: what open(2) says.
-    init(directory: String) throws(Errno) {
-        let path = directory + "/vrrp-holdings"
-        // Nobody else may open it: whoever has it open may lock it, and keep us from starting.
-        fd = try Syscall.retry { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
-        self.path = path
+    /// - Throws: what open(2) says, or who else could have made or changed it.
+    init(directory: String) throws(Refusal) {
+        path = "\(directory)/\(Self.name)"
+        let folder = Descriptor(
+            owning: try Self.attempt { unsafe open(directory, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
+        try Self.check(folder.raw, directory, kind: S_IFDIR)
+        try Self.dropForeign(in: folder.raw)
+        let flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+        writer = try Self.attempt { unsafe openat(folder.raw, Self.name, flags | O_RDWR | O_CREAT, 0o600) }
+        try Self.check(writer, path, kind: S_IFREG)
+        fd = try Self.attempt { unsafe openat(folder.raw, Self.name, flags | O_RDONLY) }
+    }
+
+    private static func attempt(_ call: () -> CInt) throws(Refusal) -> CInt {
+        do throws(Errno) { return try Syscall.retry { call() } } catch {
+            throw error == .tooManySymbolicLinkLevels || error == .notDirectory
+                ? .untrusted("expected a folder and a file, and no symbolic links") : .system(error)
+        }
+    }
+
+    /// In the folder, which is safe, a record of another user is one of an earlier version, which gave it away. What it says
+    /// is not to be trusted, and without CAP_DAC_OVERRIDE root could not even open it.
+    private static func dropForeign(in folder: CInt) throws(Refusal) {
+        var status = stat()
+        guard unsafe fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+            status.st_mode & S_IFMT == S_IFREG, status.st_uid != 0, status.st_uid != geteuid()
+        else { return }
+        _ = try attempt { unsafe unlinkat(folder, name, 0) }
+    }
+
+    /// Nobody but root, or who we are ourselves, may have it or change it: whoever can open the record may lock it, and keep
+    /// us from starting, and whoever can link a file there has us write to it.
+    private static func check(_ fd: CInt, _ path: String, kind: mode_t) throws(Refusal) {
+        var status = stat()
+        guard unsafe fstat(fd, &status) == 0 else { throw .system(Errno(rawValue: errno)) }
+        let isFile = kind == S_IFREG
+        guard status.st_mode & S_IFMT == kind else { throw .untrusted("\(path): expected a regular file") }
+        guard status.st_uid == 0 || status.st_uid == geteuid() else {
+            throw .untrusted("\(path) belongs to the user \(status.st_uid): expected root")
+        }
+        let others: mode_t = isFile ? 0o077 : 0o022
+        guard status.st_mode & others == 0 else {
+            let mode = String(status.st_mode & 0o7777, radix: 8)
+            throw .untrusted(
+                "\(path) is open to other users (mode \(mode)): expected \(isFile ? "600" : "755 or less")")
+        }
+        if isFile, status.st_nlink != 1 {
+            throw .untrusted("\(path) has \(status.st_nlink) names: expected one (a hard link was made)")
+        }
     }
 
     /// Takes the record for this process and the children that it forks. The lock ends with the last of them.
@@ -71,18 +135,31 @@ struct HoldingsRecord {
     /// Ends this process's share in the lock, and the use of the record.
     func letGo() { close(fd) }
 
-    /// Gives the record to the user that the process becomes.
-    func belong(to account: Account) { fchown(fd, account.uid, account.gid) }
+    /// Ends the right to write, in the process that is taken over first.
+    func giveUpWriting() { close(writer) }
 
-    /// Replaces the record. A process that is killed meanwhile leaves lines of both behind: candidates, no more.
+    /// Names what the table names, beside what is named already.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
-    func write(_ entries: [Entry], hasFilter: Bool) throws(Errno) {
+    func add(_ programs: ProgramTable) throws(Errno) {
+        let entries = Set(read()).union(programs.entries)
+        try write(entries.sorted { "\($0)" < "\($1)" }, hasFilter: hasFilter || programs.hasFilter)
+    }
+
+    /// Names what the table names, and nothing else.
+    ///
+    /// - Throws: what pwrite(2) or ftruncate(2) says.
+    func replace(by programs: ProgramTable) throws(Errno) {
+        try write(programs.entries, hasFilter: programs.hasFilter)
+    }
+
+    /// A process that is killed meanwhile leaves lines of both behind: candidates, no more.
+    private func write(_ entries: [Entry], hasFilter: Bool) throws(Errno) {
         let filter = hasFilter ? Self.filterLine + "\n" : ""
         let text = entries.map(Self.line).joined() + filter
-        let written = try Syscall.retry { unsafe pwrite(fd, text, text.utf8.count, 0) }
+        let written = try Syscall.retry { unsafe pwrite(writer, text, text.utf8.count, 0) }
         guard written == text.utf8.count else { throw .noSpace }
-        try Syscall.retry { ftruncate(fd, text.utf8.count) }
+        try Syscall.retry { ftruncate(writer, text.utf8.count) }
     }
 
     private static func line(_ entry: Entry) -> String {
@@ -115,11 +192,11 @@ struct HoldingsRecord {
         return String(decoding: bytes.prefix(length), as: UTF8.self).split(separator: "\n")
     }
 
-    /// What the record names and the kernel has, left behind: addresses, and macvlans by their numbers.
+    /// What a record names and the kernel has, left behind: addresses, and macvlans by their numbers.
     func leftovers(
-        addresses: some Sequence<Address>, links: [Int32: Link]
+        of recorded: [Entry], addresses: some Sequence<Address>, links: [Int32: Link]
     ) -> (addresses: [AddressKey], macvlans: [Int32]) {
-        let entries = Set(read())
+        let entries = Set(recorded)
         let virtual = Set(entries.map(\.address))
         func names(_ link: Link) -> [String] { [link.name] + link.altnames }
         let macvlans = links.values.filter { link in
@@ -154,7 +231,7 @@ struct HoldingsRecord {
         } catch {
             throw error.errno
         }
-        let (keys, macvlans) = leftovers(addresses: kernel.addresses.values, links: kernel.links)
+        let (keys, macvlans) = leftovers(of: read(), addresses: kernel.addresses.values, links: kernel.links)
         let requester = try RtnlRequester()
         let answers = try AddressRemoval.remove(keys, among: kernel.addresses.values, by: requester) {
             kernel.links[$0]?.name

@@ -192,28 +192,35 @@ final class Leg {
     /// Leaves with the runner what is to be said should this process die while it serves. Unicast peers have to wait for
     /// the adverts to stay away: their way is a matter of routes and neighbours, which are not known beforehand.
     func bequeath(to runner: Runner) {
-        guard !isBequeathed, let ifindex, let source, let address = virtualAddresses.first else { return }
+        guard !isBequeathed, let source else { return }
         guard instance.unicastPeers.isEmpty else { return isBequeathed = true }
-        let packet = datagram(priority: 0, source: source, destination: AdvertCodec.group(family))
-        isBequeathed = runner.keep(
-            LastWord(speaker: "instance \(instance.name)", address: address, ifindex: ifindex, packet: packet))
+        isBequeathed = runner.keep(LastWord(speaker: .instance(instance.name), source: source, identity: source))
     }
 
     private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {
         if let kept, kept.priority == priority { return kept.packets }
         let peers = instance.unicastPeers
         let packets = (peers.isEmpty ? [AdvertCodec.group(family)] : peers).map { destination in
-            (datagram(priority: priority, source: source, destination: destination), destination)
+            (
+                Self.datagram(
+                    of: instance, version: version, intervalNs: intervalNs, priority: priority, source: source,
+                    destination: destination), destination
+            )
         }
         kept = (priority, packets)
         return packets
     }
 
-    private func datagram(priority: UInt8, source: IPAddress, destination: IPAddress) -> [UInt8] {
+    /// An advert of an instance, with its IP header.
+    static func datagram(
+        of instance: VRRPConfiguration.Instance, version: Version, intervalNs: Int64, priority: UInt8,
+        source: IPAddress, destination: IPAddress
+    ) -> [UInt8] {
         let advert = Advert(
             version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
-            addresses: virtualAddresses, source: source,
+            addresses: instance.addresses.map { $0.address }, source: source,
             checksumForm: instance.checksum == .message ? .message : .pseudoHeader)
+        let password = instance.authPass.map { Array($0.utf8) }
         let message = AdvertCodec.encode(advert, destination: destination, password: password)
         return PacketCraft.datagram(message, source: source, destination: destination)
     }

@@ -1,7 +1,7 @@
 /// The program linkwatch-vrrp: its command line, its privileges, and the start of the director.
 ///
-/// The order matters. The record is locked and the runner forked first, while there is nothing else to inherit. Scheduling
-/// and locked memory are asked for with the rights the program was started with; sockets are opened; then the process
+/// The order matters. The record is locked and the runner forked first, while there is nothing else to inherit, and with the
+/// programs that the file names. Scheduling and locked memory are asked for with the rights the program was started with; sockets are opened; then the process
 /// becomes its own user and keeps CAP_NET_ADMIN and CAP_NET_RAW, which is all that addresses, macvlans, sysctls and sockets
 /// need.
 import Configuration
@@ -17,6 +17,8 @@ enum LinkwatchVRRP {
     static let exitConfiguration: Int32 = 78
     /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
     static let exitUnavailable: Int32 = 69
+    /// Our runner has died. The corresponding C constant is `EX_SOFTWARE`.
+    static let exitRunnerLost: Int32 = 70
     /// A right is missing. The corresponding C constant is `EX_NOPERM`.
     static let exitPermission: Int32 = 77
 
@@ -48,8 +50,7 @@ enum LinkwatchVRRP {
             if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
             if options.has("version") { return StandardStreams.print("linkwatch-vrrp \(Release.version)\n") }
             if let file = options["check"] {
-                _ = try VRRPConfiguration(path: file)
-                return StandardStreams.print("\(file): good\n")
+                return try check(file)
             }
             let arguments = VRRPArguments(options)
             if options.has("release") { return try release(arguments) }
@@ -64,6 +65,18 @@ enum LinkwatchVRRP {
             fail("\(error)", exitUnavailable)
         }
     }
+
+    /// Says what is wrong with a file, this machine's users included. It may be anybody's: nothing of it is used.
+    nonisolated private static func check(_ file: String) throws {
+        let configuration = try VRRPConfiguration(path: file)
+        try configuration.accounts.check(file: file, exists: \.exists)
+        if configuration.process.user == nil, Account.ofDaemons == nil { Log.warning(missingUser) }
+        StandardStreams.print("\(file): good\n")
+    }
+
+    private static let missingUser =
+        "there is no user '\(Account.defaultName)', so that the process stays root, with two capabilities: "
+        + "`useradd --system \(Account.defaultName)` or systemd-sysusers(8) makes it"
 
     nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
         for line in message.split(separator: "\n") { Log.error(String(line)) }
@@ -81,28 +94,35 @@ enum LinkwatchVRRP {
         }
     }
 
-    /// Opens and locks the record in the state folder, which is made if it is missing; nil: it cannot be had.
+    /// Opens and locks the record in the state folder, which is made if it is missing; nil: it cannot be had. One that others
+    /// could change is not used, and neither is the service then: it would remove what they say.
     nonisolated private static func holdings(
         _ configuration: VRRPConfiguration
     ) throws(Unavailable) -> HoldingsRecord? {
         let folder = configuration.process.stateDirectory
         unsafe mkdir(folder, 0o755)
-        do throws(Errno) {
-            let record = try HoldingsRecord(directory: folder)
-            try record.lock()
-            return record
-        } catch .wouldBlock {
-            throw Unavailable("another linkwatch-vrrp runs with the state-directory \(folder)")
-        } catch {
+        let record: HoldingsRecord
+        do throws(HoldingsRecord.Refusal) { record = try HoldingsRecord(directory: folder) } catch {
+            if case .untrusted(let reason) = error { throw Unavailable("state-directory \(folder): \(reason)") }
             Log.warning("\(folder): holdings cannot be recorded: \(error)")
             return nil
         }
+        do throws(Errno) { try record.lock() } catch {
+            throw Unavailable("another linkwatch-vrrp runs with the state-directory \(folder)")
+        }
+        return record
     }
 
     nonisolated private static func start(_ arguments: VRRPArguments, _ configuration: VRRPConfiguration) throws {
         try checkCapabilities(Capabilities.effective())
         let holdings = try holdings(configuration)
-        let runner = try Runner(holdings: holdings)
+        let account = try account(configuration.process)
+        let programs = ProgramTable(configuration, ownAccount: account)
+        let leftBehind = holdings?.read() ?? []
+        do { try holdings?.add(programs) } catch {
+            Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
+        }
+        let runner = try Runner(programs: programs, holdings: holdings, readFile: arguments.read)
         if configuration.process.realtimePriority > 0 {
             do { try Privileges.realtime(priority: CInt(configuration.process.realtimePriority)) } catch {
                 Log.warning("the process is not SCHED_RR: \(error)")
@@ -112,11 +132,11 @@ enum LinkwatchVRRP {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
         let loop = try EventLoop()
-        let process = VRRPProcess(arguments)
+        let process = VRRPProcess(arguments, runner)
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { process.handle(signal: $0, loop) }
         let listener = try listen(configuration.socket)
-        let director = try Director(configuration, loop: loop, runner: runner, record: holdings)
-        try becomeSomebody(configuration.process, holdings)
+        let director = try Director(configuration, loop: loop, runner: runner, record: holdings, leftBehind: leftBehind)
+        try checkCapabilities(Privileges.become(account, keeping: [.netAdmin, .netRaw]))
         // In a user namespace the capabilities may be those of another one than the network's.
         if let refusal = director.kernel.refusal {
             throw NotPermitted("the kernel lets this process add no addresses: \(refusal)")
@@ -128,6 +148,7 @@ enum LinkwatchVRRP {
         try loop.run()
         process.end()
         runner.dismiss()
+        if runner.isLost { exit(exitRunnerLost) }
     }
 
     /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
@@ -138,26 +159,22 @@ enum LinkwatchVRRP {
             path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
     }
 
-    /// - Parameter group: a name or a number.
     nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
-        if let number = gid_t(group) { return number }
-        guard let entry = unsafe getgrnam(group) else { throw UsageError("there is no group '\(group)'") }
-        return unsafe entry.pointee.gr_gid
+        guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
+        return id
     }
 
-    /// Becomes the configured user, if there is one of that name, and keeps the two capabilities that the protocol needs.
-    nonisolated private static func becomeSomebody(
-        _ settings: VRRPConfiguration.ProcessSettings, _ holdings: HoldingsRecord?
-    ) throws {
-        if geteuid() == 0 {
-            if let account = Account(settings.user) {
-                holdings?.belong(to: account)
-                try Privileges.become(uid: account.uid, gid: account.gid)
-            } else {
-                Log.warning("there is no user '\(settings.user)': staying root, with two capabilities")
-            }
+    /// Whom the process becomes; nil: it stays who it is.
+    nonisolated private static func account(_ settings: VRRPConfiguration.ProcessSettings) throws -> Account? {
+        guard geteuid() == 0 else { return nil }
+        if let user = settings.user {
+            // It was there when the file was checked; nobody stays root for want of it.
+            guard let account = Account(user) else { throw Unavailable("there is no user '\(user)'") }
+            return account
         }
-        try checkCapabilities(Privileges.keepOnly([.netAdmin, .netRaw]))
+        let account = Account.ofDaemons
+        if account == nil { Log.error(missingUser) }
+        return account
     }
 
     /// A router that can send and add no addresses would take the role from one that can.
@@ -183,10 +200,11 @@ struct NotPermitted: Error, CustomStringConvertible {
 /// The director and its socket, once both are there: what signals and clients act on.
 final class VRRPProcess: StatusSource {
     private let arguments: VRRPArguments
+    private let runner: Runner
     private var director: Director?
     private var service: StatusService?
 
-    init(_ arguments: VRRPArguments) { self.arguments = arguments }
+    init(_ arguments: VRRPArguments, _ runner: Runner) { (self.arguments, self.runner) = (arguments, runner) }
 
     func start(
         _ director: Director, _ configuration: SocketConfiguration, _ listener: ListeningSocket, _ loop: EventLoop
@@ -195,6 +213,10 @@ final class VRRPProcess: StatusSource {
         self.director = director
         self.service = service
         director.onOutput = { [unowned service] in service.publish($0, of: $1) }
+        director.onRunnerMissed = { [unowned self, unowned loop] in
+            Log.error("ending, to be started again with a runner")
+            handle(signal: SIGTERM, loop)
+        }
         try director.start()
         try service.listen(listener)
     }
@@ -204,8 +226,8 @@ final class VRRPProcess: StatusSource {
             director?.shutDown()
             return loop.stop()
         }
-        if let error = service?.reload() {
-            for line in error.split(separator: "\n") { Log.error(String(line)) }
+        service?.reload { error in
+            for line in error?.split(separator: "\n") ?? [] { Log.error(String(line)) }
         }
     }
 
@@ -221,20 +243,35 @@ final class VRRPProcess: StatusSource {
 
     var discards: [Discard: UInt64] { director?.wire.discards ?? [:] }
 
-    func reload() -> String? { director?.reloading(readAgain) ?? "the process is ending" }
-
-    private func readAgain() -> String? {
-        do {
-            let configuration = try arguments.configuration()
+    /// The file is read by us, who apply it, and by the runner, who takes its programs: both know the same text, or it is
+    /// refused.
+    func reload(_ done: @escaping (String?) -> Void) {
+        director?.reloading(isOver: false)
+        let finish = { [weak self] (complaint: String?) in
+            self?.director?.reloading(isOver: true)
+            done(complaint)
+        }
+        do throws(ConfigurationRefused) {
+            let (configuration, digest) = try arguments.read()
             // A file that is being written may be empty for a moment; nobody gives up every address that way.
             guard !configuration.groups.isEmpty || groups.isEmpty else {
-                return "\(arguments.path): there is no instance: expected at least one"
+                return finish("\(arguments.path): there is no instance: expected at least one")
             }
-            try director?.reload(configuration)
+            runner.reread(digest: digest) { [weak self] complaint in
+                finish(complaint ?? self?.apply(configuration))
+            }
+        } catch {
+            finish(error.description)
+        }
+    }
+
+    /// - Returns: why it cannot be applied; nil: it is.
+    private func apply(_ configuration: VRRPConfiguration) -> String? {
+        guard let director else { return "the process is ending" }
+        do throws(Errno) {
+            try director.reload(configuration)
             Log.notice("\(arguments.path): read again and applied")
             return nil
-        } catch let error as ConfigurationRefused {
-            return error.description
         } catch {
             return "the configuration cannot be applied: \(error)"
         }
@@ -264,11 +301,15 @@ struct VRRPArguments {
 
     /// Reads the file.
     ///
-    /// - Throws: what is wrong with it.
-    func configuration() throws(ConfigurationRefused) -> VRRPConfiguration {
-        var configuration = try VRRPConfiguration(path: path)
+    /// - Throws: what is wrong with it, or with who may write to it.
+    func configuration() throws(ConfigurationRefused) -> VRRPConfiguration { try read().configuration }
+
+    /// As `configuration`, with the digest of the text.
+    func read() throws(ConfigurationRefused) -> (configuration: VRRPConfiguration, digest: UInt64) {
+        let file = try ConfigurationFile(path: path)
+        var configuration = file.configuration
         configuration.socket.path = socketPath ?? configuration.socket.path
         configuration.monitorSocketPath = monitorPath ?? configuration.monitorSocketPath
-        return configuration
+        return (configuration, file.digest)
     }
 }

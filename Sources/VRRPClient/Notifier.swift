@@ -5,11 +5,12 @@
 /// dropped, since the newest state is the one that counts.
 import Configuration
 import LinuxSystem
+import VRRP
 
 final class Notifier {
     private struct Job {
         var name: String
-        var program: Program
+        var program: ProgramName
     }
 
     private let runner: Runner
@@ -24,13 +25,13 @@ final class Notifier {
     init(runner: Runner) { self.runner = runner }
 
     /// Queues a program for a group.
-    func notify(group: String, name: String, _ program: Program) {
+    func notify(group: String, name: String, _ transition: Transition) {
         var queue = queues[group] ?? []
         if queue.count >= Self.queueMax {
             dropped += 1
             Log.warning("group \(group): notify \(queue.removeFirst().name) is dropped: too many are waiting")
         }
-        queue.append(Job(name: name, program: program))
+        queue.append(Job(name: name, program: .notify(name, group: group, transition)))
         queues[group] = queue
         next(group)
     }

@@ -1,5 +1,6 @@
-/// The protocol process's end of the runner: hands over programs, calls back with how they ended.
+/// The protocol process's end of the runner: names programs, calls back with how they ended.
 import CLinux
+import Configuration
 import Glibc
 import LinuxSystem
 import SystemPackage
@@ -9,6 +10,7 @@ final class Runner {
     /// The runner's process id.
     let pid: pid_t
     private var waiting: [UInt32: (ProgramResult) -> Void] = [:]
+    private var rereading: [UInt32: (String?) -> Void] = [:]
     private var lastID: UInt32 = 0
     /// The runner has ended before us; nothing can be run any more.
     private(set) var isLost = false
@@ -17,9 +19,14 @@ final class Runner {
 
     /// Forks the runner. To be called first of all: before privileges change, descriptors are opened or threads start.
     ///
-    /// - Parameter holdings: what the runner removes should this process end without taking leave; nil: nothing.
+    /// - Parameters:
+    ///   - programs: what can be run until the file is read again.
+    ///   - holdings: what the runner removes should this process end without taking leave; nil: nothing.
+    ///   - readFile: how the runner reads the file again.
     /// - Throws: what socketpair(2) or fork(2) says.
-    convenience init(holdings: HoldingsRecord?) throws(Errno) {
+    convenience init(
+        programs: ProgramTable, holdings: HoldingsRecord?, readFile: @escaping RunnerProcess.Reader
+    ) throws(Errno) {
         let ends = try Self.socketPair()
         let pid = try Syscall.check(clinux_fork())
         if pid == 0 {
@@ -31,10 +38,13 @@ final class Runner {
             }
             setsid()
             for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
-            do throws(Errno) { try RunnerProcess.run(socket: ends[1], holdings: holdings) } catch { _exit(1) }
+            do throws(Errno) {
+                try RunnerProcess.run(socket: ends[1], programs: programs, holdings: holdings, readFile: readFile)
+            } catch { _exit(1) }
             _exit(0)
         }
         close(ends[1])
+        holdings?.giveUpWriting()
         self.init(socket: Self.moved(ends[0]), pid: pid)
     }
 
@@ -77,56 +87,79 @@ final class Runner {
     /// - Parameter after: the number of another one whose end is waited for, if it has not ended yet.
     /// - Returns: its number, from 1.
     @discardableResult
-    func run(_ program: Program, after: UInt32? = nil, completion: @escaping (ProgramResult) -> Void) -> UInt32 {
+    func run(_ name: ProgramName, after: UInt32? = nil, completion: @escaping (ProgramResult) -> Void) -> UInt32 {
         lastID = max(1, lastID &+ 1)
-        let bytes = RunnerRequest(id: lastID, after: after ?? 0, program: program).encoded()
-        guard bytes.count <= RunnerLimits.messageBytes, waiting.count < RunnerLimits.programs else {
-            completion(ProgramResult(ending: .notStarted(bytes.count > 65536 ? E2BIG : EAGAIN), output: ""))
+        guard waiting.count < RunnerLimits.programs else {
+            completion(ProgramResult(.notStarted(EAGAIN)))
             return lastID
         }
         do throws(Errno) {
-            try say(bytes)
+            try say(.run(id: lastID, after: after ?? 0, name))
             waiting[lastID] = completion
         } catch {
             let isGone = error == .brokenPipe || error == .connectionReset
-            completion(ProgramResult(ending: .notStarted(isGone ? EPIPE : error.rawValue), output: ""))
+            completion(ProgramResult(.notStarted(isGone ? EPIPE : error.rawValue)))
         }
         return lastID
     }
+
+    /// Has the runner read the file again, and take its programs; without a runner there is nobody to ask.
+    ///
+    /// - Parameters:
+    ///   - digest: that of the text that we have read ourselves.
+    ///   - completion: called once, from the loop or from within this call; nil: taken, else what is wrong.
+    func reread(digest: UInt64, completion: @escaping (String?) -> Void) {
+        if isLost { return completion(nil) }
+        lastID = max(1, lastID &+ 1)
+        do throws(Errno) {
+            try say(.reread(id: lastID, digest: digest))
+            rereading[lastID] = completion
+        } catch {
+            completion("the runner cannot be asked: \(error)")
+        }
+    }
+
+    /// The addresses of an earlier process or file are gone.
+    func holdsOnlyWhatIsNamed() { try? say(.holdsOnlyWhatIsNamed) }
 
     /// Leaves a last word with the runner.
     ///
     /// - Returns: whether there is nothing more to be done about it.
     func keep(_ word: LastWord) -> Bool {
         if isLost { return true }
-        do throws(Errno) { try say(word.encoded()) } catch { return false }
+        do throws(Errno) { try say(.keep(word)) } catch { return false }
         return true
     }
 
     /// Tells the runner that we end in good order: the addresses are gone, and what still runs may finish.
-    func dismiss() { try? say(RunnerLimits.farewell) }
+    func dismiss() { try? say(.farewell) }
 
-    private func say(_ bytes: [UInt8]) throws(Errno) {
+    private func say(_ request: RunnerRequest) throws(Errno) {
+        let bytes = request.encoded()
         let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
         try Syscall.retry { unsafe send(socket.raw, bytes, bytes.count, flags) }
     }
 
     /// Takes one reply; false once the runner is gone.
     private func readReply() -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 4096)
+        var bytes = [UInt8](repeating: 0, count: RunnerLimits.answerBytes)
         let length = unsafe recv(socket.raw, &bytes, bytes.count, CInt(MSG_DONTWAIT))
         if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return false }
-        if length > 0, let reply = RunnerReply(bytes.prefix(length)) {
-            waiting.removeValue(forKey: reply.id)?(reply.result)
+        guard length > 0 else { return true }
+        switch RunnerReply(bytes.prefix(length)) {
+        case .ended(let id, let result): waiting.removeValue(forKey: id)?(result)
+        case .reread(let id, let complaint): rereading.removeValue(forKey: id)?(complaint)
+        case nil: break
         }
         return true
     }
 
     private func loseAll() {
-        let lost = waiting
-        waiting = [:]
+        let (lost, unread) = (waiting, rereading)
+        (waiting, rereading) = ([:], [:])
         isLost = true
-        for completion in lost.values { completion(ProgramResult(ending: .notStarted(EPIPE), output: "")) }
+        for completion in lost.values { completion(ProgramResult(.notStarted(EPIPE))) }
+        for completion in unread.values { completion(nil) }
         onLost()
     }
 }

@@ -1,18 +1,25 @@
 /// What the protocol process and its runner say to each other: one datagram a message, in native byte order, because both
-/// ends are one binary on one machine. Lengths are checked all the same: a message that does not parse is dropped.
+/// ends are one binary on one machine.
+///
+/// The protocol process is not trusted: whoever takes it over holds its end of the socket. So it names programs, and hands
+/// over neither paths nor arguments nor users nor variables: those are the file's (`ProgramTable`). Lengths are checked, and
+/// a message that does not parse is dropped.
 import Addresses
 import Glibc
+import VRRP
 
-/// A program that is to be run.
-struct Program: Hashable, Sendable {
-    /// The program's absolute path and its arguments; never a shell's line.
-    var arguments: [String]
-    /// `NAME=value`; nothing else is inherited but PATH.
-    var environment: [String] = []
-    /// Whom to run it as; empty: as the runner itself, which is root when the process was started by root.
-    var user = ""
-    /// After this long its process group is killed.
-    var timeoutNs: Int64
+/// One of the programs that the configuration names, and what it is to be told.
+enum ProgramName: Hashable, Sendable {
+    /// The program of a check.
+    case check(String)
+    /// A notify program, told of a transition of a group.
+    case notify(String, group: String, Transition)
+    /// The fence of a group.
+    case fence(group: String)
+    /// nft(8), to refuse what `accept = false` says.
+    case acceptFilter
+    /// nft(8), to end that.
+    case acceptFilterRemoval
 }
 
 /// How a program ended.
@@ -31,6 +38,11 @@ struct ProgramResult: Hashable, Sendable {
     /// The first bytes of what it wrote on either of its outputs.
     var output: String
 
+    init(_ ending: Ending, output: String = "") {
+        self.ending = ending
+        self.output = output
+    }
+
     var isSuccess: Bool { ending == .exited(0) }
 
     /// The runner has ended, so that nothing is known of the program.
@@ -44,131 +56,149 @@ extension ProgramResult: CustomStringConvertible {
         case .signalled(let number): "was ended by signal \(number)"
         case .timedOut: "was killed after its timeout"
         case .notStarted(EPIPE): "is lost: the runner has died"
-        case .notStarted(let error): "could not be started (errno \(error))"
+        case .notStarted(ENOKEY): "was not started: the file that was read last does not name it"
+        case .notStarted(EKEYREJECTED):
+            "was not started: it runs as root, and others may write to it or to a folder above it"
+        case .notStarted(EAGAIN): "was not started: too many programs run"
+        case .notStarted(let error): "could not be started: \(unsafe String(cString: strerror(error)))"
         }
     }
 }
 
 /// The limits both ends keep.
 enum RunnerLimits {
-    /// The longest message; a request with more arguments than fit is refused.
-    static let messageBytes = 64 * 1024
+    /// The longest message; a longer one is dropped.
+    static let messageBytes = 1024
+    /// The longest answer.
+    static let answerBytes = 4096
     /// How much of a program's output is kept.
     static let outputBytes = 1024
-    /// How many programs run at one time.
+    /// How many programs run, and how many wait, at one time.
     static let programs = 512
-    /// How many last words are kept.
-    static let lastWords = 4096
-    /// What the protocol process says last; no request is as short.
-    static let farewell: [UInt8] = [0]
+    /// How many runs of one program, a notify program's for one group, are under way at one time. There is more than one
+    /// only when a reload starts a check anew, or at the end, when what waits is handed over.
+    static let runsOfOne = 128
 }
 
-/// What the runner sends for the protocol process should that die: the advert of an instance, or the heartbeat of a cable,
-/// that says that nothing is served any more.
-struct LastWord: Equatable {
+/// What the runner needs to know to resign for the protocol process should that die. Everything else is the file's.
+struct LastWord: Hashable, Sendable {
+    enum Speaker: Hashable, Sendable {
+        case instance(String)
+        case heartbeat(String)
+    }
     /// Whose it is; a later word of the same takes the place of an earlier one.
-    var speaker: String
-    /// A virtual address that it goes with: who did not hold it has nothing to resign from.
-    var address: IPAddress
-    var ifindex: Int32
-    /// With its IP header; it goes to the VRRP group of its family.
-    var packet: [UInt8]
+    var speaker: Speaker
+    /// Where the packet comes from.
+    var source: IPAddress
+    /// How a heartbeat calls its sender; of an instance, the source.
+    var identity: IPAddress
+}
 
-    /// Where a request has its number, which has 32 bits.
-    private static let mark = UInt64.max
+/// What the protocol process says.
+enum RunnerRequest: Hashable, Sendable {
+    /// Run a program.
+    ///
+    /// - Parameters:
+    ///   - id: the number by which the answer names it, from 1.
+    ///   - after: the request whose end is waited for; 0, or one that has ended: none.
+    case run(id: UInt32, after: UInt32, ProgramName)
+    /// Read the file again. `digest` is that of the text that the protocol process has read.
+    case reread(id: UInt32, digest: UInt64)
+    /// Nothing is held but what the file names: the record of holdings may say no more than that.
+    case holdsOnlyWhatIsNamed
+    /// Keep this, should we die.
+    case keep(LastWord)
+    /// We end in good order: the addresses are gone, and what still runs may finish.
+    case farewell
 
     func encoded() -> [UInt8] {
         var writer = FieldWriter()
-        writer.put(Self.mark)
-        writer.put(speaker)
-        writer.put(address.description)
-        writer.put(UInt64(UInt32(bitPattern: ifindex)))
-        writer.put(packet)
-        return writer.bytes
-    }
-
-    init(speaker: String, address: IPAddress, ifindex: Int32, packet: [UInt8]) {
-        (self.speaker, self.address, self.ifindex, self.packet) = (speaker, address, ifindex, packet)
-    }
-
-    init?(_ bytes: some Collection<UInt8>) {
-        var reader = FieldReader(bytes)
-        guard reader.number() == Self.mark, let speaker = reader.string(),
-            let address = reader.string().flatMap({ IPAddress($0) }),
-            let ifindex = reader.number().flatMap({ UInt32(exactly: $0) }), let packet = reader.bytes()
-        else { return nil }
-        self.init(speaker: speaker, address: address, ifindex: Int32(bitPattern: ifindex), packet: packet)
-    }
-}
-
-struct RunnerRequest: Equatable {
-    var id: UInt32
-    /// The request whose end is waited for; 0, or one that has ended: none.
-    var after: UInt32 = 0
-    var program: Program
-
-    func encoded() -> [UInt8] {
-        var writer = FieldWriter()
-        writer.put(UInt64(id))
-        writer.put(UInt64(after))
-        writer.put(UInt64(bitPattern: program.timeoutNs))
-        writer.put(program.user)
-        writer.put(program.arguments)
-        writer.put(program.environment)
-        return writer.bytes
-    }
-
-    init(id: UInt32, after: UInt32 = 0, program: Program) {
-        (self.id, self.after, self.program) = (id, after, program)
-    }
-
-    init?(_ bytes: some Collection<UInt8>) {
-        var reader = FieldReader(bytes)
-        guard let id = reader.number().flatMap({ UInt32(exactly: $0) }),
-            let after = reader.number().flatMap({ UInt32(exactly: $0) }), let timeout = reader.number(),
-            let user = reader.string(), let arguments = reader.strings(), let environment = reader.strings()
-        else { return nil }
-        (self.id, self.after) = (id, after)
-        program = Program(
-            arguments: arguments, environment: environment, user: user, timeoutNs: Int64(bitPattern: timeout))
-    }
-}
-
-struct RunnerReply: Equatable {
-    var id: UInt32
-    var result: ProgramResult
-
-    func encoded() -> [UInt8] {
-        let (kind, value): (UInt64, Int32) =
-            switch result.ending {
-            case .exited(let status): (0, status)
-            case .signalled(let number): (1, number)
-            case .timedOut: (2, 0)
-            case .notStarted(let error): (3, error)
+        switch self {
+        case .run(let id, let after, let name):
+            writer.put(0)
+            writer.put(UInt64(id))
+            writer.put(UInt64(after))
+            writer.put(name)
+        case .reread(let id, let digest):
+            writer.put(1)
+            writer.put(UInt64(id))
+            writer.put(digest)
+        case .holdsOnlyWhatIsNamed: writer.put(2)
+        case .keep(let word):
+            writer.put(3)
+            switch word.speaker {
+            case .instance(let name): writer.put(["instance", name])
+            case .heartbeat(let name): writer.put(["heartbeat", name])
             }
-        var writer = FieldWriter()
-        writer.put(UInt64(id))
-        writer.put(kind)
-        writer.put(UInt64(UInt32(bitPattern: value)))
-        writer.put(result.output)
+            writer.put([word.source.description, word.identity.description])
+        case .farewell: writer.put(4)
+        }
         return writer.bytes
-    }
-
-    init(id: UInt32, result: ProgramResult) {
-        self.id = id
-        self.result = result
     }
 
     init?(_ bytes: some Collection<UInt8>) {
         var reader = FieldReader(bytes)
-        guard let id = reader.number(), let kind = reader.number(), let raw = reader.number(),
-            let output = reader.string()
-        else { return nil }
-        let value = Int32(truncatingIfNeeded: raw)
-        let endings: [ProgramResult.Ending] = [.exited(value), .signalled(value), .timedOut, .notStarted(value)]
-        guard kind < endings.count else { return nil }
-        self.id = UInt32(truncatingIfNeeded: id)
-        result = ProgramResult(ending: endings[Int(kind)], output: output)
+        switch reader.number() {
+        case 0:
+            guard let id = reader.id(), let after = reader.id(), let name = reader.programName() else { return nil }
+            self = .run(id: id, after: after, name)
+        case 1:
+            guard let id = reader.id(), let digest = reader.number() else { return nil }
+            self = .reread(id: id, digest: digest)
+        case 2: self = .holdsOnlyWhatIsNamed
+        case 3:
+            guard let word = reader.lastWord() else { return nil }
+            self = .keep(word)
+        case 4: self = .farewell
+        default: return nil
+        }
+        guard reader.isAtEnd else { return nil }
+    }
+}
+
+/// What the runner answers.
+enum RunnerReply: Hashable, Sendable {
+    case ended(id: UInt32, ProgramResult)
+    /// The file was read again; nil: taken, else what is wrong with it.
+    case reread(id: UInt32, complaint: String?)
+
+    func encoded() -> [UInt8] {
+        var writer = FieldWriter()
+        switch self {
+        case .ended(let id, let result):
+            let (kind, value): (UInt64, Int32) =
+                switch result.ending {
+                case .exited(let status): (0, status)
+                case .signalled(let number): (1, number)
+                case .timedOut: (2, 0)
+                case .notStarted(let error): (3, error)
+                }
+            writer.put(kind)
+            writer.put(UInt64(id))
+            writer.put(UInt64(UInt32(bitPattern: value)))
+            writer.put(result.output)
+        case .reread(let id, let complaint):
+            writer.put(complaint == nil ? 4 : 5)
+            writer.put(UInt64(id))
+            writer.put((complaint ?? "").utf8.prefix(RunnerLimits.answerBytes / 2))
+        }
+        return writer.bytes
+    }
+
+    init?(_ bytes: some Collection<UInt8>) {
+        var reader = FieldReader(bytes)
+        guard let kind = reader.number(), let id = reader.id() else { return nil }
+        switch kind {
+        case 0...3:
+            guard let raw = reader.number(), let output = reader.string() else { return nil }
+            let value = Int32(truncatingIfNeeded: raw)
+            let endings: [ProgramResult.Ending] = [.exited(value), .signalled(value), .timedOut, .notStarted(value)]
+            self = .ended(id: id, ProgramResult(endings[Int(kind)], output: output))
+        case 4...5:
+            guard let text = reader.string() else { return nil }
+            self = .reread(id: id, complaint: kind == 4 ? nil : text)
+        default: return nil
+        }
     }
 }
 
@@ -186,9 +216,23 @@ private struct FieldWriter {
 
     mutating func put(_ value: String) { put(value.utf8) }
 
-    mutating func put(_ values: [String]) {
-        put(UInt64(values.count))
-        for value in values { put(value) }
+    mutating func put(_ values: [String]) { values.forEach { put($0) } }
+
+    mutating func put(_ name: ProgramName) {
+        switch name {
+        case .check(let check):
+            put(0)
+            put(check)
+        case .notify(let notify, let group, let transition):
+            put(1)
+            put([notify, group, transition.from.rawValue, transition.to.rawValue, transition.reason.rawValue])
+            put(UInt64(transition.priority))
+        case .fence(let group):
+            put(2)
+            put(group)
+        case .acceptFilter: put(3)
+        case .acceptFilterRemoval: put(4)
+        }
     }
 }
 
@@ -196,6 +240,8 @@ private struct FieldReader {
     private var rest: ArraySlice<UInt8>
 
     init(_ bytes: some Collection<UInt8>) { rest = Array(bytes)[...] }
+
+    var isAtEnd: Bool { rest.isEmpty }
 
     mutating func number() -> UInt64? {
         guard rest.count >= 8 else { return nil }
@@ -205,22 +251,45 @@ private struct FieldReader {
         return value
     }
 
-    mutating func bytes() -> [UInt8]? {
+    mutating func id() -> UInt32? { number().flatMap { UInt32(exactly: $0) } }
+
+    mutating func string() -> String? {
         guard let length = number(), length <= rest.count else { return nil }
         defer { rest = rest.dropFirst(Int(length)) }
-        return Array(rest.prefix(Int(length)))
+        return String(decoding: rest.prefix(Int(length)), as: UTF8.self)
     }
 
-    mutating func string() -> String? { bytes().map { String(decoding: $0, as: UTF8.self) } }
+    mutating func address() -> IPAddress? { string().flatMap { IPAddress($0) } }
 
-    mutating func strings() -> [String]? {
-        // Each has a length of 8 bytes, so a count that cannot be true is seen before anything is reserved.
-        guard let count = number(), count <= rest.count / 8 else { return nil }
-        var values: [String] = []
-        for _ in 0..<count {
-            guard let value = string() else { return nil }
-            values.append(value)
+    mutating func programName() -> ProgramName? {
+        switch number() {
+        case 0: string().map { .check($0) }
+        case 1: notification()
+        case 2: string().map { .fence(group: $0) }
+        case 3: .acceptFilter
+        case 4: .acceptFilterRemoval
+        default: nil
         }
-        return values
+    }
+
+    /// The words are those that there are, so that nothing else gets into a program's environment.
+    private mutating func notification() -> ProgramName? {
+        guard let notify = string(), let group = string(), let from = string().flatMap({ GroupState(rawValue: $0) }),
+            let to = string().flatMap({ GroupState(rawValue: $0) }),
+            let reason = string().flatMap({ TransitionReason(rawValue: $0) }),
+            let priority = number().flatMap({ UInt8(exactly: $0) })
+        else { return nil }
+        return .notify(notify, group: group, Transition(from: from, to: to, reason: reason, priority: priority))
+    }
+
+    mutating func lastWord() -> LastWord? {
+        guard let kind = string(), let name = string(), let source = address(), let identity = address() else {
+            return nil
+        }
+        switch kind {
+        case "instance": return LastWord(speaker: .instance(name), source: source, identity: identity)
+        case "heartbeat": return LastWord(speaker: .heartbeat(name), source: source, identity: identity)
+        default: return nil
+        }
     }
 }

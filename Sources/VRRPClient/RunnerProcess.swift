@@ -5,16 +5,21 @@
 /// time is up, and reports how it ended. It knows nothing of checks or notifications, and of order only that a request may
 /// wait for the end of another.
 ///
+/// *It is a boundary.* The runner is root, and the protocol process is what strangers' packets reach. So the runner takes
+/// no path, argument, user or variable from it: a request names a program of the configuration file, which the runner has
+/// from before the fork and reads again itself. It takes no descriptors, kills nothing but its own children, answers without
+/// waiting, and reads no request while its answers are not taken.
+///
 /// It ends when the protocol process does. If that took its leave, what still runs may finish. If it did not, it has died,
 /// with `kill -9` or by a defect of its own, and its kernel would answer for the virtual addresses until their leases end:
-/// so the runner removes them at once, by the record, resigns for the instances that held them, in the words that the
-/// process has left with it, and takes everything it started along. A process that is merely stopped closes nothing; that
-/// is what the leases are for.
+/// so the runner removes them at once, by its own record of what the file names, resigns for the instances that held them,
+/// and takes everything it started along. A process that is merely stopped closes nothing; that is what the leases are for.
 ///
 /// SETUID, SETGID and KILL are in force, NET_ADMIN and NET_RAW only once the protocol process has died; nothing else is
-/// kept.
+/// kept, and unless a program of the file runs as root, nothing else can be had again (the bounding set).
 import Addresses
 import CLinux
+import Configuration
 import Glibc
 import LinuxSystem
 import SystemPackage
@@ -23,6 +28,8 @@ import VRRP
 final class RunnerProcess {
     private final class Running {
         let id: UInt32
+        let place: ProgramName
+        let program: Program
         let pid: pid_t
         let pidfd: CInt
         let outputFD: CInt
@@ -30,52 +37,118 @@ final class RunnerProcess {
         var timer: EventLoop.TimerID?
         var isTimedOut = false
 
-        init(id: UInt32, pid: pid_t, pidfd: CInt, outputFD: CInt) {
-            (self.id, self.pid, self.pidfd, self.outputFD) = (id, pid, pidfd, outputFD)
+        init(_ request: Request, pid: pid_t, pidfd: CInt, outputFD: CInt) {
+            (id, place, program) = (request.id, request.place, request.program)
+            (self.pid, self.pidfd, self.outputFD) = (pid, pidfd, outputFD)
+        }
+
+        func killGroup() {
+            guard kill(-pid, SIGKILL) != 0, errno == EPERM, let uid = program.account?.uid else { return }
+            clinux_kill_group_as(uid, pid)
         }
     }
 
+    private struct Request {
+        var id: UInt32
+        var place: ProgramName
+        var program: Program
+    }
+
+    /// Reads the file: what it says, and the digest of its text.
+    typealias Reader = () throws(ConfigurationRefused) -> (configuration: VRRPConfiguration, digest: UInt64)
+
     private let loop: EventLoop
     private let socket: CInt
+    private var programs: ProgramTable
+    private let readFile: Reader
     /// What the protocol process may leave behind.
     private let holdings: HoldingsRecord?
     /// What is taken up only when the process has died.
     private let reserve: Capabilities
-    private var lastWords: [String: LastWord] = [:]
+    /// Programs that start as root have all that there was at the start.
+    private let isBounded: Bool
+    private var lastWords: [LastWord.Speaker: LastWord] = [:]
     private var running: [pid_t: Running] = [:]
     /// Requests that wait, by the one they wait for.
-    private var waiting: [UInt32: [RunnerRequest]] = [:]
+    private var waiting: [UInt32: [Request]] = [:]
+    /// Answers that the protocol process has not made room for yet.
+    private var answers: [[UInt8]] = []
+    private var isReading = true
     private var settling: EventLoop.TimerID?
     private var isDismissed = false
     private var isAlone = false
 
-    private init(socket: CInt, holdings: HoldingsRecord?) throws(Errno) {
-        reserve = try Privileges.keepOnlyForRunner()
+    private init(socket: CInt, programs: ProgramTable, holdings: HoldingsRecord?, readFile: @escaping Reader)
+        throws(Errno)
+    {
+        isBounded = programs.rootPrograms.isEmpty
+        reserve = try Privileges.keepOnlyForRunner(isBounded: isBounded)
         self.socket = socket
+        self.programs = programs
         self.holdings = holdings
+        self.readFile = readFile
         loop = try EventLoop()
     }
 
     /// Serves requests that come over `socket` until its other end closes.
-    static func run(socket: CInt, holdings: HoldingsRecord? = nil) throws(Errno) {
-        let runner = try RunnerProcess(socket: socket, holdings: holdings)
-        try runner.loop.watch(socket, .readable) { [unowned runner] _ in runner.readRequest() }
+    static func run(
+        socket: CInt, programs: ProgramTable, holdings: HoldingsRecord? = nil, readFile: @escaping Reader
+    ) throws(Errno) {
+        let runner = try RunnerProcess(socket: socket, programs: programs, holdings: holdings, readFile: readFile)
+        try runner.loop.watch(socket, .readable) { [unowned runner] seen in
+            if runner.isReading {
+                runner.readRequest(isLast: seen.contains(.hangup))
+            } else {
+                runner.sendAnswers()
+            }
+        }
         runner.settle()
         try runner.loop.run()
-        for program in runner.running.values { kill(-program.pid, SIGKILL) }
+        for program in runner.running.values { program.killGroup() }
     }
 
-    private func readRequest() {
-        var bytes = [UInt8](repeating: 0, count: RunnerLimits.messageBytes)
+    // MARK: The protocol process
+
+    /// - Parameter isLast: the other end is closed. Without that, what has no length is an empty message and no end.
+    private func readRequest(isLast: Bool) {
+        // A byte more than is taken, so that a longer one is not cut to something that parses. Descriptors that come with
+        // it are dropped by the kernel, since no room is given for them.
+        var bytes = [UInt8](repeating: 0, count: RunnerLimits.messageBytes + 1)
         let length = unsafe recv(socket, &bytes, bytes.count, CInt(MSG_DONTWAIT))
-        if length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return end() }
-        guard length > 0 else { return }
-        if bytes.prefix(length).elementsEqual(RunnerLimits.farewell) { isDismissed = true }
-        if let request = RunnerRequest(bytes.prefix(length)) { take(request) }
-        if let word = LastWord(bytes.prefix(length)) {
-            keep(word)
-            settle()
+        if isLast && length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return end() }
+        guard length > 0, length <= RunnerLimits.messageBytes, let request = RunnerRequest(bytes.prefix(length)) else {
+            return
         }
+        switch request {
+        case .run(let id, let after, let name): take(id, after, name)
+        case .reread(let id, let digest): answer(.reread(id: id, complaint: reread(digest)))
+        case .holdsOnlyWhatIsNamed: record { holdings throws(Errno) in try holdings.replace(by: programs) }
+        case .keep(let word): keep(word)
+        case .farewell: isDismissed = true
+        }
+    }
+
+    private func answer(_ reply: RunnerReply) {
+        answers.append(reply.encoded())
+        sendAnswers()
+    }
+
+    /// What finds no room waits, and so do further requests: their number bounds that of the answers.
+    private func sendAnswers() {
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        while let bytes = answers.first {
+            do throws(Errno) {
+                try Syscall.retry { unsafe send(socket, bytes, bytes.count, flags) }
+                answers.removeFirst()
+            } catch {
+                if error == .wouldBlock { break }
+                // Nobody is there; what was still said is read, up to the end.
+                answers = []
+            }
+        }
+        guard answers.isEmpty != isReading else { return }
+        isReading.toggle()
+        try? loop.setInterest(socket, isReading ? .readable : .writable)
     }
 
     /// A second after the start or the last word, what these needed of the program's pages is given back: the runner mostly
@@ -88,9 +161,32 @@ final class RunnerProcess {
         }
     }
 
+    private func reread(_ digest: UInt64) -> String? {
+        defer { settle() }
+        do throws(ConfigurationRefused) {
+            let file = try readFile()
+            guard file.digest == digest else { return "the file changed while it was read: reload it once more" }
+            programs = programs.reloaded(file.configuration)
+        } catch {
+            return error.description
+        }
+        record { holdings throws(Errno) in try holdings.add(programs) }
+        lastWords = lastWords.filter { programs.resignation($0.value) != nil }
+        if isBounded, let program = programs.rootPrograms.first {
+            Log.warning("\(program) runs as root with few capabilities until linkwatch-vrrp is started again")
+        }
+        return nil
+    }
+
+    private func record(_ write: (HoldingsRecord) throws(Errno) -> Void) {
+        guard let holdings else { return }
+        do throws(Errno) { try write(holdings) } catch { Log.warning("holdings cannot be recorded: \(error)") }
+    }
+
     private func keep(_ word: LastWord) {
-        guard lastWords.count < RunnerLimits.lastWords || lastWords[word.speaker] != nil else { return }
+        guard programs.resignation(word) != nil else { return }
         lastWords[word.speaker] = word
+        settle()
     }
 
     /// The protocol process has ended.
@@ -115,59 +211,78 @@ final class RunnerProcess {
         }
     }
 
-    /// Says the last words that go with an address that was there and is gone now; the words themselves are not judged.
+    /// Resigns for those whose address was there and is gone now.
     private func resign(_ removed: Set<IPAddress>) {
         guard let link = try? LinkSender() else { return }
-        for word in lastWords.values where removed.contains(word.address) {
-            // A cable may speak IPv6 for legs that speak IPv4.
-            let family: IPAddress.Family = word.packet.first.map { $0 >> 4 } == 6 ? .ipv6 : .ipv4
-            link.send(
-                word.packet, .ip(family), to: PacketCraft.multicastMAC(AdvertCodec.group(family)), on: word.ifindex)
+        for word in lastWords.values {
+            guard let last = programs.resignation(word), removed.contains(last.address) else { continue }
+            let ifindex = Int32(clamping: unsafe if_nametoindex(last.interface))
+            let group = PacketCraft.multicastMAC(AdvertCodec.group(last.family))
+            link.send(last.packet, .ip(last.family), to: group, on: ifindex)
         }
     }
 
-    private func take(_ request: RunnerRequest) {
-        guard isUnderway(request.after) else { return start(request) }
-        guard waiting.values.reduce(0, { $0 + $1.count }) < RunnerLimits.programs else {
-            return finish(request.id, ProgramResult(ending: .notStarted(EAGAIN), output: ""))
-        }
-        waiting[request.after, default: []].append(request)
+    // MARK: Programs
+
+    private func take(_ id: UInt32, _ after: UInt32, _ name: ProgramName) {
+        guard let program = programs[name] else { return finish(id, ProgramResult(.notStarted(ENOKEY))) }
+        let request = Request(id: id, place: name.place, program: program)
+        let waitingCount = waiting.values.reduce(0) { $0 + $1.count }
+        let isUnderway = isUnderway(after)
+        guard isUnderway ? waitingCount < RunnerLimits.programs : running.count < RunnerLimits.programs,
+            runs(of: request.place) < RunnerLimits.runsOfOne
+        else { return finish(id, ProgramResult(.notStarted(EAGAIN))) }
+        if isUnderway { waiting[after, default: []].append(request) } else { start(request) }
     }
 
     private func isUnderway(_ id: UInt32) -> Bool {
         running.values.contains { $0.id == id } || waiting.values.contains { $0.contains { $0.id == id } }
     }
 
-    private func start(_ request: RunnerRequest) {
+    private func runs(of place: ProgramName) -> Int {
+        running.values.count { $0.place == place }
+            + waiting.values.reduce(0) { $0 + $1.count { $0.place == place } }
+    }
+
+    private func start(_ request: Request) {
         do throws(Errno) {
-            guard running.count < RunnerLimits.programs else { throw .resourceTemporarilyUnavailable }
+            if let stranger = request.program.stranger,
+                !ProgramTrust.isRootsOwn(request.program.arguments.first ?? "", against: stranger)
+            {
+                throw Errno(rawValue: EKEYREJECTED)
+            }
             var ends: [CInt] = [-1, -1]
             try Syscall.check(unsafe clinux_pipe(&ends))
-            let pid: pid_t
+            defer { close(ends[1]) }
             do throws(Errno) {
-                pid = try Self.spawn(request.program, output: ends[1])
-                close(ends[1])
+                let pid = try Self.spawn(request.program, output: ends[1])
+                do throws(Errno) {
+                    try follow(Running(request, pid: pid, pidfd: Self.pidfd(pid), outputFD: ends[0]))
+                } catch {
+                    // Nobody would end it.
+                    kill(pid, SIGKILL)
+                    _ = waitpid(pid, nil, 0)
+                    throw error
+                }
             } catch {
                 close(ends[0])
-                close(ends[1])
                 throw error
             }
-            try follow(Running(id: request.id, pid: pid, pidfd: Self.pidfd(pid), outputFD: ends[0]), request.program)
         } catch {
-            finish(request.id, ProgramResult(ending: .notStarted(error.rawValue), output: ""))
+            finish(request.id, ProgramResult(.notStarted(error.rawValue)))
         }
     }
 
     private static func pidfd(_ pid: pid_t) throws(Errno) -> CInt { try Syscall.check(clinux_pidfd_open(pid)) }
 
-    private func follow(_ program: Running, _ request: Program) throws(Errno) {
-        running[program.pid] = program
+    private func follow(_ program: Running) throws(Errno) {
         try loop.watch(program.pidfd, .readable) { [unowned self] _ in reap(program) }
         try loop.watch(program.outputFD, .readable) { [unowned self] _ in readOutput(program) }
-        program.timer = loop.schedule(atNs: Clock.monotonicNs() &+ max(0, request.timeoutNs)) {
+        running[program.pid] = program
+        program.timer = loop.schedule(atNs: Clock.monotonicNs() &+ max(0, program.program.timeoutNs)) {
             program.timer = nil
             program.isTimedOut = true
-            kill(-program.pid, SIGKILL)
+            program.killGroup()
         }
     }
 
@@ -184,6 +299,10 @@ final class RunnerProcess {
     }
 
     private func reap(_ program: Running) {
+        guard clinux_has_ended(program.pid) else { return }
+        // What it left behind in its group ends with it, unless it may stay: a check that forks must not pile up processes.
+        // While the dead leader is not reaped, the number of the group is nobody else's.
+        if program.isTimedOut || !program.program.mayLeaveProcesses { program.killGroup() }
         var status: CInt = 0
         guard unsafe waitpid(program.pid, &status, WNOHANG) == program.pid else { return }
         if let timer = program.timer { loop.cancel(timer) }
@@ -193,51 +312,50 @@ final class RunnerProcess {
         close(program.outputFD)
         close(program.pidfd)
         running[program.pid] = nil
-        // What it left behind in its group ends with it: a check that forks must not pile up processes.
-        kill(-program.pid, SIGKILL)
         let ending: ProgramResult.Ending =
             program.isTimedOut
             ? .timedOut : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
-        finish(
-            program.id, ProgramResult(ending: ending, output: String(decoding: program.output, as: UTF8.self)))
+        finish(program.id, ProgramResult(ending, output: String(decoding: program.output, as: UTF8.self)))
         if isAlone, running.isEmpty { loop.stop() }
     }
 
     private func finish(_ id: UInt32, _ result: ProgramResult) {
-        reply(id, result)
+        answer(.ended(id: id, result))
         for request in waiting.removeValue(forKey: id) ?? [] { start(request) }
-    }
-
-    private func reply(_ id: UInt32, _ result: ProgramResult) {
-        let bytes = RunnerReply(id: id, result: result).encoded()
-        // Blocking: the protocol process always reads, and if it is stopped there is nothing better to do than wait.
-        _ = unsafe send(socket, bytes, bytes.count, CInt(MSG_NOSIGNAL))
     }
 
     /// Starts the program as its user, in a process group of its own.
     static func spawn(_ program: Program, output: CInt) throws(Errno) -> pid_t {
         guard program.arguments.first?.hasPrefix("/") == true else { throw .invalidArgument }
-        let account = program.user.isEmpty ? nil : Account(program.user)
-        guard program.user.isEmpty == (account == nil) else { throw .noSuchFileOrDirectory }
-        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         var arguments = unsafe program.arguments.map { unsafe strdup($0) } + [nil]
-        var environment = unsafe ([path] + program.environment).map { unsafe strdup($0) } + [nil]
+        var environment = unsafe program.environment.map { unsafe strdup($0) } + [nil]
         defer { unsafe (arguments + environment).forEach { unsafe free($0) } }
-        let user = unsafe account.flatMap { unsafe strdup($0.name) }
+        let user = unsafe program.account.flatMap { unsafe strdup($0.name) }
         defer { unsafe free(user) }
-        let (uid, gid) = (account?.uid ?? 0, account?.gid ?? 0)
+        let (uid, gid) = (program.account?.uid ?? 0, program.account?.gid ?? 0)
         return try Syscall.check(unsafe clinux_spawn(&arguments, &environment, user, uid, gid, output))
+    }
+}
+
+extension ProgramName {
+    /// The same for every run of a program for one group.
+    fileprivate var place: ProgramName {
+        guard case .notify(let name, let group, _) = self else { return self }
+        let nothing = Transition(from: .initialize, to: .initialize, reason: .start, priority: 0)
+        return .notify(name, group: group, nothing)
     }
 }
 
 extension Privileges {
     /// As `keepOnly`, for the runner: what it starts may be set-uid, so `no_new_privs` stays unset.
     ///
+    /// - Parameter isBounded: whether programs can have no more than what the runner has.
     /// - Returns: what is set aside, for `use`.
-    fileprivate static func keepOnlyForRunner() throws(Errno) -> Capabilities {
+    fileprivate static func keepOnlyForRunner(isBounded: Bool) throws(Errno) -> Capabilities {
         let had = try Capabilities.effective()
         let used = had.intersection([.setUID, .setGID, .kill])
         let reserve = had.intersection([.netAdmin, .netRaw])
+        if isBounded { Privileges.bound(to: [.setUID, .setGID, .kill, .netAdmin, .netRaw]) }
         try Syscall.check(clinux_capset(used.rawValue, used.union(reserve).rawValue, 0))
         return reserve
     }

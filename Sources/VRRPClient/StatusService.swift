@@ -12,8 +12,8 @@ import Varlink
 protocol StatusSource: AnyObject {
     var groups: [GroupDriver] { get }
     var discards: [Discard: UInt64] { get }
-    /// Reads the file again; nil: applied, else what is wrong.
-    func reload() -> String?
+    /// Reads the file again, and calls back once: nil: applied, else what is wrong.
+    func reload(_ done: @escaping (String?) -> Void)
     /// What is wrong with the file, one line each.
     func complaints() -> [String]
 }
@@ -98,24 +98,32 @@ final class StatusService {
     }
 
     private func reload(_ call: VarlinkCall) {
-        if let message = reload() {
-            call.fail(VarlinkError("\(VRRPInterface.name).ReloadFailed", ["message": .string(message)]))
-        } else {
-            call.reply()
+        reload { message in
+            if let message {
+                call.fail(VarlinkError("\(VRRPInterface.name).ReloadFailed", ["message": .string(message)]))
+            } else {
+                call.reply()
+            }
         }
     }
 
-    /// Reads the file again, for a client or a signal; nil: applied.
-    func reload() -> String? {
-        reloadError = source.reload()
-        if reloadError == nil {
+    /// Reads the file again, for a client or a signal, and calls back once; nil: applied.
+    func reload(_ done: @escaping (String?) -> Void) {
+        source.reload { [weak self] message in
+            self?.noteReload(message)
+            done(message)
+        }
+    }
+
+    private func noteReload(_ message: String?) {
+        reloadError = message
+        if message == nil {
             reloads += 1
             let names = Set(source.groups.map(\.name))
             transitions = transitions.filter { names.contains($0.key) }
             sinceBoottimeNs = sinceBoottimeNs.filter { names.contains($0.key) }
         }
-        publish("reload", what: reloadError, present: reloadError == nil)
-        return reloadError
+        publish("reload", what: message, present: message == nil)
     }
 
     private func handover(_ call: VarlinkCall) {

@@ -64,10 +64,14 @@ public final class ListeningSocket {
         let descriptor = try Self.attempt(path, "socket") { () throws(Errno) in
             try UnixSocket.make(nonBlocking: true)
         }
+        // A file gets the group that its maker has, so that CAP_SETGID is enough where CAP_CHOWN is missing.
+        let ownGroup = getegid()
+        if let group { _ = setegid(group) }
+        defer { _ = setegid(ownGroup) }
         try Self.attempt(path, "bind") { () throws(Errno) in
             try unsafe UnixSocket.withAddress(path) { address, length in unsafe bind(descriptor.raw, address, length) }
         }
-        if let group {
+        if let group, getegid() != group {
             try Self.attempt(path, "chown") { () throws(Errno) in
                 _ = try Syscall.retry { unsafe chown(path, .max, group) }
             }

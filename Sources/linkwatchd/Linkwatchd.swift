@@ -83,9 +83,12 @@ enum Linkwatchd {
                 Log.warning("the process is not SCHED_RR: \(error)")
             }
         }
-        let kept = try Privileges.keepOnly(.netAdmin)
+        let kept = try Privileges.become(try account(configuration.user), keeping: .netAdmin)
         if !kept.contains(.netAdmin) {
             Log.warning("without CAP_NET_ADMIN no MII register is read; all else works")
+        }
+        if let reason = arguments.unreadable {
+            Log.warning("\(reason), so that no reload will be possible")
         }
         let loop = try EventLoop()
         var daemon: Daemon?
@@ -103,11 +106,25 @@ enum Linkwatchd {
             path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
     }
 
-    /// - Parameter group: a name or a number.
     nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
-        if let number = gid_t(group) { return number }
-        guard let entry = unsafe getgrnam(group) else { throw UsageError("there is no group '\(group)'") }
-        return unsafe entry.pointee.gr_gid
+        guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
+        return id
+    }
+
+    /// Whom the process becomes; nil: it stays who it is.
+    nonisolated private static func account(_ user: String?) throws(UsageError) -> Account? {
+        guard geteuid() == 0 else { return nil }
+        if let user {
+            // It was there when the file was checked; nobody stays root for want of it.
+            guard let account = Account(user) else { throw UsageError("there is no user '\(user)'") }
+            return account
+        }
+        let account = Account.ofDaemons
+        if account == nil {
+            Log.warning(
+                "there is no user '\(Account.defaultName)', so that the process stays root, with one capability")
+        }
+        return account
     }
 }
 
@@ -155,6 +172,14 @@ struct Arguments {
         unsafe access(configPath, F_OK) == 0 ? "\(configPath): good" : "\(configPath): not there, the defaults hold"
     }
 
+    /// What keeps this user from reading the file again; nil: nothing, or there is none.
+    var unreadable: String? {
+        guard unsafe access(configPath, F_OK) == 0 || errno == EACCES, unsafe access(configPath, R_OK) != 0 else {
+            return nil
+        }
+        return "\(configPath) cannot be read any more"
+    }
+
     /// Reads the file. One that was not asked for by name may be missing.
     ///
     /// - Throws: what is wrong with it.
@@ -163,6 +188,9 @@ struct Arguments {
         do {
             configuration = try MonitorConfiguration(path: configPath)
         } catch  where error.isFileMissing && !isPathGiven {}
+        try configuration.accounts.check(file: configPath) { mention in
+            mention.kind == .user ? Account(mention.name) != nil : Account.groupID(mention.name) != nil
+        }
         configuration.socket.path = socketPath ?? configuration.socket.path
         configuration.miiIntervalNs = miiIntervalNs ?? configuration.miiIntervalNs
         configuration.probeIntervalNs = probeIntervalNs ?? configuration.probeIntervalNs

@@ -1,93 +1,304 @@
-/// The runner for real: programs are started, bounded, killed and reported. Needs no privileges.
+/// The runner for real: programs of a file are started, bounded, killed and reported, and nothing else is. Needs no
+/// privileges.
 import Addresses
+import Configuration
 import Glibc
 import LinuxSystem
 import Testing
+import VRRP
 
 @testable import VRRPClient
 
 @Suite struct RunnerTests {
-    /// Runs the programs and returns how each ended, in the order of their endings.
-    private func run(_ programs: Program...) throws -> [ProgramResult] {
-        let runner = try startedRunner()
+    private static let instance =
+        "[instance.one]\ninterface = \"nowhere0\"\nvrid = 9\naddresses = [\"192.0.2.9\"]\n"
+
+    /// A file with a check of this name for each program.
+    private static func file(_ checks: [String: [String]], timeout: String = "20s", more: String = "") -> String {
+        let sections = checks.map { name, arguments in
+            "[check.\(name)]\nexec = [\(arguments.map { "'''\($0)'''" }.joined(separator: ", "))]\n"
+                + "interval = \"1min\"\ntimeout = \"\(timeout)\"\n"
+        }
+        return instance + sections.joined() + more
+    }
+
+    private static func configuration(_ text: String) throws -> VRRPConfiguration {
+        try VRRPConfiguration(text: Array(text.utf8), file: "test")
+    }
+
+    /// A runner on a thread: this process has many, and must not be forked. It reads `next` when it is to read the file
+    /// again; the digest is the length of the text.
+    private func startedRunner(_ text: String, next: String? = nil) throws -> CInt {
+        let ends = try Runner.socketPair()
+        let programs = ProgramTable(try Self.configuration(text), ownAccount: nil)
+        let body: () -> Void = {
+            try? RunnerProcess.run(socket: ends[1], programs: programs) { () throws(ConfigurationRefused) in
+                let text = next ?? text
+                return (try VRRPConfiguration(text: Array(text.utf8), file: "test"), UInt64(text.utf8.count))
+            }
+            close(ends[1])
+        }
+        let boxed = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
+        var thread = pthread_t()
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument = unsafe argument {
+                    unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+                }
+                return nil
+            }, boxed)
+        try #require(status == 0)
+        pthread_detach(thread)
+        return ends[0]
+    }
+
+    private final class Box {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    /// Runs programs of a file and returns how each ended, in the order of their endings.
+    private func run(_ text: String, _ names: ProgramName...) throws -> [ProgramResult] {
+        let runner = Runner(socket: try startedRunner(text), pid: 0)
         let loop = try EventLoop()
         try runner.start(on: loop)
         var results: [ProgramResult] = []
-        for program in programs {
-            runner.run(program) {
+        for name in names {
+            runner.run(name) {
                 results.append($0)
-                if results.count == programs.count { loop.stop() }
+                if results.count == names.count { loop.stop() }
             }
         }
         try loop.run()
         return results
     }
 
-    /// A runner on a thread: this process has many, and must not be forked.
-    private func startedRunner() throws -> Runner {
-        let ends = try Runner.socketPair()
-        var thread = pthread_t()
-        let argument = unsafe UnsafeMutableRawPointer(bitPattern: Int(ends[1]))
-        let status = unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                try? RunnerProcess.run(socket: CInt(Int(bitPattern: argument)))
-                return nil
-            }, argument)
-        try #require(status == 0)
-        pthread_detach(thread)
-        return Runner(socket: ends[0], pid: 0)
+    /// Runs one program by a check.
+    private func runOne(_ arguments: String..., timeout: String = "20s") throws -> ProgramResult {
+        try #require(run(Self.file(["own": arguments], timeout: timeout), .check("own")).first)
     }
 
-    private func program(_ arguments: String..., timeoutNs: Int64 = 20_000_000_000) -> Program {
-        Program(arguments: arguments, timeoutNs: timeoutNs)
+    private func transition(_ to: GroupState = .master) -> Transition {
+        Transition(from: .backup, to: to, reason: .take, priority: 100)
     }
+
+    // MARK: Programs
 
     @Test func reportsStatusAndOutput() throws {
-        let results = try run(program("/bin/sh", "-c", "echo out; echo err >&2; exit 3"))
-        #expect(results == [ProgramResult(ending: .exited(3), output: "out\nerr\n")])
+        #expect(
+            try runOne("/bin/sh", "-c", "echo out; echo err >&2; exit 3")
+                == ProgramResult(.exited(3), output: "out\nerr\n"))
     }
 
     @Test func passesTheEnvironmentAndNothingElse() throws {
-        var program = program("/usr/bin/env")
-        program.environment = ["LINKWATCH_GROUP=lvs"]
-        let output = try #require(try run(program).first).output
-        #expect(output.split(separator: "\n").map { $0.prefix { $0 != "=" } } == ["PATH", "LINKWATCH_GROUP"])
+        let text = Self.instance + "[notify.log]\nexec = [\"/usr/bin/env\"]\n"
+        let output = try #require(try run(text, .notify("log", group: "one", transition())).first).output
+        let lines = output.split(separator: "\n").map(String.init)
+        #expect(
+            lines.dropFirst() == [
+                "LINKWATCH_GROUP=one", "LINKWATCH_INSTANCES=one", "LINKWATCH_STATE=master",
+                "LINKWATCH_PREVIOUS_STATE=backup", "LINKWATCH_REASON=take", "LINKWATCH_PRIORITY=100",
+            ])
+        #expect(lines.first?.hasPrefix("PATH=/") == true)
+        #expect(try runOne("/usr/bin/env").output.split(separator: "\n").count == 1)
+    }
+
+    @Test func aProgramFindsItselfAsTheManualSays() throws {
+        let script = "pwd; umask; grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | sort -n | head -3"
+        let lines = try runOne("/bin/sh", "-c", script).output.split(separator: "\n").map(String.init)
+        #expect(lines.prefix(2) == ["/", "0022"])
+        // The C library keeps two signals to itself.
+        #expect(lines.dropFirst(2).prefix(2) == ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"])
+        #expect(lines.suffix(3) == ["0", "1", "2"])
     }
 
     @Test func killsTheWholeGroupWhenTimeIsUp() throws {
         // The child that outlives its parent holds the pipe; it is killed with the group, so the loop ends.
-        let results = try run(program("/bin/sh", "-c", "sleep 1000 & sleep 1000", timeoutNs: 50_000_000))
-        #expect(results.map(\.ending) == [.timedOut])
+        let result = try runOne("/bin/sh", "-c", "sleep 1000 & sleep 1000", timeout: "50ms")
+        #expect(result.ending == .timedOut)
     }
 
     @Test func aTalkativeProgramEndsAndItsOutputIsBounded() throws {
-        let results = try run(program("/bin/sh", "-c", "head -c 3000000 /dev/zero"))
-        #expect(results.first?.ending == .exited(0))
-        #expect(results.first?.output.utf8.count == RunnerLimits.outputBytes)
+        let result = try runOne("/bin/sh", "-c", "head -c 3000000 /dev/zero")
+        #expect(result.ending == .exited(0))
+        #expect(result.output.utf8.count == RunnerLimits.outputBytes)
     }
 
     @Test func saysWhyAProgramCouldNotBeStarted() throws {
-        #expect(try run(program("/nonexistent")).map(\.ending) == [.notStarted(ENOENT)])
-        #expect(try run(program("relative")).map(\.ending) == [.notStarted(EINVAL)])
+        let result = try runOne("/nonexistent")
+        #expect(result.ending == .notStarted(ENOENT))
+        #expect("\(result)" == "could not be started: No such file or directory")
     }
 
     @Test func reportsASignal() throws {
-        #expect(try run(program("/bin/sh", "-c", "kill -9 $$")).map(\.ending) == [.signalled(SIGKILL)])
+        #expect(try runOne("/bin/sh", "-c", "kill -9 $$").ending == .signalled(SIGKILL))
     }
 
-    @Test func requestsAndRepliesSurviveTheSocket() {
-        var program = program("/bin/true", "", "ä b")
-        program.user = "nobody"
-        let request = RunnerRequest(id: 7, program: program)
-        #expect(RunnerRequest(request.encoded()) == request)
-        for length in 0..<request.encoded().count { #expect(RunnerRequest(request.encoded().prefix(length)) == nil) }
-        let word = LastWord(
-            speaker: "instance outside", address: IPAddress(ipv4: 0xc000_0201), ifindex: -1, packet: [0x45, 0, 255])
-        #expect(LastWord(word.encoded()) == word)
-        for length in 0..<word.encoded().count { #expect(LastWord(word.encoded().prefix(length)) == nil) }
-        #expect(RunnerRequest(word.encoded()) == nil && LastWord(request.encoded()) == nil)
-        let reply = RunnerReply(id: 9, result: ProgramResult(ending: .signalled(-1), output: "x"))
-        #expect(RunnerReply(reply.encoded()) == reply)
+    /// What it leaves behind: of a check nothing, of a notify program what it likes.
+    @Test(arguments: [false, true]) func leavesProcessesBehind(_ isNotify: Bool) throws {
+        let script = "sleep 1000 >/dev/null 2>&1 & echo $!"
+        let text = Self.file(
+            ["own": ["/bin/sh", "-c", script]], more: "[notify.log]\nexec = ['/bin/sh', '-c', '''\(script)''']\n")
+        let name = isNotify ? ProgramName.notify("log", group: "one", transition()) : .check("own")
+        let output = try #require(try run(text, name).first).output
+        let pid = try #require(pid_t(output.split(separator: "\n").joined()))
+        // Killed, it is gone or a zombie by the time its leader is reported, and stays alive otherwise.
+        var state = "R"
+        for _ in 0..<1000 where state != "Z" && state != "" && !isNotify {
+            state = status(of: pid)
+            usleep(1000)
+        }
+        #expect((kill(pid, 0) == 0 && status(of: pid) != "Z") == isNotify)
+        if isNotify { kill(pid, SIGKILL) }
+    }
+
+    /// The letter of /proc/PID/stat; empty: there is none.
+    private func status(of pid: pid_t) -> String {
+        guard let file = unsafe fopen("/proc/\(pid)/stat", "r") else { return "" }
+        defer { unsafe fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 512)
+        let count = unsafe fread(&bytes, 1, bytes.count, file)
+        let words = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: ")").last?.split(
+            separator: " ")
+        return words?.first.map(String.init) ?? ""
+    }
+
+    // MARK: The boundary
+
+    @Test func runsNothingThatTheFileDoesNotName() throws {
+        let text =
+            Self.instance
+            + "[notify.log]\nexec = [\"/bin/true\"]\ngroups = [\"two\"]\n[instance.two]\ninterface = \"nowhere1\"\nvrid = 9\n"
+            + "addresses = [\"192.0.2.8\"]\n"
+        let names: [ProgramName] = [
+            .check("none"), .notify("none", group: "one", transition()), .notify("log", group: "one", transition()),
+            .notify("log", group: "none", transition()), .fence(group: "one"), .fence(group: "none"),
+        ]
+        for name in names { #expect(try run(text, name).map(\.ending) == [.notStarted(ENOKEY)], "\(name)") }
+        #expect(try run(text, .notify("log", group: "two", transition())).map(\.ending) == [.exited(0)])
+    }
+
+    @Test func runsNobodysProgramRatherThanRoots() throws {
+        let text = Self.instance + "[notify.log]\nexec = [\"/bin/true\"]\nuser = \"nobody-of-this-name\"\n"
+        #expect(try run(text, .notify("log", group: "one", transition())).map(\.ending) == [.notStarted(ENOKEY)])
+    }
+
+    @Test func takesTheFilesProgramsWithAReload() throws {
+        let old = Self.file(["old": ["/bin/false"], "both": ["/bin/false"]])
+        let new = Self.file(["new": ["/bin/true"], "both": ["/bin/true"]], more: "# another file\n")
+        let runner = Runner(socket: try startedRunner(old, next: new), pid: 0)
+        let loop = try EventLoop()
+        try runner.start(on: loop)
+        var said: [String?] = []
+        var endings: [ProgramResult.Ending] = []
+        // In the order of the requests, as they are answered in turn.
+        runner.reread(digest: 1) { said.append($0) }
+        runner.run(.check("both")) { endings.append($0.ending) }
+        runner.reread(digest: UInt64(new.utf8.count)) { said.append($0) }
+        runner.run(.check("old")) { endings.append($0.ending) }
+        runner.run(.check("both")) {
+            endings.append($0.ending)
+            if endings.count == 3 { loop.stop() }
+        }
+        loop.schedule(atNs: Clock.monotonicNs() + 20_000_000_000) { loop.stop() }
+        while endings.count < 3, said.count < 2 { try loop.run() }
+        #expect(said.count == 2 && said[0]?.contains("changed while it was read") == true && said[1] == nil)
+        #expect(endings.contains(.exited(1)) && endings.contains(.notStarted(ENOKEY)) && endings.contains(.exited(0)))
+    }
+
+    /// What a process that somebody has taken over may say; `recv` of its answers is left undone.
+    @Test func outlivesWhateverItIsTold() throws {
+        let socket = try startedRunner(Self.file(["own": ["/bin/true"]]))
+        defer { close(socket) }
+        func say(_ bytes: [UInt8]) -> Int { unsafe send(socket, bytes, bytes.count, CInt(MSG_DONTWAIT)) }
+        let good = RunnerRequest.run(id: 7, after: 0, .check("own")).encoded()
+        for length in 0..<good.count where length > 0 { _ = say(Array(good.prefix(length))) }
+        _ = say([UInt8](repeating: 0xff, count: 65536))
+        _ = say(good + [UInt8](repeating: 0, count: 64))
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<2000 {
+            let bytes = (0..<Int.random(in: 1...64, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
+            _ = say(bytes)
+        }
+        // More than finds room: the runner stops to read until its answers are taken, and answers each.
+        var sent = 0
+        for _ in 0..<100_000 {
+            if say(good) < 0 { break }
+            sent += 1
+        }
+        var answered = 0
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while answered < sent {
+            let length = unsafe recv(socket, &bytes, bytes.count, 0)
+            guard length > 0, case .ended(7, let result) = RunnerReply(bytes.prefix(length)) else { continue }
+            #expect(result.ending == .exited(0) || result.ending == .notStarted(EAGAIN))
+            answered += 1
+        }
+        #expect(sent > 100)
+    }
+
+    @Test func requestsAndRepliesSurviveTheSocket() throws {
+        let v4 = IPAddress(ipv4: 0xc000_0201)
+        let requests: [RunnerRequest] = [
+            .run(id: 7, after: 3, .check("upstream")),
+            .run(id: 1, after: 0, .notify("log", group: "lvs", transition())),
+            .run(id: 1, after: 0, .fence(group: "lvs")), .run(id: .max, after: .max, .acceptFilter),
+            .run(id: 1, after: 0, .acceptFilterRemoval), .reread(id: 4, digest: .max), .holdsOnlyWhatIsNamed,
+            .keep(LastWord(speaker: .instance("outside"), source: v4, identity: v4)),
+            .keep(LastWord(speaker: .heartbeat("cross1"), source: v4, identity: v4)), .farewell,
+        ]
+        for request in requests {
+            let bytes = request.encoded()
+            #expect(RunnerRequest(bytes) == request && bytes.count <= RunnerLimits.messageBytes)
+            for length in 0..<bytes.count { #expect(RunnerRequest(bytes.prefix(length)) == nil) }
+            #expect(RunnerRequest(bytes + [0]) == nil)
+        }
+        let replies: [RunnerReply] = [
+            .ended(id: 9, ProgramResult(.signalled(-1), output: "x")), .ended(id: 9, ProgramResult(.timedOut)),
+            .reread(id: 1, complaint: nil), .reread(id: 1, complaint: "file:1:2: no"),
+        ]
+        for reply in replies { #expect(RunnerReply(reply.encoded()) == reply) }
+        let long = RunnerReply.reread(id: 1, complaint: String(repeating: "x", count: 100_000)).encoded()
+        #expect(long.count <= RunnerLimits.answerBytes)
+    }
+
+    /// The environment of a program holds the words that there are, and nothing that was put between them.
+    @Test func aTransitionOfOtherWordsIsNoTransition() {
+        let bytes = RunnerRequest.run(id: 1, after: 0, .notify("log", group: "lvs", transition())).encoded()
+        let text = Array("master".utf8)
+        let place = bytes.indices.first { bytes[$0...].starts(with: text) } ?? 0
+        var other = bytes
+        other.replaceSubrange(place..<place + text.count, with: Array("mas\nX=".utf8))
+        #expect(place > 0 && RunnerRequest(other) == nil)
+    }
+
+    // MARK: Resignations
+
+    @Test func resignsForWhatTheFileNamesAndForNobodyElse() throws {
+        let text =
+            "[group.lvs]\ninstances = [\"one\"]\nheartbeats = [\"cross\"]\n" + Self.instance
+            + "[heartbeat.cross]\ninterface = \"hb0\"\nvrid = 11\npeer-vrid = 21\n"
+            + "[instance.told]\ninterface = \"nowhere1\"\nvrid = 8\naddresses = [\"192.0.2.8\"]\nunicast-peers = [\"192.0.2.7\"]\n"
+        let programs = ProgramTable(try Self.configuration(text), ownAccount: nil)
+        let v4 = try #require(IPAddress("192.0.2.77"))
+        let v6 = try #require(IPAddress("fe80::77"))
+        let advert = try #require(
+            programs.resignation(LastWord(speaker: .instance("one"), source: v4, identity: v4)))
+        #expect(advert.interface == "nowhere0" && advert.address == IPAddress("192.0.2.9"))
+        // Version 3, VRID 9, priority 0, behind an IP header of 20 bytes.
+        #expect(advert.packet[20...22] == [0x31, 9, 0])
+        let heartbeat = try #require(
+            programs.resignation(LastWord(speaker: .heartbeat("cross"), source: v6, identity: v6)))
+        #expect(heartbeat.interface == "hb0" && heartbeat.packet[40...42] == [0x31, 11, 0])
+        let others: [(LastWord.Speaker, IPAddress)] = [
+            (.instance("one"), v6), (.heartbeat("cross"), v4), (.instance("cross"), v4), (.heartbeat("one"), v6),
+            (.instance("told"), v4), (.instance("none"), v4),
+        ]
+        for (speaker, source) in others {
+            #expect(programs.resignation(LastWord(speaker: speaker, source: source, identity: source)) == nil)
+        }
     }
 }

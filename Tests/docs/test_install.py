@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -55,6 +56,70 @@ def test_units_start_what_is_installed(installed):
                 continue
             assert command.startswith(PREFIX + "/"), unit
             assert os.access(installed / Path(command).relative_to(PREFIX), os.X_OK), unit
+
+
+@pytest.fixture(scope="module")
+def units(installed, tmp_path_factory) -> dict[str, Path]:
+    """The units by name, with the commands where they really are."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    folder = tmp_path_factory.mktemp("units")
+    for unit in installed.glob("lib/systemd/system/*.service"):
+        (folder / unit.name).write_text(unit.read_text().replace(PREFIX, str(installed)))
+    return {path.name: path for path in folder.iterdir()}
+
+
+def test_systemd_understands_the_units(units):
+    argv = ["systemd-analyze", "verify", "--man=no", *map(str, units.values())]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    # From systemd 254 on.
+    new = ("RestartSteps", "RestartMaxDelaySec")
+    lines = [line for line in done.stderr.splitlines() if not any(f"Unknown key '{key}'" in line for key in new)]
+    assert [line for line in lines if "linkwatch" in line] == []
+
+
+@pytest.mark.parametrize("name, most", [("linkwatchd.service", 2.0), ("linkwatch-vrrp.service", 3.0)])
+def test_the_units_are_hardened(units, name: str, most: float):
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(units[name])]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    level = float(re.search(rf"exposure level for {name}: ([\d.]+)", done.stdout).group(1))
+    assert level <= most, done.stdout
+
+
+def test_a_service_that_cannot_start_is_not_started_for_ever(installed):
+    for unit in installed.glob("lib/systemd/system/linkwatch*.service"):
+        text = unit.read_text()
+        assert {"64", "78"} <= set(re.search(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE).group(1).split())
+        assert "RestartSteps=" in text and "WatchdogSec=" in text
+    vrrp = (installed / "lib/systemd/system/linkwatch-vrrp.service").read_text()
+    assert "ConditionPathExists=/etc/linkwatch/vrrp.toml\n" in vrrp
+    # Stopped before the network is: the reverse of the order in which units start.
+    assert "network.target" in re.search(r"^After=(.*)$", vrrp, re.MULTILINE).group(1).split()
+
+
+def test_a_reload_of_a_bad_file_fails(installed, tmp_path):
+    """What the units run for it has an exit status that tells."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text("nonsense = 1\n")
+    unit = (installed / "lib/systemd/system/linkwatchd.service").read_text()
+    first, second = re.findall(r"^ExecReload=(.*)$", unit, re.MULTILINE)
+    check = first.replace(PREFIX, str(installed)).split()
+    done = subprocess.run([*check, "--config", bad], capture_output=True, text=True)
+    assert done.returncode == 78 and f"{bad}:1:" in done.stderr and second.startswith("kill -HUP")
+    unit = (installed / "lib/systemd/system/linkwatch-vrrp.service").read_text()
+    assert re.findall(r"^ExecReload=(.*)$", unit, re.MULTILINE) == [f"{PREFIX}/bin/linkwatch vrrp --reload"]
+
+
+def test_the_user_is_made(installed):
+    """By systemd-sysusers(8), which the package calls; not by an installation into a folder."""
+    file = installed / "lib/sysusers.d/linkwatch.conf"
+    assert [line.split()[:2] for line in file.read_text().splitlines() if line[0] != "#"] == [["u", "linkwatch"]]
+    if shutil.which("systemd-sysusers") is None:
+        pytest.skip("systemd-sysusers is not installed")
+    root = installed / "sysusers-root"
+    (root / "etc").mkdir(parents=True)
+    subprocess.run(["systemd-sysusers", f"--root={root}", file], check=True, capture_output=True)
+    assert re.search(r"^linkwatch:", (root / "etc/passwd").read_text(), re.MULTILINE)
 
 
 def test_the_example_is_good(installed):

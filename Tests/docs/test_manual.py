@@ -166,3 +166,20 @@ def test_every_method_of_the_vrrp_socket():
     text = sections(page("linkwatch-vrrp.8"), "Sh")["THE SOCKET"]
     entries = re.findall(r"^\.It Fn (\w+) ?(.*)$", text, re.MULTILINE)
     assert entries == [(name, " ".join(fields(arguments))) for name, arguments in methods]
+
+
+def test_every_variable_of_a_program():
+    source = (CHECKOUT / "Sources/VRRPClient/ProgramTable.swift").read_text()
+    text = sections(sections(page("linkwatch-vrrp.8"), "Sh")["DESCRIPTION"], "Ss")["Programs"]
+    assert re.findall(r"^\.It Ev (\w+)$", text, re.MULTILINE) == re.findall(r'^ *"(LINKWATCH_\w+)=', source, re.MULTILINE)
+    assert re.search(r"PATH=([^\"]+)", source).group(1) in text
+
+
+def test_the_drop_in_names_what_the_unit_leaves_out():
+    """And the capabilities of a program of root are those of the unit."""
+    unit = (CHECKOUT / "dist/linkwatch-vrrp.service").read_text()
+    text = sections(page("linkwatch-vrrp.8"), "Sh")["UNDER SYSTEMD"]
+    kept = set(re.search(r"^CapabilityBoundingSet=(.*)$", unit, re.MULTILINE).group(1).split())
+    assert set(re.findall(r"CAP_\w+", text.split("drop-in")[0])) == kept
+    for key in re.findall(r"^(\w+)=", text, re.MULTILINE):
+        assert re.search(rf"^{key}=", unit, re.MULTILINE), key

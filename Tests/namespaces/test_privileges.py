@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.daemon import program
 from lab.watch import Connection, VarlinkError
+
+from .test_vrrp_privileges import UID, folder, unit, user  # noqa: F401 (fixtures)
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 WITH_NET_ADMIN = [*NOBODY, "--inh-caps=+net_admin", "--ambient-caps=+net_admin"]
@@ -72,6 +75,29 @@ def test_root_gives_up_all_but_one(namespaces, start):
         assert f"CapEff:\t{only:016x}" in text and "NoNewPrivs:\t1" in text
     assert daemon.call("Statistics")["capabilities"] == ["CAP_NET_ADMIN"]
     assert_follows(namespaces, watch)
+
+
+def test_root_becomes_its_own_user_with_the_capabilities_of_its_unit(namespaces, start, user, folder):
+    """And reads the file again, and keeps to the group of its socket."""
+    daemon, watch = start(under=[*user, *unit("linkwatchd.service")], config=NAMED + '[socket]\ngroup = "linkwatch"\n')
+    assert status(daemon, "Uid").split() == status(daemon, "Gid").split() == [str(UID)] * 4
+    assert capabilities(daemon) == {"CapPrm": 1 << CAP_NET_ADMIN, "CapEff": 1 << CAP_NET_ADMIN, "CapInh": 0, "CapAmb": 0}
+    assert int(status(daemon, "CapBnd"), 16) == 1 << CAP_NET_ADMIN and status(daemon, "Groups") == ""
+    assert daemon.socket.stat().st_gid == UID
+    assert_follows(namespaces, watch)
+    assert daemon.call("Reload") == {}
+    assert daemon.stop() == 0
+    daemon.start()
+
+
+@pytest.mark.parametrize("line, text", [(1, 'user = "nobody-here"\n'), (2, '[socket]\ngroup = "nobody-here"\n')])
+def test_a_user_who_does_not_exist_is_refused_by_file_and_line(tmp_path, line, text):
+    file = tmp_path / "linkwatchd.toml"
+    file.write_text(text)
+    for more in (), ("--check",):
+        argv = [program("linkwatchd"), "--config", file, "--socket", tmp_path / "sock", *more]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 78 and f"{file}:{line}:" in done.stderr and "on this machine" in done.stderr
 
 
 def test_net_admin_alone_is_enough(namespaces, start):

@@ -7,6 +7,8 @@
 #include <grp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,17 +26,38 @@ static inline int clinux_pipe(int ends[2]) {
     return 0;
 }
 
-/* In the child of clinux_spawn: never returns. Signals are as a program expects them, and nothing is inherited but the
- * three standard descriptors. */
+/* Whether a child has ended; it stays to be waited for, so that its number is nobody else's. */
+static inline _Bool clinux_has_ended(int pid) {
+    siginfo_t info = {0};
+    return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* Kills a process group as its own user: root without CAP_KILL may not. */
+static inline void clinux_kill_group_as(unsigned uid, int group) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setuid(uid) == 0) kill(-group, SIGKILL);
+        _exit(0);
+    }
+    if (pid > 0) waitpid(pid, NULL, 0);
+}
+
+/* In the child of clinux_spawn: never returns. Signals are as a program expects them, what we ignore included, and nothing
+ * is inherited but the three standard descriptors. linkwatch-vrrp(8), PROGRAMS, says what a program finds. */
 static inline void clinux_become_program(
     char *const argv[], char *const environment[], const char *user, unsigned uid, unsigned gid, int output, int report) {
     sigset_t none;
     sigemptyset(&none);
+    for (int number = 1; number < _NSIG; number++) signal(number, SIG_DFL); /* two of them refuse */
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
     setpgid(0, 0);
+    umask(022);
+    /* What our service was given for a process of its own kind. */
+    struct rlimit nothing = {0, 0}, little = {8 << 20, 8 << 20};
+    setrlimit(RLIMIT_RTPRIO, &nothing);
+    setrlimit(RLIMIT_MEMLOCK, &little);
     int null = open("/dev/null", O_RDONLY);
-    int failed = null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0;
+    int failed = chdir("/") < 0 || null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0;
     if (!failed && user) failed = initgroups(user, gid) < 0 || setgid(gid) < 0 || setuid(uid) < 0;
     /* CLOEXEC on all others closes them; what was inherited from our own parent without it is closed here. */
     if (!failed) {

@@ -1,0 +1,35 @@
+/// A user or group that a file names. Whether there is one is a matter of the machine, not of the file: who reads a
+/// configuration to use it asks.
+public struct AccountMention: Hashable, Sendable {
+    public enum Kind: String, Hashable, Sendable {
+        case user
+        case group
+    }
+    public var kind: Kind
+    /// A name or a number.
+    public var name: String
+    /// Where it stands, from 1.
+    public var line: Int
+    public var column: Int
+}
+
+extension [AccountMention] {
+    /// Refuses those that there are not.
+    ///
+    /// - Parameters:
+    ///   - file: names the file in messages.
+    ///   - exists: whether this machine knows it.
+    public func check(file: String, exists: (AccountMention) -> Bool) throws(ConfigurationRefused) {
+        let errors = filter { !exists($0) }.map { mention in
+            ConfigurationError(
+                file: file, line: mention.line, column: mention.column,
+                message: "there is no \(mention.kind) '\(mention.name)' on this machine: expected one, such as "
+                    + "\(mention.kind)add --system \(mention.name) makes")
+        }
+        if !errors.isEmpty {
+            throw ConfigurationRefused(
+                errors: [ConfigurationError](errors.prefix(Problems.limit)),
+                unlisted: errors.dropFirst(Problems.limit).count)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/// Whom a configuration means by `user` or `group`: a name or a number, of passwd(5) and group(5).
+import Glibc
+
+public struct Account: Hashable, Sendable {
+    public let name: String
+    public let uid: uid_t
+    /// Its first group.
+    public let gid: gid_t
+
+    /// The user that the daemons become unless they are told otherwise.
+    public static let defaultName = "linkwatch"
+
+    /// The default user, who is of this machine; nil: there is none, or /etc/passwd cannot be read.
+    public static var ofDaemons: Account? { unsafe local { unsafe String(cString: $0.pw_name) == defaultName } }
+
+    /// Looks in /etc/passwd first. Others may take as long as a directory service does, whose library then stays loaded.
+    ///
+    /// - Returns: nil when there is nobody of that name or number.
+    public init?(_ user: String) {
+        let number = uid_t(user)
+        if let local = unsafe Self.local({ unsafe String(cString: $0.pw_name) == user }) {
+            self = local
+        } else if let number, let local = unsafe Self.local({ unsafe $0.pw_uid == number }) {
+            self = local
+        } else {
+            var entry = unsafe getpwnam(user)
+            if unsafe entry == nil, let number { unsafe entry = getpwuid(number) }
+            guard let entry = unsafe entry else { return nil }
+            unsafe self.init(entry.pointee)
+        }
+    }
+
+    private init(_ entry: passwd) {
+        name = unsafe String(cString: entry.pw_name)
+        (uid, gid) = unsafe (entry.pw_uid, entry.pw_gid)
+    }
+
+    private static func local(_ fits: (passwd) -> Bool) -> Account? {
+        guard let file = unsafe fopen("/etc/passwd", "re") else { return nil }
+        defer { unsafe fclose(file) }
+        while let entry = unsafe fgetpwent(file) {
+            if unsafe fits(entry.pointee) { return unsafe Account(entry.pointee) }
+        }
+        return nil
+    }
+
+    /// A group's number. One that is given as a number needs no entry.
+    ///
+    /// - Returns: nil when there is no group of that name.
+    public static func groupID(_ group: String) -> gid_t? {
+        if let number = gid_t(group) { return number }
+        guard let entry = unsafe getgrnam(group) else { return nil }
+        return unsafe entry.pointee.gr_gid
+    }
+}

@@ -1,0 +1,188 @@
+/// What the runner does for the protocol process, all of it said by the configuration file: which programs are run, as whom
+/// and with what environment, and what may have to be cleaned up after a dead process.
+///
+/// The table is made before the fork, and again by the runner itself from the file when that is reloaded. So whoever takes
+/// over the protocol process can have a program of the file run, and nothing else.
+import Addresses
+import Configuration
+import Glibc
+import LinuxSystem
+import VRRP
+
+/// A program, as it is started.
+struct Program: Hashable, Sendable {
+    /// The program's absolute path and its arguments; never a shell's line.
+    var arguments: [String]
+    /// `NAME=value`; nothing is inherited.
+    var environment = [Self.path]
+    /// Whom to run it as; nil: as the runner itself, which is root when the process was started by root.
+    var account: Account?
+    /// After this long its process group is killed.
+    var timeoutNs: Int64
+    /// Whether processes that it leaves behind in its group may stay when it ends in time.
+    var mayLeaveProcesses = false
+    /// Of a program that runs as root: a user who must not be able to change it; nil: nobody in particular.
+    var stranger: Account?
+
+    private static let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+}
+
+struct ProgramTable {
+    private let configuration: VRRPConfiguration
+    /// As whom programs run that have no user of their own; nil: as the runner.
+    private let ownAccount: Account?
+    /// The others that the file names. They are looked up with the file: a runner does not wait for a directory service.
+    private let accounts: [String: Account]
+    /// The groups of the file before this one: they end with a last transition, and may leave addresses.
+    private let formerGroups: [VRRPConfiguration.Group]
+
+    /// - Parameter ownAccount: the account that the protocol process becomes; nil: it stays who it is.
+    init(_ configuration: VRRPConfiguration, ownAccount: Account?, after former: ProgramTable? = nil) {
+        self.configuration = configuration
+        self.ownAccount = ownAccount
+        formerGroups = former?.configuration.groups ?? []
+        var accounts: [String: Account] = [:]
+        for case let user? in configuration.programs.map(\.user) { accounts[user] = Account(user) }
+        self.accounts = accounts
+    }
+
+    /// Its successor, from a file that was read again: the process stays who it is.
+    func reloaded(_ configuration: VRRPConfiguration) -> ProgramTable {
+        ProgramTable(configuration, ownAccount: ownAccount, after: self)
+    }
+
+    // MARK: Programs
+
+    /// nil: the file has no such program.
+    subscript(name: ProgramName) -> Program? {
+        switch name {
+        case .check(let name):
+            guard case .program(let program) = configuration.checks.first(where: { $0.name == name })?.kind else {
+                return nil
+            }
+            return made(program)
+        case .notify(let name, let group, let transition):
+            guard let notify = configuration.notifies.first(where: { $0.name == name }),
+                notify.groups?.contains(group) ?? true, let group = self.group(group)
+            else { return nil }
+            var program = made(notify.program, environment: Self.environment(group, transition))
+            program?.mayLeaveProcesses = true
+            return program
+        case .fence(let group):
+            guard let fence = configuration.groups.first(where: { $0.name == group })?.fence else { return nil }
+            return made(fence, environment: ["LINKWATCH_GROUP=\(group)"])
+        case .acceptFilter: return AcceptFilter.program(AcceptFilter.refused(by: configuration))
+        case .acceptFilterRemoval: return AcceptFilter.program([])
+        }
+    }
+
+    private func made(_ program: VRRPConfiguration.Program, environment: [String] = []) -> Program? {
+        let account = program.user.map { accounts[$0] } ?? ownAccount
+        // Somebody who cannot be found is nobody to run a program as, least of all root.
+        if program.user != nil, account == nil { return nil }
+        var made = Program(arguments: program.arguments, account: account, timeoutNs: program.timeoutNs)
+        made.environment += environment
+        if account?.uid == 0 { made.stranger = ownAccount }
+        return made
+    }
+
+    private static func environment(_ group: VRRPConfiguration.Group, _ transition: Transition) -> [String] {
+        [
+            "LINKWATCH_GROUP=\(group.name)",
+            "LINKWATCH_INSTANCES=\(group.instances.map(\.name).joined(separator: " "))",
+            "LINKWATCH_STATE=\(transition.to.rawValue)",
+            "LINKWATCH_PREVIOUS_STATE=\(transition.from.rawValue)",
+            "LINKWATCH_REASON=\(transition.reason.rawValue)",
+            "LINKWATCH_PRIORITY=\(transition.priority)",
+        ]
+    }
+
+    private func group(_ name: String) -> VRRPConfiguration.Group? {
+        (configuration.groups + formerGroups).first { $0.name == name }
+    }
+
+    /// Programs that start as root, with all that the bounding set allows.
+    var rootPrograms: [String] {
+        guard geteuid() == 0 else { return [] }
+        return configuration.programs.filter { made($0)?.account?.uid ?? 0 == 0 }.compactMap(\.arguments.first)
+    }
+
+    // MARK: What a dead process leaves
+
+    /// The addresses that the process may hold.
+    var entries: [HoldingsRecord.Entry] {
+        configuration.groups.flatMap { group in
+            group.instances.flatMap { instance in
+                instance.addresses.map {
+                    HoldingsRecord.Entry(
+                        interface: instance.interface, address: $0.address, isOwner: group.priority == 255)
+                }
+            }
+        }
+    }
+
+    /// Whether there may be a packet filter.
+    var hasFilter: Bool { !AcceptFilter.refused(by: configuration).isEmpty }
+
+    /// The packet by which an instance or a cable of the file says that nothing is served any more.
+    struct Resignation {
+        var interface: String
+        /// A virtual address that it goes with: who did not hold it has nothing to resign from.
+        var address: IPAddress
+        var family: IPAddress.Family
+        /// With its IP header; it goes to the VRRP group of its family.
+        var packet: [UInt8]
+    }
+
+    /// nil: the file has no such speaker, or it is not to be spoken for.
+    func resignation(_ word: LastWord) -> Resignation? {
+        switch word.speaker {
+        case .instance(let name):
+            for group in configuration.groups {
+                for instance in group.instances where instance.name == name && instance.unicastPeers.isEmpty {
+                    return resignation(of: instance, in: group, word)
+                }
+            }
+        case .heartbeat(let name):
+            for group in configuration.groups {
+                for heartbeat in group.heartbeats where heartbeat.name == name {
+                    return resignation(of: heartbeat, in: group, word)
+                }
+            }
+        }
+        return nil
+    }
+
+    private func resignation(
+        of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group, _ word: LastWord
+    ) -> Resignation? {
+        guard let address = instance.addresses.first?.address, word.source.family == instance.family else { return nil }
+        let packet = Leg.datagram(
+            of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
+            source: word.source, destination: AdvertCodec.group(instance.family))
+        return Resignation(
+            interface: instance.interface, address: address, family: instance.family, packet: packet)
+    }
+
+    private func resignation(
+        of heartbeat: VRRPConfiguration.Heartbeat, in group: VRRPConfiguration.Group, _ word: LastWord
+    ) -> Resignation? {
+        guard let address = group.instances.first?.addresses.first?.address, word.source.family == heartbeat.family
+        else { return nil }
+        var last = PeerWord(priority: 0, identity: word.identity)
+        last.isLast = true
+        let advert = HeartbeatCodec.advert(
+            last, cable: CableConfiguration(heartbeat), source: word.source, peerIdentity: nil, members: [])
+        return Resignation(
+            interface: heartbeat.interface, address: address, family: heartbeat.family,
+            packet: Cable.datagram(advert))
+    }
+}
+
+extension VRRPConfiguration {
+    /// The programs of checks, notifications and fences.
+    fileprivate var programs: [Program] {
+        let checks = checks.compactMap { if case .program(let program) = $0.kind { program } else { nil } }
+        return checks + notifies.map(\.program) + groups.compactMap(\.fence)
+    }
+}
