@@ -102,6 +102,8 @@ public struct IPAddress: Hashable, Sendable {
     public var isUnspecified: Bool { high == 0 && low == 0 }
     /// fe80::/10 (RFC 4291, 2.5.6) or 169.254.0.0/16 (RFC 3927).
     public var isLinkLocal: Bool { family == .ipv6 ? high >> 54 == 0x3fa : low >> 16 == 0xa9fe }
+    /// ::ffff:a.b.c.d (RFC 4291, 2.5.5.2)
+    public var isIPv4Mapped: Bool { family == .ipv6 && high == 0 && low >> 32 == 0xffff }
     /// An IPv4 address as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2); an IPv6 address as it is.
     public var mapped: IPAddress { family == .ipv6 ? self : IPAddress(ipv6High: 0, low: 0xffff_0000_0000 | low) }
     /// The IPv4 address inside an IPv4-mapped one; any other as it is.

@@ -51,6 +51,28 @@ public struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
         IPPrefix(other, length: length).map { $0.network == network } ?? false
     }
 
+    /// What an address is in this network if it is no host's: the network itself (for IPv6 the subnet-router anycast
+    /// address, RFC 4291, 2.6.1), or for IPv4 its broadcast address (RFC 922, 7); nil: it may be a host's. The two addresses of
+    /// a /31 or /127 are hosts (RFC 3021, RFC 6164).
+    public func reserved(_ host: IPAddress) -> String? {
+        guard length < address.family.width - 1, contains(host) else { return nil }
+        if host == network.address {
+            return address.isIPv6 ? "the subnet-router anycast address" : "the network address"
+        }
+        let hostBits: UInt64 = length == 0 ? 0xffff_ffff : (1 << UInt64(32 - length)) - 1
+        return !address.isIPv6 && host.low & hostBits == hostBits ? "the broadcast address" : nil
+    }
+
+    /// The first host of the network, with its prefix length.
+    public var example: String {
+        let first = network.address
+        let host =
+            first.isIPv6
+            ? IPAddress(ipv6High: first.high, low: first.low | 1)
+            : IPAddress(ipv4: UInt32(truncatingIfNeeded: first.low) | 1)
+        return "\(host)/\(length)"
+    }
+
     /// `192.0.2.0/24`.
     public var description: String { "\(address)/\(length)" }
 }

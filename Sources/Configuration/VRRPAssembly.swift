@@ -41,6 +41,13 @@ struct VRRPAssembly {
         checkHeartbeatsAreUsed()
         checkVrids()
         checkVirtualAddresses()
+        if sections.instances.isEmpty, sections.groups.isEmpty {
+            problems.report(
+                SourcePosition(line: 1, column: 1),
+                "there is no instance: expected at least one, such as [instance.outside] with interface, vrid and addresses"
+            )
+        }
+        result.addressLines.lines = addressLines
         result.notifies = notifies(groupNames: result.groups.map(\.name))
         return result
     }
@@ -143,6 +150,7 @@ struct VRRPAssembly {
 
     private func instance(_ draft: InstanceDraft, _ keys: GroupKeys) -> VRRPConfiguration.Instance? {
         checkFamily(draft)
+        checkHosts(draft)
         checkVersion(draft, keys)
         checkPeers(draft)
         guard let interface = draft.interface?.value, let vrid = draft.vrid?.value, !draft.addresses.isEmpty else {
@@ -158,6 +166,48 @@ struct VRRPAssembly {
         result.accepts = draft.accepts
         result.witnesses = draft.witnesses.map(\.value)
         return result
+    }
+
+    /// The line of each virtual address, by instance.
+    private var addressLines: [String: [IPAddress: Int]] {
+        var lines: [String: [IPAddress: Int]] = [:]
+        for draft in sections.instances {
+            for prefix in draft.addresses {
+                lines[draft.name.value, default: [:]][prefix.value.address] = prefix.position.line
+            }
+        }
+        return lines
+    }
+
+    /// What no host can have as its address in the networks that the virtual addresses name.
+    private func checkHosts(_ draft: InstanceDraft) {
+        let networks = draft.addresses.filter { $0.value.length < $0.value.address.family.width - 1 }
+        let hosts =
+            draft.addresses.map { ("addresses", Located(value: $0.value.address, position: $0.position)) }
+            + [draft.source].compactMap { $0 }.map { ("source", $0) } + draft.unicastPeers.map { ("unicast-peers", $0) }
+            + draft.witnesses.map { ("witness", $0) }
+        for (key, host) in hosts {
+            for network in networks where network.value.network.address.family == host.value.family {
+                guard let what = network.value.reserved(host.value) else { continue }
+                problems.report(
+                    host.position,
+                    "\(key) has \(host.value), \(what) of \(network.value.network)"
+                        + (network.position.line == host.position.line ? "" : " (line \(network.position.line))")
+                        + ": expected the address of a host, such as \(quoted(network.value.example))")
+                break
+            }
+            if host.value.isIPv4Mapped {
+                problems.report(
+                    host.position,
+                    "\(key) has \(host.value), an IPv4 address in the form of IPv6: expected \(host.value.unmapped)")
+            }
+        }
+        if let source = draft.source, source.value.isIPv6, !source.value.isLinkLocal, draft.unicastPeers.isEmpty {
+            problems.report(
+                source.position,
+                "source = \(quoted(source.value.description)): expected a link-local address, such as \"fe80::2\" (RFC 9568, 5.1.2.1)"
+            )
+        }
     }
 
     /// One family throughout, and what the family asks of the addresses.

@@ -22,6 +22,8 @@ public struct VRRPConfiguration: Hashable, Sendable {
     public var notifies: [Notify] = []
     /// The users and groups that the file names, in its order.
     public var accounts: [AccountMention] = []
+    /// Where the virtual addresses stand in the file.
+    public var addressLines = AddressLines()
 
     /// Nothing to do.
     public init() {}
@@ -52,6 +54,18 @@ public struct VRRPConfiguration: Hashable, Sendable {
 }
 
 extension VRRPConfiguration {
+    /// The line of each virtual address, by instance. It moves nothing, so any two are equal.
+    public struct AddressLines: Hashable, Sendable {
+        var lines: [String: [IPAddress: Int]] = [:]
+
+        /// The line, from 1; 0: unknown.
+        public func line(of address: IPAddress, in instance: String) -> Int { lines[instance]?[address] ?? 0 }
+
+        public static func == (one: AddressLines, other: AddressLines) -> Bool { true }
+
+        public func hash(into hasher: inout Hasher) {}
+    }
+
     /// What moves together: one state, one priority.
     public struct Group: Hashable, Sendable {
         /// Unique; an instance in no group gives its name to a group of its own.

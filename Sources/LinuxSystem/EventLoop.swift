@@ -53,6 +53,12 @@ public final class EventLoop {
     private var isRunning = false
     private var turnNs: Int64 = 0
 
+    /// Called first in a turn that comes much later than a timer was due: the process was stopped, or not scheduled.
+    public var onLate: () -> Void = {}
+
+    /// A timer that is due for longer than this was slept through.
+    private static let lateNs: Int64 = 500_000_000
+
     /// How many events one `epoll_wait` takes.
     private static let batch = 64
 
@@ -186,7 +192,10 @@ public final class EventLoop {
         let count = try Syscall.retry {
             unsafe epoll_wait(epoll.raw, events.baseAddress, CInt(Self.batch), timeoutMs)
         }
-        if timeoutMs != 0 { turnNs = Clock.monotonicNs() }
+        if timeoutMs != 0 {
+            turnNs = Clock.monotonicNs()
+            if let firstNs = timers.firstNs, turnNs - firstNs > Self.lateNs { onLate() }
+        }
         for index in 0..<Int(count) where isRunning {
             let event = unsafe events[index]
             dispatch(unsafe event.data.u64, Interest(rawValue: unsafe event.events))

@@ -89,7 +89,11 @@ final class Director: GroupServices {
             if hasBegun { groups.forEach { $0.filtersChanged() } }
         }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
-        leases.onLapse = { [unowned self] nowNs in groups.forEach { $0.checkClock(nowNs: nowNs) } }
+        // A backup is told the time when it has heard what came meanwhile.
+        leases.onLapse = { [unowned self] nowNs in
+            for group in groups where group.isServing { group.checkClock(nowNs: nowNs) }
+        }
+        loop.onLate = { [unowned self] in leases.awake() }
         follow(links)
         adopt(configuration)
         groups = configuration.groups.map { GroupDriver($0, services: self) }

@@ -68,6 +68,9 @@ final class GroupDriver {
     private var failedSends: [String: UInt64] = [:]
     /// By instance: what is known of addresses that could not be held.
     private var inabilities: [String: Inability] = [:]
+    /// By instance: until when adverts are sent from an address that has gone.
+    private var graces: [String: EventLoop.TimerID] = [:]
+    private static let graceMaxNs: Int64 = 500_000_000
 
     var name: String { group.name }
 
@@ -88,6 +91,7 @@ final class GroupDriver {
     deinit {
         if let timer { loop.cancel(timer) }
         for case let timer? in inabilities.values.map(\.timer) { loop.cancel(timer) }
+        for timer in graces.values { loop.cancel(timer) }
     }
 
     // MARK: Parts
@@ -177,6 +181,9 @@ final class GroupDriver {
         services.isCrowded ? group.heartbeats.reduce(group.advertIntervalNs) { min($0, $1.intervalNs) } / 50 : 0
     }
 
+    /// Whether the addresses of a leg are wanted.
+    var isServing: Bool { legs.contains { $0.addresses.isWanted } }
+
     /// Tells the engine the time if something is due.
     func checkClock(nowNs: Int64) {
         lastNs = max(lastNs, nowNs)
@@ -219,6 +226,7 @@ final class GroupDriver {
             outcome = leg.sendAdvert(priority: priority)
         }
         judge(outcome, interface: leg.instance.interface)
+        if case .failed = outcome, leg.isLingering { chooseSource(of: leg, mayLinger: false) }
         if priority > 0 { leg.bequeath(to: services.runner) }
     }
 
@@ -428,8 +436,26 @@ extension GroupDriver {
             Log.error("\(leg.instance.name): no \(what) on \(leg.instance.interface): \(error)")
             setCause(Cause(.config, leg.instance.name), true)
         }
-        if leg.chooseSource(isVirtual: services.isVirtual), let index = index(of: leg) {
+        chooseSource(of: leg)
+    }
+
+    /// Network managers take an interface's own address away for a moment when they configure it anew. Meanwhile adverts are
+    /// sent from it as before, for less than an interval: nobody misses one, and nothing moves.
+    private func chooseSource(of leg: Leg, mayLinger: Bool = true) {
+        let name = leg.instance.name
+        let isUp = services.linkState(leg.instance.interface, group.linkState).isUp
+        if leg.chooseSource(mayLinger: mayLinger && isUp, isVirtual: services.isVirtual), let index = index(of: leg) {
             feed(.primaryAddress(member: index, leg.source))
+        }
+        guard leg.isLingering else {
+            if let timer = graces.removeValue(forKey: name) { loop.cancel(timer) }
+            return
+        }
+        guard graces[name] == nil else { return }
+        let graceNs = min(Self.graceMaxNs, group.advertIntervalNs / 10 * 9)
+        graces[name] = loop.schedule(atNs: Clock.monotonicNs() + graceNs) { [unowned self] in
+            graces[name] = nil
+            if let leg = legs.first(where: { $0.instance.name == name }) { chooseSource(of: leg, mayLinger: false) }
         }
     }
 

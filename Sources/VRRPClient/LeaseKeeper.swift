@@ -32,9 +32,15 @@ final class LeaseKeeper {
     /// What a leg wants has changed.
     func reconsider() { schedule() }
 
-    private func refresh() {
+    /// The process was not scheduled for long: whether the leases have ended is looked at before anything else is.
+    func awake() {
         let nowNs = loop.nowNs
         if legs.contains(where: { $0.hasLapsed(nowNs: nowNs) }) { onLapse(nowNs) }
+    }
+
+    private func refresh() {
+        let nowNs = loop.nowNs
+        awake()
         // An address that cannot be refreshed is taken back by the kernel, which the mirror hears of.
         for leg in legs {
             guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }

@@ -25,6 +25,8 @@ final class Leg {
     private var socket: AdvertSocket?
     /// Where adverts come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
+    /// The source has gone from the interface, and adverts are sent from it all the same.
+    private(set) var isLingering = false
     private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IPAddress)])? {
         didSet { isBequeathed = false }
     }
@@ -142,15 +144,18 @@ final class Leg {
 
     /// Chooses the source anew.
     ///
-    /// - Parameter isVirtual: whether an address is a virtual one of any instance.
+    /// - Parameters:
+    ///   - mayLinger: whether one that has gone may be used for a moment longer.
+    ///   - isVirtual: whether an address is a virtual one of any instance.
     /// - Returns: whether it changed.
-    func chooseSource(isVirtual: (IPAddress) -> Bool) -> Bool {
+    func chooseSource(mayLinger: Bool, isVirtual: (IPAddress) -> Bool) -> Bool {
         let chosen = ifindex.flatMap {
             SourceChoice.source(
                 of: kernel.addresses(of: $0), family: family, wanted: instance.source,
                 present: source, isVirtual: isVirtual)
         }
-        guard chosen != source else { return false }
+        isLingering = mayLinger && chosen == nil && source != nil && ifindex != nil
+        guard !isLingering, chosen != source else { return false }
         source = chosen
         kept = nil
         return true

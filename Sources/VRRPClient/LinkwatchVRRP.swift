@@ -71,6 +71,7 @@ enum LinkwatchVRRP {
         let configuration = try VRRPConfiguration(path: file)
         try configuration.accounts.check(file: file, exists: \.exists)
         if configuration.process.user == nil, Account.ofDaemons == nil { Log.warning(missingUser) }
+        for doubt in OwnAddresses.doubts(configuration, file: file) { Log.warning(doubt) }
         StandardStreams.print("\(file): good\n")
     }
 
@@ -253,10 +254,6 @@ final class VRRPProcess: StatusSource {
         }
         do throws(ConfigurationRefused) {
             let (configuration, digest) = try arguments.read()
-            // A file that is being written may be empty for a moment; nobody gives up every address that way.
-            guard !configuration.groups.isEmpty || groups.isEmpty else {
-                return finish("\(arguments.path): there is no instance: expected at least one")
-            }
             runner.reread(digest: digest) { [weak self] complaint in
                 finish(complaint ?? self?.apply(configuration))
             }

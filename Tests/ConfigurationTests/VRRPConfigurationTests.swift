@@ -57,7 +57,12 @@ private let pair = """
     """
 
 @Suite struct VRRPReadingTests {
-    @Test func anEmptyFileHasNothingToDo() throws { #expect(try read("") == VRRPConfiguration()) }
+    @Test(arguments: ["", "# nothing\n", "[process]\nuser = \"root\"\n", "[check.c]\nexec = [\"/bin/true\"]\n"])
+    func aFileWithoutAnInstanceIsRefused(text: String) {
+        expect(
+            mistakes { try read(text) },
+            ["1:1: there is no instance: expected at least one, such as [instance.outside]"])
+    }
 
     @Test func thePairIsReadAsItIsMeant() throws {
         let configuration = try read(pair)
@@ -348,6 +353,55 @@ private let pair = """
     func refusesAddresses(address: String) {
         let text = "[instance.x]\ninterface = \"eth0\"\nvrid = 1\naddresses = [\"192.0.2.1\", \"\(address)\"]\n"
         expect(mistakes { try read(text) }, ["4:27: addresses[1] = \"\(address)\" ... an address of a host"])
+    }
+}
+
+/// What no host can have as its address in a network that the file names.
+@Suite struct VRRPHostTests {
+    private func file(_ addresses: [String], more: String = "") -> String {
+        let listed = addresses.map { "\"\($0)\"" }.joined(separator: ", ")
+        return "[instance.x]\ninterface = \"eth0\"\nvrid = 1\naddresses = [\(listed)]\n\(more)"
+    }
+
+    @Test(arguments: [
+        (
+            ["192.0.2.0/24"],
+            "4:14: addresses has 192.0.2.0, the network address of 192.0.2.0/24 ... such as \"192.0.2.1/24\""
+        ),
+        (["192.0.2.255/24"], "4:14: addresses has 192.0.2.255, the broadcast address of 192.0.2.0/24"),
+        (["192.0.2.127/25"], "4:14: addresses has 192.0.2.127, the broadcast address of 192.0.2.0/25"),
+        (["10.1.255.255/16"], "4:14: addresses has 10.1.255.255, the broadcast address of 10.1.0.0/16"),
+        (["192.0.2.4/30"], "4:14: addresses has 192.0.2.4, the network address of 192.0.2.4/30 ... \"192.0.2.5/30\""),
+        (["192.0.2.1/24", "192.0.2.255"], "4:30: addresses has 192.0.2.255, the broadcast address of 192.0.2.0/24"),
+        (
+            ["fe80::1", "2001:db8::/64"],
+            "4:25: addresses has 2001:db8::, the subnet-router anycast address of 2001:db8::/64"
+        ),
+        (["fe80::1", "::ffff:192.0.2.1"], "4:25: addresses has ::ffff:192.0.2.1 ... expected 192.0.2.1"),
+        (["255.255.255.255"], "4:14: addresses[0] = \"255.255.255.255\""),
+        (["240.0.0.1"], "4:14: addresses[0] = \"240.0.0.1\""),
+    ])
+    func refusesWhatIsNoHost(addresses: [String], expected: String) {
+        expect(mistakes { try read(file(addresses)) }, [expected])
+    }
+
+    @Test(arguments: [
+        ["192.0.2.0/31"], ["192.0.2.1/31"], ["192.0.2.0/32"], ["192.0.2.0"], ["10.0.0.255/16"], ["192.0.2.254/24"],
+        ["fe80::1", "2001:db8::/127"], ["fe80::1/64", "2001:db8::ffff/64"], ["169.254.0.1/24"],
+    ])
+    func takesHosts(addresses: [String]) { #expect(mistakes { try read(file(addresses)) }.isEmpty) }
+
+    @Test(arguments: ["source = \"192.0.2.255\"", "witness = [\"192.0.2.0\"]", "unicast-peers = [\"192.0.2.255\"]"])
+    func refusesOthersToo(line: String) {
+        let mistakes = mistakes { try read(file(["192.0.2.1/24"], more: line)) }
+        #expect(mistakes.count == 1 && mistakes.allSatisfy { $0.contains("address of 192.0.2.0/24 (line 4)") })
+    }
+
+    @Test func theSourceOfIPv6IsLinkLocal() {
+        expect(
+            mistakes { try read(file(["fe80::1"], more: "source = \"2001:db8::2\"")) },
+            ["5:10: source = \"2001:db8::2\": expected a link-local address"])
+        #expect(mistakes { try read(file(["fe80::1"], more: "source = \"fe80::2\"")) }.isEmpty)
     }
 }
 

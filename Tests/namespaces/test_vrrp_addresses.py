@@ -16,7 +16,7 @@ from lab.daemon import program
 from lab.journal import Journal
 from lab.namespaces import Namespaces
 from lab.pair import INSIDE, OUTSIDE, config
-from lab.vrrp import Director, Lans, until
+from lab.vrrp import Capture, Director, Lans, until
 
 # On e0 of r1, in this order: one network twice, a shorter one around it, and one far away.
 OWN = ["192.0.2.11/24", "192.0.2.111/24", "192.0.2.112/16", "10.9.9.2/24"]
@@ -357,3 +357,73 @@ def test_the_interfaces_own_address_as_a_virtual_one_is_refused(namespaces):
         watch.await_state("master")
         director.stop()
     assert table(namespaces, "r1") == before
+
+
+def test_a_check_on_the_host_itself_names_its_own_addresses(namespaces, tmp_path):
+    """A warning, as the file may be meant for another host; for the owner it is right."""
+    Lans(namespaces, legs=("e0",), hosts=False)
+
+    def check(text: str) -> tuple[int, str]:
+        file = tmp_path / "vrrp.toml"
+        file.write_text(text)
+        argv = namespaces.argv("r1", program("linkwatch-vrrp"), "--check", file)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stderr
+
+    status, said = check(one(["192.0.2.1/24", "192.0.2.11/24"]))
+    assert status == 0 and "vrrp.toml:4: addresses of instance outside has 192.0.2.11, the own address of e0" in said
+    status, said = check(one(["192.0.2.255"]))
+    assert status == 0 and "192.0.2.255, the broadcast address of 192.0.2.0/24, which is on e0" in said
+    for good in one(["192.0.2.1/24"]), one(["192.0.2.11/24"], priority=255):
+        status, said = check(good)
+        assert status == 0 and "192.0.2" not in said
+    status, said = check(one(["192.0.2.255/24"]))
+    assert status == 78 and "vrrp.toml:4:14: addresses has 192.0.2.255, the broadcast address" in said
+    status, said = check("")
+    assert status == 78 and "vrrp.toml:1:1: there is no instance" in said
+
+
+# Network managers.
+
+
+@pytest.mark.parametrize("cables", [0, 1])
+def test_an_own_address_that_is_away_for_a_moment_moves_nothing(pair, cables):
+    """Adverts go on from it meanwhile. The moment is measured against the advert interval, so that is a long one here."""
+    pair = pair(cables=cables, interval="5s")
+    sent = pair.sent("r1")
+    for name in ("r1", "r2"):
+        for _ in range(3):
+            # What `networkctl reconfigure` does in 4 to 190 ms.
+            namespaces = pair.namespaces
+            commands = ["addr del 192.0.2.1{0}/24 dev e0", "link show", "addr add 192.0.2.1{0}/24 dev e0"]
+            namespaces.ip(name, *(command.format(name[1]) for command in commands))
+    until(lambda: pair.sent("r1") > sent, "an advert more")
+    assert pair.moved_nothing()
+    assert pair.r1.status()["causes"] == pair.r2.status()["causes"] == []
+    # One that stays away is a cause as ever.
+    pair.namespaces.ip("r1", "addr del 192.0.2.11/24 dev e0")
+    pair.w1.await_what("no-address:e0")
+    pair.w2.await_transition("master", timeout=60)
+
+
+# Sleep.
+
+
+@pytest.mark.parametrize("cables", [0, 1])
+def test_who_wakes_after_its_lease_takes_nothing_back_unasked(pair, cables):
+    """It was stopped for longer than its lease: the other one serves, and is not disturbed by a word or an address."""
+    pair = pair(cables=cables, group='preempt = false\naddress-lease = "1s"\n')
+    pair.r1.signal(signal.SIGSTOP)
+    pair.w2.await_transition("master")
+    pair.holdings.await_by("r2")
+    pair.mark()
+    wire = Capture(pair.namespaces, "sw", "p-ca", "ip proto 112 and src 192.0.2.11")
+    try:
+        pair.r1.signal(signal.SIGCONT)
+        pair.w1.await_transition("backup", reason="awake")
+        pair.quiet(master="r2")
+        assert pair.holdings.recent() == [] and pair.w2.transitions() == []
+        assert pair.holdings.never_together(), pair.holdings.together
+        assert list(wire) == []
+    finally:
+        wire.close()
