@@ -66,6 +66,8 @@ public enum RtnlRequest: Hashable, Sendable {
     /// Administratively up or down.
     case setUp(ifindex: Int32, Bool)
     case setHardwareAddress(ifindex: Int32, HardwareAddress)
+    /// The largest packet, bytes. (`IFLA_MTU`)
+    case setMTU(ifindex: Int32, UInt32)
     /// Whether IPv6 makes a link-local address when the interface comes up. (`IFLA_INET6_ADDR_GEN_MODE`: EUI64 or NONE)
     case setLinkLocalAddress(ifindex: Int32, Bool)
 }
@@ -307,6 +309,7 @@ extension RtnlRequester {
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
         case .setHardwareAddress(let ifindex, let address):
             add(RTM_NEWLINK, 0, fixed(ifindex)) { $0.put(Int(IFLA_ADDRESS), address.bytes) }
+        case .setMTU(let ifindex, let mtu): add(RTM_NEWLINK, 0, fixed(ifindex)) { $0.put(Int(IFLA_MTU), mtu) }
         case .setLinkLocalAddress(let ifindex, let isMade):
             add(RTM_NEWLINK, 0, fixed(ifindex)) {
                 $0.nest(Int(IFLA_AF_SPEC)) {

@@ -129,12 +129,15 @@ public struct Condition: Hashable, Sendable {
         /// Another station answers for, or claims, a virtual address. Raised by the process. Subject: the member; detail: the
         /// address and the MAC address. Error level.
         case addressConflict = "address-conflict"
+        /// A switch of the kernel is not as the virtual MAC address needs it, and cannot be turned. Raised by the process.
+        /// Subject: the member. Error level.
+        case sysctlRefused = "sysctl-refused"
 
         /// Whether somebody should look at once.
         public var isError: Bool {
             let errors: [Kind] = [
                 .noDirector, .kernelDegraded, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress,
-                .secondMaster, .thirdRouter,
+                .secondMaster, .thirdRouter, .sysctlRefused,
             ]
             return errors.contains(self)
         }

@@ -55,6 +55,17 @@ final class RawSocket {
         try Syscall.check(unsafe clinux_join(socket.raw, family, AdvertCodec.group(key.family).bytes, key.ifindex))
     }
 
+    /// Joins the group again if the kernel has forgotten it: it does, without a word, when an MTU below 1280 ends IPv6 on the
+    /// interface. IPv4 has no such end while the interface is there.
+    func renewMembership() {
+        guard key.family == .ipv6, !Memberships.has(AdvertCodec.group(.ipv6), on: key.ifindex) else { return }
+        // The socket believes that it is in the group, and would not be let in twice.
+        _ = unsafe clinux_leave(socket.raw, AF_INET6, AdvertCodec.group(.ipv6).bytes, key.ifindex)
+        do throws(Errno) { try joinGroup() } catch {
+            Log.error("interface \(key.ifindex): adverts over IPv6 cannot be asked for: \(error)")
+        }
+    }
+
     func send(_ packet: [UInt8], to destination: IPAddress) -> Errno? {
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         let answer = unsafe clinux_raw_send(

@@ -37,6 +37,9 @@ final class Director: GroupServices {
     private var hasBegun = false
     private var settling: EventLoop.TimerID?
     private var statusTimer: EventLoop.TimerID?
+    /// Which leg's switches are looked at next, of those that have any, and when that began with the first.
+    private var nextSwitches = 0
+    private var switchesCheckedNs = Int64.min / 2
 
     /// How long linkwatchd may take to answer before we start without it.
     private static let patienceNs: Int64 = 2_000_000_000
@@ -44,6 +47,8 @@ final class Director: GroupServices {
     private static let settlingNs: Int64 = 1_000_000_000
     /// How long after a transition the service manager is told: several at once are one status, and none of them waits.
     private static let statusDelayNs: Int64 = 100_000_000
+    /// How often it is looked whether somebody else has turned a switch that we need.
+    private static let switchesNs: Int64 = 10_000_000_000
 
     /// Called with what the engines publish, in order.
     var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
@@ -94,6 +99,7 @@ final class Director: GroupServices {
             for group in groups where group.isServing { group.checkClock(nowNs: nowNs) }
         }
         loop.onLate = { [unowned self] in leases.awake() }
+        leases.onRefresh = { [unowned self] nowNs in checkSwitches(nowNs) }
         follow(links)
         adopt(configuration)
         groups = configuration.groups.map { GroupDriver($0, services: self) }
@@ -183,6 +189,18 @@ final class Director: GroupServices {
         runner.holdsOnlyWhatIsNamed()
     }
 
+    /// Looks at the kernel's switches again, at two legs at a time: each costs some fifty microseconds.
+    private func checkSwitches(_ nowNs: Int64) {
+        let legs = groups.lazy.flatMap(\.legs).filter(\.hasSwitches)
+        if nextSwitches >= legs.count { nextSwitches = 0 }
+        if nextSwitches == 0 {
+            guard nowNs - switchesCheckedNs >= Self.switchesNs else { return }
+            switchesCheckedNs = nowNs
+        }
+        for leg in legs.dropFirst(nextSwitches).prefix(2) { leg.checkSwitches() }
+        nextSwitches += 2
+    }
+
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
@@ -240,10 +258,13 @@ final class Director: GroupServices {
         var names: Set<String> = []
         var keys: [AddressKey] = []
         var areRoutesChanged = false
+        var changed: [(link: Link, old: Link)] = []
         for change in changes {
             switch change {
             case .linkAdded(let link): note(link, nil, &names)
-            case .linkChanged(let old, let link), .linkRenamed(let old, let link): note(link, old, &names)
+            case .linkChanged(let old, let link), .linkRenamed(let old, let link):
+                note(link, old, &names)
+                changed.append((link, old))
             case .linkRemoved(let link):
                 groups.forEach { $0.linkGone(link.ifindex) }
                 wire.forget(ifindex: link.ifindex)
@@ -252,11 +273,15 @@ final class Director: GroupServices {
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
             case .addressAdded(let address), .addressRemoved(let address): keys.append(address.key)
             case .addressChanged(_, let address): keys.append(address.key)
-            case .synced: beginIfReady()
+            case .synced:
+                wire.renewMemberships()
+                beginIfReady()
             case .degraded(let degradation): kernelDegraded(degradation)
             case .resync: break
             }
         }
+        // Below 1280 the kernel ends IPv6 on an interface, and forgets who is in which group.
+        for (link, old) in changed where link.mtu != old.mtu { wire.renewMemberships(on: link.ifindex) }
         // A virtual address brings no network that was not there.
         for ifindex in Set(keys.lazy.filter { !self.isVirtual($0.address) }.map(\.ifindex)) {
             wire.addressesChanged(on: ifindex)
@@ -268,6 +293,7 @@ final class Director: GroupServices {
             // With an interface goes its socket, and what that knew.
             if !names.isEmpty { group.filtersChanged() }
             if areRoutesChanged { group.trackedChanged { if case .route = $0 { true } else { false } } }
+            for (link, old) in changed { group.interfaceChanged(link, before: old) }
         }
     }
 
@@ -447,6 +473,7 @@ final class Director: GroupServices {
         for group in groups { group.shutDown() }
         notifier.handOver()
         acceptFilter.remove()
+        kernel.switches.giveBackAll()
         links.stop()
     }
 }

@@ -71,6 +71,8 @@ final class GroupDriver {
     /// By instance: until when adverts are sent from an address that has gone.
     private var graces: [String: EventLoop.TimerID] = [:]
     private static let graceMaxNs: Int64 = 500_000_000
+    private var bindTimer: EventLoop.TimerID?
+    private static let bindAgainNs: Int64 = 5_000_000_000
 
     var name: String { group.name }
 
@@ -89,7 +91,7 @@ final class GroupDriver {
     }
 
     deinit {
-        if let timer { loop.cancel(timer) }
+        for timer in [timer, bindTimer] { timer.map(loop.cancel) }
         for case let timer? in inabilities.values.map(\.timer) { loop.cancel(timer) }
         for timer in graces.values { loop.cancel(timer) }
     }
@@ -111,6 +113,9 @@ final class GroupDriver {
         leg.addresses.onUnable = { [unowned self, unowned leg] in cannotHold(leg, $0) }
         leg.addresses.onOwnNamed = { [unowned self, unowned leg] in
             setCause(Cause(.config, leg.instance.name, detail: "own-address"), $0)
+        }
+        leg.onRefusal = { [unowned self, unowned leg] isRefused in
+            setCondition(Condition(.sysctlRefused, leg.instance.name), isRefused)
         }
         services.leases.follow(leg.addresses)
         return leg
@@ -433,8 +438,12 @@ extension GroupDriver {
             setCause(Cause(.config, leg.instance.name), false)
         } catch {
             let what = leg.instance.hasVirtualMAC ? "sockets or no virtual MAC address" : "sockets"
-            Log.error("\(leg.instance.name): no \(what) on \(leg.instance.interface): \(error)")
-            setCause(Cause(.config, leg.instance.name), true)
+            let cause = Cause(.config, leg.instance.name)
+            if !causes.contains(cause) {
+                Log.error("\(leg.instance.name): no \(what) on \(leg.instance.interface): \(error)")
+            }
+            setCause(cause, true)
+            bindLater()
         }
         chooseSource(of: leg)
     }
@@ -456,6 +465,16 @@ extension GroupDriver {
         graces[name] = loop.schedule(atNs: Clock.monotonicNs() + graceNs) { [unowned self] in
             graces[name] = nil
             if let leg = legs.first(where: { $0.instance.name == name }) { chooseSource(of: leg, mayLinger: false) }
+        }
+    }
+
+    /// What stood in the way of a leg may go without a word from the kernel.
+    private func bindLater() {
+        guard bindTimer == nil else { return }
+        bindTimer = loop.schedule(atNs: loop.nowNs + Self.bindAgainNs, toleranceNs: Self.bindAgainNs / 5) {
+            [unowned self] in
+            bindTimer = nil
+            for leg in legs where leg.ifindex == nil { bind(leg) }
         }
     }
 
@@ -521,6 +540,11 @@ extension GroupDriver {
         // An interface that is up may be sent on again; if not, the next advert says so.
         if state.isUp { setCause(Cause(.sendDenied, name), false) }
         trackedChanged { $0 == .link(name) }
+    }
+
+    /// What is known of an interface is not what it was.
+    func interfaceChanged(_ link: Link, before old: Link) {
+        for leg in legs { leg.interfaceChanged(link, before: old) }
     }
 
     /// An interface is gone. Another may have its number before we hear of it.
@@ -648,8 +672,8 @@ extension GroupDriver {
             services.leases.forget(leg.addresses)
         }
         for cable in cables { cable.unbind() }
-        if let timer { loop.cancel(timer) }
-        timer = nil
+        for timer in [timer, bindTimer] { timer.map(loop.cancel) }
+        (timer, bindTimer) = (nil, nil)
         armedNs = .max
     }
 }

@@ -14,6 +14,8 @@ final class KernelState {
     let requests: RtnlRequester
     /// Refreshes leases.
     let refreshes: RtnlRequester
+    /// What is borrowed of the switches of interfaces.
+    private(set) lazy var switches = InterfaceSwitches { [unowned self] in link(ifindex: $0)?.name }
     private var mirror: RtnlMonitor
     private var tracking: RouteTracking?
     private var timer: EventLoop.TimerID?

@@ -13,6 +13,9 @@ final class LeaseKeeper {
     /// Called with the time when a leg's lease may have ended unnoticed: the engines are told it before anything is added again.
     var onLapse: (Int64) -> Void = { _ in }
 
+    /// Called after a refresh: for what is to be done now and then while addresses are held, without a wake-up of its own.
+    var onRefresh: (Int64) -> Void = { _ in }
+
     init(kernel: KernelState, loop: EventLoop) {
         self.kernel = kernel
         self.loop = loop
@@ -47,6 +50,7 @@ final class LeaseKeeper {
             try? kernel.refreshes.post(leg.refresh(nowNs: nowNs))
         }
         try? kernel.refreshes.flush()
+        onRefresh(nowNs)
     }
 
     /// For the leg that is due first, which need not wait for that when the process wakes a little earlier.

@@ -40,6 +40,8 @@ final class Leg {
 
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
+    /// Called when a switch of the kernel begins or ceases to be other than the virtual MAC address needs it.
+    var onRefusal: (Bool) -> Void = { _ in }
 
     init(
         _ instance: VRRPConfiguration.Instance, group: VRRPConfiguration.Group, wire: Wire, kernel: KernelState
@@ -55,6 +57,7 @@ final class Leg {
             isOwner: group.priority == 255, leaseNs: group.addressLeaseNs, kernel: kernel, loop: wire.loop)
         announcer = Announcer(group.announce, link: wire.link, loop: wire.loop)
         virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel) : nil
+        virtualMAC?.onRefusal = { [unowned self] in onRefusal($0) }
         announcer.subject = { [unowned self] in announcement }
     }
 
@@ -131,6 +134,20 @@ final class Leg {
         if mac == MACAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) { return .virtualRouter }
         return routers.first { $0.mac == mac }.map { .router($0.address) } ?? .stranger
     }
+
+    /// The interface, or the macvlan on it, has changed. The neighbours know it by its MAC address: if that is another one
+    /// now, they are told at once.
+    func interfaceChanged(_ link: Link, before old: Link) {
+        guard link.ifindex == ifindex || link.ifindex == virtualMAC?.ifindex else { return }
+        let isAnotherMAC = virtualMAC == nil ? link.address != old.address : virtualMAC?.restore() == true
+        if isAnotherMAC, addresses.isHolding { announcer.announce() }
+    }
+
+    /// Whether it needs any of the kernel's switches.
+    var hasSwitches: Bool { virtualMAC != nil }
+
+    /// Looks at the kernel's switches again.
+    func checkSwitches() { virtualMAC?.checkSwitches() }
 
     private var expectation: AdvertExpectation {
         AdvertExpectation(
@@ -257,6 +274,7 @@ final class Leg {
             keeping: isSamePlace ? successor?.instance.addresses.map { $0.address } ?? [] : [])
         if isSamePlace, let successor {
             successor.virtualMAC = virtualMAC
+            virtualMAC?.onRefusal = { [unowned successor] in successor.onRefusal($0) }
             virtualMAC = nil
         }
         unbind()

@@ -1,10 +1,12 @@
 /// The virtual router's own MAC address (RFC 9568, 7.3), optional: a macvlan in mode `bridge` on the leg's interface.
 ///
 /// It is up only while the addresses are held, so that a backup answers for nothing; adverts are received on the parent and
-/// sent through the macvlan. It makes no link-local address (`addrgenmode none`): two routers would derive the same one from
-/// the shared MAC. The parent does not answer ARP for addresses that are not its own (`arp_ignore`), nor ask in their
-/// name when it answers a packet to one (`arp_announce`): either would teach the host the parent's MAC. The macvlan takes
-/// packets whose way back leads over the parent (`rp_filter` 0, which needs `all` at 0 as well).
+/// sent through the macvlan. Both see every ARP request on the wire, and each answers for its own addresses alone
+/// (`arp_ignore`) and asks in their name alone (`arp_announce`): anything else would teach the neighbours two MAC addresses
+/// for one IP address. The switches of the parent are borrowed, see `InterfaceSwitches`; the macvlan's go with it.
+///
+/// The kernel undoes some of this by itself when an interface is reconfigured, and so may an administrator: `restore` looks
+/// at all of it again.
 import Addresses
 import Configuration
 import LinuxSystem
@@ -17,10 +19,14 @@ final class VirtualMAC {
     private let kernel: KernelState
     private var socket: RawSocket?
     private var parent: Int32?
+    private var complaints: [String] = []
     /// It was set up: its addresses are wanted.
     private(set) var isUp = false
     /// The macvlan's number; nil: there is none.
     private(set) var ifindex: Int32?
+
+    /// Called when some switch begins or ceases to be other than it has to be.
+    var onRefusal: (Bool) -> Void = { _ in }
 
     init(_ instance: VRRPConfiguration.Instance, kernel: KernelState) {
         self.instance = instance
@@ -33,6 +39,8 @@ final class VirtualMAC {
     private static func name(_ family: IPAddress.Family, _ vrid: UInt8, _ parent: Int32) -> String {
         "vr\(family == .ipv4 ? 4 : 6)-\(vrid)-\(parent)"
     }
+
+    private var address: HardwareAddress? { HardwareAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) }
 
     /// The interface beneath a macvlan of ours, told by its name and its address; nil: it is none of ours.
     static func parent(of link: Link) -> Int32? {
@@ -47,28 +55,113 @@ final class VirtualMAC {
         return isOurs ? link.link : nil
     }
 
+    // MARK: Making it
+
     /// Makes the macvlan on its parent, instead of the one that an earlier process left.
     ///
-    /// - Throws: why there is none.
+    /// - Throws: why there is none, or none through which anybody could reach its addresses.
     func attach(to parent: Int32) throws(RtnlError) {
         guard parent != self.parent else { return }
         let name = Self.name(family, instance.vrid, parent)
         if let leftover = try? kernel.requests.link(named: name) {
             try? kernel.requests.perform(.removeLink(ifindex: leftover.ifindex))
         }
-        guard let mac = HardwareAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) else { return }
-        try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: mac))
+        guard let address else { return }
+        try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: address))
         let link = try kernel.requests.link(named: name)
-        try kernel.requests.perform(.setLinkLocalAddress(ifindex: link.ifindex, false))
         ifindex = link.ifindex
+        try kernel.requests.perform(.setLinkLocalAddress(ifindex: link.ifindex, false))
         self.parent = parent
-        if let link = kernel.link(ifindex: parent) {
-            Sysctl.set("ipv4/conf/\(link.name)/arp_ignore", "1")
-            Sysctl.set("ipv4/conf/\(link.name)/arp_announce", "2")
+        judge(parentNeeds.compactMap { kernel.switches.borrow($0, on: parent) } + meetOwnNeeds(name, parent))
+        guard isReachable(name) else { throw RtnlError(.permissionDenied, "its address could not be reached") }
+    }
+
+    /// What the parent's switches have to be.
+    private var parentNeeds: [SwitchNeed] { family == .ipv4 ? [.arpIgnore, .arpAnnounce] : [] }
+
+    /// What has to be so that an address can be reached: that ARP is answered, and that what is sent to it is taken, although
+    /// the way back leads over the parent. 2 is the loose check, which that passes; it is written only where `all` says 1.
+    private static let vital = [
+        SwitchNeed(name: "rp_filter", value: 0, alsoGood: [2], isRaisedByAll: true),
+        SwitchNeed(name: "arp_filter", value: 0, isRaisedByAll: true),
+    ]
+
+    private func vitalNeeds() -> [SwitchNeed] {
+        guard family == .ipv4 else { return [] }
+        var needs = Self.vital
+        if (try? Sysctl.value(needs[0].path("all"))) == 1 { needs[0].value = 2 }
+        return needs
+    }
+
+    /// The macvlan's own: those it would inherit from `default` are for an interface that is somebody's. It forwards as its
+    /// parent does, or what is sent to the virtual MAC address would go nowhere; it speaks for no proxied address
+    /// (`medium_id` -1: neither `proxy_arp` nor that of `all` count); and no router's advertisement gives it an address of
+    /// its own, which would be the other director's as well.
+    private func needs(like parent: String) -> [SwitchNeed] {
+        let isIPv6 = family == .ipv6
+        var needs = [SwitchNeed(name: "forwarding", isIPv6: isIPv6, value: 0)]
+        if let value = try? Sysctl.value(needs[0].path(parent)) { needs[0].value = value } else { needs = [] }
+        if isIPv6 {
+            needs += [
+                SwitchNeed(name: "disable_ipv6", isIPv6: true, value: 0),
+                SwitchNeed(name: "accept_dad", isIPv6: true, value: 0),
+                SwitchNeed(name: "accept_ra", isIPv6: true, value: 0),
+                SwitchNeed(name: "autoconf", isIPv6: true, value: 0),
+            ]
+        } else {
+            needs += [
+                // Nothing that is greater: 2 would refuse whoever is in another network than the address.
+                SwitchNeed(name: "arp_ignore", value: 1, isRaisedByAll: true), .arpAnnounce,
+                SwitchNeed(name: "medium_id", value: -1), SwitchNeed(name: "proxy_arp_pvlan", value: 0),
+            ]
         }
-        Sysctl.set("ipv4/conf/all/rp_filter", "0")
-        Sysctl.set("ipv4/conf/\(name)/rp_filter", "0")
-        Sysctl.set("ipv6/conf/\(name)/accept_dad", "0")
+        return needs
+    }
+
+    private func meetOwnNeeds(_ name: String, _ parent: Int32) -> [String] {
+        let parentName = kernel.link(ifindex: parent)?.name ?? ""
+        return (vitalNeeds() + needs(like: parentName)).compactMap { $0.meet(on: name) }
+    }
+
+    private func isReachable(_ name: String) -> Bool {
+        vitalNeeds().allSatisfy { need in (try? need.inForce(on: name)).map(need.isMet) ?? false }
+    }
+
+    private func judge(_ now: [String]) {
+        for complaint in now where !complaints.contains(complaint) { Log.error("\(instance.name): \(complaint)") }
+        let was = complaints
+        complaints = now
+        if was.isEmpty != now.isEmpty { onRefusal(!now.isEmpty) }
+    }
+
+    // MARK: Keeping it
+
+    /// Looks at the switches again, and turns what somebody else has turned.
+    func checkSwitches() {
+        guard let ifindex, let parent, let link = kernel.link(ifindex: ifindex) else { return }
+        judge(parentNeeds.compactMap { kernel.switches.meet($0, on: parent) } + meetOwnNeeds(link.name, parent))
+    }
+
+    /// The macvlan or its parent has changed: puts back what the kernel or somebody else has taken. The kernel lowers a
+    /// macvlan's MTU with its parent's and never raises it, and below 1280 it forgets all that is said here of IPv6.
+    ///
+    /// - Returns: whether the neighbours have to be told again who has the addresses.
+    func restore() -> Bool {
+        guard let ifindex, let parent, let link = kernel.link(ifindex: ifindex),
+            let beneath = kernel.link(ifindex: parent)
+        else { return false }
+        if link.mtu != beneath.mtu {
+            // An IPv6 that is made anew on an interface that is up has its own link-local address before it can be told.
+            if isUp { try? kernel.requests.perform(.setUp(ifindex: ifindex, false)) }
+            try? kernel.requests.perform(.setMTU(ifindex: ifindex, beneath.mtu))
+            try? kernel.requests.perform(.setLinkLocalAddress(ifindex: ifindex, false))
+            checkSwitches()
+            if isUp { try? kernel.requests.perform(.setUp(ifindex: ifindex, true)) }
+        }
+        guard let address, link.address != address else { return false }
+        Log.warning("\(instance.name): \(link.name) has lost its MAC address \(address), which is set again")
+        try? kernel.requests.perform(.setHardwareAddress(ifindex: ifindex, address))
+        return true
     }
 
     func setUp(_ isUp: Bool) {
@@ -87,9 +180,11 @@ final class VirtualMAC {
         return socket
     }
 
-    /// Removes the macvlan, unless it has gone with its parent.
+    /// Removes the macvlan, unless it has gone with its parent, and gives back what was borrowed of the parent.
     func remove() {
         if let ifindex { try? kernel.requests.perform(.removeLink(ifindex: ifindex)) }
+        if let parent { for need in parentNeeds { kernel.switches.giveBack(need, on: parent) } }
+        judge([])
         socket = nil
         ifindex = nil
         parent = nil

@@ -42,6 +42,13 @@ final class Wire {
         for (key, socket) in sockets where key.ifindex == ifindex { socket.addressesChanged() }
     }
 
+    /// Joins groups anew that the kernel has forgotten.
+    ///
+    /// - Parameter ifindex: on this interface; nil: on all.
+    func renewMemberships(on ifindex: Int32? = nil) {
+        for (key, socket) in sockets where ifindex == nil || key.ifindex == ifindex { socket.sender.renewMembership() }
+    }
+
     /// Closes the sockets of an interface that has gone.
     func forget(ifindex: Int32) {
         sockets = sockets.filter { $0.key.ifindex != ifindex }

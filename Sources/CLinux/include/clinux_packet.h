@@ -94,6 +94,18 @@ static inline int clinux_join(int fd, int family, const uint8_t *group, int ifin
     return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) < 0 ? -errno : 0;
 }
 
+/* Undoes clinux_join. */
+static inline int clinux_leave(int fd, int family, const uint8_t *group, int ifindex) {
+    if (family == AF_INET) {
+        struct ip_mreqn request = {.imr_ifindex = ifindex};
+        memcpy(&request.imr_multiaddr, group, 4);
+        return setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, sizeof request) < 0 ? -errno : 0;
+    }
+    struct ipv6_mreq request = {.ipv6mr_interface = (unsigned)ifindex};
+    memcpy(&request.ipv6mr_multiaddr, group, 16);
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, &request, sizeof request) < 0 ? -errno : 0;
+}
+
 /* Sends a packet that carries its own IP header. The destination is in host order, an IPv4 one in the low 32 bits;
  * ifindex: the scope. */
 static inline int clinux_raw_send(
