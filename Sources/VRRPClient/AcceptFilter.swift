@@ -3,15 +3,24 @@
 ///
 /// The kernel has no such mode, so a packet filter does it: a table of nftables of our own, replaced as a whole. It does not
 /// depend on who is master, since a backup has no packet addressed to it. It is made by nft(8), started by the runner. Where
-/// that fails the addresses accept, which is published: to serve without the filter is better than not to serve. The next
-/// reload tries again.
+/// that fails the addresses accept, which is published: to serve without the filter is better than not to serve. It is tried
+/// again at growing intervals, and by every reload. A table that somebody else has removed or changed is published as well,
+/// and made again (`TableWatch`): at once, then at growing intervals, for two that undo each other's work.
 import Addresses
 import Configuration
 import Glibc
 import LinuxSystem
+import SystemPackage
 
 final class AcceptFilter {
     private let runner: Runner
+    private let loop: EventLoop
+    /// What the kernel says of the table; nil: it is not needed, or cannot be had.
+    private var watch: TableWatch?
+    private var complaint = ""
+    private var repairs = 0
+    private var repairedNs: Int64 = 0
+    private var repairTimer: EventLoop.TimerID?
     private var refused: [IPAddress] = []
     /// The number of the program that runs; 0: it is just being started.
     private var running: UInt32?
@@ -23,9 +32,15 @@ final class AcceptFilter {
     var onChange: () -> Void = {}
 
     static let table = "inet linkwatch_vrrp"
+    /// After so long without a repair the next one is done at once again.
+    private static let calmNs: Int64 = 60_000_000_000
+    private static let repairMaxNs: Int64 = 30_000_000_000
     private static let timeoutNs: Int64 = 5_000_000_000
 
-    init(runner: Runner) { self.runner = runner }
+    init(runner: Runner, loop: EventLoop) {
+        self.runner = runner
+        self.loop = loop
+    }
 
     /// The addresses that take no packets.
     static func refused(by configuration: VRRPConfiguration) -> [IPAddress] {
@@ -38,13 +53,28 @@ final class AcceptFilter {
     /// - Parameter hasLeftover: an earlier process may have left its table behind.
     func apply(_ configuration: VRRPConfiguration, hasLeftover: Bool = false) {
         let wanted = Self.refused(by: configuration)
-        guard wanted != refused || !isInForce || hasLeftover else { return }
+        guard wanted != refused || !wanted.isEmpty || !isInForce || hasLeftover else { return }
         refused = wanted
+        complaint = ""
+        follow()
         run()
+    }
+
+    /// Follows the table while there is to be one; where that is not possible, a reload makes it again.
+    private func follow() {
+        guard !refused.isEmpty else { return watch = nil }
+        guard watch == nil else { return }
+        let name = String(Self.table.split(separator: " ")[1])
+        do throws(Errno) { watch = try TableWatch(table: name, loop: loop) } catch {
+            Log.warning("nftables cannot be followed: that accept = false is undone would not be noticed: \(error)")
+        }
+        watch?.onNews = { [unowned self] in tableChanged() }
     }
 
     /// Ends the refusal, with the process: behind what still runs, since nobody will be there to see that end.
     func remove() {
+        watch = nil
+        stopRepairing()
         guard !refused.isEmpty else { return }
         refused = []
         runner.run(.acceptFilterRemoval, after: running) { _ in }
@@ -65,8 +95,14 @@ final class AcceptFilter {
         return script + " }; }"
     }
 
+    /// How many rules the script makes.
+    static func ruleCount(_ addresses: [IPAddress]) -> Int {
+        (addresses.contains { $0.family == .ipv4 } ? 1 : 0) + (addresses.contains { $0.family == .ipv6 } ? 2 : 0)
+    }
+
     /// One after another, or the older of two might be the last to have its way.
     private func run() {
+        stopRepairing()
         guard running == nil else { return isStale = true }
         running = 0
         let id = runner.run(.acceptFilter) { [weak self] in self?.take($0) }
@@ -93,12 +129,53 @@ final class AcceptFilter {
             isStale = false
             return run()
         }
+        watch?.catchUp()
         if !result.isSuccess {
             let what = refused.isEmpty ? "an earlier accept = false stays in force" : "accept = false is not in force"
-            Log.error("\(what): nft \(result)\(result.said)")
+            complain("\(what): nft \(result)\(result.said)")
         }
         // Without addresses there is nothing to enforce; a table that stays is said above.
-        let isInForce = result.isSuccess || refused.isEmpty
+        setInForce(refused.isEmpty || result.isSuccess && isIntact)
+        if !isInForce, !result.isLost { repair() }
+    }
+
+    /// Says the same once, however often it is tried again.
+    private func complain(_ complaint: String) {
+        if complaint != self.complaint { Log.error(complaint) }
+        self.complaint = complaint
+    }
+
+    // MARK: What others do to it
+
+    /// Whether the table is what was made last, as far as the kernel tells.
+    private var isIntact: Bool { watch.map { $0.state.rules == Self.ruleCount(refused) } ?? true }
+
+    private func tableChanged() {
+        guard running == nil, repairTimer == nil, !refused.isEmpty, isInForce, !isIntact else { return }
+        Log.warning("accept = false: somebody has removed or changed the table \(Self.table): it is made again")
+        setInForce(false)
+        repair()
+    }
+
+    private func repair() {
+        guard repairTimer == nil else { return }
+        let nowNs = loop.nowNs
+        if nowNs - repairedNs >= Self.calmNs { repairs = 0 }
+        repairedNs = nowNs
+        let delayNs = repairs == 0 ? 0 : min(100_000_000 << Int64(min(repairs, 10)), Self.repairMaxNs)
+        repairs += 1
+        repairTimer = loop.schedule(atNs: nowNs + delayNs) { [unowned self] in
+            repairTimer = nil
+            run()
+        }
+    }
+
+    private func stopRepairing() {
+        if let repairTimer { loop.cancel(repairTimer) }
+        repairTimer = nil
+    }
+
+    private func setInForce(_ isInForce: Bool) {
         guard isInForce != self.isInForce else { return }
         self.isInForce = isInForce
         onChange()

@@ -69,8 +69,8 @@ final class Director: GroupServices {
         prober = Prober(loop: loop, wire: wire)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
-        acceptFilter = AcceptFilter(runner: runner)
         manager = ServiceManager(loop: loop)
+        acceptFilter = AcceptFilter(runner: runner, loop: loop)
         self.record = record
         self.leftBehind = leftBehind
         links = LinkWatch(

@@ -263,3 +263,94 @@ def test_a_macvlan_keeps_its_mac(alone, namespaces):
         reach(namespaces, "cb", INSIDE)
     finally:
         claims.close()
+
+
+# accept = false.
+
+NO_PACKETS = "accept = false\n"
+
+
+def refuses(namespaces) -> bool:
+    """Whether r1's filter is what the file asks for: a rule that drops what is sent to the address."""
+    return re.search(rf"ip daddr {INSIDE} drop", namespaces.run("r1", "nft", "list", "ruleset")) is not None
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "flush ruleset",
+        "delete table inet linkwatch_vrrp",
+        "flush chain inet linkwatch_vrrp input",
+        "insert rule inet linkwatch_vrrp input accept",
+        "add table inet linkwatch_vrrp { flags dormant; }",
+        "delete table inet linkwatch_vrrp; add table inet linkwatch_vrrp",
+        "add table inet f; flush ruleset; add table inet f; add chain inet f c",
+    ],
+)
+def test_a_filter_that_somebody_undoes_is_told_and_made_again(alone, namespaces, what):
+    _, director, watch = alone(file(inside=NO_PACKETS))
+    until(lambda: refuses(namespaces), "the filter")
+    before = namespaces.run("r1", "nft", "list", "table", "inet", "linkwatch_vrrp")
+    watch.mark()
+    namespaces.run("r1", "nft", what)
+    watch.await_what("accept-unenforced")
+    watch.await_what("accept-unenforced", present=False)
+    assert namespaces.run("r1", "nft", "list", "table", "inet", "linkwatch_vrrp") == before
+    director.log.await_item(lambda line: "somebody has removed or changed the table inet linkwatch_vrrp" in line)
+    with pytest.raises(TimeoutError):
+        reach(namespaces, "cb", INSIDE, seconds=0.3)
+    assert watch.transitions() == []
+
+
+def test_who_undoes_it_time_and_again_is_not_raced(alone, namespaces):
+    """The second repair waits, the third waits longer; meanwhile it is told, and in the end it is in force again."""
+    _, _, watch = alone(file(inside=NO_PACKETS))
+    until(lambda: refuses(namespaces), "the filter")
+    for _ in range(3):
+        watch.mark()
+        namespaces.run("r1", "nft", "flush ruleset")
+        watch.await_what("accept-unenforced")
+        watch.await_what("accept-unenforced", present=False)
+    assert refuses(namespaces)
+
+
+def test_other_tables_are_other_peoples(alone, namespaces):
+    """Nothing is made again because of them, though much is said."""
+    _, _, watch = alone(file(inside=NO_PACKETS))
+    until(lambda: refuses(namespaces), "the filter")
+    handle = namespaces.run("r1", "nft", "-a", "list", "table", "inet", "linkwatch_vrrp")
+    rules = "; ".join(f"add rule inet f c tcp dport {port} drop" for port in range(1, 300))
+    for _ in range(3):
+        namespaces.run("r1", "nft", f"add table inet f; add chain inet f c; {rules}")
+        namespaces.run("r1", "nft", "delete table inet f")
+    assert namespaces.run("r1", "nft", "-a", "list", "table", "inet", "linkwatch_vrrp") == handle
+    assert watch.group()["conditions"] == ["monitor-lost"]
+
+
+def test_a_reload_brings_the_filter_back_whatever_is_known(alone, namespaces):
+    """The same file; the director was stopped and has lost the kernel's word."""
+    text = file(inside=NO_PACKETS)
+    _, director, _ = alone(text)
+    until(lambda: refuses(namespaces), "the filter")
+    namespaces.run("r1", "nft", "flush ruleset")
+    reload(director, text)
+    until(lambda: refuses(namespaces), "the filter")
+
+
+def test_who_refuses_nothing_follows_no_filter(alone, namespaces):
+    """No socket of netfilter's, and so nothing that wakes."""
+
+    def sockets(director) -> int:
+        inodes = {link.readlink().name for link in Path(f"/proc/{director.pid}/fd").iterdir() if link.is_symlink()}
+        lines = Path(f"/proc/{director.pid}/net/netlink").read_text().splitlines()[1:]
+        rows = (line.split() for line in lines)
+        return sum(1 for row in rows if row[1] == "12" and f"socket:[{row[-1]}]" in inodes)
+
+    _, director, _ = alone(file())
+    assert sockets(director) == 0
+    reload(director, file(inside=NO_PACKETS))
+    until(lambda: refuses(namespaces), "the filter")
+    assert sockets(director) == 1
+    reload(director, file())
+    until(lambda: not refuses(namespaces), "the filter to go")
+    assert sockets(director) == 0

@@ -4,6 +4,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "clinux_netfilter.h"
 #include "clinux_packet.h"
 #include "clinux_spawn.h"
 
