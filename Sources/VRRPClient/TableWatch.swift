@@ -28,7 +28,7 @@ struct TableState: Equatable {
             guard length >= 20, offset + length <= datagram.count else { return }
             let type = Int(datagram.half(offset + 4))
             // A network family before its header's version and number.
-            if type >> 8 == NFNL_SUBSYS_NFTABLES, datagram[offset + 16] == UInt8(CLINUX_NFPROTO_INET.rawValue),
+            if type >> 8 == NFNL_SUBSYS_NFTABLES, datagram[offset + 16] == UInt8(CLINUX_NFPROTO_INET),
                 Self.table(datagram, from: offset + 20, to: offset + length) == name
             {
                 note(type & 0xff)

@@ -8,7 +8,7 @@ import Testing
     private let name = "linkwatch_vrrp"
 
     private func message(
-        _ type: nf_tables_msg_types, of table: String, family: UInt32 = CLINUX_NFPROTO_INET.rawValue,
+        _ type: nf_tables_msg_types, of table: String, family: Int = CLINUX_NFPROTO_INET,
         before: [UInt8] = []
     ) -> [UInt8] {
         let text = Array(table.utf8) + [0]
