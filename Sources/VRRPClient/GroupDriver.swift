@@ -71,6 +71,12 @@ final class GroupDriver {
     /// By instance: until when adverts are sent from an address that has gone.
     private var graces: [String: EventLoop.TimerID] = [:]
     private static let graceMaxNs: Int64 = 500_000_000
+    /// The group has been in no fault since it was started.
+    private var hasBeenAble = false
+    private var startedNs: Int64 = 0
+    /// `no-director` is to be told then, if it is still so.
+    private var heldOff: EventLoop.TimerID?
+    private static let comingUpNs: Int64 = 15_000_000_000
     private var bindTimer: EventLoop.TimerID?
     private static let bindAgainNs: Int64 = 5_000_000_000
 
@@ -91,7 +97,7 @@ final class GroupDriver {
     }
 
     deinit {
-        for timer in [timer, bindTimer] { timer.map(loop.cancel) }
+        for timer in [timer, bindTimer, heldOff] { timer.map(loop.cancel) }
         for case let timer? in inabilities.values.map(\.timer) { loop.cancel(timer) }
         for timer in graces.values { loop.cancel(timer) }
     }
@@ -218,9 +224,32 @@ final class GroupDriver {
         case .runFence: runFence()
         case .transition(let transition):
             if transition.to != .master { forgetSendFilters() }
+            if [.backup, .master].contains(transition.to) { hasBeenAble = true }
             services.happened(output, in: self)
+        case .raised(let condition) where condition.kind == .noDirector && isComingUp: holdOff(output)
+        case .cleared(let condition) where condition.kind == .noDirector && heldOff != nil: endHoldOff()
         case .raised, .cleared, .causeChanged: services.happened(output, in: self)
         }
+    }
+
+    // MARK: Coming up
+
+    /// While interfaces come up nobody can be heard, so that nobody serves is a guess, and mostly a wrong one.
+    private var isComingUp: Bool { !hasBeenAble && loop.nowNs < startedNs + Self.comingUpNs }
+
+    /// The conditions that are published.
+    func isPublished(_ condition: Condition) -> Bool { condition.kind != .noDirector || heldOff == nil }
+
+    private func holdOff(_ output: Output) {
+        heldOff = loop.schedule(atNs: startedNs + Self.comingUpNs) { [unowned self] in
+            heldOff = nil
+            services.happened(output, in: self)
+        }
+    }
+
+    private func endHoldOff() {
+        if let heldOff { loop.cancel(heldOff) }
+        heldOff = nil
     }
 
     private func sendAdvert(_ leg: Leg, _ priority: UInt8) {
@@ -426,6 +455,7 @@ extension GroupDriver {
 
     /// Starts the engine on the world as it is.
     func start() {
+        startedNs = loop.nowNs
         feed(.start(snapshot()))
         for condition in services.sharedConditions { setCondition(condition, true) }
         acceptanceChanged()
@@ -672,8 +702,8 @@ extension GroupDriver {
             services.leases.forget(leg.addresses)
         }
         for cable in cables { cable.unbind() }
-        for timer in [timer, bindTimer] { timer.map(loop.cancel) }
-        (timer, bindTimer) = (nil, nil)
+        for timer in [timer, bindTimer, heldOff] { timer.map(loop.cancel) }
+        (timer, bindTimer, heldOff) = (nil, nil, nil)
         armedNs = .max
     }
 }

@@ -104,6 +104,12 @@ final class Leg {
             unbind()
             throw error.errno
         }
+        if let virtualMAC {
+            // udev applies sysctl.d to an interface that is new, a moment later.
+            wire.loop.schedule(atNs: wire.loop.nowNs + 3_000_000_000, toleranceNs: 1_000_000_000) { [weak virtualMAC] in
+                virtualMAC?.checkSwitches()
+            }
+        }
         if addresses.isWanted { virtualMAC?.setUp(true) }
         addresses.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex)
     }

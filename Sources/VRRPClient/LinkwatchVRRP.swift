@@ -89,7 +89,10 @@ enum LinkwatchVRRP {
         let configuration = (try? arguments.configuration()) ?? VRRPConfiguration()
         let record = try holdings(configuration)
         let (addresses, macvlans) = try record?.release() ?? ([], 0)
-        print("\(addresses.count) addresses and \(macvlans) macvlan interfaces removed")
+        // Nothing to be done is nothing to be said: this runs at every stop of the service.
+        if !addresses.isEmpty || macvlans > 0 {
+            print("\(addresses.count) addresses and \(macvlans) macvlan interfaces removed")
+        }
         if record?.hasFilter == true, !AcceptFilter.release() {
             throw Unavailable("the packet filter of accept = false stays in force")
         }

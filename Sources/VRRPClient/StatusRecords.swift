@@ -14,7 +14,8 @@ extension GroupRecord {
             priority: Int(status.priority), configuredPriority: group.priority, version: group.version,
             advertIntervalUsec: group.advertIntervalNs / 1000, preempt: group.preempts, claiming: status.isClaiming,
             holding: status.isHolding, advertUsec: status.advertAtNs.map { $0 / 1000 },
-            causes: status.causes.map(\.description), conditions: status.conditions.map(\.description),
+            causes: status.causes.map(\.description),
+            conditions: status.conditions.filter(driver.isPublished).map(\.description),
             members: zip(driver.legs, status.members).map(MemberRecord.init),
             cables: driver.cables.enumerated().map { index, cable in
                 let heard = status.peer?.cables ?? []

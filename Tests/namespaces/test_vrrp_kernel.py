@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.pair import INSIDE, OUTSIDE, Claims, config
+from lab.daemon import program
+from lab.pair import INSIDE, OUTSIDE, Claims
 from lab.vrrp import VRRP, Capture, Director, Lans, reach, until
 
 from .test_vrrp_changes import VIRTUAL_MAC, alone, file, own_mac, reload  # noqa: F401
@@ -354,3 +355,41 @@ def test_who_refuses_nothing_follows_no_filter(alone, namespaces):
     reload(director, file())
     until(lambda: not refuses(namespaces), "the filter to go")
     assert sockets(director) == 0
+
+
+# What is said, and what is not.
+
+
+def test_a_clean_stop_leaves_nothing_to_be_said(alone, namespaces):
+    """`--release` runs at every stop of the service."""
+    _, director, _ = alone(file(inside=VIRTUAL_MAC))
+    assert director.stop() == 0
+    assert namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", director.config) == ""
+
+
+def test_a_program_that_cannot_be_started_is_explained(alone):
+    _, director, _ = alone(file(more='[notify.log]\nexec = ["/nowhere/log"]\n'))
+    director.log.await_item(lambda line: "notify log could not be started: No such file or directory" in line)
+    assert not [line for line in director.log if "errno" in line]
+
+
+def test_nobody_serves_is_no_guess_of_one_that_comes_up(namespaces):
+    """Its leg has no carrier yet: whom should it have heard? Later the same is told at once."""
+    lans = Lans(namespaces, hosts=False)
+    lans.cut("r1", "e1")
+    other = '[instance.other]\ninterface = "e0"\nvrid = 30\naddresses = ["192.0.2.3"]\nadvert-interval = "50ms"\n'
+    with Director(namespaces, "r1", file(more=other)) as director:
+        watch = director.watch()
+        watch.await_state("master", group="other")
+        watch.await_state("fault", group="lvs")
+        sent = director.status("other")["members"][0]["advertsSent"]
+        # A second: more than two down intervals.
+        until(lambda: director.status("other")["members"][0]["advertsSent"] > sent + 20, "adverts of the other group")
+        assert director.status("lvs")["conditions"] == ["monitor-lost"]
+        assert not [line for line in director.log if "no-director" in line]
+        lans.mend("r1", "e1")
+        watch.await_state("master", group="lvs")
+        watch.mark()
+        lans.cut("r1", "e1")
+        watch.await_what("no-director")
+        assert "no-director" in director.status("lvs")["conditions"]
