@@ -100,6 +100,8 @@ final class Director: GroupServices {
         }
         loop.onLate = { [unowned self] in leases.awake() }
         leases.onRefresh = { [unowned self] nowNs in checkSwitches(nowNs) }
+        kernel.switches.onBorrow = { [unowned self] in runner.borrowed($0, isOver: false) }
+        kernel.switches.onGiveBack = { [unowned self] in runner.borrowed($0, isOver: true) }
         follow(links)
         adopt(configuration)
         groups = configuration.groups.map { GroupDriver($0, services: self) }

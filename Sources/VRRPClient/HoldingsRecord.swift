@@ -1,7 +1,13 @@
 /// Which addresses this process may have in the kernel, written down before the first is added: a later process, or
 /// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. One line each: interface,
 /// address, and `owner` if the process is the address's owner; whatever prefix length it has on that interface. A line more
-/// says that there may be a packet filter (`AcceptFilter`).
+/// says that there may be a packet filter (`AcceptFilter`), one each which switches were turned (`InterfaceSwitches`) and what is
+/// to be said for who held an address (`Resignation`):
+///
+///     eth0 192.0.2.1
+///     nft table inet linkwatch_vrrp
+///     sysctl arp_ignore 3 0 1                 of the interface with number 3: it held 0, and was set to 1
+///     resign eth0 192.0.2.1 45c0002800...     the packet
 ///
 /// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`) or, unless we
 /// are the owner, be left over there by somebody else (`AddressRemoval.isLeftover`), so that a record that is out of date
@@ -30,6 +36,12 @@ struct HoldingsRecord {
         var isOwner = false
     }
 
+    /// What is left to be done for a process that dies, beside removing what it held.
+    struct Legacy: Equatable {
+        var switches: [BorrowedSwitch] = []
+        var resignations: [Resignation] = []
+    }
+
     /// Why the record, or its folder, is not to be used.
     enum Refusal: Error, Hashable, CustomStringConvertible {
         /// It is not safe to use.
@@ -56,6 +68,9 @@ struct HoldingsRecord {
 
     /// A record longer than this is not ours.
     private static let bytesMax = 1 << 20
+
+    /// Resignations that would take more are left out: they save time, nothing else.
+    private static let resignationBytesMax = 1 << 19
 
     /// How long the runner of an earlier process may take to end.
     private static let patienceNs: Int64 = 3_000_000_000
@@ -143,20 +158,30 @@ struct HoldingsRecord {
     /// - Throws: what pwrite(2) or ftruncate(2) says.
     func add(_ programs: ProgramTable) throws(Errno) {
         let entries = Set(read()).union(programs.entries)
-        try write(entries.sorted { "\($0)" < "\($1)" }, hasFilter: hasFilter || programs.hasFilter)
+        try write(
+            entries.sorted { "\($0)" < "\($1)" }, hasFilter: hasFilter || programs.hasFilter, legacy: readLegacy())
     }
 
     /// Names what the table names, and nothing else.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
-    func replace(by programs: ProgramTable) throws(Errno) {
-        try write(programs.entries, hasFilter: programs.hasFilter)
+    func replace(by programs: ProgramTable, legacy: Legacy) throws(Errno) {
+        try write(programs.entries, hasFilter: programs.hasFilter, legacy: legacy)
     }
 
+    /// Leaves this legacy in place of what was left before.
+    ///
+    /// - Throws: what pwrite(2) or ftruncate(2) says.
+    func leave(_ legacy: Legacy) throws(Errno) { try write(read(), hasFilter: hasFilter, legacy: legacy) }
+
     /// A process that is killed meanwhile leaves lines of both behind: candidates, no more.
-    private func write(_ entries: [Entry], hasFilter: Bool) throws(Errno) {
-        let filter = hasFilter ? Self.filterLine + "\n" : ""
-        let text = entries.map(Self.line).joined() + filter
+    private func write(_ entries: [Entry], hasFilter: Bool, legacy: Legacy) throws(Errno) {
+        var text = entries.map(Self.line).joined() + (hasFilter ? Self.filterLine + "\n" : "")
+        for borrowed in legacy.switches { text += borrowed.line + "\n" }
+        let length = text.utf8.count
+        for last in legacy.resignations where text.utf8.count - length < Self.resignationBytesMax {
+            text += last.line + "\n"
+        }
         let written = try Syscall.retry { unsafe pwrite(writer, text, text.utf8.count, 0) }
         guard written == text.utf8.count else { throw .noSpace }
         try Syscall.retry { ftruncate(writer, text.utf8.count) }
@@ -173,6 +198,17 @@ struct HoldingsRecord {
             guard (2...3).contains(words.count), let address = IPAddress(String(words[1])) else { return nil }
             return Entry(interface: String(words[0]), address: address, isOwner: words.count == 3)
         }
+    }
+
+    /// What was recorded to be done; lines that are not understood are passed over.
+    func readLegacy() -> Legacy {
+        var legacy = Legacy()
+        for line in lines() {
+            let words = line.split(separator: " ").map(String.init)
+            if let borrowed = BorrowedSwitch(words: words) { legacy.switches.append(borrowed) }
+            if let last = Resignation(words: words) { legacy.resignations.append(last) }
+        }
+        return legacy
     }
 
     /// A packet filter may have been left behind.
@@ -219,10 +255,19 @@ struct HoldingsRecord {
         return (found.map(\.key), macvlans.map(\.ifindex))
     }
 
-    /// Removes at once what a dead process left behind.
+    /// What `release` did.
+    struct Released {
+        var addresses: [AddressKey] = []
+        var macvlans = 0
+        var switches = 0
+    }
+
+    /// Removes at once what a dead process left behind, says for it that it serves no longer, for addresses that were there and
+    /// its own, and puts back the switches that it turned.
     ///
-    /// - Returns: the addresses that were removed, and how many macvlans were.
-    func release() throws(Errno) -> (addresses: [AddressKey], macvlans: Int) {
+    /// - Parameter legacy: what is to be done, in place of what is recorded.
+    func release(_ legacy: Legacy? = nil) throws(Errno) -> Released {
+        let legacy = legacy ?? readLegacy()
         let options = RtnlMonitor.Options(routes: nil, addresses: true)
         let kernel: RtnlMonitor
         // What is found of them is removed, also where the rest cannot be read.
@@ -236,7 +281,13 @@ struct HoldingsRecord {
         let answers = try AddressRemoval.remove(keys, among: kernel.addresses.values, by: requester) {
             kernel.links[$0]?.name
         }
-        let removed = try requester.perform(macvlans.map { .removeLink(ifindex: $0) }).count { $0 == nil }
-        return (zip(keys, answers).filter { $1 == nil }.map(\.0), removed)
+        var released = Released()
+        released.addresses = zip(keys, answers).filter { $1 == nil }.map(\.0)
+        let ours = released.addresses.filter { kernel.addresses[$0].map(LegAddresses.isOurs) ?? false }
+        let gone = Set(ours.map(\.address))
+        Resignation.say(legacy.resignations.filter { gone.contains($0.address) })
+        released.macvlans = try requester.perform(macvlans.map { .removeLink(ifindex: $0) }).count { $0 == nil }
+        released.switches = legacy.switches.count { $0.putBack() }
+        return released
     }
 }

@@ -5,6 +5,7 @@
 /// had is recorded before it is turned (`HoldingsRecord`) and put back when the last who needs it lets go, by the runner of a
 /// process that has died, or by `--release`; but only where it still holds what we wrote, for otherwise somebody else has
 /// turned it meanwhile and means it. Nothing is ever written to `all` or `default`: what others have stays as it is.
+import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -72,6 +73,32 @@ struct BorrowedSwitch: Hashable {
     /// What we wrote.
     var written: Int
 
+    /// A line of the record, without its end.
+    var line: String { "sysctl \(need.name) \(ifindex) \(original) \(written)" }
+
+    init(ifindex: Int32, need: SwitchNeed, original: Int, written: Int) {
+        (self.ifindex, self.need, self.original, self.written) = (ifindex, need, original, written)
+    }
+
+    /// - Returns: nil for anything but a switch that is ever borrowed.
+    init?(words: [String]) {
+        guard words.count == 5, words[0] == "sysctl", let ifindex = Int32(words[2]), let original = Int(words[3]),
+            let written = Int(words[4]), let need = SwitchNeed.borrowable.first(where: { $0.name == words[1] })
+        else { return nil }
+        self.init(ifindex: ifindex, need: need, original: original, written: written)
+    }
+
+    /// Whether both are about the same switch.
+    func isSameSwitch(as other: BorrowedSwitch) -> Bool { ifindex == other.ifindex && need == other.need }
+
+    /// As `putBack(on:)`, by whatever name the interface has now.
+    @discardableResult
+    func putBack() -> Bool {
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        guard unsafe if_indextoname(UInt32(bitPattern: ifindex), &name) != nil else { return false }
+        return putBack(on: String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
     /// Puts the value back, unless somebody else has turned the switch meanwhile.
     ///
     /// - Returns: whether it was.
@@ -105,6 +132,8 @@ final class InterfaceSwitches {
 
     /// Called before a switch is turned.
     var onBorrow: (BorrowedSwitch) -> Void = { _ in }
+    /// Called after one was given back.
+    var onGiveBack: (BorrowedSwitch) -> Void = { _ in }
 
     init(name: @escaping (Int32) -> String?) { self.name = name }
 
@@ -132,8 +161,9 @@ final class InterfaceSwitches {
         loan.users -= 1
         loans[key] = loan.users > 0 ? loan : nil
         guard loan.users == 0, let original = loan.original, let interface = name(ifindex) else { return }
-        BorrowedSwitch(ifindex: ifindex, need: need, original: original, written: need.value)
-            .putBack(on: interface)
+        let borrowed = BorrowedSwitch(ifindex: ifindex, need: need, original: original, written: need.value)
+        borrowed.putBack(on: interface)
+        onGiveBack(borrowed)
     }
 
     /// Puts back all that is borrowed: the end of the process.

@@ -217,11 +217,9 @@ final class Leg {
         return true
     }
 
-    /// Leaves with the runner what is to be said should this process die while it serves. Unicast peers have to wait for
-    /// the adverts to stay away: their way is a matter of routes and neighbours, which are not known beforehand.
+    /// Leaves with the runner what it has to know to resign, should this process die while it serves.
     func bequeath(to runner: Runner) {
         guard !isBequeathed, let source else { return }
-        guard instance.unicastPeers.isEmpty else { return isBequeathed = true }
         isBequeathed = runner.keep(LastWord(speaker: .instance(instance.name), source: source, identity: source))
     }
 

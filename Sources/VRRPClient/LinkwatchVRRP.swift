@@ -88,11 +88,13 @@ enum LinkwatchVRRP {
     nonisolated private static func release(_ arguments: VRRPArguments) throws {
         let configuration = (try? arguments.configuration()) ?? VRRPConfiguration()
         let record = try holdings(configuration)
-        let (addresses, macvlans) = try record?.release() ?? ([], 0)
+        let released = try record?.release() ?? HoldingsRecord.Released()
+        try? record?.leave(HoldingsRecord.Legacy())
         // Nothing to be done is nothing to be said: this runs at every stop of the service.
-        if !addresses.isEmpty || macvlans > 0 {
-            print("\(addresses.count) addresses and \(macvlans) macvlan interfaces removed")
+        if !released.addresses.isEmpty || released.macvlans > 0 {
+            print("\(released.addresses.count) addresses and \(released.macvlans) macvlan interfaces removed")
         }
+        if released.switches > 0 { Log.notice("\(released.switches) switches of interfaces put back") }
         if record?.hasFilter == true, !AcceptFilter.release() {
             throw Unavailable("the packet filter of accept = false stays in force")
         }
@@ -123,6 +125,8 @@ enum LinkwatchVRRP {
         let account = try account(configuration.process)
         let programs = ProgramTable(configuration, ownAccount: account)
         let leftBehind = holdings?.read() ?? []
+        for borrowed in holdings?.readLegacy().switches ?? [] { borrowed.putBack() }
+        try? holdings?.leave(HoldingsRecord.Legacy())
         do { try holdings?.add(programs) } catch {
             Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
         }

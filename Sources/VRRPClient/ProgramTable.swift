@@ -124,58 +124,49 @@ struct ProgramTable {
     /// Whether there may be a packet filter.
     var hasFilter: Bool { !AcceptFilter.refused(by: configuration).isEmpty }
 
-    /// The packet by which an instance or a cable of the file says that nothing is served any more.
-    struct Resignation {
-        var interface: String
-        /// A virtual address that it goes with: who did not hold it has nothing to resign from.
-        var address: IPAddress
-        var family: IPAddress.Family
-        /// With its IP header; it goes to the VRRP group of its family.
-        var packet: [UInt8]
-    }
-
-    /// nil: the file has no such speaker, or it is not to be spoken for.
-    func resignation(_ word: LastWord) -> Resignation? {
+    /// By which packets an instance or a cable of the file says that nothing is served any more: one to the group, or one to
+    /// every unicast peer; none: the file has no such speaker.
+    func resignations(_ word: LastWord) -> [Resignation] {
         switch word.speaker {
         case .instance(let name):
             for group in configuration.groups {
-                for instance in group.instances where instance.name == name && instance.unicastPeers.isEmpty {
-                    return resignation(of: instance, in: group, word)
+                for instance in group.instances where instance.name == name {
+                    return resignations(of: instance, in: group, word)
                 }
             }
         case .heartbeat(let name):
             for group in configuration.groups {
                 for heartbeat in group.heartbeats where heartbeat.name == name {
-                    return resignation(of: heartbeat, in: group, word)
+                    return resignations(of: heartbeat, in: group, word)
                 }
             }
         }
-        return nil
+        return []
     }
 
-    private func resignation(
+    private func resignations(
         of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group, _ word: LastWord
-    ) -> Resignation? {
-        guard let address = instance.addresses.first?.address, word.source.family == instance.family else { return nil }
-        let packet = Leg.datagram(
-            of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
-            source: word.source, destination: AdvertCodec.group(instance.family))
-        return Resignation(
-            interface: instance.interface, address: address, family: instance.family, packet: packet)
+    ) -> [Resignation] {
+        guard let address = instance.addresses.first?.address, word.source.family == instance.family else { return [] }
+        let peers = instance.unicastPeers
+        return (peers.isEmpty ? [AdvertCodec.group(instance.family)] : peers).map { destination in
+            let packet = Leg.datagram(
+                of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
+                source: word.source, destination: destination)
+            return Resignation(interface: instance.interface, address: address, packet: packet)
+        }
     }
 
-    private func resignation(
+    private func resignations(
         of heartbeat: VRRPConfiguration.Heartbeat, in group: VRRPConfiguration.Group, _ word: LastWord
-    ) -> Resignation? {
+    ) -> [Resignation] {
         guard let address = group.instances.first?.addresses.first?.address, word.source.family == heartbeat.family
-        else { return nil }
+        else { return [] }
         var last = PeerWord(priority: 0, identity: word.identity)
         last.isLast = true
         let advert = HeartbeatCodec.advert(
             last, cable: CableConfiguration(heartbeat), source: word.source, peerIdentity: nil, members: [])
-        return Resignation(
-            interface: heartbeat.interface, address: address, family: heartbeat.family,
-            packet: Cable.datagram(advert))
+        return [Resignation(interface: heartbeat.interface, address: address, packet: Cable.datagram(advert))]
     }
 }
 

@@ -122,6 +122,9 @@ final class Runner {
     /// The addresses of an earlier process or file are gone.
     func holdsOnlyWhatIsNamed() { try? say(.holdsOnlyWhatIsNamed) }
 
+    /// A switch of the kernel is to be put back, should we die; or not any more.
+    func borrowed(_ borrowed: BorrowedSwitch, isOver: Bool) { try? say(.borrowed(borrowed, isOver: isOver)) }
+
     /// Leaves a last word with the runner.
     ///
     /// - Returns: whether there is nothing more to be done about it.

@@ -108,6 +108,8 @@ enum RunnerRequest: Hashable, Sendable {
     case holdsOnlyWhatIsNamed
     /// Keep this, should we die.
     case keep(LastWord)
+    /// This switch of the kernel is to be put back, should we die; or not any more.
+    case borrowed(BorrowedSwitch, isOver: Bool)
     /// We end in good order: the addresses are gone, and what still runs may finish.
     case farewell
 
@@ -132,6 +134,9 @@ enum RunnerRequest: Hashable, Sendable {
             }
             writer.put([word.source.description, word.identity.description])
         case .farewell: writer.put(4)
+        case .borrowed(let borrowed, let isOver):
+            writer.put(isOver ? 6 : 5)
+            writer.put(borrowed.line)
         }
         return writer.bytes
     }
@@ -150,6 +155,12 @@ enum RunnerRequest: Hashable, Sendable {
             guard let word = reader.lastWord() else { return nil }
             self = .keep(word)
         case 4: self = .farewell
+        case 5:
+            guard let borrowed = reader.borrowedSwitch() else { return nil }
+            self = .borrowed(borrowed, isOver: false)
+        case 6:
+            guard let borrowed = reader.borrowedSwitch() else { return nil }
+            self = .borrowed(borrowed, isOver: true)
         default: return nil
         }
         guard reader.isAtEnd else { return nil }
@@ -280,6 +291,11 @@ private struct FieldReader {
             let priority = number().flatMap({ UInt8(exactly: $0) })
         else { return nil }
         return .notify(notify, group: group, Transition(from: from, to: to, reason: reason, priority: priority))
+    }
+
+    /// As it stands in the record: one of those that are ever borrowed.
+    mutating func borrowedSwitch() -> BorrowedSwitch? {
+        string().flatMap { BorrowedSwitch(words: $0.split(separator: " ").map(String.init)) }
     }
 
     mutating func lastWord() -> LastWord? {

@@ -68,6 +68,12 @@ final class RunnerProcess {
     /// Programs that start as root have all that there was at the start.
     private let isBounded: Bool
     private var lastWords: [LastWord.Speaker: LastWord] = [:]
+    /// What it has turned of the kernel's switches.
+    private var switches: [BorrowedSwitch] = []
+    private static let switchesMax = 1024
+    private var recording: EventLoop.TimerID?
+    /// How long a last word may wait for others before all are recorded.
+    private static let recordingNs: Int64 = 20_000_000
     private var running: [pid_t: Running] = [:]
     /// Requests that wait, by the one they wait for.
     private var waiting: [UInt32: [Request]] = [:]
@@ -122,8 +128,10 @@ final class RunnerProcess {
         switch request {
         case .run(let id, let after, let name): take(id, after, name)
         case .reread(let id, let digest): answer(.reread(id: id, complaint: reread(digest)))
-        case .holdsOnlyWhatIsNamed: record { holdings throws(Errno) in try holdings.replace(by: programs) }
+        case .holdsOnlyWhatIsNamed:
+            record { holdings throws(Errno) in try holdings.replace(by: programs, legacy: legacy) }
         case .keep(let word): keep(word)
+        case .borrowed(let borrowed, let isOver): note(borrowed, isOver: isOver)
         case .farewell: isDismissed = true
         }
     }
@@ -171,7 +179,8 @@ final class RunnerProcess {
             return error.description
         }
         record { holdings throws(Errno) in try holdings.add(programs) }
-        lastWords = lastWords.filter { programs.resignation($0.value) != nil }
+        lastWords = lastWords.filter { !programs.resignations($0.value).isEmpty }
+        recordLegacySoon()
         if isBounded, let program = programs.rootPrograms.first {
             Log.warning("\(program) runs as root with few capabilities until linkwatch-vrrp is started again")
         }
@@ -184,16 +193,42 @@ final class RunnerProcess {
     }
 
     private func keep(_ word: LastWord) {
-        guard programs.resignation(word) != nil else { return }
+        guard !programs.resignations(word).isEmpty else { return }
         lastWords[word.speaker] = word
+        recordLegacySoon()
         settle()
+    }
+
+    /// Remembers what is to be put back; at once, for it is turned while this is read.
+    private func note(_ borrowed: BorrowedSwitch, isOver: Bool) {
+        switches.removeAll { $0.isSameSwitch(as: borrowed) }
+        if !isOver, switches.count < Self.switchesMax { switches.append(borrowed) }
+        record { holdings throws(Errno) in try holdings.leave(legacy) }
+    }
+
+    private var legacy: HoldingsRecord.Legacy {
+        HoldingsRecord.Legacy(switches: switches, resignations: lastWords.values.flatMap(programs.resignations))
+    }
+
+    /// Once for all last words that come together.
+    private func recordLegacySoon() {
+        guard recording == nil else { return }
+        recording = loop.schedule(atNs: loop.nowNs + Self.recordingNs) { [unowned self] in
+            recording = nil
+            record { holdings throws(Errno) in try holdings.leave(legacy) }
+        }
     }
 
     /// The protocol process has ended.
     private func end() {
         loop.unwatch(socket)
         isAlone = true
-        if !isDismissed { release() }
+        if let recording { loop.cancel(recording) }
+        if isDismissed {
+            record { holdings throws(Errno) in try holdings.leave(HoldingsRecord.Legacy()) }
+        } else {
+            release()
+        }
         if !isDismissed || running.isEmpty { return loop.stop() }
         // Whoever starts next need not wait for our programs.
         holdings?.letGo()
@@ -203,22 +238,13 @@ final class RunnerProcess {
         guard let holdings else { return }
         do throws(Errno) {
             try Privileges.use(reserve)
-            let (addresses, macvlans) = try holdings.release()
-            resign(Set(addresses.map(\.address)))
-            Log.warning("the process has died: removed \(addresses.count) addresses and \(macvlans) macvlan interfaces")
+            let released = try holdings.release(legacy)
+            try? holdings.leave(HoldingsRecord.Legacy())
+            Log.warning(
+                "the process has died: removed \(released.addresses.count) addresses and \(released.macvlans) macvlan "
+                    + "interfaces")
         } catch {
             Log.error("the process has died, and its addresses stay until their leases end: \(error)")
-        }
-    }
-
-    /// Resigns for those whose address was there and is gone now.
-    private func resign(_ removed: Set<IPAddress>) {
-        guard let link = try? LinkSender() else { return }
-        for word in lastWords.values {
-            guard let last = programs.resignation(word), removed.contains(last.address) else { continue }
-            let ifindex = Int32(clamping: unsafe if_nametoindex(last.interface))
-            let group = PacketCraft.multicastMAC(AdvertCodec.group(last.family))
-            link.send(last.packet, .ip(last.family), to: group, on: ifindex)
         }
     }
 

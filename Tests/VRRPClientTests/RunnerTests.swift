@@ -286,19 +286,22 @@ import VRRP
         let v4 = try #require(IPAddress("192.0.2.77"))
         let v6 = try #require(IPAddress("fe80::77"))
         let advert = try #require(
-            programs.resignation(LastWord(speaker: .instance("one"), source: v4, identity: v4)))
+            programs.resignations(LastWord(speaker: .instance("one"), source: v4, identity: v4)).first)
         #expect(advert.interface == "nowhere0" && advert.address == IPAddress("192.0.2.9"))
         // Version 3, VRID 9, priority 0, behind an IP header of 20 bytes.
         #expect(advert.packet[20...22] == [0x31, 9, 0])
         let heartbeat = try #require(
-            programs.resignation(LastWord(speaker: .heartbeat("cross"), source: v6, identity: v6)))
+            programs.resignations(LastWord(speaker: .heartbeat("cross"), source: v6, identity: v6)).first)
         #expect(heartbeat.interface == "hb0" && heartbeat.packet[40...42] == [0x31, 11, 0])
         let others: [(LastWord.Speaker, IPAddress)] = [
             (.instance("one"), v6), (.heartbeat("cross"), v4), (.instance("cross"), v4), (.heartbeat("one"), v6),
-            (.instance("told"), v4), (.instance("none"), v4),
+            (.instance("told"), v6), (.instance("none"), v4),
         ]
         for (speaker, source) in others {
-            #expect(programs.resignation(LastWord(speaker: speaker, source: source, identity: source)) == nil)
+            #expect(programs.resignations(LastWord(speaker: speaker, source: source, identity: source)).isEmpty)
         }
+        // Unicast peers are told one by one.
+        let told = programs.resignations(LastWord(speaker: .instance("told"), source: v4, identity: v4))
+        #expect(told.map { Array($0.packet[16..<20]) } == [[192, 0, 2, 7]])
     }
 }

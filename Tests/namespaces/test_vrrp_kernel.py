@@ -7,6 +7,7 @@ whatever goes is gone because somebody removed it.
 import re
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lab.pair import INSIDE, OUTSIDE, Claims
 from lab.vrrp import VRRP, Capture, Director, Lans, reach, until
 
 from .test_vrrp_changes import VIRTUAL_MAC, alone, file, own_mac, reload  # noqa: F401
+from .test_vrrp_process import died
 
 OWN, MAC = "198.51.100.11", "00:00:5e:00:01:14"
 
@@ -185,6 +187,45 @@ def test_a_virtual_mac_that_nobody_could_reach_is_a_cause(namespaces):
         # It is tried again, without anybody's asking.
         turn(namespaces, all_rp_filter=0)
         watch.await_state("master")
+
+
+@pytest.mark.parametrize("how", ["runner", "release", "start"])
+def test_switches_are_put_back_whoever_dies(alone, namespaces, how):
+    before = {}
+    text = file(inside=VIRTUAL_MAC)
+    _, director, _ = alone(text, prepare=lambda: before.update(switches(namespaces)))
+    assert changed(before, switches(namespaces)) == BORROWED
+    if how == "runner":
+        director.kill()
+        died(director)
+    else:
+        director.crash()
+        assert changed(before, switches(namespaces)) == BORROWED
+    if how == "release":
+        namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", director.config)
+    if how == "start":
+        # The file no longer wants it.
+        director.reconfigure(file())
+        director.start()
+        director.watch().await_state("master")
+    assert changed(before, switches(namespaces)) == {}
+    # Nor does anybody do it twice.
+    turn(namespaces, e1_arp_ignore=1)
+    if how == "start":
+        director.stop()
+    assert namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", director.config) == ""
+    assert changed(before, switches(namespaces)) == {"ipv4/conf/e1/arp_ignore": "1"}
+
+
+def test_after_a_crash_what_somebody_else_has_turned_stays(alone, namespaces):
+    before = {}
+    _, director, _ = alone(file(inside=VIRTUAL_MAC), prepare=lambda: before.update(switches(namespaces)))
+    director.crash()
+    turn(namespaces, e1_arp_ignore=2)
+    namespaces.ip("r1", "link set e1 name other")
+    namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", director.config)
+    after = {name.replace("/other/", "/e1/"): value for name, value in switches(namespaces).items()}
+    assert changed(before, after) == {"ipv4/conf/e1/arp_ignore": "2"}
 
 
 # Another MAC address. Nothing is announced but what the change brings about: what a takeover repeats later is left out.
@@ -393,3 +434,98 @@ def test_nobody_serves_is_no_guess_of_one_that_comes_up(namespaces):
         lans.cut("r1", "e1")
         watch.await_what("no-director")
         assert "no-director" in director.status("lvs")["conditions"]
+
+
+# Killed together with its runner.
+
+LONG_LEASE = 'address-lease = "600s"\n'
+
+
+@pytest.mark.parametrize("cables", [0, 1])
+def test_who_was_killed_with_its_runner_is_resigned_for(pair, namespaces, cables, say):
+    """As by a service manager that kills all of a service and then runs `--release`. By adverts of a second: silence would
+    take more than three."""
+    pair = pair(cables=cables, interval="1s", group=LONG_LEASE)
+    wire = Capture(namespaces, "sw", "p-ca", "ip proto 112")
+    try:
+        wire.await_advert("192.0.2.11", 200)
+        # The last words are recorded together, a moment later.
+        record = Path(pair.r1.state.name, "vrrp-holdings")
+        until(lambda: record.read_text().count("resign ") == 2 + cables, "the record")
+        pair.r1.crash()
+        release = [program("linkwatch-vrrp"), "--release", "--config", pair.r1.config]
+        assert namespaces.run("r1", *release) == "2 addresses and 0 macvlan interfaces removed\n"
+        resignation = wire.await_advert("192.0.2.11", 0)
+        first = wire.await_advert("192.0.2.12", 100)
+        waited = float(first.split()[0]) - float(resignation.split()[0])
+        say(f"adverts every second, {cables} cables, both killed: the other's first {waited * 1000:.0f} ms after --release's")
+        assert "ttl 255" in resignation and "bad" not in resignation
+        assert waited < 3, "it waited for the down interval"
+        # Heartbeats may have been silent for long enough before --release has begun.
+        reasons = ("at-once", "dead") if cables else ("take",)
+        assert pair.w2.await_transition("master")["reason"] in reasons
+        pair.holdings.await_by("r2")
+        assert pair.holdings.never_together(), pair.holdings.together
+        # There is nothing more to say.
+        wire.mark()
+        assert namespaces.run("r1", *release) == ""
+        wire.await_advert("192.0.2.12", 100)
+        assert "192.0.2.11 > " not in "".join(wire.recent())
+    finally:
+        wire.close()
+
+
+def test_nobody_resigns_for_who_did_not_hold(pair, namespaces):
+    """It has served before, and the record has its words."""
+    pair = pair(cables=0, group=LONG_LEASE)
+    pair.r1.call(f"{VRRP}.Handover", group="lvs")
+    pair.settle("r2")
+    record = Path(pair.r1.state.name, "vrrp-holdings")
+    until(lambda: record.read_text().count("resign ") == 2, "the record")
+    wire = Capture(namespaces, "sw", "p-ca", "ip proto 112")
+    try:
+        pair.r1.crash()
+        # An address that is there for good is nobody's to resign from.
+        namespaces.ip("r1", f"addr add {OUTSIDE}/24 dev lo")
+        namespaces.run("r1", program("linkwatch-vrrp"), "--release", "--config", pair.r1.config)
+        wire.mark()
+        wire.await_advert("192.0.2.12", 100)
+        assert wire.adverts("192.0.2.11") == []
+    finally:
+        wire.close()
+
+
+def test_who_lives_is_not_spoken_for(pair, namespaces):
+    pair = pair(cables=0, group=LONG_LEASE)
+    release = [program("linkwatch-vrrp"), "--release", "--config", str(pair.r1.config)]
+    done = subprocess.run(namespaces.argv("r1", *release), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 69 and "another linkwatch-vrrp runs" in done.stderr
+    pair.quiet(3)
+    assert pair.moved_nothing()
+
+
+def test_a_unicast_peer_is_told_as_well(namespaces):
+    """By the runner, when the process is killed."""
+    Lans(namespaces, hosts=False)
+
+    def text(name: str, priority: int) -> str:
+        peer = {"r1": "192.0.2.12", "r2": "192.0.2.11"}[name]
+        return (
+            f'[instance.one]\ninterface = "e0"\nvrid = 10\npriority = {priority}\naddresses = ["{OUTSIDE}/24"]\n'
+            f'unicast-peers = ["{peer}"]\n{LONG_LEASE}'
+        )
+
+    with Director(namespaces, "r1", text("r1", 200)) as better, Director(namespaces, "r2", text("r2", 100)) as other:
+        better.watch().await_state("master")
+        watch = other.watch()
+        watch.await_state("backup")
+        wire = Capture(namespaces, "r2", "e0", "ip proto 112")
+        try:
+            wire.await_advert("192.0.2.11", 200)
+            wire.await_advert("192.0.2.11", 200)
+            better.kill()
+            resignation = wire.await_advert("192.0.2.11", 0)
+            first = wire.await_advert("192.0.2.12", 100)
+            assert float(first.split()[0]) - float(resignation.split()[0]) < 3, "it waited for the down interval"
+        finally:
+            wire.close()
