@@ -14,7 +14,7 @@ extension Engine {
             return
         }
         note(advert, on: index)
-        if state.peer != nil, !isPeers(advert.source) {
+        if !isPeers(advert.source), state.peer != nil || advert.priority < state.priority {
             if state.members[index].thirdUntilNs == nil { record.members[index].third = advert.source }
             state.members[index].thirdUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
             return
@@ -37,12 +37,12 @@ extension Engine {
 
     /// Whether an address is the peer's, as far as it has told. There are two routers where there is a pool: a third one, which
     /// could tell nobody what it holds and hears, would be taken for the peer. So while the peer speaks for itself, a third
-    /// one moves nothing and is told, at error level.
+    /// one moves nothing and is told, at error level; and a lesser one does so for as long as we know who the peer is.
     func isPeers(_ source: IPAddress) -> Bool {
         let known = state.pool.peerSources
         if known.isEmpty || known.contains(source) { return true }
         // An owner sends from the virtual address.
-        return state.peer?.priority == 255 && configuration.members.contains { $0.addresses.contains(source) }
+        return state.pool.peerPriority == 255 && configuration.members.contains { $0.addresses.contains(source) }
     }
 
     /// An advert in the peer's name, at another priority than it says it has. One of its own that was overtaken by its word is

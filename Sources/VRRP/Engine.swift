@@ -117,6 +117,8 @@ public struct Engine: Sendable {
         guard configuration.rules.contains(.awake), let deadlineNs = nextDeadlineNs else { return }
         let lateNs = step.nowNs - deadlineNs
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
+        // Nor has a delay passed that was slept through.
+        for index in state.members.indices { state.members[index].isolationFlipAtNs = nil }
         if state.isSpeaking {
             // The lease was refreshed up to a third of it before we fell asleep.
             let leaseNs = configuration.addressLeaseNs

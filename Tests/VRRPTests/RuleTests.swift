@@ -300,6 +300,25 @@ struct RuleTests {
         #expect(bench.states[1] == .master)
     }
 
+    /// Whatever comes first after a sleep, an advert, a heartbeat or the timer: the addresses go before anything is said, and
+    /// nobody is answered as by a master.
+    @Test(arguments: 0..<4) func nothingIsSaidBeforeTheLeaseIsLookedAt(first: Int) {
+        var router = Router(200, cables: 1)
+        router.become(.master)
+        _ = router.takeDone()
+        _ = router.takeWords()
+        router.sleep(60 * Self.secondNs)
+        switch first {
+        case 0: router.hear(100)
+        case 1: router.hear(0)
+        case 2: router.hearWord(100, holds: .first(1))
+        default: router.give(.timer)
+        }
+        #expect(router.takeDone() == ["remove"])
+        #expect(router.transitions.last?.reason == .awake)
+        #expect(router.takeWords().allSatisfy { $0.holds.isEmpty })
+    }
+
     /// A master that slept through its lease is master no longer.
     @Test func masterThatSleptYields() {
         var bench = bench(without: nil)

@@ -68,12 +68,20 @@ struct ThirdRouterTests {
         #expect(router.takeWords().last?.hears == .first(1))
     }
 
-    /// With the cables goes what is known: then everybody counts, as without a pool.
-    @Test func withoutTheCableEverybodyCounts() {
+    /// When the cables are dead a better router counts, as without a pool, and a lesser one only if it is the peer.
+    @Test func withoutTheCableABetterOneCounts() {
         var router = router(.master)
         router.pass(Router.secondNs)
         router.hear(200, host: 77)
         #expect(router.state == .backup)
+        var backup = self.router(.backup)
+        backup.pass(Router.secondNs)
+        for _ in 0..<200 where backup.state == .backup {
+            backup.hear(1, host: 77, on: 0)
+            backup.pass(Router.secondNs / 10)
+        }
+        #expect(backup.state == .master)
+        #expect(backup.transitions.last?.reason == .dead)
     }
 
     /// A peer that speaks slower than we do is fresh for three of its intervals.

@@ -210,6 +210,36 @@ def test_a_stranger_with_our_own_address_or_our_number_moves_nothing(pair):
     assert pair.moved_nothing() and pair.holdings.never_together()
 
 
+@pytest.mark.parametrize("cables", [0, 1])
+def test_a_stranger_of_lower_priority_takes_nothing(pair, cables):
+    """Priority 1, ten times an interval and for many down intervals, also from the virtual address itself. Then r1 dies, and
+    the stranger goes on: r2 takes over all the same."""
+    pair = pair(cables=cables)
+    sources = ["192.0.2.66", OUTSIDE, "192.0.2.12"]
+    adverts = [advert(source, 1, OUTSIDE) for source in sources]
+
+    def flood(until_when) -> None:
+        for _ in range(600):
+            say_on_the_lan(pair.namespaces, *adverts)
+            if until_when():
+                return
+            time.sleep(0.01)
+        raise AssertionError("the flood went on for too long")
+
+    sent = pair.sent("r1")
+    flood(lambda: pair.sent("r1") >= sent + 25)
+    assert pair.moved_nothing() and pair.holdings.never_together()
+    expected = "third-router:outside" if cables else "second-master:outside"
+    assert [found for found in pair.r1.status()["conditions"] if found.startswith(expected)]
+    # Without a cable, whoever sends adverts and answers is a master for all that anybody knows.
+    if cables:
+        pair.namespaces.ip("ca", f"addr add {OUTSIDE}/32 dev e0")
+    pair.mark()
+    pair.r1.crash()
+    flood(lambda: pair.r2.status()["state"] == "master")
+    pair.holdings.await_by("r2")
+
+
 def test_noise_is_counted_and_moves_nothing(pair, say):
     """Ten thousand packets: a wrong TTL, sum, number or version, and such as are cut short."""
     pair = pair(cables=0)
