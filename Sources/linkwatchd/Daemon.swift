@@ -234,7 +234,8 @@ final class Daemon: HubSource {
     private func drainSweep() {
         sweep.drain { report in
             guard ports.current[report.ifindex] != nil else { return }
-            if !report.isRenewal { interfaces.probed(report) }
+            // A look at what is known is rare, and what it needs of the program's pages is not kept.
+            if report.isRenewal { settle() } else { interfaces.probed(report) }
             wantDetails(report.ifindex)
         } registers: { report in
             finish(report)
