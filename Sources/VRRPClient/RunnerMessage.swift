@@ -75,9 +75,11 @@ enum RunnerLimits {
     static let outputBytes = 1024
     /// How many programs run, and how many wait, at one time.
     static let programs = 512
-    /// How many runs of one program, a notify program's for one group, are under way at one time. There is more than one
-    /// only when a reload starts a check anew, or at the end, when what waits is handed over.
-    static let runsOfOne = 128
+    /// How many runs of one program are under way at one time. Of a check or a fence there is more than one only when a
+    /// reload starts it anew; of a notify program, counted for each group, when what waits is handed over at the end.
+    static func runs(of name: ProgramName) -> Int {
+        if case .notify = name { 128 } else { 4 }
+    }
 }
 
 /// What the runner needs to know to resign for the protocol process should that die. Everything else is the file's.

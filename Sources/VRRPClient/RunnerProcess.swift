@@ -256,7 +256,7 @@ final class RunnerProcess {
         let waitingCount = waiting.values.reduce(0) { $0 + $1.count }
         let isUnderway = isUnderway(after)
         guard isUnderway ? waitingCount < RunnerLimits.programs : running.count < RunnerLimits.programs,
-            runs(of: request.place) < RunnerLimits.runsOfOne
+            runs(of: request.place) < RunnerLimits.runs(of: name)
         else { return finish(id, ProgramResult(.notStarted(EAGAIN))) }
         if isUnderway { waiting[after, default: []].append(request) } else { start(request) }
     }

@@ -427,6 +427,7 @@ final class Daemon: HubSource {
     private func warnOfRestart(_ new: MonitorConfiguration) {
         let settled: [(String, Bool)] = [
             ("socket", new.socket != configuration.socket),
+            ("user", new.user != configuration.user),
             (
                 "routes",
                 new.trackedRoutes != configuration.trackedRoutes || new.routeTables != configuration.routeTables
