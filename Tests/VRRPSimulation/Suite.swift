@@ -49,7 +49,7 @@ package enum Suite {
     package static var planted: [(name: String, scenario: Search.Scenario)] {
         [
             ("a counter instead of a set", .faults(cables: 0, faultsMax: 2) { $0.bugs = .counter }),
-            ("an election on one deaf member", .faults(cables: 0, faultsMax: 2) { $0.bugs = .oneDeafMember }),
+            ("an election on one deaf member", .faults(cables: 0, faultsMax: 1) { $0.bugs = .oneDeafMember }),
             (
                 "the address tie-break in Backup",
                 .joining(cables: 0, undisturbed: 0, priorities: [100, 100], legs: 1) { $0.bugs = .tieBreakInBackup }
