@@ -52,13 +52,15 @@ struct HeartbeatPool: Hashable, Sendable {
         if word.identity == identity { return .echo }
         let untilNs = nowNs + 3 * max(intervalNs, word.intervalNs)
         cables[index].aliveUntilNs = untilNs
+        // A last word was written before there was anything to be said but that.
+        let isLast = word.isLast
         let isFresh = freshUntilNs.map { $0 > nowNs } ?? false
         var word = word
         if isFresh, let last = self.word, !last.isLast {
             if word.isLast { (word.stamp, word.isLast) = ((last.stamp &+ 1) & 0x0fff_ffff, false) }
             if Self.isOlder(word.stamp, than: last.stamp) { return .stale }
         }
-        if !word.isLast {
+        if !isLast {
             peerSources = word.sources
             peerIntervalNs = word.intervalNs
         }

@@ -75,6 +75,10 @@ struct ThirdRouterTests {
         router.hear(200, host: 77)
         #expect(router.state == .backup)
         var backup = self.router(.backup)
+        // The last word that is spoken for a dead peer does not make anybody else the peer.
+        var last = PeerWord(priority: 0, identity: Router.address(.ipv6, 200))
+        last.isLast = true
+        backup.give(.heartbeat(cable: 0, last))
         backup.pass(Router.secondNs)
         for _ in 0..<200 where backup.state == .backup {
             backup.hear(1, host: 77, on: 0)
