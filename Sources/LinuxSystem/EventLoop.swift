@@ -5,7 +5,12 @@
 ///
 /// Descriptors are level-triggered: a handler may leave data behind and is called again. Timers are absolute instants of
 /// CLOCK_MONOTONIC in a heap behind one timerfd, armed edge-triggered so that an expiry costs no read. What it does not
-/// do: threads, promises, priorities.
+/// do: threads, promises.
+///
+/// *Local clients come last.* Descriptors have one of two priorities. Each turn serves the network's first, then timers
+/// that are due, and then clients for a slice of time; what is left of their work waits for the next turn, behind packets
+/// and timers. Clients are served in the order in which they came, so that none gets two turns before another's first.
+/// A handler bounds what it does in one call; if it has more to do, it leaves the rest in the kernel or calls `later`.
 ///
 /// *A turn has one instant.* The clock is read once, when the wait is over; before timers that are due by then run,
 /// the descriptors are asked once more. So whatever had come by `nowNs` is handled before a timer concludes at `nowNs`
@@ -30,6 +35,14 @@ public final class EventLoop {
         public static let error = Interest(rawValue: EPOLLERR.rawValue)
     }
 
+    /// Who is served before whom.
+    public enum Priority: Hashable, Sendable {
+        /// Packets, the kernel, signals, other processes of the service: at the beginning of a turn.
+        case network
+        /// Local clients, of whom there may be many who mean no good: what is left of a turn.
+        case clients
+    }
+
     /// A timer that has been scheduled.
     public struct TimerID: Hashable, Sendable {
         fileprivate let slot: Int
@@ -40,9 +53,18 @@ public final class EventLoop {
         var handler: (Interest) -> Void
         /// Tells a descriptor from an earlier one of the same number whose event is still in the batch.
         var generation: UInt32
+        var priority: Priority
+    }
+
+    /// Something to be done for a client.
+    private enum Work {
+        case event(tag: UInt64, Interest)
+        case action(() -> Void)
     }
 
     private let epoll: Descriptor
+    /// Watches the clients' descriptors, and is watched by the other one.
+    private let clients: Descriptor
     private let timer: Descriptor
     private var signals: CInt = -1
     /// By descriptor: the kernel gives the lowest number that is free, so this is as long as there are descriptors.
@@ -52,6 +74,12 @@ public final class EventLoop {
     private var armedNs = Int64.max
     private var isRunning = false
     private var turnNs: Int64 = 0
+    /// In the order in which it came, from `workHead` on.
+    private var work: [Work] = []
+    private var workHead = 0
+    /// How much of it are events: the kernel is asked for more when all of them are handled.
+    private var eventsWaiting = 0
+    private var areClientsReady = false
 
     /// Called first in a turn that comes much later than a timer was due: the process was stopped, or not scheduled.
     public var onLate: () -> Void = {}
@@ -61,6 +89,10 @@ public final class EventLoop {
 
     /// How many events one `epoll_wait` takes.
     private static let batch = 64
+    /// How long clients are served before packets and timers are looked at again.
+    private static let sliceNs: Int64 = 200_000
+    /// How many signals are taken in one turn.
+    private static let signalsMax = 16
 
     /// - Throws: what `epoll_create1` or `timerfd_create` says.
     public init() throws(Errno) {
@@ -69,7 +101,9 @@ public final class EventLoop {
             owning: try Syscall.retry {
                 timerfd_create(CLOCK_MONOTONIC, CInt(TFD_NONBLOCK | TFD_CLOEXEC))
             })
-        try control(EPOLL_CTL_ADD, timer.raw, EPOLLIN.rawValue | EPOLLET.rawValue, generation: 0)
+        clients = Descriptor(owning: try Syscall.retry { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+        try control(EPOLL_CTL_ADD, timer.raw, EPOLLIN.rawValue | EPOLLET.rawValue, generation: 0, .network)
+        try control(EPOLL_CTL_ADD, clients.raw, EPOLLIN.rawValue, generation: 0, .network)
     }
 
     deinit { if signals >= 0 { close(signals) } }
@@ -79,11 +113,13 @@ public final class EventLoop {
     /// Watches a descriptor; it stays the caller's and must be unwatched before it is closed.
     ///
     /// - Throws: `Errno.fileExists` if it is watched already, or what `epoll_ctl` says.
-    public func watch(_ fd: CInt, _ interest: Interest, _ handler: @escaping (Interest) -> Void) throws(Errno) {
+    public func watch(
+        _ fd: CInt, _ interest: Interest, priority: Priority = .network, _ handler: @escaping (Interest) -> Void
+    ) throws(Errno) {
         generation &+= 1
-        try control(EPOLL_CTL_ADD, fd, interest.rawValue, generation: generation)
+        try control(EPOLL_CTL_ADD, fd, interest.rawValue, generation: generation, priority)
         while watches.count <= fd { watches.append(nil) }
-        watches[Int(fd)] = Watch(handler: handler, generation: generation)
+        watches[Int(fd)] = Watch(handler: handler, generation: generation, priority: priority)
     }
 
     /// Changes what a watched descriptor is watched for.
@@ -91,23 +127,26 @@ public final class EventLoop {
     /// - Throws: `Errno.noSuchFileOrDirectory` if it is not watched.
     public func setInterest(_ fd: CInt, _ interest: Interest) throws(Errno) {
         guard let watch = watch(of: fd) else { throw .noSuchFileOrDirectory }
-        try control(EPOLL_CTL_MOD, fd, interest.rawValue, generation: watch.generation)
+        try control(EPOLL_CTL_MOD, fd, interest.rawValue, generation: watch.generation, watch.priority)
     }
 
     /// Ends the watch; events of this descriptor that are still in the batch are dropped.
     public func unwatch(_ fd: CInt) {
-        guard watch(of: fd) != nil else { return }
+        guard let watch = watch(of: fd) else { return }
         watches[Int(fd)] = nil
-        try? control(EPOLL_CTL_DEL, fd, 0, generation: 0)
+        try? control(EPOLL_CTL_DEL, fd, 0, generation: 0, watch.priority)
     }
 
     private func watch(of fd: CInt) -> Watch? { watches.indices.contains(Int(fd)) ? watches[Int(fd)] : nil }
 
-    private func control(_ operation: CInt, _ fd: CInt, _ events: UInt32, generation: UInt32) throws(Errno) {
+    private func control(
+        _ operation: CInt, _ fd: CInt, _ events: UInt32, generation: UInt32, _ priority: Priority
+    ) throws(Errno) {
         var event = unsafe epoll_event()
         unsafe event.events = events
         unsafe event.data.u64 = UInt64(UInt32(bitPattern: fd)) | UInt64(generation) << 32
-        try Syscall.retry { unsafe epoll_ctl(epoll.raw, operation, fd, &event) }
+        let set = priority == .network ? epoll.raw : clients.raw
+        try Syscall.retry { unsafe epoll_ctl(set, operation, fd, &event) }
     }
 
     // MARK: Timers
@@ -163,7 +202,62 @@ public final class EventLoop {
         try watch(signals, .readable) { [unowned self] _ in
             var info = signalfd_siginfo()
             let size = MemoryLayout<signalfd_siginfo>.size
-            while unsafe read(signals, &info, size) == size { handler(CInt(info.ssi_signo)) }
+            for _ in 0..<Self.signalsMax where isRunning {
+                guard unsafe read(signals, &info, size) == size else { return }
+                handler(CInt(info.ssi_signo))
+            }
+        }
+    }
+
+    // MARK: Clients
+
+    /// Calls `action` once, after this turn's packets and timers at the earliest, and after all work for clients that has
+    /// come before it.
+    public func later(_ action: @escaping () -> Void) { work.append(.action(action)) }
+
+    private var hasWork: Bool { workHead < work.count }
+
+    /// Serves clients for a slice of time, and at least one of them.
+    private func serveClients(_ events: UnsafeMutableBufferPointer<epoll_event>) throws(Errno) {
+        if areClientsReady, eventsWaiting == 0 {
+            let count = try Syscall.retry {
+                unsafe epoll_wait(clients.raw, events.baseAddress, CInt(Self.batch), 0)
+            }
+            for index in 0..<Int(count) {
+                let event = unsafe events[index]
+                work.append(.event(tag: unsafe event.data.u64, Interest(rawValue: unsafe event.events)))
+            }
+            eventsWaiting = Int(count)
+        }
+        areClientsReady = false
+        guard hasWork else { return }
+        // Those that are added meanwhile wait for the next turn.
+        let end = work.count
+        let untilNs = Clock.monotonicNs() + Self.sliceNs
+        repeat { perform(takeWork()) } while isRunning && workHead < end && Clock.monotonicNs() < untilNs
+        if workHead == work.count {
+            work.removeAll(keepingCapacity: work.count <= 1024)
+            workHead = 0
+        } else if workHead >= 1024 {
+            work.removeFirst(workHead)
+            workHead = 0
+        }
+    }
+
+    private func takeWork() -> Work {
+        let next = work[workHead]
+        // Nothing is kept alive by work that is done.
+        work[workHead] = .event(tag: 0, [])
+        workHead += 1
+        return next
+    }
+
+    private func perform(_ work: Work) {
+        switch work {
+        case .event(let tag, let seen):
+            eventsWaiting -= 1
+            dispatch(tag, seen)
+        case .action(let action): action()
         }
     }
 
@@ -180,19 +274,24 @@ public final class EventLoop {
         turnNs = Clock.monotonicNs()
         while isRunning {
             armTimer()
-            try unsafe handleEvents(events, timeoutMs: -1)
-            guard isRunning, let firstNs = timers.firstNs, firstNs <= turnNs else { continue }
-            try unsafe handleEvents(events, timeoutMs: 0)
-            runDueTimers()
+            try unsafe handleEvents(events, timeoutMs: hasWork ? 0 : -1, beginsTurn: true)
+            guard isRunning else { return }
+            if let firstNs = timers.firstNs, firstNs <= turnNs {
+                try unsafe handleEvents(events, timeoutMs: 0, beginsTurn: false)
+                runDueTimers()
+            }
+            if isRunning { try unsafe serveClients(events) }
         }
     }
 
-    /// Asks the descriptors, for one batch. Who waited begins a turn.
-    private func handleEvents(_ events: UnsafeMutableBufferPointer<epoll_event>, timeoutMs: CInt) throws(Errno) {
+    /// Asks the descriptors of the network, for one batch. A call that may wait starts a new turn, so it reads the clock.
+    private func handleEvents(
+        _ events: UnsafeMutableBufferPointer<epoll_event>, timeoutMs: CInt, beginsTurn: Bool
+    ) throws(Errno) {
         let count = try Syscall.retry {
             unsafe epoll_wait(epoll.raw, events.baseAddress, CInt(Self.batch), timeoutMs)
         }
-        if timeoutMs != 0 {
+        if beginsTurn {
             turnNs = Clock.monotonicNs()
             if let firstNs = timers.firstNs, turnNs - firstNs > Self.lateNs { onLate() }
         }
@@ -206,6 +305,10 @@ public final class EventLoop {
         let fd = CInt(bitPattern: UInt32(truncatingIfNeeded: tag))
         if fd == timer.raw {
             armedNs = .max
+            return
+        }
+        if fd == clients.raw {
+            areClientsReady = true
             return
         }
         guard let watch = watch(of: fd), watch.generation == UInt32(tag >> 32) else { return }

@@ -37,6 +37,9 @@ package struct RouteMirror {
 
     /// The published routes, in no particular order.
     package var all: [Route] { routes.values.flatMap { $0 } }
+
+    /// How many these are.
+    package var publishedCount: Int { routes.values.reduce(0) { $0 + $1.count } }
 }
 
 // MARK: - Events

@@ -143,6 +143,9 @@ extension RtnlMonitor {
     /// The tracked routes, in no particular order.
     public var routes: [Route] { routeMirror?.all ?? [] }
 
+    /// How many there are.
+    public var routeCount: Int { routeMirror?.publishedCount ?? 0 }
+
     /// The addresses, if they are mirrored.
     public var addresses: [AddressKey: Address] { addressMirror?.addresses ?? [:] }
 
@@ -198,13 +201,19 @@ extension RtnlMonitor {
 
     /// When `advance` wants to be called, CLOCK_MONOTONIC; nil: only after `handleReadable`.
     public var nextDeadlineNs: Int64? {
-        [dump?.deadlineNs, queue.deadlineNs, lateRecheckNs].compactMap(\.self).min()
+        // Behind a loss a socket that has just been emptied is looked at once more.
+        if !lossy.isEmpty { return 0 }
+        return [dump?.deadlineNs, queue.deadlineNs, lateRecheckNs].compactMap(\.self).min()
     }
 
     /// Does what its time has come for.
     public func advance(nowNs: Int64) -> [MirrorChange] {
         var changes: [MirrorChange] = []
         if let dump, dump.deadlineNs <= nowNs { endDump(.silent, nowNs, &changes) }
+        if !lossy.isDisjoint(with: Self.linkKinds) { readEvents(linkEvents, Self.linkKinds, nowNs, &changes) }
+        if let otherEvents, !lossy.isDisjoint(with: Self.otherKinds) {
+            readEvents(otherEvents, Self.otherKinds, nowNs, &changes)
+        }
         settle(nowNs, &changes)
         return changes
     }
@@ -258,9 +267,6 @@ extension RtnlMonitor {
 // MARK: - Events
 
 extension RtnlMonitor {
-    /// The most datagrams that are read beyond the budget to get behind a loss.
-    private static let backlogMax = 65536
-
     private static let linkKinds: Set<DumpKind> = [.links]
     private static let otherKinds: Set<DumpKind> = [.routes, .addresses]
 
@@ -268,7 +274,8 @@ extension RtnlMonitor {
         _ socket: any RtnlChannel, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
     ) {
         var left = options.budget
-        while left > 0 || !lossy.isDisjoint(with: kinds) {
+        // What is left, behind a loss as well, is read in the next turns.
+        while left > 0 {
             left -= 1
             switch Result(catching: { () throws(Errno) in try socket.receive(buffer) }) {
             case .success(.nothing): return lossy.isEmpty ? () : drained(lossy.intersection(kinds), nowNs)
@@ -278,7 +285,6 @@ extension RtnlMonitor {
             case .success(.overrun), .success(.tooLong): overrun(kinds.intersection(mirrored), &changes)
             case .failure: return overrun(kinds.intersection(mirrored), &changes)
             }
-            if left < -Self.backlogMax { return }
         }
     }
 

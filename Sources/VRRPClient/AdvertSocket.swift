@@ -139,6 +139,8 @@ final class AdvertSocket {
     static let crowd = 16
     /// How long a packet may take from the packet socket to the raw socket.
     private static let confirmAfterNs: Int64 = 20_000_000
+    /// How many batches are read before timers and others get their turn: together what a socket's buffer holds.
+    private static let batchesMax = 32
     /// Sources whose place is remembered.
     private static let sourcesMax = 1024
 
@@ -205,7 +207,10 @@ final class AdvertSocket {
         pollTimer = loop.schedule(atNs: Clock.monotonicNs() + intervalNs / 50) { [unowned self] in
             pollTimer = nil
             var count = 0
-            repeat { count = readAdverts() } while count == Int(CLINUX_BATCH)
+            for _ in 0..<Self.batchesMax {
+                count = readAdverts()
+                if count < Int(CLINUX_BATCH) { break }
+            }
             if count > 0 { return schedulePoll() }
             try? loop.setInterest(packets.raw, .readable)
         }
@@ -248,7 +253,11 @@ final class AdvertSocket {
     /// Takes from the raw socket what has passed the packet filter.
     private func takePassed() {
         let family = key.family
+        var batches = 0
         repeat {
+            // A flood: what has passed is not known before all of it is read.
+            if batches == Self.batchesMax { return }
+            batches += 1
         } while buffer.receive(from: sender.raw) { packet, index in
             switch family {
             case .ipv4:

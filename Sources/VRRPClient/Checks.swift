@@ -78,7 +78,9 @@ final class Check {
         streak = 0
         guard success != isWell else { return }
         isWell = success
-        Log.notice("check \(configuration.name) \(success ? "succeeds" : "fails: \(said)")")
+        Log.notice(
+            "check \(configuration.name) \(success ? "succeeds" : "fails: \(said)")",
+            about: "check \(configuration.name)")
         onChange()
     }
 }

@@ -26,6 +26,7 @@ final class Director: GroupServices {
     let notifier: Notifier
     private let acceptFilter: AcceptFilter
     private let manager: ServiceManager
+    private let reports: Reports
     private(set) var configuration: VRRPConfiguration
     private(set) var links: LinkWatch
     private(set) var groups: [GroupDriver] = []
@@ -71,6 +72,7 @@ final class Director: GroupServices {
         notifier = Notifier(runner: runner)
         manager = ServiceManager(loop: loop)
         acceptFilter = AcceptFilter(runner: runner, loop: loop)
+        reports = Reports(loop: loop)
         self.record = record
         self.leftBehind = leftBehind
         links = LinkWatch(
@@ -93,6 +95,7 @@ final class Director: GroupServices {
         acceptFilter.onChange = { [unowned self] in
             if hasBegun { groups.forEach { $0.filtersChanged() } }
         }
+        reports.tell = { [unowned self] in tell($0, $1, $2, isNews: $3) }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
         // A backup is told the time when it has heard what came meanwhile.
         leases.onLapse = { [unowned self] nowNs in
@@ -393,26 +396,29 @@ final class Director: GroupServices {
     var acceptsInSpite: Bool { !acceptFilter.isInForce }
 
     func happened(_ output: Output, in group: GroupDriver) {
+        guard case .transition(let transition) = output else { return reports.take(output, in: group) }
+        Log.notice(
+            "group \(group.name): \(transition.from.rawValue) -> \(transition.to.rawValue) "
+                + "(\(transition.reason.rawValue), priority \(transition.priority))",
+            about: "transition \(group.name)")
+        notify(group, transition)
+        settle()
+        tellStatus()
+        onOutput(output, group)
+    }
+
+    private func tell(_ output: Output, _ group: GroupDriver, _ addition: String, isNews: Bool) {
         switch output {
-        case .transition(let transition):
-            Log.notice(
-                "group \(group.name): \(transition.from.rawValue) -> \(transition.to.rawValue) "
-                    + "(\(transition.reason.rawValue), priority \(transition.priority))")
-            notify(group, transition)
-            settle()
-            tellStatus()
         case .raised(let condition):
-            let line = "group \(group.name): \(condition)"
+            let line = "group \(group.name): \(condition)\(addition)"
             if condition.kind.isError { Log.error(line) } else { Log.warning(line) }
-            tellStatus()
-        case .cleared(let condition):
-            Log.info("group \(group.name): no longer \(condition)")
-            tellStatus()
+        case .cleared(let condition): Log.info("group \(group.name): no longer \(condition)\(addition)")
         case .causeChanged(let cause, let isPresent):
-            Log.notice("group \(group.name): \(cause)\(isPresent ? "" : " is over")")
-            tellStatus()
+            Log.notice("group \(group.name): \(cause)\(isPresent ? "" : " is over")\(addition)")
         default: break
         }
+        guard isNews, groups.contains(where: { $0 === group }) else { return }
+        tellStatus()
         onOutput(output, group)
     }
 

@@ -255,7 +255,9 @@ final class GroupDriver {
     private func sendAdvert(_ leg: Leg, _ priority: UInt8) {
         var outcome = leg.sendAdvert(priority: priority)
         if case .failed(let error) = outcome, leg.giveUpVirtualMAC(for: error) {
-            Log.warning("\(leg.instance.name): its macvlan is made anew: nothing can be sent through it: \(error)")
+            Log.warning(
+                "\(leg.instance.name): its macvlan is made anew: nothing can be sent through it: \(error)",
+                about: "macvlan \(leg.instance.name)")
             bind(leg)
             outcome = leg.sendAdvert(priority: priority)
         }
@@ -356,7 +358,7 @@ final class GroupDriver {
     private func runFence() {
         guard group.fence != nil else { return feed(.fence(succeeded: true)) }
         services.runner.run(.fence(group: name)) { [self] result in
-            if !result.isSuccess { Log.warning("group \(name): fence \(result)\(result.said)") }
+            if !result.isSuccess { Log.warning("group \(name): fence \(result)\(result.said)", about: "fence \(name)") }
             feed(.fence(succeeded: result.isSuccess))
         }
     }
@@ -513,7 +515,9 @@ extension GroupDriver {
         do throws(Errno) {
             try cable.bind(to: link?.ifindex, prepare: services.prepare)
         } catch {
-            Log.error("heartbeat \(cable.heartbeat.name): no sockets on \(cable.heartbeat.interface): \(error)")
+            Log.error(
+                "heartbeat \(cable.heartbeat.name): no sockets on \(cable.heartbeat.interface): \(error)",
+                about: "bind \(cable.heartbeat.name)")
         }
         if cable.chooseSource(isVirtual: services.isVirtual), let index = cables.firstIndex(where: { $0 === cable }) {
             feed(.cableAddress(cable: index, cable.source))

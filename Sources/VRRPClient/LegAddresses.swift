@@ -174,7 +174,7 @@ final class LegAddresses {
         do throws(Errno) {
             for (key, refusal) in zip(keys, try kernel.requests.perform(keys.map { .putAddress(request($0)) })) {
                 if let refusal {
-                    Log.error("\(name): \(key.address) cannot be added: \(refusal)")
+                    Log.error("\(name): \(key.address) cannot be added: \(refusal)", about: "addresses \(name)")
                     // Of an interface that is gone the mirror will hear.
                     if refusal.errno != .operationNotSupportedByDevice { refused = refusal }
                 } else {
@@ -182,7 +182,7 @@ final class LegAddresses {
                 }
             }
         } catch {
-            Log.error("\(name): its addresses cannot be added: \(error)")
+            Log.error("\(name): its addresses cannot be added: \(error)", about: "addresses \(name)")
         }
         putRoutes()
         report()

@@ -115,7 +115,9 @@ final class LinkWatch {
         case .lost(let error):
             remember()
             if isMonitorLost != true {
-                Log.warning("linkwatchd cannot be asked (\(error)): its last word and netlink's carrier count")
+                Log.warning(
+                    "linkwatchd cannot be asked (\(error)): its last word and netlink's carrier count",
+                    about: "monitor")
             }
             isMonitorLost = true
             onMonitor(false)

@@ -45,6 +45,7 @@ enum LinkwatchVRRP {
         StandardStreams.reserve()
         // A reader that has gone is an error of write(2), and treated as one.
         signal(SIGPIPE, SIG_IGN)
+        Log.prepare()
         do {
             let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
             if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
@@ -140,6 +141,7 @@ enum LinkwatchVRRP {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
         let loop = try EventLoop()
+        Log.follow(loop)
         let process = VRRPProcess(arguments, runner)
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { process.handle(signal: $0, loop) }
         let listener = try listen(configuration.socket)

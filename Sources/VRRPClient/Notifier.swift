@@ -29,7 +29,9 @@ final class Notifier {
         var queue = queues[group] ?? []
         if queue.count >= Self.queueMax {
             dropped += 1
-            Log.warning("group \(group): notify \(queue.removeFirst().name) is dropped: too many are waiting")
+            Log.warning(
+                "group \(group): notify \(queue.removeFirst().name) is dropped: too many are waiting",
+                about: "dropped notify \(group)")
         }
         queue.append(Job(name: name, program: .notify(name, group: group, transition)))
         queues[group] = queue
@@ -51,7 +53,9 @@ final class Notifier {
         queues[group] = queue.isEmpty ? nil : queue
         running[group] = 0
         let id = runner.run(job.program) { [weak self] result in
-            if !result.isSuccess { Log.warning("group \(group): notify \(job.name) \(result)\(result.said)") }
+            if !result.isSuccess {
+                Log.warning("group \(group): notify \(job.name) \(result)\(result.said)", about: "notify \(group)")
+            }
             self?.running[group] = nil
             self?.next(group)
         }

@@ -2,6 +2,9 @@
 ///
 /// A watcher gets the groups as they are, `synced`, then what happens; each event is encoded once. One that does not keep up
 /// loses events, never makes anybody wait, and gets `overflow` and a fresh snapshot when it has read what was queued.
+///
+/// Two hundred groups are half a megabyte: status and snapshots are written a few groups at a time, over as many turns as
+/// that takes, so that no caller delays an advert.
 import Configuration
 import LinuxSystem
 import VRRP
@@ -22,6 +25,9 @@ final class StatusService {
     private final class Watcher {
         let call: VarlinkCall
         let names: Set<String>?
+        /// The groups that its snapshot still lacks; nil: it is complete, and changes follow.
+        var missing: ArraySlice<String>?
+        /// Its queue was full; all is sent anew when it has been read.
         var isBehind = false
 
         init(_ call: VarlinkCall, names: Set<String>?) {
@@ -82,19 +88,36 @@ final class StatusService {
 
     private func group(_ name: String) -> GroupDriver? { source.groups.first { $0.name == name } }
 
+    /// How many groups are encoded in one turn.
+    private static let groupsAtOnce = 4
+
     private func status(_ call: VarlinkCall) {
-        var groups = source.groups
+        var names = source.groups.map(\.name)[...]
         if let name = (try? call.parameters.decodeIfPresent("group", as: String.self)) ?? nil {
-            guard let wanted = group(name) else { return call.fail(.noSuchGroup(name)) }
-            groups = [wanted]
+            guard group(name) != nil else { return call.fail(.noSuchGroup(name)) }
+            names = [name]
         }
-        let status = VRRPStatusRecord(
+        let header = VRRPStatusRecord(
             version: Release.version, nowUsec: Clock.monotonicNs() / 1000,
-            nowBoottimeUsec: Clock.boottimeNs() / 1000, groups: groups.map(record),
+            nowBoottimeUsec: Clock.boottimeNs() / 1000, groups: [],
             discards: source.discards.map { DiscardRecord(reason: $0.rawValue, count: Int(clamping: $1)) }
                 .sorted { $0.reason < $1.reason },
             reloads: reloads, reloadError: reloadError)
-        call.reply(status.encodeFields)
+        var hasBegun = false
+        call.replyInPieces { [unowned self] writer in
+            if !hasBegun {
+                header.encodeHeader(into: &writer)
+                writer.beginArray("groups")
+                hasBegun = true
+            }
+            for name in names.prefix(Self.groupsAtOnce) {
+                // A reload may have removed it meanwhile.
+                if let group = group(name) { record(group).encode(into: &writer) }
+            }
+            names = names.dropFirst(Self.groupsAtOnce)
+            if names.isEmpty { writer.endArray() }
+            return !names.isEmpty
+        }
     }
 
     private func reload(_ call: VarlinkCall) {
@@ -146,18 +169,38 @@ final class StatusService {
         watchers[ObjectIdentifier(call)] = watcher
         call.onClosed = { [unowned self, unowned call] in watchers[ObjectIdentifier(call)] = nil }
         call.onDrained = { [unowned self, unowned watcher] in
-            guard watcher.isBehind else { return }
-            watcher.call.send(reply(event("overflow")))
-            sendSnapshot(watcher)
+            if watcher.isBehind {
+                watcher.isBehind = !watcher.call.send(reply(event("overflow")))
+                begin(watcher)
+            }
+            pump(watcher)
         }
-        sendSnapshot(watcher)
+        begin(watcher)
+        pump(watcher)
     }
 
-    /// All of it in one piece, which an empty queue takes whatever its size.
-    private func sendSnapshot(_ watcher: Watcher) {
-        let groups = source.groups.filter { watcher.names?.contains($0.name) ?? true }
-        let events = groups.map { reply(event("snapshot", group: record($0))) } + [reply(event("synced"))]
-        watcher.isBehind = !watcher.call.send(events)
+    private func begin(_ watcher: Watcher) {
+        watcher.missing = source.groups.lazy.map(\.name).filter { watcher.names?.contains($0) ?? true }[...]
+    }
+
+    /// Sends as much of the snapshot as the queue takes, a few groups in this turn and the others in the next ones.
+    private func pump(_ watcher: Watcher) {
+        var left = Self.groupsAtOnce
+        while let name = watcher.missing?.first {
+            guard left > 0 else { return watcher.call.later { [unowned self, unowned watcher] in pump(watcher) } }
+            left -= 1
+            if let group = group(name), !watcher.call.offer(reply(event("snapshot", group: record(group)))) { return }
+            watcher.missing?.removeFirst()
+        }
+        guard watcher.missing != nil, watcher.call.offer(reply(event("synced"))) else { return }
+        watcher.missing = nil
+    }
+
+    /// Whether it has been told of this group, or of all of them, so that a change is news to it.
+    private func follows(_ watcher: Watcher, _ driver: GroupDriver?) -> Bool {
+        guard !watcher.isBehind else { return false }
+        guard let driver else { return watcher.missing == nil }
+        return watcher.names?.contains(driver.name) ?? true && !(watcher.missing?.contains(driver.name) ?? false)
     }
 
     private func event(_ kind: String, group: GroupRecord? = nil) -> VRRPEventRecord {
@@ -205,8 +248,7 @@ final class StatusService {
         event.what = what
         event.present = present
         let bytes = reply(event)
-        for watcher in watchers.values where !watcher.isBehind {
-            if let names = watcher.names, let driver, !names.contains(driver.name) { continue }
+        for watcher in watchers.values where follows(watcher, driver) {
             watcher.isBehind = !watcher.call.send(bytes)
         }
     }

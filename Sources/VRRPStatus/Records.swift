@@ -521,10 +521,15 @@ public struct VRRPStatusRecord: MonitorRecord {
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("groups", groups)
+        encodeHeader(into: &writer)
+    }
+
+    /// All but the groups, for those who write these one by one.
+    public func encodeHeader(into writer: inout JSONWriter) {
         writer.field("version", version)
         writer.field("nowUsec", nowUsec)
         writer.field("nowBoottimeUsec", nowBoottimeUsec)
-        writer.field("groups", groups)
         writer.field("discards", discards)
         writer.field("reloads", reloads)
         writer.field("reloadError", reloadError)

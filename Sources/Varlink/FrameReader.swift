@@ -27,6 +27,12 @@ struct FrameReader {
     /// A whole message is waiting.
     var hasMessage: Bool { end != nil }
 
+    /// How much has arrived and was not taken.
+    var heldBytes: Int { bytes.count }
+
+    /// The message that is arriving, or has arrived, is longer than it may be.
+    var isTooLong: Bool { (end ?? bytes.count) - start > messageBytesMax }
+
     /// Takes what the kernel has, up to one chunk.
     ///
     /// - Returns: false at the end of the stream.
@@ -57,7 +63,7 @@ struct FrameReader {
     ///
     /// - Throws: if it is, or will be, longer than it may be.
     mutating func next() throws(TooLong) -> [UInt8]? {
-        guard (end ?? bytes.count) - start <= messageBytesMax else { throw TooLong() }
+        if isTooLong { throw TooLong() }
         guard let end else { return nil }
         let message = Array(bytes[start..<end])
         start = end + 1

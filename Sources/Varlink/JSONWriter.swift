@@ -11,8 +11,12 @@ import Glibc
     private var capacity: Int
     /// How many bytes have been written.
     public private(set) var count = 0
+    /// The byte that went before, if this continues what another writer began.
+    private let predecessor: UInt8?
 
-    public init(reservingCapacity capacity: Int = 256) {
+    /// - Parameter predecessor: the last byte of the text that this continues; nil: a new text.
+    public init(reservingCapacity capacity: Int = 256, after predecessor: UInt8? = nil) {
+        self.predecessor = predecessor
         self.capacity = max(capacity, 64)
         unsafe storage = Self.allocate(self.capacity, replacing: nil)
     }
@@ -24,8 +28,10 @@ import Glibc
 
     /// Hands over the memory, for the taker to free, with a NUL at its end. What is left of it is given back only if it is
     /// much: memory of one size is found again faster.
-    consuming func finish() -> UnsafeMutableRawBufferPointer {
-        append(0)
+    ///
+    /// - Parameter isWhole: whether there is to be a NUL.
+    consuming func finish(isWhole: Bool = true) -> UnsafeMutableRawBufferPointer {
+        if isWhole { append(0) }
         let finished = capacity / 2 < count ? unsafe storage : unsafe Self.allocate(count, replacing: storage)
         let result = unsafe UnsafeMutableRawBufferPointer(start: finished, count: count)
         discard self
@@ -67,12 +73,14 @@ import Glibc
 
     /// Whether what comes next is not the first of its container.
     private var needsComma: Bool {
-        guard count > 0 else { return false }
-        switch unsafe storage[count - 1] {
-        case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: ":"): return false
+        switch lastByte {
+        case nil, UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: ":"): return false
         default: return true
         }
     }
+
+    /// What was written last; nil: nothing.
+    var lastByte: UInt8? { count > 0 ? unsafe storage[count - 1] : predecessor }
 
     private mutating func comma() {
         if needsComma { append(UInt8(ascii: ",")) }
@@ -107,6 +115,21 @@ import Glibc
         self.key(key)
         array(body)
     }
+
+    /// Begins a field whose value is an array, to be ended by `endArray`: for what is written in pieces.
+    public mutating func beginArray(_ key: StaticString) {
+        self.key(key)
+        append(UInt8(ascii: "["))
+    }
+
+    /// Ends what `beginArray` began.
+    public mutating func endArray() { append(UInt8(ascii: "]")) }
+
+    /// Begins the parameters of a reply; the first piece.
+    mutating func beginReply() { append("{\"parameters\":{") }
+
+    /// Ends a reply; the last piece.
+    mutating func endReply() { append("}}") }
 
     // MARK: Keys
 

@@ -3,12 +3,16 @@
 /// The protocol answers calls in their order, so the next one is taken up when the last one is answered and its reply has
 /// left; until then what the client pipelines stays in the kernel, beyond one message. A client that closes its writing
 /// half still gets its answers.
+///
+/// A turn takes at most one chunk from the kernel and one call, or one step of a call that is answered in steps. What it
+/// takes of time and memory is on its user's account; while that has no time left, the connection is parked.
 import Glibc
 import LinuxSystem
 import SystemPackage
 
 final class ServerConnection {
     let peer: PeerCredentials
+    let account: ClientAccount
 
     private let descriptor: Descriptor
     private let loop: EventLoop
@@ -18,16 +22,23 @@ final class ServerConnection {
     private var queue = OutputQueue()
     /// A last reply is in the queue; it counts against what all clients together may leave unread.
     private var hasReplyQueued = false
+    private var countedReplyBytes = 0
+    /// What of this connection is on its account.
     private var countedBytes = 0
     private var call: VarlinkCall?
+    /// The next step of the call.
+    private var step: (() -> Void)?
     private var interest: EventLoop.Interest = .readable
     private var hasInputEnded = false
-    private var isOpen = true
-    private var isTakingCalls = false
+    private(set) var isOpen = true
+    private var isScheduled = false
+    private var isParked = false
+    private var isInTurn = false
 
-    init(_ descriptor: consuming Descriptor, peer: PeerCredentials, server: VarlinkServer) {
+    init(_ descriptor: consuming Descriptor, peer: PeerCredentials, account: ClientAccount, server: VarlinkServer) {
         self.descriptor = descriptor
         self.peer = peer
+        self.account = account
         self.server = server
         loop = server.loop
         queuedBytesMax = server.limits.queuedBytesMax
@@ -39,22 +50,69 @@ final class ServerConnection {
 
     /// - Throws: what epoll says.
     func start() throws(Errno) {
-        try loop.watch(fd, interest) { [unowned self] seen in handle(seen) }
+        try loop.watch(fd, interest, priority: .clients) { [unowned self] seen in
+            // The loop's handler holds no reference, and closing drops the server's.
+            withExtendedLifetime(self) { handle(seen) }
+        }
     }
 
-    // MARK: Events
+    // MARK: Turns
 
     private func handle(_ seen: EventLoop.Interest) {
-        // The loop's handler holds no reference, and closing drops the server's.
-        withExtendedLifetime(self) {
-            if seen.contains(.writable) { flush() }
-            if isOpen, seen.contains(.readable), interest.contains(.readable) {
-                receive()
-            } else if isOpen, seen.contains(.hangup) || seen.contains(.error) {
-                close()
-            }
-            settle()
+        let isReadable = seen.contains(.readable) && interest.contains(.readable)
+        if !isReadable, seen.contains(.hangup) || seen.contains(.error) {
+            // It is gone, but it may have left calls that want no reply.
+            if isParked || !canTakeCall { close() }
+            return
         }
+        guard !isParked else { return }
+        takeTurn {
+            if seen.contains(.writable) { flush() }
+            if isOpen, isReadable { receive() }
+            takeCall()
+        }
+    }
+
+    /// Waits for a turn that no descriptor announces.
+    private func schedule() {
+        guard !isScheduled, !isParked else { return }
+        isScheduled = true
+        loop.later { [self] in
+            isScheduled = false
+            if isOpen, !isParked { takeTurn(takeStepOrCall) }
+        }
+    }
+
+    /// The account has time again.
+    func unpark() {
+        guard isParked else { return }
+        isParked = false
+        takeTurn {
+            flush()
+            if isOpen, !hasInputEnded, !reader.hasMessage { receive() }
+            takeStepOrCall()
+        }
+    }
+
+    private func takeTurn(_ body: () -> Void) {
+        let beganNs = Clock.monotonicNs()
+        guard account.waitNs(nowNs: beganNs) == 0 else {
+            isParked = true
+            settle()
+            server?.park(self, nowNs: beganNs)
+            return
+        }
+        isInTurn = true
+        body()
+        isInTurn = false
+        settle()
+        account.spend(Clock.monotonicNs() - beganNs)
+    }
+
+    private func takeStepOrCall() {
+        guard let step else { return takeCall() }
+        self.step = nil
+        step()
     }
 
     private func receive() {
@@ -63,32 +121,36 @@ final class ServerConnection {
         } catch .wouldBlock {
             return
         } catch {
-            close()
+            return close()
         }
+        if reader.isTooLong { return closeAsMalformed() }
+        count()
+        // It has sent part of a message, and others of its user have as well.
+        if !account.holds(0) { refuse() }
     }
 
     private func flush() {
         do throws(Errno) {
             let hadQueued = !queue.isEmpty
             try queue.flush(to: fd)
-            countReply()
+            count()
             if hadQueued, queue.isEmpty { call?.connectionHasDrained() }
         } catch {
             close()
         }
     }
 
-    /// Takes up what can be taken up, ends what has ended, and waits for the rest.
+    private var canTakeCall: Bool { reader.hasMessage && call == nil && queue.isEmpty }
+
+    /// Ends what has ended, and waits for the rest.
     private func settle() {
-        guard isOpen, !isTakingCalls else { return }
-        isTakingCalls = true
-        takeCalls()
-        isTakingCalls = false
-        guard isOpen else { return }
-        if hasInputEnded, call == nil, queue.isEmpty { return close() }
+        guard isOpen, !isInTurn else { return }
+        if hasInputEnded, !reader.hasMessage, call == nil, queue.isEmpty { return close() }
+        if step != nil || canTakeCall { schedule() }
         var wanted: EventLoop.Interest = []
         if !hasInputEnded, !reader.hasMessage { wanted.insert(.readable) }
         if !queue.isEmpty { wanted.insert(.writable) }
+        if isParked { wanted = [] }
         guard wanted != interest else { return }
         interest = wanted
         try? loop.setInterest(fd, wanted)
@@ -98,26 +160,36 @@ final class ServerConnection {
         guard isOpen else { return }
         isOpen = false
         hasReplyQueued = false
-        countReply()
+        step = nil
+        count()
         loop.unwatch(fd)
         server?.forget(self)
         call?.connectionHasClosed()
         call = nil
     }
 
+    private func refuse() {
+        server?.statistics.refused += 1
+        close()
+    }
+
     // MARK: Calls
 
-    private func takeCalls() {
-        while isOpen, call == nil, queue.isEmpty {
-            do {
-                guard let bytes = try reader.next() else { return }
-                try take(JSON.parse(bytes))
-            } catch {
-                // Not varlink: there is no way to find the next message, and nobody to explain it to.
-                server?.statistics.malformed += 1
-                close()
-            }
+    private func takeCall() {
+        guard isOpen, call == nil, queue.isEmpty else { return }
+        do {
+            guard let bytes = try reader.next() else { return }
+            count()
+            try take(JSON.parse(bytes))
+        } catch {
+            closeAsMalformed()
         }
+    }
+
+    /// Not varlink: there is no way to find the next message, and nobody to explain it to.
+    private func closeAsMalformed() {
+        server?.statistics.malformed += 1
+        close()
     }
 
     private func take(_ value: JSON.Value) {
@@ -140,24 +212,48 @@ final class ServerConnection {
 
     func callHasEnded() {
         call = nil
+        step = nil
+        settle()
+    }
+
+    /// Goes on with the call in a turn to come.
+    func continueCall(_ step: @escaping () -> Void) {
+        guard isOpen else { return }
+        self.step = step
         settle()
     }
 
     // MARK: Replies
 
-    /// Queues all of these, or none if that would exceed the cap, and hands the kernel what it takes.
+    /// Queues all of these, or none if that would exceed the cap or what its user may leave unread, and hands the kernel
+    /// what it takes.
     ///
     /// - Parameter queueShare: the part of the cap that they may fill: 1 all of it, 2 half.
     func send(_ messages: [SharedBytes], queueShare: Int) -> Bool {
         guard isOpen else { return false }
         let size = messages.reduce(0) { $0 + $1.count }
-        guard queue.isEmpty || queue.bytes + size <= queuedBytesMax / queueShare else { return false }
+        guard queue.isEmpty || (queue.bytes + size <= queuedBytesMax / queueShare && account.holds(size)) else {
+            return false
+        }
         let wasEmpty = queue.isEmpty
         for message in messages { queue.append(message) }
         // A queue that waits for the descriptor would only be told again that it is full.
-        if wasEmpty { flush() }
+        if wasEmpty { flush() } else { count() }
         settle()
         return true
+    }
+
+    /// Whether the next piece of a long reply may be made now; otherwise when the client has read what waits.
+    var hasRoomForPiece: Bool {
+        queue.isEmpty || (queue.bytes < queuedBytesMax / 2 && account.holds(queuedBytesMax / 2))
+    }
+
+    /// Queues a piece of a long reply, for which there was room.
+    func send(piece: SharedBytes) {
+        guard isOpen else { return }
+        queue.append(piece)
+        flush()
+        settle()
     }
 
     /// Queues a last reply, which has a place in any queue, unless all clients together leave too much unread.
@@ -166,17 +262,17 @@ final class ServerConnection {
         queue.append(message)
         hasReplyQueued = true
         flush()
-        if let server, server.unreadReplyBytes > server.limits.unreadReplyBytesMax {
-            server.statistics.refused += 1
-            close()
-        }
+        if let server, server.unreadReplyBytes > server.limits.unreadReplyBytesMax || !account.holds(0) { refuse() }
         settle()
     }
 
-    private func countReply() {
+    private func count() {
         if queue.isEmpty { hasReplyQueued = false }
-        let bytes = hasReplyQueued ? queue.bytes : 0
-        server?.unreadReplyBytes += bytes - countedBytes
+        let replyBytes = hasReplyQueued ? queue.bytes : 0
+        server?.unreadReplyBytes += replyBytes - countedReplyBytes
+        countedReplyBytes = replyBytes
+        let bytes = isOpen ? queue.bytes + reader.heldBytes : 0
+        account.hold(bytes - countedBytes)
         countedBytes = bytes
     }
 }

@@ -15,6 +15,11 @@ import SystemPackage
         unsafe storage = writer.finish()
     }
 
+    /// Takes over a piece of a message; only the last one gets a NUL.
+    init(piece writer: consuming JSONWriter, isLast: Bool) {
+        unsafe storage = writer.finish(isWhole: isLast)
+    }
+
     deinit { unsafe free(storage.baseAddress) }
 
     public var count: Int { unsafe storage.count }

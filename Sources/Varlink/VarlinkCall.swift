@@ -27,12 +27,16 @@ public final class VarlinkCall {
         parameters = message.parameters
         isOneway = message.oneway
         peer = connection.peer
+        isTrusted = !connection.account.isLimited
         self.wantsMore = wantsMore
         self.connection = connection
     }
 
     /// The client is there and waits; false once the last reply was sent or the client has gone.
     public var isOpen: Bool { connection != nil }
+
+    /// Whether the caller is root, the service's own user, or one whom the limits name: nothing of his is on an account.
+    public let isTrusted: Bool
 
     /// How many bytes wait for this client.
     public var queuedBytes: Int { connection?.queuedBytes ?? 0 }
@@ -52,6 +56,22 @@ public final class VarlinkCall {
     public func fail(_ error: VarlinkError) {
         finish(SharedBytes.reply(error))
     }
+
+    /// Answers for good with a reply that is made piece by piece, over as many turns as it takes and as fast as the caller
+    /// reads it: so a long one costs neither memory nor anybody's time.
+    ///
+    /// - Parameter piece: writes the next members of the reply's parameters, some `pieceBytes` of them; false: these were
+    ///   the last ones. What it begins it may end in another piece.
+    public func replyInPieces(_ piece: @escaping (inout JSONWriter) -> Bool) {
+        if isOneway { return end() }
+        var writer = JSONWriter(reservingCapacity: Self.pieceBytes + 1024)
+        writer.beginReply()
+        let hasMore = makePiece(&writer, piece)
+        sendPiece(hasMore, writer, piece)
+    }
+
+    /// How long a piece of a reply is, about.
+    public static let pieceBytes = 16 * 1024
 
     /// Sends one reply of several.
     ///
@@ -84,6 +104,40 @@ public final class VarlinkCall {
         let isSent = isOneway || connection.send(messages, queueShare: queueShare)
         if !isSent { hasRefused = true }
         return isSent
+    }
+
+    /// Goes on with the answer in another turn, behind packets, timers and other clients. One step at a time.
+    public func later(_ step: @escaping () -> Void) { connection?.continueCall(step) }
+
+    /// Writes as much as a piece is to have; the last one gets the reply's end.
+    private func makePiece(_ writer: inout JSONWriter, _ piece: (inout JSONWriter) -> Bool) -> Bool {
+        let hasMore = piece(&writer)
+        if !hasMore { writer.endReply() }
+        return hasMore
+    }
+
+    private func sendPiece(
+        _ hasMore: Bool, _ writer: consuming JSONWriter, _ piece: @escaping (inout JSONWriter) -> Bool
+    ) {
+        let lastByte = writer.lastByte
+        connection?.send(piece: SharedBytes(piece: writer, isLast: !hasMore))
+        guard hasMore else { return end() }
+        waitForRoom { [self] in
+            var writer = JSONWriter(reservingCapacity: Self.pieceBytes + 1024, after: lastByte)
+            let hasMore = makePiece(&writer, piece)
+            sendPiece(hasMore, writer, piece)
+        }
+    }
+
+    /// Takes the step in the next turn, or when the client has read what waits for it.
+    private func waitForRoom(_ step: @escaping () -> Void) {
+        guard let connection else { return }
+        guard !connection.hasRoomForPiece else { return connection.continueCall(step) }
+        hasRefused = true
+        onDrained = { [self] in
+            onDrained = nil
+            later(step)
+        }
     }
 
     private func finish(_ message: SharedBytes) {

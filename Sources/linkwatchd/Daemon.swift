@@ -83,6 +83,7 @@ final class Daemon: HubSource {
         limits.clientsMax = configuration.socket.maxClients
         limits.clientsPerUserMax = configuration.socket.maxClientsPerUid
         limits.queuedBytesMax = configuration.socket.queueLimit
+        if let user = unsafe getpwnam("linkwatch") { limits.trustedUsers = [unsafe user.pointee.pw_uid] }
         let info = VarlinkServiceInfo(
             vendor: "linkwatch", product: "linkwatchd", version: Linkwatchd.version, url: Linkwatchd.url)
         server = VarlinkServer(loop: loop, info: info, limits: limits)
@@ -159,9 +160,11 @@ final class Daemon: HubSource {
             case .synced: mirrorChanged(nowNs: nowNs)
             case .degraded(let degradation):
                 if degradation.isEmpty {
-                    Log.notice("the kernel has been read whole again")
+                    Log.notice("the kernel has been read whole again", about: "whole")
                 } else {
-                    Log.error("degraded: interfaces or routes may be missing or out of date: \(degradation.text)")
+                    Log.error(
+                        "degraded: interfaces or routes may be missing or out of date: \(degradation.text)",
+                        about: "degraded")
                 }
                 mirrorChanged(nowNs: nowNs)
             }
@@ -197,7 +200,7 @@ final class Daemon: HubSource {
 
     private func startResync(nowNs: Int64) {
         resyncs += 1
-        Log.notice("netlink messages were lost (\(resyncs)): asking the kernel again")
+        Log.notice("netlink messages were lost (\(resyncs)): asking the kernel again", about: "overrun")
         hub.publishResync(atNs: nowNs)
     }
 
@@ -294,7 +297,9 @@ final class Daemon: HubSource {
         setPorts()
         if (overLimit > 0) != isOverLimit {
             isOverLimit = overLimit > 0
-            if isOverLimit { Log.warning("\(overLimit) ports are over probe-limit and are not probed") }
+            if isOverLimit {
+                Log.warning("\(overLimit) ports are over probe-limit and are not probed", about: "probe-limit")
+            }
         }
         for (ifindex, sources) in ended {
             interfaces.unprobed(ifindex, sources, nowNs: nowNs)
@@ -306,7 +311,7 @@ final class Daemon: HubSource {
         do {
             try sweep.setPorts(Array(ports.current.values))
         } catch {
-            Log.error("cannot change which ports are probed: \(error)")
+            Log.error("cannot change which ports are probed: \(error)", about: "ports")
         }
     }
 
@@ -444,7 +449,7 @@ final class Daemon: HubSource {
         let netlink = rtnl.statistics
         return StatisticsRecord(
             version: Linkwatchd.version, startedRealtimeUsec: startedRealtimeNs / 1000, generation: rtnl.generation,
-            seq: hub.seq, interfaces: interfaces.states.count, routes: rtnl.routes.count,
+            seq: hub.seq, interfaces: interfaces.states.count, routes: rtnl.routeCount,
             subscribers: hub.subscriberCount, overflows: hub.overflows, events: hub.seq,
             netlinkMessages: netlink.messages, netlinkIgnored: netlink.ignored,
             netlinkMalformed: netlink.malformed + netlink.foreign, netlinkOverruns: netlink.overruns, resyncs: resyncs,

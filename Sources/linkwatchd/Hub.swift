@@ -72,6 +72,8 @@ final class Hub {
     private let loop: EventLoop
     private unowned let source: any HubSource
     private var subscribers: [ObjectIdentifier: Subscriber] = [:]
+    /// The heartbeat that was encoded last.
+    private var heartbeat: (atNs: Int64, seq: Int, bytes: SharedBytes)?
     /// The number of the last event.
     private(set) var seq = 0
     /// How often a subscriber's queue was full.
@@ -94,7 +96,7 @@ final class Hub {
         call.onClosed = { [unowned self, unowned call] in unsubscribe(call) }
         if let names { source.request(names) }
         pump(subscriber)
-        scheduleHeartbeat(subscriber, atNs: Clock.monotonicNs())
+        scheduleHeartbeat(subscriber, atNs: loop.nowNs)
     }
 
     private func unsubscribe(_ call: VarlinkCall) {
@@ -115,10 +117,18 @@ final class Hub {
         }
     }
 
-    /// Sends as much of the snapshot as the queue takes.
+    /// How many interfaces are looked at for one subscriber in one turn.
+    private static let lookedAtInTurn = 32
+
+    /// Sends as much of the snapshot as the queue takes: some of it in this turn, the rest in the next ones.
     private func pump(_ subscriber: Subscriber) {
         let nowNs = Clock.monotonicNs()
+        var left = Self.lookedAtInTurn
         while case .interfaces(let from) = subscriber.phase {
+            guard left > 0 else {
+                return subscriber.call.later { [unowned self, unowned subscriber] in pump(subscriber) }
+            }
+            left -= 1
             guard let record = source.firstRecord(from: from) else {
                 subscriber.phase = .routes(from: 0)
                 break
@@ -231,13 +241,21 @@ final class Hub {
         guard let intervalNs = subscriber.heartbeatNs else { return }
         subscriber.heartbeat = loop.schedule(atNs: atNs + intervalNs) { [unowned self, weak subscriber] in
             guard let subscriber, subscriber.call.isOpen else { return }
-            let nowNs = Clock.monotonicNs()
+            let nowNs = loop.nowNs
             if case .live = subscriber.phase, subscriber.call.queuedBytes == 0 {
-                _ = subscriber.call.send(encode(.heartbeat, cause: "timer", nowNs: nowNs))
+                _ = subscriber.call.send(encodedHeartbeat(nowNs: nowNs))
             }
             // On the grid, unless the process was stopped for longer than that.
             scheduleHeartbeat(subscriber, atNs: max(atNs + intervalNs, nowNs - intervalNs))
         }
+    }
+
+    /// The same bytes for all that are due in one turn.
+    private func encodedHeartbeat(nowNs: Int64) -> SharedBytes {
+        if let heartbeat, heartbeat.atNs == nowNs, heartbeat.seq == seq { return heartbeat.bytes }
+        let bytes = encode(.heartbeat, cause: "timer", nowNs: nowNs)
+        heartbeat = (nowNs, seq, bytes)
+        return bytes
     }
 
     // MARK: Encoding

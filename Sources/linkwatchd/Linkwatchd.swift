@@ -50,6 +50,7 @@ enum Linkwatchd {
         StandardStreams.reserve()
         // A reader that has gone is an error of write(2), and treated as one.
         signal(SIGPIPE, SIG_IGN)
+        Log.prepare()
         do {
             let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
             if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
@@ -91,6 +92,7 @@ enum Linkwatchd {
             Log.warning("\(reason), so that no reload will be possible")
         }
         let loop = try EventLoop()
+        Log.follow(loop)
         var daemon: Daemon?
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { daemon?.handle(signal: $0) }
         daemon = try Daemon(loop, arguments, configuration, capabilities: kept)

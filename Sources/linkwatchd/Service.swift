@@ -9,11 +9,15 @@ import Varlink
 extension Daemon {
     /// Heartbeats are 10 ms to an hour apart.
     private static let heartbeatsMs = 10...3_600_000
+    /// What a user who is not trusted may ask for at least: a thousand heartbeats of ten milliseconds cost half a core.
+    private static let strangersHeartbeatMs = 100
     /// A subscriber names at most so many interfaces.
     private static let watchedNamesMax = 1024
     /// What `History` returns without a limit, and at most.
     private static let historyDefault = 100
     private static let historyMax = 10_000
+    /// How many transitions are encoded in one turn.
+    private static let transitionsAtOnce = 100
 
     func makeInterface() throws(InterfaceDescription.SyntaxError) -> VarlinkInterface {
         var interface = try VarlinkInterface(description: MonitorInterface.description)
@@ -28,25 +32,47 @@ extension Daemon {
         return interface
     }
 
+    /// So many interfaces are dumped in one piece, which shows one instant; with more of them the reply is written over
+    /// several turns, and each is shown as it is when its turn comes.
+    private static let dumpedAtOnce = 256
+
     private func dump(_ call: VarlinkCall) {
         let generation = rtnl.generation
         let seq = hub.seq
-        guard call.wantsMore else {
+        if call.wantsMore {
+            return DumpStream(
+                call, DumpRecord(generation: generation, seq: seq, degraded: degraded(routes: true)),
+                record: { [unowned self] in firstRecord(from: $0) }, routes: { [unowned self] in routeRecords }
+            ).pump()
+        }
+        if interfaces.states.count <= Self.dumpedAtOnce {
             let all = DumpRecord(
                 generation: generation, seq: seq, interfaces: interfaces.sorted.map(record), routes: routeRecords,
                 degraded: degraded(routes: true))
             return call.reply { all.encodeFields(into: &$0) }
         }
-        DumpStream(
-            call, generation: generation, seq: seq, degraded: degraded(routes: true),
-            interfaces: interfaces.sorted.map(\.link.ifindex)
-        ) {
-            [unowned self] in
-            interfaces.states[$0].map(record)
-        } routes: { [unowned self] in
-            routeRecords
+        var next = 0
+        var hasBegun = false
+        call.replyInPieces { [unowned self] writer in
+            if !hasBegun {
+                writer.field("generation", generation)
+                writer.field("seq", seq)
+                writer.field("degraded", degraded(routes: true))
+                writer.beginArray("interfaces")
+                hasBegun = true
+            }
+            let begun = writer.count
+            while writer.count - begun < VarlinkCall.pieceBytes {
+                guard let record = firstRecord(from: next) else {
+                    writer.endArray()
+                    writer.field("routes", routeRecords)
+                    return false
+                }
+                record.encode(into: &writer)
+                next = record.ifindex + 1
+            }
+            return true
         }
-        .pump()
     }
 
     private func watch(_ call: VarlinkCall) {
@@ -59,7 +85,10 @@ extension Daemon {
         if case .bool(let flag)? = call.parameters["routes"] { wantsRoutes = flag }
         var heartbeatNs: Int64?
         if case .int(let ms)? = call.parameters["heartbeatMs"] {
-            guard Self.heartbeatsMs ~= Int(ms) else { return call.fail(.invalidParameter("heartbeatMs")) }
+            let least = call.isTrusted ? Self.heartbeatsMs.lowerBound : Self.strangersHeartbeatMs
+            guard Self.heartbeatsMs ~= Int(ms), ms >= least else {
+                return call.fail(.invalidParameter("heartbeatMs"))
+            }
             heartbeatNs = ms * 1_000_000
         }
         hub.subscribe(call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
@@ -103,8 +132,16 @@ extension Daemon {
                 return call.fail(MonitorInterface.noSuchInterface(ifname))
             }
         }
-        let transitions = interfaces.transitions(of: name, limit: limit)
-        call.reply { $0.field("transitions", transitions) }
+        var transitions = interfaces.transitions(of: name, limit: limit)[...]
+        var hasBegun = false
+        call.replyInPieces { writer in
+            if !hasBegun { writer.beginArray("transitions") }
+            hasBegun = true
+            for transition in transitions.prefix(Self.transitionsAtOnce) { transition.encode(into: &writer) }
+            transitions = transitions.dropFirst(Self.transitionsAtOnce)
+            if transitions.isEmpty { writer.endArray() }
+            return !transitions.isEmpty
+        }
     }
 
     private func reload(_ call: VarlinkCall) {
@@ -116,42 +153,39 @@ extension Daemon {
     }
 }
 
-/// `Dump` with `more`: one interface or route a reply, as fast as the caller takes them.
+/// `Dump` with `more`: one interface or route a reply, as fast as the caller takes them and a few in a turn.
 private final class DumpStream {
     private let call: VarlinkCall
-    private let generation: Int
-    private let seq: Int
-    private let degraded: String?
-    private var interfaces: ArraySlice<Int32>
-    private let record: (Int32) -> InterfaceRecord?
+    private let header: DumpRecord
+    private var next = 0
+    private let record: (Int) -> InterfaceRecord?
     private let routes: () -> [RouteRecord]
 
+    /// How many interfaces are encoded in one turn.
+    private static let atOnce = 16
+
     init(
-        _ call: VarlinkCall, generation: Int, seq: Int, degraded: String?, interfaces: [Int32],
-        record: @escaping (Int32) -> InterfaceRecord?, routes: @escaping () -> [RouteRecord]
+        _ call: VarlinkCall, _ header: DumpRecord, record: @escaping (Int) -> InterfaceRecord?,
+        routes: @escaping () -> [RouteRecord]
     ) {
-        self.call = call
-        self.generation = generation
-        self.seq = seq
-        self.degraded = degraded
-        self.interfaces = interfaces[...]
-        self.record = record
-        self.routes = routes
+        (self.call, self.header, self.record, self.routes) = (call, header, record, routes)
     }
 
-    /// The call keeps the stream while the stream waits for the caller.
+    /// The call keeps the stream while the stream waits for the caller, or for its turn.
     func pump() {
-        while let ifindex = interfaces.first {
-            if let record = record(ifindex) {
-                let reply = DumpRecord(generation: generation, seq: seq, interfaces: [record])
-                guard call.send(SharedBytes.reply(continues: true) { reply.encodeFields(into: &$0) }) else {
-                    call.onDrained = { [self] in pump() }
-                    return
-                }
+        var left = Self.atOnce
+        while let record = record(next) {
+            guard left > 0 else { return call.later { [self] in pump() } }
+            left -= 1
+            let reply = DumpRecord(generation: header.generation, seq: header.seq, interfaces: [record])
+            guard call.send(SharedBytes.reply(continues: true) { reply.encodeFields(into: &$0) }) else {
+                call.onDrained = { [self] in pump() }
+                return
             }
-            interfaces.removeFirst()
+            next = record.ifindex + 1
         }
-        let last = DumpRecord(generation: generation, seq: seq, routes: routes(), degraded: degraded)
+        let last = DumpRecord(
+            generation: header.generation, seq: header.seq, routes: routes(), degraded: header.degraded)
         call.reply { last.encodeFields(into: &$0) }
     }
 }

@@ -204,6 +204,103 @@ private struct Pipe: ~Copyable {
         #expect(seen == ["packet", "timer"])
     }
 
+    /// All are ready at once, whatever the order in which they were watched.
+    @Test func packetsAndTimersComeBeforeClients() throws {
+        let loop = try EventLoop()
+        let client = try Pipe()
+        let packet = try Pipe()
+        var seen: [String] = []
+        loop.later { seen.append("work") }
+        try loop.watch(client.reader.raw, .readable, priority: .clients) { _ in
+            seen.append("client")
+            loop.stop()
+        }
+        loop.schedule(atNs: 0) { seen.append("timer") }
+        try loop.watch(packet.reader.raw, .readable) { _ in
+            seen.append("packet")
+            loop.unwatch(packet.reader.raw)
+        }
+        client.send()
+        packet.send()
+        try loop.run()
+        loop.unwatch(client.reader.raw)
+        #expect(seen == ["packet", "timer", "work", "client"])
+    }
+
+    /// Clients who always have something to do, and do it slowly, hold up a timer and a packet for one of their turns.
+    @Test func clientsHoldUpNobodyForLongerThanATurn() throws {
+        let loop = try EventLoop()
+        let readers = (0..<50).compactMap { _ in try? readyPipe() }
+        let packet = try Pipe()
+        let packetWriter = packet.writer.raw
+        let dueNs = Clock.monotonicNs() + 20_000_000
+        var turnsSinceDue = 0
+        var turnsSincePacket: Int?
+        func takeTurn() {
+            if Clock.monotonicNs() >= dueNs { turnsSinceDue += 1 }
+            if turnsSincePacket != nil { turnsSincePacket! += 1 }
+            let untilNs = Clock.monotonicNs() + 1_000_000
+            while Clock.monotonicNs() < untilNs {}
+        }
+        func workOn() {
+            takeTurn()
+            loop.later(workOn)
+        }
+        loop.later(workOn)
+        for reader in readers { try loop.watch(reader, .readable, priority: .clients) { _ in takeTurn() } }
+        try loop.watch(packet.reader.raw, .readable) { _ in loop.stop() }
+        loop.schedule(atNs: dueNs) {
+            #expect(turnsSinceDue <= 1)
+            var byte: UInt8 = 1
+            unsafe write(packetWriter, &byte, 1)
+            turnsSincePacket = 0
+        }
+        try loop.run()
+        for reader in readers {
+            loop.unwatch(reader)
+            close(reader)
+        }
+        loop.unwatch(packet.reader.raw)
+        #expect(try #require(turnsSincePacket) <= 1)
+    }
+
+    @Test func workTakesTurns() throws {
+        let loop = try EventLoop()
+        var seen: [String] = []
+        func work(_ name: String, _ left: Int) {
+            seen.append(name)
+            if left > 1 { loop.later { work(name, left - 1) } }
+            if seen.count == 6 { loop.stop() }
+        }
+        loop.later { work("a", 3) }
+        loop.later { work("b", 3) }
+        try loop.run()
+        #expect(seen == ["a", "b", "a", "b", "a", "b"])
+    }
+
+    /// More clients are ready than one wait reports; each has its turn before any has a second one.
+    @Test func clientsAreServedInTurn() throws {
+        let loop = try EventLoop()
+        let readers = (0..<200).compactMap { _ in try? readyPipe() }
+        #expect(readers.count == 200)
+        var turns: [CInt: Int] = [:]
+        var spread = 0
+        for reader in readers {
+            try loop.watch(reader, .readable, priority: .clients) { _ in
+                turns[reader, default: 0] += 1
+                spread = max(spread, turns[reader]! - (turns.count < readers.count ? 0 : turns.values.min()!))
+                if turns[reader] == 20 { loop.stop() }
+            }
+        }
+        try loop.run()
+        for reader in readers {
+            loop.unwatch(reader)
+            close(reader)
+        }
+        #expect(turns.count == 200)
+        #expect(spread <= 2)
+    }
+
     @Test func watchingTwiceIsRefused() throws {
         let loop = try EventLoop()
         let pipe = try Pipe()

@@ -169,6 +169,83 @@ private final class Bench {
         #expect(client.messages == [#"{"parameters":{"done":true}}"#] + answers)
     }
 
+    /// Sixteen thousand calls fit into one chunk: each client has its turn before another has a second one.
+    @Test func aClientWithManyCallsWaitsForThoseWithOne() throws {
+        let bench = try Bench()
+        let greedy = try bench.client()
+        let modest = try bench.client()
+        let empty = "{}\0"
+        try greedy.send(String(repeating: empty, count: 10_000))
+        try modest.send(#"{"method":"org.example.test.Echo","parameters":{"text":"a"}}"# + "\0")
+        try bench.loop.pump("the modest one's answer") { modest.messages.count == 1 }
+        // Both are connected in one turn; what was answered by then is a handful, however fast the machine.
+        #expect(bench.server.statistics.calls < 500)
+        try bench.loop.pump("all answers") { greedy.messages.count == 10_000 }
+    }
+
+    @Test func aClientOnewayCallsOfWhomAreLeftBehindIsHeard() throws {
+        let bench = try Bench()
+        let client = try bench.client()
+        let call = #"{"method":"org.example.test.Echo","parameters":{"text":"a"},"oneway":true}"# + "\0"
+        try client.send(String(repeating: call, count: 100))
+        client.close()
+        try bench.loop.pump("all of them") { bench.echoes == 100 }
+        try bench.loop.pump("its end") { bench.server.clientCount == 0 }
+    }
+
+    /// While a call is under way nothing is taken from what arrives: but it has the same limit.
+    @Test func whatIsTooLongClosesTheConnectionDuringACallAsWell() throws {
+        let bench = try Bench()
+        let client = try bench.client()
+        try client.send(#"{"method":"org.example.test.Stream","more":true}"# + "\0")
+        try bench.loop.pump("the stream") { bench.streams.count == 1 }
+        for _ in 0..<3 {
+            try client.send(String(repeating: "x", count: 30_000))
+            var turns = 0
+            try bench.loop.pump("the server has seen it") {
+                turns += 1
+                return turns > 3
+            }
+        }
+        try bench.loop.pump("its end") { client.hasEnded }
+        #expect(bench.server.statistics.malformed == 1)
+        #expect(bench.closed == 1)
+    }
+
+    /// A reply in pieces is one message, and waits for its reader in the queue's limit.
+    @Test func aReplyInPiecesIsOneMessage() throws {
+        var limits = VarlinkServer.Limits()
+        limits.queuedBytesMax = 64 * 1024
+        let bench = try Bench(limits)
+        let client = try bench.client()
+        try client.pause()
+        try client.send(#"{"method":"org.example.test.Slow"}"# + "\0")
+        try bench.loop.pump("the call") { bench.slow.count == 1 }
+        let call = bench.slow[0]
+        var number = 0
+        var hasBegun = false
+        call.replyInPieces { writer in
+            if !hasBegun { writer.beginArray("numbers") }
+            hasBegun = true
+            for _ in 0..<100 {
+                number.encode(into: &writer)
+                number += 1
+            }
+            if number == 200_000 { writer.endArray() }
+            return number < 200_000
+        }
+        try bench.loop.pump("a full queue") { call.queuedBytes > limits.queuedBytesMax / 2 }
+        #expect(number < 200_000)
+        #expect(call.queuedBytes < limits.queuedBytesMax)
+        try client.resume()
+        try bench.loop.pump("all of it") { client.received.last == 0 }
+        #expect(!call.isOpen)
+        let reply = try JSON.parse(Array(client.received.dropLast())).object()
+        let numbers: [Int] = try reply.decode("parameters", as: JSON.Object.self).decode("numbers")
+        #expect(numbers == Array(0..<200_000))
+        #expect(try bench.ask(client, #"{"method":"org.example.test.Privileged"}"#) == #"{"parameters":{}}"#)
+    }
+
     @Test func onewayCallsAreNotAnswered() throws {
         let bench = try Bench()
         let client = try bench.client()
@@ -346,6 +423,47 @@ private final class Bench {
         #expect(bench.closed == 1)
         #expect(!bench.streams[0].isOpen)
         #expect(unsafe access(bench.folder.socket, F_OK) == -1)
+    }
+}
+
+@Suite struct ClientAccountTests {
+    private let limits = ClientAccount.Limits(bytesMax: 1000, timeShare: 100, burstNs: 1_000_000)
+
+    @Test func timeIsAShareAndABurst() {
+        let account = ClientAccount(limits, nowNs: 0)
+        #expect(account.waitNs(nowNs: 0) == 0)
+        account.spend(3_000_000)
+        // Two milliseconds too much, and a fiftieth of a burst before the next turn, at a tenth of the time.
+        #expect(account.waitNs(nowNs: 0) == 20_200_000)
+        #expect(account.waitNs(nowNs: 10_000_000) == 10_200_000)
+        #expect(account.waitNs(nowNs: 20_200_000) == 0)
+        #expect(!account.isFresh(nowNs: 20_200_000))
+        #expect(account.isFresh(nowNs: 1_000_000_000))
+    }
+
+    @Test func oneUserWaitsAndAnotherDoesNot() {
+        let all = ClientAccount(
+            ClientAccount.Limits(bytesMax: 1500, timeShare: 1000, burstNs: 5_000_000), nowNs: 0)
+        let one = ClientAccount(limits, parent: all, nowNs: 0)
+        let other = ClientAccount(limits, parent: all, nowNs: 0)
+        one.spend(2_000_000)
+        #expect(one.waitNs(nowNs: 0) > 0)
+        #expect(other.waitNs(nowNs: 0) == 0)
+        one.spend(10_000_000)
+        #expect(other.waitNs(nowNs: 0) > 0, "together they have a limit as well")
+
+        one.hold(900)
+        #expect(!one.holds(101) && one.holds(100))
+        #expect(other.holds(600) && !other.holds(601))
+        one.hold(-900)
+        #expect(other.holds(1000) && !other.holds(1001))
+    }
+
+    @Test func whoIsTrustedHasNoLimit() {
+        let account = ClientAccount(nil, nowNs: 0)
+        account.spend(.max / 2)
+        account.hold(.max / 2)
+        #expect(account.waitNs(nowNs: 0) == 0 && account.holds(1))
     }
 }
 

@@ -32,7 +32,8 @@ def program(name: str) -> str:
 class Daemon:
     """A daemon in a namespace (or, without one, in this process's own), ready when its socket accepts a connection.
 
-    `under` is a command line that becomes the daemon, such as setpriv's. `log` is a journal of its stderr. Its folder, with the socket and the configuration, is removed at the end.
+    `under` is a command line that becomes the daemon, such as setpriv's. `log` is a journal of its stderr, unless that is a
+    descriptor of the test's. Its folder, with the socket and the configuration, is removed at the end.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Daemon:
         config: str | None = None,
         ready: bool = True,
         under: list[str] | None = None,
+        stderr: int = subprocess.PIPE,
     ):
         self.folder = Path(tempfile.mkdtemp(prefix="linkwatch-"))
         self.socket = self.folder / f"{name}.sock"
@@ -54,6 +56,7 @@ class Daemon:
         self.config.write_text(config or "")
         self.name, self.namespaces, self.namespace = name, namespaces, namespace
         self.under = under or []
+        self.stderr = stderr
         self.arguments = ["--socket", str(self.socket), "--config", str(self.config), *arguments]
         self.process: subprocess.Popen | None = None
         try:
@@ -78,8 +81,9 @@ class Daemon:
         if self.namespaces is not None:
             argv = self.namespaces.argv(self.namespace, *argv)
         self.log = Journal(f"{self.name}'s log")
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        threading.Thread(target=self._read, args=[self.process, self.log], daemon=True).start()
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=self.stderr, text=True)
+        if self.stderr == subprocess.PIPE:
+            threading.Thread(target=self._read, args=[self.process, self.log], daemon=True).start()
         if ready:
             self._await_ready()
 

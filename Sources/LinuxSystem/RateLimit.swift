@@ -1,0 +1,76 @@
+/// How often something may be told that a stranger can bring about as often as he likes.
+///
+/// Of each thing, known by its key, a burst is told at once and the rest of the window is held back and counted. When the
+/// window is over, whoever asks learns how much was held; as long as that is anything, the next window tells nothing else.
+/// So what toggles with every packet costs a burst and then one line a window. It reads no clock.
+public struct RateLimit<Key: Hashable> {
+    /// What was held back of one thing.
+    public struct Held {
+        public var key: Key
+        /// How often.
+        public var count: Int
+        /// In how long a time, nanoseconds.
+        public var overNs: Int64
+    }
+
+    private struct Window {
+        var beganNs: Int64
+        var told: Int
+        var held = 0
+    }
+
+    private let burst: Int
+    private let windowNs: Int64
+    private let keysMax: Int
+    private var windows: [Key: Window] = [:]
+    private var heldKeys: Set<Key> = []
+
+    /// - Parameters:
+    ///   - burst: how often a thing is told in one window.
+    ///   - keysMax: how many things are told apart; of more, each is told only once a window is free.
+    public init(burst: Int = 10, windowNs: Int64 = 5_000_000_000, keysMax: Int = 1024) {
+        self.burst = burst
+        self.windowNs = windowNs
+        self.keysMax = keysMax
+    }
+
+    /// Whether it is to be told now; otherwise it is counted.
+    public mutating func admits(_ key: Key, nowNs: Int64) -> Bool {
+        if var window = windows[key], window.held > 0 || nowNs - window.beganNs < windowNs {
+            if window.held == 0, window.told < burst {
+                window.told += 1
+                windows[key] = window
+                return true
+            }
+            window.held += 1
+            windows[key] = window
+            heldKeys.insert(key)
+            return false
+        }
+        if windows.count >= keysMax { windows = windows.filter { nowNs - $0.value.beganNs < windowNs } }
+        guard windows.count < keysMax || windows[key] != nil else { return false }
+        windows[key] = Window(beganNs: nowNs, told: 1)
+        return true
+    }
+
+    /// When a window ends in which something was held back; nil: there is none.
+    public var nextDeadlineNs: Int64? { heldKeys.compactMap { windows[$0]?.beganNs }.min().map { $0 + windowNs } }
+
+    /// Ends the windows whose time is over, and says what was held back in them.
+    public mutating func expire(nowNs: Int64) -> [Held] {
+        var all: [Held] = []
+        for key in heldKeys {
+            guard let window = windows[key], nowNs - window.beganNs >= windowNs else { continue }
+            all.append(Held(key: key, count: window.held, overNs: nowNs - window.beganNs))
+            windows[key] = Window(beganNs: nowNs, told: burst)
+            heldKeys.remove(key)
+        }
+        return all
+    }
+
+    /// Forgets a thing, and what was held back of it.
+    public mutating func forget(where isMeant: (Key) -> Bool) {
+        windows = windows.filter { !isMeant($0.key) }
+        heldKeys = heldKeys.filter { !isMeant($0) }
+    }
+}
