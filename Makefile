@@ -78,6 +78,8 @@ install: completions
 # The engine, as far as some hours and some gigabytes reach.
 soak: build
 	$(BIN)/vrrp-search --soak
+	@Tests/run-all venv >/dev/null
+	LINKWATCH_ATTACK_SECONDS=120 .venv/bin/pytest -q -rs Tests/namespaces/test_attacks.py
 
 fuzz: deps
 	@Fuzz/run

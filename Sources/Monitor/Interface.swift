@@ -144,8 +144,9 @@ public enum MonitorInterface {
         method Dump() -> (generation: int, seq: int, interfaces: []Interface, routes: []Route, degraded: ?string)
 
         # With `more` only: a snapshot, `synced`, then changes, for ever. `degraded` in its place, or later: what the kernel
-        # has could not be read whole, until `synced`. A consumer that falls behind gets `overflow` and a fresh snapshot. interfaces: names to watch, all without it; routes: false leaves routes out;
-        # heartbeatMs: an event of kind heartbeat at this interval, 10 to 3600000.
+        # has could not be read whole, until `synced`. A consumer that falls behind gets `overflow` and a fresh snapshot.
+        # interfaces: names to watch, all without it; routes: false leaves routes out; heartbeatMs: an event of kind
+        # heartbeat at this interval, 10 to 3600000, and for users who are not trusted at least 100.
         method Watch(interfaces: ?[]string, routes: ?bool, heartbeatMs: ?int) -> (event: Event)
 
         # The PHY's registers 0 to 15, read now.

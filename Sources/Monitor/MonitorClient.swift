@@ -23,8 +23,14 @@ public final class MonitorClient {
     public func dump(deadlineNs: Int64?) throws(VarlinkClientError) -> DumpRecord {
         try client.callMore(qualified("Dump"), deadlineNs: deadlineNs)
         var whole = DumpRecord()
+        let begunBytes = client.receivedBytes
         while true {
             let reply = try client.nextReply(deadlineNs: deadlineNs)
+            // Replies that never end are no dump, though each may come in time.
+            if let deadlineNs, Clock.monotonicNs() >= deadlineNs { throw .timedOut }
+            guard client.receivedBytes - begunBytes <= Self.dumpBytesMax else {
+                throw .malformed("a dump of more than \(Self.dumpBytesMax) bytes")
+            }
             let piece: DumpRecord = try decode(reply.parameters)
             (whole.generation, whole.seq) = (piece.generation, piece.seq)
             whole.interfaces += piece.interfaces
@@ -88,6 +94,9 @@ public final class MonitorClient {
     public func reload(deadlineNs: Int64?) throws(VarlinkClientError) {
         _ = try call("Reload", deadlineNs: deadlineNs)
     }
+
+    /// How much a dump may be: room for a hundred thousand interfaces.
+    private static let dumpBytesMax = 256 * 1024 * 1024
 
     // MARK: Calls and their answers
 

@@ -107,11 +107,17 @@ public final class MonitorSubscription {
         seen = nil
     }
 
+    /// The longest event: an interface with as many alternative names as the kernel can tell of.
+    private static let eventBytesMax = 1024 * 1024
+    /// How many interfaces, and how many routes, are believed to exist.
+    private static let recordsMax = 65_536
+
     // MARK: Connecting
 
     private func connect() {
         do throws(VarlinkClientError) {
-            let client = try VarlinkLoopClient(loop: loop, path: options.path)
+            let client = try VarlinkLoopClient(
+                loop: loop, path: options.path, messageBytesMax: Self.eventBytesMax)
             self.client = client
             client.call("\(MonitorInterface.name).Watch", more: true, encodeParameters) { [unowned self] result in
                 take(result)
@@ -167,6 +173,10 @@ public final class MonitorSubscription {
             lastHeardNs = Clock.monotonicNs()
             do throws(JSON.FieldError) {
                 apply(try reply.parameters.decode("event"))
+                guard max(interfaces.count, routes.count) <= Self.recordsMax else {
+                    (interfaces, routes) = ([:], [:])
+                    return lose(.malformed("more than \(Self.recordsMax) interfaces or routes"))
+                }
                 if !reply.continues, client != nil { lose(.closed) }
             } catch {
                 lose(.malformed("\(error)"))

@@ -14,8 +14,11 @@ public final class VarlinkClient {
     /// A descriptor whose reader's going ends every wait; nil: none.
     private var output: CInt?
 
-    /// How long a reply may be unless told otherwise: ten thousand interfaces and room.
-    public static let messageBytesMax = 64 * 1024 * 1024
+    /// How long a reply may be unless told otherwise: ten thousand transitions or two hundred groups, and room.
+    public static let messageBytesMax = 16 * 1024 * 1024
+
+    /// How many bytes of replies have been taken.
+    public private(set) var receivedBytes = 0
 
     /// Connects to the service at `path`.
     ///
@@ -64,7 +67,12 @@ public final class VarlinkClient {
     /// - Throws: `timedOut` at the deadline, after which waiting on is allowed; the service's error; or `closed`.
     public func nextReply(deadlineNs: Int64?) throws(VarlinkClientError) -> VarlinkReply {
         while true {
-            if let message = try nextMessage() { return try VarlinkReply(parsing: message) }
+            if let message = try nextMessage() {
+                receivedBytes += message.count
+                return try VarlinkReply(parsing: message)
+            }
+            // A service that always sends, and never a whole reply, is not waited for either.
+            if let deadlineNs, Clock.monotonicNs() >= deadlineNs { throw .timedOut }
             if try !receive() { try wait(for: CShort(POLLIN), deadlineNs: deadlineNs) }
         }
     }

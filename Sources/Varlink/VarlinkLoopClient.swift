@@ -20,6 +20,13 @@ public final class VarlinkLoopClient {
     private var interest: EventLoop.Interest = .readable
     private var isOpen = true
 
+    /// Replies that have arrived are delivered in the next turn.
+    private var continuation: EventLoop.TimerID?
+    private var hasEnded = false
+
+    /// How many replies are delivered in one turn: a chunk may hold thousands.
+    private static let repliesInTurn = 32
+
     /// How many calls may wait for their replies.
     public static let pipelinedMax = 64
 
@@ -68,6 +75,8 @@ public final class VarlinkLoopClient {
         guard isOpen else { return }
         isOpen = false
         loop.unwatch(descriptor.raw)
+        if let continuation { loop.cancel(continuation) }
+        continuation = nil
         waiting = []
     }
 
@@ -93,16 +102,31 @@ public final class VarlinkLoopClient {
     }
 
     private func receive() throws(VarlinkClientError) {
-        let hasMore: Bool
-        do throws(Errno) {
-            hasMore = try reader.receive(from: descriptor.raw)
-        } catch .wouldBlock {
-            return
-        } catch {
-            throw .closed
+        if !reader.hasMessage, !hasEnded {
+            do throws(Errno) {
+                hasEnded = try !reader.receive(from: descriptor.raw)
+            } catch .wouldBlock {
+                return
+            } catch {
+                throw .closed
+            }
         }
-        while isOpen, let message = try nextMessage() { try deliver(message) }
-        if isOpen, !hasMore { throw .closed }
+        var left = Self.repliesInTurn
+        while isOpen, left > 0, let message = try nextMessage() {
+            left -= 1
+            try deliver(message)
+        }
+        guard isOpen else { return }
+        if reader.hasMessage { return continueLater() }
+        if hasEnded { throw .closed }
+    }
+
+    private func continueLater() {
+        guard continuation == nil else { return }
+        continuation = loop.schedule(atNs: 0) { [unowned self] in
+            continuation = nil
+            withExtendedLifetime(self) { handle(.readable) }
+        }
     }
 
     private func nextMessage() throws(VarlinkClientError) -> [UInt8]? {
@@ -135,7 +159,8 @@ public final class VarlinkLoopClient {
     }
 
     private func updateInterest() {
-        let wanted: EventLoop.Interest = queue.isEmpty ? .readable : [.readable, .writable]
+        var wanted: EventLoop.Interest = continuation == nil && !hasEnded ? .readable : []
+        if !queue.isEmpty { wanted.insert(.writable) }
         guard wanted != interest else { return }
         interest = wanted
         try? loop.setInterest(descriptor.raw, wanted)

@@ -38,6 +38,9 @@ final class Daemon: HubSource {
     private var listener: ListeningSocket?
     private var armed: (timer: EventLoop.TimerID, atNs: Int64)?
     private var arePortsOutdated = false
+    /// When subscribers' wishes are looked at next, and were last.
+    private var portsTimer: EventLoop.TimerID?
+    private var portsLookedAtNs: Int64 = 0
     /// A port has gone or was switched off, and the sweep has not been told yet.
     private var isPortForgotten = false
     private var isOverLimit = false
@@ -61,6 +64,8 @@ final class Daemon: HubSource {
     private static let settlingNs: Int64 = 1_000_000_000
     /// How long after a change the service manager is told.
     private static let statusDelayNs: Int64 = 100_000_000
+    /// How often subscribers' wishes are looked at, at most.
+    private static let portsIntervalNs: Int64 = 50_000_000
     /// How many requests of clients wait at most.
     private static let waitingMax = 1024
 
@@ -256,6 +261,15 @@ final class Daemon: HubSource {
 
     /// Has the registers of an interface read for a client.
     func askRegisters(_ ifindex: Int32, reply: @escaping (Result<RegisterFile, Errno>) -> Void) {
+        // One reading serves all who wait for it.
+        if let place = waitingRequests.firstIndex(where: { $0.ifindex == ifindex }) {
+            let others = waitingRequests[place].reply
+            waitingRequests[place].reply = { result in
+                others?(result)
+                reply(result)
+            }
+            return
+        }
         guard waitingRequests.count < Self.waitingMax else { return reply(.failure(.resourceTemporarilyUnavailable)) }
         waitingRequests.append(DetailsRequest(ifindex: ifindex, reply: reply))
         sendRequests()
@@ -359,16 +373,23 @@ final class Daemon: HubSource {
     }
 
     func request(_ names: Set<String>) {
-        guard ports.request(names) else { return }
-        arePortsOutdated = true
-        finishStep()
+        if ports.request(names) { schedulePorts() }
     }
 
     func release(_ names: Set<String>) {
-        guard ports.release(names) else { return }
-        arePortsOutdated = true
-        // A subscriber may go in the middle of a step, while an event is on its way to the others.
-        loop.schedule(atNs: Clock.monotonicNs()) { [unowned self] in finishStep() }
+        if ports.release(names) { schedulePorts() }
+    }
+
+    /// Looks at all interfaces anew for the sake of subscribers, who may come and go as often as they like. Not at once:
+    /// one may go in the middle of a step, while an event is on its way to the others.
+    private func schedulePorts() {
+        guard portsTimer == nil else { return }
+        portsTimer = loop.schedule(atNs: portsLookedAtNs + Self.portsIntervalNs) { [unowned self] in
+            portsTimer = nil
+            portsLookedAtNs = Clock.monotonicNs()
+            arePortsOutdated = true
+            finishStep()
+        }
     }
 
     // MARK: The end of every step

@@ -6,7 +6,7 @@ import Varlink
 @testable import Monitor
 
 /// A daemon on a thread of its own; it ends when `end` is written to.
-private func withDaemon(_ body: (MonitorClient) throws -> Void) throws {
+private func withDaemon(isDumpEndless: Bool = false, _ body: (MonitorClient) throws -> Void) throws {
     let folder = try Folder()
     let path = folder.socket
     let (ready, ended, end) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0), Pipe())
@@ -15,6 +15,7 @@ private func withDaemon(_ body: (MonitorClient) throws -> Void) throws {
         do {
             let loop = try EventLoop()
             let daemon = try FakeDaemon(loop, path: path)
+            daemon.isDumpEndless = isDumpEndless
             daemon.snapshot = [
                 EventRecord(seq: 1, kind: .snapshot, interface: Sample.interface), EventRecord(seq: 1, kind: .synced),
             ]
@@ -51,6 +52,15 @@ private func withDaemon(_ body: (MonitorClient) throws -> Void) throws {
             #expect(try client.history(limit: 2, deadlineNs: deadlineNs).count == 2)
             #expect(try client.statistics(deadlineNs: deadlineNs) == Sample.statistics)
             try client.reload(deadlineNs: deadlineNs)
+        }
+    }
+
+    /// There is always another reply to read, and each has come in time.
+    @Test func aDumpThatNeverEndsIsGivenUp() throws {
+        try withDaemon(isDumpEndless: true) { client in
+            #expect(throws: VarlinkClientError.timedOut) {
+                try client.dump(deadlineNs: Clock.monotonicNs() + 300_000_000)
+            }
         }
     }
 

@@ -11,6 +11,8 @@ final class FakeDaemon {
     let server: VarlinkServer
     private(set) var watches: [VarlinkCall] = []
     private(set) var reloads = 0
+    /// Whether a dump never ends.
+    var isDumpEndless = false
     /// What a new watch gets at once.
     var snapshot: [EventRecord] = []
 
@@ -21,7 +23,8 @@ final class FakeDaemon {
             watches.append(call)
             say(snapshot)
         }
-        interface.on("Dump", replies: .oneOrMany) { call in
+        interface.on("Dump", replies: .oneOrMany) { [unowned self] call in
+            if isDumpEndless { return pour(call) }
             var first = Sample.dump
             first.routes = []
             guard call.wantsMore else { return call.reply(Sample.dump.encodeFields) }
@@ -48,6 +51,12 @@ final class FakeDaemon {
         }
         server.add(interface)
         try server.listen(ListeningSocket(path: path))
+    }
+
+    private func pour(_ call: VarlinkCall) {
+        let reply = SharedBytes.reply(continues: true, Sample.dump.encodeFields)
+        call.onDrained = { [unowned self] in pour(call) }
+        while call.send(reply) {}
     }
 
     /// Tells everyone who watches.

@@ -116,6 +116,25 @@ private func inSeconds(_ seconds: Int64) -> Int64 { Clock.monotonicNs() + second
 }
 
 @Suite struct LoopClientTests {
+    /// A chunk holds hundreds of replies; others have their turn in between.
+    @Test func manyRepliesAreDeliveredOverManyTurns() throws {
+        let folder = try Folder()
+        let loop = try EventLoop()
+        let server = try makeServer(loop, folder.socket)
+        let client = try VarlinkLoopClient(loop: loop, path: folder.socket)
+        var seen: [Int] = []
+        var perTurn: [Int64: Int] = [:]
+        client.call("org.example.count.Count", more: true, { $0.field("to", 2000) }) { result in
+            seen.append((try? result.get().parameters.decode("n", as: Int.self)) ?? -1)
+            perTurn[loop.nowNs, default: 0] += 1
+        }
+        try loop.pump("all of them") { seen.count == 2000 }
+        #expect(seen == Array(1...2000))
+        #expect(try #require(perTurn.values.max()) <= 32)
+        client.close()
+        server.close()
+    }
+
     @Test func pipelinesCallsAndStreams() throws {
         let folder = try Folder()
         let loop = try EventLoop()

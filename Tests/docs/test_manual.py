@@ -143,6 +143,10 @@ def test_every_kind_of_event():
     [
         ("Varlink/VarlinkServer.swift", "messageBytesMax"),
         ("Varlink/VarlinkServer.swift", "unreadReplyBytesMax"),
+        ("Varlink/VarlinkServer.swift", "bytesPerUserMax"),
+        ("Varlink/VarlinkServer.swift", "bytesOfStrangersMax"),
+        ("linkwatchd/Service.swift", "strangersHeartbeatMs"),
+        ("linkwatchd/Service.swift", "dumpedAtOnce"),
         ("Varlink/JSONParser.swift", "depthMax"),
         ("linkwatchd/Service.swift", "watchedNamesMax"),
         ("linkwatchd/Service.swift", "historyDefault"),
