@@ -32,6 +32,8 @@ final class Director: GroupServices {
     private(set) var groups: [GroupDriver] = []
     private var checks: [String: Check] = [:]
     private var virtualAddresses: Set<IPAddress> = []
+    /// What is on the link of an interface, for as long as its addresses stay.
+    private var networks: [Int32: Set<IPPrefix>] = [:]
     private let record: HoldingsRecord?
     /// What an earlier process had recorded; empty once it is gone.
     private var leftBehind: [HoldingsRecord.Entry]
@@ -273,6 +275,7 @@ final class Director: GroupServices {
             case .linkRemoved(let link):
                 groups.forEach { $0.linkGone(link.ifindex) }
                 wire.forget(ifindex: link.ifindex)
+                networks[link.ifindex] = nil
                 prober.forget(ifindex: link.ifindex)
                 note(link, nil, &names)
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
@@ -290,6 +293,7 @@ final class Director: GroupServices {
         // A virtual address brings no network that was not there.
         for ifindex in Set(keys.lazy.filter { !self.isVirtual($0.address) }.map(\.ifindex)) {
             wire.addressesChanged(on: ifindex)
+            networks[ifindex] = nil
         }
         guard hasBegun else { return }
         for group in groups {
@@ -356,9 +360,15 @@ final class Director: GroupServices {
 
     private func isOnLink(_ source: IPAddress, _ ifindex: Int32) -> Bool {
         if source.isLinkLocal { return true }
-        return kernel.addresses(of: ifindex).contains {
-            IPPrefix($0.key.address, length: Int($0.key.prefixLength))?.contains(source) == true
-        }
+        // Asked for each packet of a sender who is new, and a forger's are all new.
+        let known =
+            networks[ifindex]
+            ?? Set(
+                kernel.addresses(of: ifindex).compactMap {
+                    IPPrefix($0.key.address, length: Int($0.key.prefixLength))
+                })
+        networks[ifindex] = known
+        return known.contains { $0.contains(source) }
     }
 
     func linkState(_ name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> LinkWatch.State {

@@ -204,19 +204,20 @@ def test_heartbeats_of_a_stranger_have_a_least_interval(daemon_in, namespaces, s
 # One host of the LAN
 
 
-def test_sixty_thousand_adverts_a_second(namespaces, serving, say):
+@pytest.mark.parametrize("senders", [1, 1_000_000], ids=["one-sender", "ever-new-senders"])
+def test_sixty_thousand_adverts_a_second(namespaces, serving, say, senders):
     director = serving(20)
     with Gaps(namespaces, "ca") as gaps:
         time.sleep(SECONDS / 2)
         quiet = gaps.longest_ms()
-    with Forger(namespaces, 60_000, vrids=20) as forger, Gaps(namespaces, "ca") as gaps, Gaps() as bare:
+    with Forger(namespaces, 60_000, vrids=20, senders=senders) as forger, Gaps(namespaces, "ca") as gaps, Gaps() as bare:
         before = director.cpu_seconds()
         time.sleep(SECONDS)
         share = (director.cpu_seconds() - before) / SECONDS
         longest, late = gaps.longest_ms(), bare.longest_ms()
         rate = forger.rate()
     say(
-        f"{rate:.0f} adverts a second on twenty groups: longest gap of adverts at 100 ms {longest:.1f} ms (quiet {quiet:.1f},"
+        f"{rate:.0f} adverts a second on twenty groups, senders {senders}: longest gap of adverts at 100 ms {longest:.1f} ms (quiet {quiet:.1f},"
         f" a bare loop beside it {late:.1f}), {share:.0%} of a processor"
     )
     assert rate > 10_000

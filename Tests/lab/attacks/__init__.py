@@ -61,8 +61,8 @@ class Callers(Running):
 class Forger(Running):
     """A host of the LAN that sends adverts."""
 
-    def __init__(self, namespaces, rate: int, vrids: int = 1, priority: int = 1, lists: int = 1, namespace: str = "ca"):
-        super().__init__(namespaces, namespace, "forger", "e0", rate, vrids, priority, lists)
+    def __init__(self, namespaces, rate: int, vrids: int = 1, priority: int = 1, lists: int = 1, senders: int = 1):
+        super().__init__(namespaces, "ca", "forger", "e0", rate, vrids, priority, lists, senders)
 
     def rate(self) -> float:
         """Ends it; how many it sent in a second."""

@@ -1,6 +1,7 @@
-/* forger INTERFACE RATE VRIDS PRIORITY LISTS: one host of a LAN. It sends RATE adverts a second to 224.0.0.18, for the VRIDs
+/* forger INTERFACE RATE VRIDS PRIORITY LISTS SENDERS: one host of a LAN. It sends RATE adverts a second to 224.0.0.18, for the VRIDs
  * 1 to VRIDS in turn, of version 3, with an interval of 100 ms, until SIGTERM; then it prints how many and in how many
- * seconds. With LISTS 1 each lists the address 192.0.2.(100 + VRID); with 2 every other round lists another one. */
+ * seconds. With LISTS 1 each lists the address 192.0.2.(100 + VRID); with 2 every other round lists another one. With SENDERS 1 they come from 192.0.2.66, and
+ * else from so many forged addresses in turn. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -31,19 +32,19 @@ static uint16_t checksum(const uint8_t *bytes, size_t length) {
 #define BATCH 64
 
 int main(int argc, char **argv) {
-    if (argc != 6) { fprintf(stderr, "usage: forger INTERFACE RATE VRIDS PRIORITY LISTS\n"); return 64; }
+    if (argc != 7) { fprintf(stderr, "usage: forger INTERFACE RATE VRIDS PRIORITY LISTS SENDERS\n"); return 64; }
     long rate = atol(argv[2]);
-    int vrids = atoi(argv[3]), priority = atoi(argv[4]), lists = atoi(argv[5]), ttl = 255;
+    int vrids = atoi(argv[3]), priority = atoi(argv[4]), lists = atoi(argv[5]), senders = atoi(argv[6]), one = 1;
     int fd = socket(AF_INET, SOCK_RAW, 112);
     struct ip_mreqn out = {.imr_ifindex = (int)if_nametoindex(argv[1])};
     if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out) < 0 ||
-        setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof ttl) < 0) {
+        setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &one, sizeof one) < 0) {
         perror("socket");
         return 1;
     }
     signal(SIGTERM, end);
     struct sockaddr_in group = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xe0000012)};
-    static uint8_t adverts[BATCH][12];
+    static uint8_t adverts[BATCH][32];
     static struct mmsghdr messages[BATCH];
     static struct iovec parts[BATCH];
     for (int i = 0; i < BATCH; i++) {
@@ -62,10 +63,13 @@ int main(int argc, char **argv) {
         for (int i = 0; i < BATCH; i++) {
             int vrid = (int)((sent + (unsigned)i) % (unsigned)vrids) + 1;
             int other = lists > 1 && (sent + (unsigned)i) / (unsigned)vrids % 2 ? 100 : 0;
+            uint32_t sender = senders > 1 ? 0x0a000001u + (uint32_t)(sent + (unsigned)i) % (uint32_t)senders : 0xc0000242u;
+            uint8_t header[20] = {0x45, 0xc0, 0, 32, 0, 0, 0, 0, 255, 112, 0, 0, (uint8_t)(sender >> 24), (uint8_t)(sender >> 16), (uint8_t)(sender >> 8), (uint8_t)sender, 224, 0, 0, 18};
             uint8_t advert[12] = {0x31, (uint8_t)vrid, (uint8_t)priority, 1, 0, 10, 0, 0, 192, 0, 2, (uint8_t)(100 + vrid % 50 + other)};
             uint16_t sum = checksum(advert, sizeof advert);
             advert[6] = (uint8_t)(sum >> 8), advert[7] = (uint8_t)sum;
-            memcpy(adverts[i], advert, sizeof advert);
+            memcpy(adverts[i], header, sizeof header);
+            memcpy(adverts[i] + sizeof header, advert, sizeof advert);
         }
         int count = sendmmsg(fd, messages, BATCH, 0);
         if (count > 0) sent += (unsigned)count;
