@@ -73,6 +73,7 @@ public final class EventLoop {
     private var timers = TimerHeap()
     private var armedNs = Int64.max
     private var isRunning = false
+    private var areTimersRunning = false
     private var turnNs: Int64 = 0
     /// In the order in which it came, from `workHead` on.
     private var work: [Work] = []
@@ -156,7 +157,9 @@ public final class EventLoop {
     /// - Parameter toleranceNs: how much later it may be called, so that it can wait for a wake-up that is due to another.
     @discardableResult
     public func schedule(atNs: Int64, toleranceNs: Int64 = 0, _ action: @escaping () -> Void) -> TimerID {
-        let timer = timers.insert(atNs: max(1, atNs), toleranceNs: max(0, toleranceNs), action)
+        // Not in the same run of timers: one that is always due would let nobody else have a turn.
+        let firstNs = areTimersRunning ? turnNs + 1 : 1
+        let timer = timers.insert(atNs: max(firstNs, atNs), toleranceNs: max(0, toleranceNs), action)
         // While the loop handles events it arms the timer once, before it sleeps.
         if !isRunning { armTimer() }
         return timer
@@ -178,7 +181,9 @@ public final class EventLoop {
 
     /// Those that become due while these run wait for the descriptors' turn.
     private func runDueTimers() {
+        areTimersRunning = true
         while isRunning, let action = timers.popDue(nowNs: turnNs) { action() }
+        areTimersRunning = false
     }
 
     /// The instant of this turn (CLOCK_MONOTONIC), the same for all its handlers; outside of `run`, the clock.

@@ -123,7 +123,7 @@ public final class VarlinkLoopClient {
 
     private func continueLater() {
         guard continuation == nil else { return }
-        continuation = loop.schedule(atNs: 0) { [unowned self] in
+        continuation = loop.schedule(atNs: loop.nowNs + 1) { [unowned self] in
             continuation = nil
             withExtendedLifetime(self) { handle(.readable) }
         }

@@ -264,6 +264,29 @@ private struct Pipe: ~Copyable {
         #expect(try #require(turnsSincePacket) <= 1)
     }
 
+    @Test func aTimerThatIsAlwaysDueLetsOthersHaveTheirTurn() throws {
+        let loop = try EventLoop()
+        let packet = try Pipe()
+        let packetWriter = packet.writer.raw
+        var calls = 0
+        func again() {
+            calls += 1
+            var byte: UInt8 = 1
+            if calls == 1 { unsafe write(packetWriter, &byte, 1) }
+            if calls == 10_000 { loop.stop() }
+            loop.schedule(atNs: 0, again)
+        }
+        loop.schedule(atNs: 0, again)
+        var callsBeforePacket: Int?
+        try loop.watch(packet.reader.raw, .readable) { _ in
+            callsBeforePacket = calls
+            loop.stop()
+        }
+        try loop.run()
+        loop.unwatch(packet.reader.raw)
+        #expect(callsBeforePacket == 1)
+    }
+
     @Test func workTakesTurns() throws {
         let loop = try EventLoop()
         var seen: [String] = []
