@@ -250,22 +250,6 @@ def test_somebody_who_takes_an_address_away_now_and_then_is_named(pair):
     assert pair.w1.transitions() == pair.w2.transitions() == []
 
 
-def test_an_interface_that_takes_no_addresses_is_a_cause(namespaces):
-    """IPv6 is switched off on the macvlan of the virtual router."""
-    lans = Lans(namespaces, legs=("e0", "e1"), hosts=False)
-    namespaces.run("r1", "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6")
-    text = one(["fe80::1:10/64", "2001:db8:a::1/64"], more="virtual-mac = true\n")
-    with Director(namespaces, "r1", text) as director:
-        watch = director.watch()
-        watch.await_present("address:outside")
-        watch.await_state("fault")
-        director.log.await_item(lambda line: "cannot be added" in line)
-        namespaces.run("r1", "sh", "-c", "for i in /proc/sys/net/ipv6/conf/vr6-*; do echo 0 > $i/disable_ipv6; done")
-        watch.await_state("master")
-        device = f"vr6-10-{namespaces.index('r1', 'e0')}"
-        until(lambda: "2001:db8:a::1/" in namespaces.ip("r1", f"-6 addr show dev {device}"), "the addresses")
-
-
 # Addresses that nobody leased.
 
 
