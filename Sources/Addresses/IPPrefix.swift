@@ -59,8 +59,9 @@ public struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
         if host == network.address {
             return address.isIPv6 ? "the subnet-router anycast address" : "the network address"
         }
-        let hostBits: UInt64 = length == 0 ? 0xffff_ffff : (1 << UInt64(32 - length)) - 1
-        return !address.isIPv6 && host.low & hostBits == hostBits ? "the broadcast address" : nil
+        if address.isIPv6 { return nil }
+        let hostBits: UInt64 = (1 << UInt64(32 - length)) - 1
+        return host.low & hostBits == hostBits ? "the broadcast address" : nil
     }
 
     /// The first host of the network, with its prefix length.
