@@ -73,7 +73,7 @@ let targets: [Target] = [
         ],
         swiftSettings: strict, linkerSettings: program),
     .executableTarget(
-        name: "vrrp-search", dependencies: ["VRRPSimulation"], path: "Tests/VRRPSearch", swiftSettings: strict),
+        name: "vrrp-search", dependencies: ["VRRP", "VRRPSimulation"], path: "Tests/VRRPSearch", swiftSettings: strict),
 ]
 
 /// Targets for libFuzzer, which brings a `main` of its own: only there when `Fuzz/run` asks for them.

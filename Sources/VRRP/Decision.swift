@@ -68,9 +68,12 @@ extension Engine {
             return .yield(.twoHolders)
         }
         // An owner never yields to a lesser one.
-        if configuration.rules.contains(.unheard), state.isUnheard, state.priority < 255 { return .yield(.unheard) }
+        if configuration.rules.contains(.unheard), state.isUnheard, mayYieldToLesser { return .yield(.unheard) }
         return .stay
     }
+
+    /// An owner never does.
+    var mayYieldToLesser: Bool { state.priority < 255 || configuration.bugs.contains(.ownerYields) }
 
     private func asClaiming() -> Decision {
         if let reason = mustYield() { return .yield(reason) }
@@ -122,7 +125,9 @@ extension Engine {
         if probe.untilNs != nil { return .stay }
         if probe.isAnswered { return .probe }
         // What answers is not the master that was heard: that costs patience, and not the service.
-        return probe.isDisputed && probe.disputes < State.TakeoverProbe.disputesMax ? .probe : take
+        let isPatient =
+            probe.disputes < State.TakeoverProbe.disputesMax || configuration.bugs.contains(.believesAnswers)
+        return probe.isDisputed && isPatient ? .probe : take
     }
 
     /// Preempt: whoever is heard is lesser, or the timers would run.

@@ -70,7 +70,10 @@ extension Engine {
         }
         if wasMaster {
             record.statistics.leftMaster += 1
-            for index in state.members.indices { step.outputs.append(.removeAddresses(member: index)) }
+            for index in state.members.indices
+            where state.members[index].isHeld || !configuration.bugs.contains(.keepsLeftovers) {
+                step.outputs.append(.removeAddresses(member: index))
+            }
             // The kernel has taken them back while we slept, and what waits to be read may say otherwise: a word that lists
             // them would make the one who has them now yield.
             if reason == .awake {
@@ -142,7 +145,9 @@ extension Engine {
 
     /// Addresses that are there though nobody here asked for them, or that an earlier run has left.
     private mutating func removeLeftovers(_ step: inout Step) {
-        guard state.hasSnapshot, !state.isStopping, state.role != .master else { return }
+        guard state.hasSnapshot, !state.isStopping, state.role != .master,
+            !configuration.bugs.contains(.keepsLeftovers) || state.role == .initialize
+        else { return }
         for index in state.members.indices where state.members[index].isHeld && !state.members[index].isOurs {
             step.outputs.append(.removeAddresses(member: index))
         }
@@ -233,7 +238,10 @@ extension Engine {
         state.pool.lastSent = nil
         adopt(snapshot, &step)
         removeLeftovers(&step)
-        guard state.role != .initialize else { return beginIfClean(&step) }
+        guard state.role != .initialize else {
+            if !configuration.bugs.contains(.reloadStops) { beginIfClean(&step) }
+            return
+        }
         beginNewParts(old, &step)
         shortenWaits(since: before, nowNs: step.nowNs)
     }
@@ -302,7 +310,7 @@ extension Engine {
         state.members[index].isHeld = isHeld
         if state.role == .master {
             if isHeld { step.outputs.append(.announce(member: index)) }
-        } else if isHeld, state.hasSnapshot, !state.isStopping {
+        } else if isHeld, state.hasSnapshot, !state.isStopping, !configuration.bugs.contains(.keepsLeftovers) {
             step.outputs.append(.removeAddresses(member: index))
         }
         beginIfClean(&step)

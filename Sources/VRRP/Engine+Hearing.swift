@@ -40,16 +40,16 @@ extension Engine {
     /// one moves nothing and is told, at error level; and a lesser one does so for as long as we know who the peer is.
     func isPeers(_ source: IPAddress) -> Bool {
         let known = state.pool.peerSources
-        if known.isEmpty || known.contains(source) { return true }
+        if known.isEmpty || known.contains(source) || configuration.bugs.contains(.hearsAnybody) { return true }
         // An owner sends from the virtual address.
         return state.pool.peerPriority == 255 && configuration.members.contains { $0.addresses.contains(source) }
     }
 
     /// An advert in the peer's name, at another priority than it says it has. One of its own that was overtaken by its word is
-    /// not missed: the next one is as it says.
+    /// not missed: the next one is as it says. A resignation it says over the cable as well.
     private func isForged(_ advert: Advert) -> Bool {
         guard let peer = state.peer, !state.pool.peerSources.isEmpty else { return false }
-        return advert.priority > 0 && advert.priority != peer.priority
+        return advert.priority != peer.priority
     }
 
     /// As long as a master is heard that we cannot beat, a lesser one beside it does not count.
@@ -107,7 +107,9 @@ extension Engine {
         }
         // It shortens the wait, and never begins it anew.
         let skewNs = skewNs(state.members[index].masterIntervalNs)
-        if let atNs = state.members[index].downAtNs { state.members[index].downAtNs = min(atNs, nowNs + skewNs) }
+        if let atNs = state.members[index].downAtNs {
+            state.members[index].downAtNs = min(atNs, nowNs + skewNs)
+        }
         if let heard = state.members[index].heard, heard.source == advert.source {
             state.members[index].heard?.untilNs = min(heard.untilNs, nowNs + skewNs)
         }
@@ -116,10 +118,13 @@ extension Engine {
     private mutating func hearAsBackup(_ advert: Advert, on index: Int, nowNs: Int64) {
         if isLesser(advert, on: index) {
             if Decision.mayPreempt(state, configuration) || state.members[index].check.isUnheld { return }
+            // It may be forged, and must not make us take over from the master that we obey: it can only prolong the wait.
+            if let atNs = state.members[index].downAtNs, atNs > nowNs + downNs(advert.intervalNs) { return }
         }
         state.members[index].lastMaster = advert.source
         let intervalNs =
-            configuration.version == .v3 ? advert.intervalNs : state.members[index].masterIntervalNs
+            configuration.version == .v3 && !configuration.bugs.contains(.ownInterval)
+            ? advert.intervalNs : state.members[index].masterIntervalNs
         let downAtNs = nowNs + downNs(intervalNs)
         state.members[index].masterIntervalNs = intervalNs
         state.members[index].downAtNs = downAtNs
@@ -203,7 +208,7 @@ extension Engine {
 
     /// One advert an interval and leg answers whatever comes: a flood is not answered by a flood.
     private mutating func answer(on index: Int, _ step: inout Step) {
-        guard !state.members[index].hasReplied else { return }
+        guard !state.members[index].hasReplied || configuration.bugs.contains(.answersFlood) else { return }
         state.members[index].hasReplied = true
         sendAdvert(on: index, &step)
     }

@@ -32,13 +32,14 @@ extension Engine {
         lesser.spanNs = spanNs
         state.members[index].lesser = lesser
         guard lesser.isLasting else { return }
+        if configuration.bugs.contains(.believesAdverts) { return state.isUnheard = true }
         beginQuestion(&step)
     }
 
     /// An owner never yields to a lesser one, so it does not ask; nor does who has yielded in vain, or whose peer says itself
     /// what it holds: an advert on the LAN can be anybody's.
     private mutating func beginQuestion(_ step: inout Step) {
-        guard configuration.rules.contains(.unheard), !configuration.hasPool, state.priority < 255, !state.standsFirm,
+        guard configuration.rules.contains(.unheard), !configuration.hasPool, mayYieldToLesser, !state.standsFirm,
             state.question == .none, areAllLegsLost(step.nowNs)
         else { return }
         // One that has just taken over, having been deaf for a while, is given time to hear us.

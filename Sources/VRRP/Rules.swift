@@ -36,8 +36,8 @@ package struct Rules: OptionSet, Hashable, Sendable {
 
 /// Known bugs of other implementations, which the search must find when they are planted.
 package struct PlantedBugs: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    package let rawValue: UInt16
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// FAULT counts reports of failure instead of keeping a set of causes.
     package static let counter = PlantedBugs(rawValue: 1 << 0)
@@ -45,4 +45,20 @@ package struct PlantedBugs: OptionSet, Hashable, Sendable {
     package static let oneDeafMember = PlantedBugs(rawValue: 1 << 1)
     /// Backup compares addresses when priorities are equal.
     package static let tieBreakInBackup = PlantedBugs(rawValue: 1 << 2)
+    /// A backup does not learn its master's interval.
+    package static let ownInterval = PlantedBugs(rawValue: 1 << 3)
+    /// A master yields to adverts of a lower priority without asking who holds.
+    package static let believesAdverts = PlantedBugs(rawValue: 1 << 4)
+    /// An owner yields to a lesser holder.
+    package static let ownerYields = PlantedBugs(rawValue: 1 << 5)
+    /// A reload before the first backup is the last thing that happens.
+    package static let reloadStops = PlantedBugs(rawValue: 1 << 6)
+    /// Only addresses that the kernel has reported are removed, and only those that were asked for.
+    package static let keepsLeftovers = PlantedBugs(rawValue: 1 << 7)
+    /// With a pool, whatever is heard is taken for the peer.
+    package static let hearsAnybody = PlantedBugs(rawValue: 1 << 8)
+    /// Whoever answers for the addresses holds up a takeover for as long as it answers.
+    package static let believesAnswers = PlantedBugs(rawValue: 1 << 9)
+    /// Every advert of a lesser master is answered.
+    package static let answersFlood = PlantedBugs(rawValue: 1 << 10)
 }

@@ -1,3 +1,4 @@
+import VRRP
 import VRRPSimulation
 
 /// `vrrp-search`: searches and simulates the shipped engine, and says how far it looked.
@@ -8,6 +9,7 @@ import VRRPSimulation
 ///     vrrp-search --seed N [--trace]       one schedule again, step by step
 ///     ... --hunt                           schedules of every dimension, those included that still find faults
 ///     ... --with NAME,NAME                 schedules of these dimensions alone
+///     vrrp-search --planted                bugs planted for the random schedules alone
 ///     vrrp-search --table                  docs/state-table.md
 ///
 ///     vrrp-search --scenario N             the scenario of that number alone, of those that the soak searches
@@ -27,12 +29,18 @@ enum Command {
         let isSoak = arguments.contains("--soak")
         var scenarios = isSoak ? Suite.test + Suite.soak : Suite.test
         var bad = 0
+        if arguments.contains("--planted") {
+            let planted = Suite.plantedInSchedules + Suite.plantedInManySchedules
+            return finish(bad: planted.filter { !find($0.name, $0.bugs, $0.dimensions) }.count)
+        }
         if let only = number("--scenario") {
             scenarios = Array((Suite.test + Suite.soak).dropFirst(only).prefix(1))
             return finish(bad: scenarios.filter { !search($0) }.count)
         }
         for scenario in scenarios where !search(scenario) { bad += 1 }
         for (name, scenario) in Suite.planted where !find(name, scenario) { bad += 1 }
+        let planted = Suite.plantedInSchedules + (isSoak ? Suite.plantedInManySchedules : [])
+        for (name, bugs, dimensions) in planted where !find(name, bugs, dimensions) { bad += 1 }
         if !simulate(isSoak ? 1_000_000 : 10_000, first: 1) { bad += 1 }
         finish(bad: bad)
     }
@@ -89,6 +97,17 @@ enum Command {
         }
         print("found: planted bug: \(name): \(violation.property)")
         return true
+    }
+
+    private nonisolated static func find(_ name: String, _ bugs: PlantedBugs, _ dimensions: Dimensions) -> Bool {
+        for seed in 1...10_000 {
+            var simulation = Simulation(seed: UInt64(seed), dimensions, bugs: bugs)
+            guard let failure = simulation.run() else { continue }
+            print("found: planted bug: \(name): seed \(seed): \(failure.property)")
+            return true
+        }
+        print("NOT FOUND: planted bug: \(name)")
+        return false
     }
 
     private nonisolated static func simulate(_ count: Int, first: Int) -> Bool {

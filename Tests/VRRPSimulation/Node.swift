@@ -216,15 +216,20 @@ extension World {
     }
 
     /// Two directors whose processes run hold at once, and protocol 112 can go both ways between them. A third router beside a
-    /// cabled pair is told and left alone, so what it holds beside them is its operator's affair.
+    /// pair whose cable works is told and not taken into account.
     package var hasConnectedHolders: Bool {
-        for first in directors.indices where !directors[first].held.isEmpty {
-            for second in directors.indices.dropFirst(first + 1) where !directors[second].held.isEmpty {
-                guard cables.isEmpty || second < 2 else { continue }
+        for first in directors.indices where directors[first].serves {
+            for second in directors.indices.dropFirst(first + 1) where directors[second].serves {
+                if first < 2, second >= 2, isPairTalking { continue }
                 if directors[first].isAlive, directors[second].isAlive, areConnected(first, second) { return true }
             }
         }
         return false
+    }
+
+    /// A heartbeat goes at least one way between the directors of a pool.
+    private var isPairTalking: Bool {
+        cables.contains { $0 != .noCarrier && $0 != .silent } && directors[0].isAlive && directors[1].isAlive
     }
 
     /// What would be wrong if it stayed like this.

@@ -12,7 +12,8 @@ import VRRP
 /// - *rest*: once settled, no state changes any more;
 /// - *best*: once settled, if nothing is broken, nobody serves whom another may preempt, unless that one has no cable and
 ///   publishes `unheard`: it cannot know that it would be heard by now;
-/// - *heard*: at any time, a master yields to a lesser one only if that has held for longer than an interval;
+/// - *heard*: at any time, a master yields to a lesser one only if that has held for longer than an interval, or holds and a
+///   host sends adverts in its name;
 /// - *owner*: at any time, an owner yields its addresses to another owner, a fault or an operator, and to nobody else;
 /// - *quiet*: at any time, a director answers a flood with no more than one advert an interval and leg beside its own.
 ///
@@ -120,11 +121,13 @@ struct Promises: Sendable {
             return "an owner has yielded to a router that is none"
         }
         if change.transition.reason == .unheard, change.transition.from == .master, kind != .anything, kind != .holding,
-            !hasHeldForLong(director.configuration.advertIntervalNs, world, but: change.director)
+            !hasHeldForLong(kind == .lower ? 0 : director.configuration.advertIntervalNs, world, but: change.director)
         {
             return "a master has yielded to a lesser one that does not go on holding"
         }
         guard isSettled else { return nil }
+        // With a lower stranger's adverts, a router that nobody hears and that answers for the addresses looks like a lesser one.
+        if kind == .lower, !director.configuration.hasPool, isBesideUnheard(change.director, world) { return nil }
         if kind == .resigning, !isBest(change.director, in: world) { return nil }
         return "a change of state long after the last fault"
     }
@@ -133,6 +136,12 @@ struct Promises: Sendable {
         heldSinceNs.indices.contains { other in
             guard other != index, let sinceNs = heldSinceNs[other] else { return false }
             return world.nowNs - sinceNs >= forNs
+        }
+    }
+
+    private func isBesideUnheard(_ index: Int, _ world: World) -> Bool {
+        world.directors.indices.contains {
+            $0 != index && !world.directors[$0].held.isEmpty && !world.areConnected(index, $0)
         }
     }
 

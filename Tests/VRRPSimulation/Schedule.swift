@@ -100,7 +100,9 @@ struct Schedule: Sendable {
             guard isUnlike else { return group }
             group.preempt = dice.percent(70)
             if dice.percent(30) { group.preemptDelayNs = dice.percent(50) ? 0 : 2 * intervalNs }
-            if group.version == .v3 { group.advertIntervalNs *= dice.one(of: [1, 1, 2, 3, 6, 10]) }
+            if group.version == .v3 {
+                group.advertIntervalNs *= dice.one(of: count == 2 ? [1, 1, 2, 3, 3, 10] : [1, 1, 2, 3])
+            }
             return group
         }
     }

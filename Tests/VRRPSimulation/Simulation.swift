@@ -52,6 +52,8 @@ package struct Simulation {
     private let intervalNs: Int64
     private var lossPercent: Int
     private var isCalm = false
+    /// Whether everything is mended in the end.
+    private var isMended = false
     private var failure: Failure?
     private let trace: ((String) -> Void)?
 
@@ -72,7 +74,7 @@ package struct Simulation {
         world.hasNeighbours = schedule.hasNeighbours
         world.nowNs = 1_000_000_000
         world.isKernelLate = schedule.kernelLateNs != nil
-        world.strangerAnswers = schedule.stranger?.answers ?? []
+        world.strangerAnswers = schedule.stranger?.answers
         for index in world.directors.indices where schedule.leftovers[index] { world = world.withLeftovers(index) }
         timers = schedule.groups.map { _ in (0, nil) }
         sockets = schedule.groups.map { _ in [] }
@@ -88,11 +90,7 @@ package struct Simulation {
     /// Runs to the end. Returns what went wrong; nil: nothing.
     package mutating func run() -> Failure? {
         let faultsEndNs = plan()
-        // The longest chain of waits: a lease, three down intervals, a claim, a preempt delay, a proof's validity. Where one
-        // does not hear, each of the others has to find that out for itself. What a stranger has claimed is waited for.
-        let others = Int64(world.directors.count - 1)
-        var settleNs = others * (3 * 4 + 3 + 2 + 2 * 5 * 4) * intervalNs + world.leaseNs + 4_000_000_000
-        if let stranger = schedule.stranger, !stranger.isPersistent { settleNs += 4 * stranger.claimMaxNs }
+        let settleNs = settleNs
         push(faultsEndNs + settleNs, .settled)
         let endNs = faultsEndNs + settleNs + 12 * intervalNs + 1_000_000_000
         while failure == nil, let (atNs, event) = agenda.pop(), atNs <= endNs {
@@ -101,6 +99,17 @@ package struct Simulation {
         }
         if failure == nil, let complaint = promises.complaint(atEndOf: world) { fail(complaint) }
         return failure
+    }
+
+    /// The longest chain of waits: a lease, three down intervals, a claim, a preempt delay, a proof's validity. Where one does
+    /// not hear, each of the others has to find that out for itself; and a better one that is not heard holds back for four
+    /// down intervals, without a cable twice after one of patience. What a stranger has claimed is waited for.
+    private var settleNs: Int64 {
+        let others = Int64(world.directors.count - 1)
+        let intervals = others * (3 * 4 + 3 + 2) + (world.cables.isEmpty && !isMended ? 2 * 5 * 4 : 4 * 4)
+        var settleNs = intervals * intervalNs + world.leaseNs + 4_000_000_000
+        if let stranger = schedule.stranger, stranger.kind != .resigning { settleNs += 4 * stranger.claimMaxNs }
+        return settleNs
     }
 
     /// Puts everything on the agenda that is known beforehand. Returns when the faults end.
@@ -304,7 +313,7 @@ package struct Simulation {
 
     private mutating func strike() {
         guard let stranger = schedule.stranger, stranger.isPersistent || !isCalm else {
-            return world.strangerAnswers = []
+            return world.strangerAnswers = nil
         }
         push(world.nowNs + dice.time(1...stranger.pauseMaxNs), .stranger)
         let victim = dice.percent(20) ? dice.number(0...(world.directors.count - 1)) : nil
@@ -362,7 +371,8 @@ package struct Simulation {
         for index in world.directors.indices {
             faults += [.resume(index), .start(index), .reload(index, .legs(legs))]
         }
-        guard dice.percent(50) else { return faults }
+        isMended = dice.percent(50)
+        guard isMended else { return faults }
         for index in world.directors.indices {
             faults.append(.check(index, fails: false))
             for leg in world.directors[index].ports.indices {

@@ -37,14 +37,29 @@ struct Stranger: Sendable {
         let count = groups[0].members.count
         legs = dice.percent(50) ? .first(count) : MemberSet(member: dice.number(0...(count - 1)))
         let fastestNs = groups.map(\.advertIntervalNs).min() ?? 0
-        pauseMaxNs = dice.one(of: [fastestNs / 5, fastestNs, 3 * slowestNs])
+        pauseMaxNs = dice.one(of: [fastestNs / 3, fastestNs, slowestNs, 3 * slowestNs])
         // Whoever believes the longest interval waits for it: those schedules are long.
-        claimMaxNs = 10 * slowestNs
-        burstMax = dice.percent(20) ? 20 : 1
-        if isPersistent || fastestNs >= 100_000_000 && dice.percent(10) { claimMaxNs = Self.longestNs }
+        claimMaxNs = 2 * slowestNs
+        burstMax = dice.percent(10) ? 20 : 1
+        switch kind {
+        case .lower, .resigning: answers = nil
+        case .answering: answers = World.StrangerAnswers(legs: legs, mask: .own)
+        case .holding: answers = World.StrangerAnswers(legs: legs, mask: .router(Self.place))
+        case .anything:
+            let mask = dice.one(
+                of: [.own, .virtualRouter, .router(dice.number(0...(groups.count - 1)))] as [World.StrangerAnswers.Mask]
+            )
+            answers = World.StrangerAnswers(legs: legs, mask: mask)
+        }
+        if fastestNs >= 100_000_000 && dice.percent(10) { claimMaxNs = Self.longestNs }
     }
 
-    var answers: MemberSet { [.answering, .holding, .anything].contains(kind) ? legs : [] }
+    /// What it answers to whoever asks for the virtual addresses. Only a host that may do anything shows the MAC address of a
+    /// director or of the virtual router.
+    let answers: World.StrangerAnswers?
+
+    /// Where it stands among the directors' addresses.
+    private static let place = 199
 
     /// Whether it goes on to the end: then everything has to settle in spite of it. Else it stops with the last fault, and
     /// what it has done has to heal.
@@ -76,11 +91,11 @@ struct Stranger: Sendable {
     }
 
     private func source(in world: World, leg: Int, _ dice: inout Dice) -> IPAddress {
-        switch dice.number(0...5) {
+        switch kind == .holding ? 5 : dice.number(0...5) {
         case 0: Search.Scenario.member(leg).addresses[0]
         case 1, 2: World.address(of: dice.number(0...(world.directors.count - 1)), leg: leg)
         case 3: World.address(of: dice.number(100...198), leg: leg)
-        default: World.address(of: World.strangerNumber, leg: leg)
+        default: World.address(of: Self.place, leg: leg)
         }
     }
 }

@@ -45,6 +45,27 @@ package enum Suite {
         return scenario
     }
 
+    /// Bugs that random schedules have to find among the first ten thousand, and the dimension in which each shows.
+    package static var plantedInSchedules: [(name: String, bugs: PlantedBugs, dimensions: Dimensions)] {
+        [
+            ("an owner that yields", .ownerYields, .owners),
+            ("addresses left to a late kernel", .keepsLeftovers, .lateKernel),
+            ("addresses that appear and stay", .keepsLeftovers, .leftovers),
+            ("a yield to mere adverts", .believesAdverts, .stranger),
+            ("a takeover that an answer stops", .believesAnswers, .stranger),
+            ("a flood for a flood", .answersFlood, .stranger),
+        ]
+    }
+
+    /// The same, where that takes some thousands: for the soak.
+    package static var plantedInManySchedules: [(name: String, bugs: PlantedBugs, dimensions: Dimensions)] {
+        [
+            ("a backup with its own interval", .ownInterval, .unlike),
+            ("a reload that stops the start", .reloadStops, [.early, .lateKernel]),
+            ("a third router taken for the peer", .hearsAnybody, .third),
+        ]
+    }
+
     /// Each planted bug, and a scenario in which it shows.
     package static var planted: [(name: String, scenario: Search.Scenario)] {
         [

@@ -28,8 +28,8 @@ package struct World: Hashable, Sendable {
     package var isKernelLate = false
     /// What a late kernel has been asked for and whoever drives the world has not passed on yet, in order.
     package var requests: [AddressChange] = []
-    /// Legs on which a host that is no director answers for the virtual addresses.
-    package var strangerAnswers: MemberSet = []
+    /// What a host that is no director answers to questions for the virtual addresses; nil: nothing.
+    package var strangerAnswers: StrangerAnswers?
 
     package struct Change: Hashable, Sendable {
         package var director: Int
@@ -41,6 +41,22 @@ package struct World: Hashable, Sendable {
         package var director: Int
         package var leg: Int
         package var isHeld: Bool
+    }
+
+    /// On which legs a host that is no director answers for the virtual addresses, and whose MAC address it shows.
+    package struct StrangerAnswers: Hashable, Sendable {
+        package enum Mask: Hashable, Sendable { case own, router(Int), virtualRouter }
+
+        package var legs: MemberSet
+        package var mask: Mask
+
+        func answerer(leg: Int) -> Answerer {
+            switch mask {
+            case .own: .stranger
+            case .router(let index): .router(World.address(of: index, leg: leg))
+            case .virtualRouter: .virtualRouter
+            }
+        }
     }
 
     /// A machine: its kernel, its ports, and the process if there is one.
@@ -84,6 +100,8 @@ package struct World: Hashable, Sendable {
 
         /// The ports that the configuration uses: a reload may leave out the last legs.
         package var legs: ArraySlice<Port> { ports.prefix(configuration.members.count) }
+        /// Whether a leg that the configuration uses has its addresses.
+        var serves: Bool { !held.intersection(.first(legs.count)).isEmpty }
         /// The process runs and is not stopped.
         package var isAlive: Bool { engine != nil && !isStopped }
         package var state: GroupState { engine?.groupState ?? .initialize }
@@ -149,9 +167,6 @@ package struct World: Hashable, Sendable {
     }
 
     // MARK: Addresses of the world
-
-    /// What stands in for the number of a director in the addresses of a host that is none.
-    package static let strangerNumber = 199
 
     /// Where director `index` sends from on a leg. On odd legs the order of the directors is reversed: a tie-break that is
     /// not one for the group would tear it.
@@ -247,12 +262,12 @@ package struct World: Hashable, Sendable {
 
     /// A late kernel reports what it has done.
     package mutating func report(_ change: AddressChange) {
-        guard change.leg < directors[change.director].legs.count else { return }
         if isKernelLate {
             let leg = MemberSet(member: change.leg)
             directors[change.director].told.subtract(leg)
             if change.isHeld { directors[change.director].told.insert(leg) }
         }
+        guard change.leg < directors[change.director].legs.count else { return }
         give(.holding(member: change.leg, change.isHeld), to: change.director)
     }
 
@@ -288,12 +303,11 @@ package struct World: Hashable, Sendable {
     /// ARP crosses filters; an address that a dead process left behind answers too.
     private func answerers(leg: Int, askedBy index: Int) -> [Answerer] {
         guard directors[index].ports[leg].works else { return [] }
-        var answerers: [Answerer] = directors.indices.filter { other in
+        var answerers = directors.indices.filter { other in
             other != index && directors[other].held.contains(member: leg) && directors[other].ports[leg].works
-        }.map { .router(Self.address(of: $0, leg: leg)) }
-        // A host that sends adverts is a router for all that anybody knows.
-        if strangerAnswers.contains(member: leg) {
-            answerers += [.stranger, .router(Self.address(of: Self.strangerNumber, leg: leg))]
+        }.map { Answerer.router(Self.address(of: $0, leg: leg)) }
+        if let strangerAnswers, strangerAnswers.legs.contains(member: leg) {
+            answerers.append(strangerAnswers.answerer(leg: leg))
         }
         return answerers
     }
@@ -460,8 +474,11 @@ package struct World: Hashable, Sendable {
         let sleptNs = directors[index].sleptNs
         nowNs += sleptNs
         defer { wakeUp(index, sleptNs) }
-        for leg in directors[index].legs.indices
-        where isKernelLate || !directors[index].held.contains(member: leg) { tellHolding(of: index, leg: leg) }
+        let isMaster = directors[index].state == .master
+        for leg in directors[index].ports.indices
+        where isKernelLate || !isMaster || !directors[index].held.contains(member: leg) {
+            tellHolding(of: index, leg: leg)
+        }
         for leg in directors[index].legs.indices { tellLink(of: index, leg: leg) }
         if index < 2 { for cable in cables.indices { tellCable(of: index, cable) } }
         give(.cause(Cause(.check, "upstream"), isPresent: directors[index].checkFails), to: index)
