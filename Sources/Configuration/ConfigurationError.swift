@@ -74,6 +74,8 @@ final class Problems {
     private var unlisted = 0
     /// The users and groups that were read.
     private(set) var accounts: [AccountMention] = []
+    /// What is sound and does not do what it seems to; in the order of the file, as many as mistakes.
+    private(set) var warnings: [ConfigurationError] = []
 
     init(file: String) {
         self.file = file
@@ -91,6 +93,13 @@ final class Problems {
         let position = name.position
         accounts.append(
             AccountMention(kind: kind, name: name.value, line: position.line, column: position.column))
+    }
+
+    func warn(_ position: SourcePosition, _ message: String) {
+        guard warnings.count < Self.limit else { return }
+        warnings.append(
+            ConfigurationError(file: file, line: position.line, column: position.column, message: message))
+        warnings.sort { ($0.line, $0.column) < ($1.line, $1.column) }
     }
 
     /// Throws what was found, if anything was.

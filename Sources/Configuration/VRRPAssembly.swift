@@ -126,6 +126,7 @@ struct VRRPAssembly {
     private func tracks(_ keys: GroupKeys) -> [VRRPConfiguration.Track] {
         var lines: [VRRPConfiguration.Track.Object: Int] = [:]
         var result: [VRRPConfiguration.Track] = []
+        var weighed: [(name: String, weight: Int, position: SourcePosition)] = []
         for track in keys.tracks {
             guard let object = track.value.object else { continue }
             var resolved = VRRPConfiguration.Track(object: object, weight: track.value.weight)
@@ -142,8 +143,37 @@ struct VRRPAssembly {
             }
             lines[object] = track.position.line
             result.append(resolved)
+            if let weight = resolved.weight { weighed.append((resolved.name, weight, track.position)) }
         }
+        for index in weighed.indices { warnOfWeight(index, among: weighed, keys.group) }
         return result
+    }
+
+    /// A weight that moves nothing whatever else is well or fails. How far the other director's priority is away nobody knows
+    /// here.
+    private func warnOfWeight(
+        _ index: Int, among weighed: [(name: String, weight: Int, position: SourcePosition)],
+        _ group: VRRPConfiguration.Group
+    ) {
+        let (name, weight, position) = weighed[index]
+        let others = weighed.indices.filter { $0 != index }.map { weighed[$0].weight }
+        let lowest = group.priority + others.filter { $0 < 0 }.reduce(0, +)
+        let highest = group.priority + others.filter { $0 > 0 }.reduce(0, +)
+        let why: String
+        if group.priority == 255 {
+            why = "the priority of an owner stays 255: expected no weight, or a priority of at most 254"
+        } else if weight > 0, lowest >= 254 {
+            why = "a priority of \(group.priority) does not rise: expected a lower one, or a weight below 0"
+        } else if weight < 0, highest <= 1 {
+            why = "a priority of \(group.priority) does not fall: expected a higher one, or a weight above 0"
+        } else if !group.preempts {
+            why =
+                "with preempt = false a change of priority moves nothing but where the other director has preempt = true: "
+                + "expected preempt = true on both, or no weight, which makes \(name) a cause of fault"
+        } else {
+            return
+        }
+        problems.warn(position, "the weight \(weight) of \(name) in group \(group.name) moves nothing: \(why)")
     }
 
     // MARK: Instances

@@ -24,6 +24,8 @@ public struct VRRPConfiguration: Hashable, Sendable {
     public var accounts: [AccountMention] = []
     /// Where the virtual addresses stand in the file.
     public var addressLines = AddressLines()
+    /// What is sound and does not do what it seems to.
+    public var warnings: [ConfigurationError] = []
 
     /// Nothing to do.
     public init() {}
@@ -47,6 +49,7 @@ public struct VRRPConfiguration: Hashable, Sendable {
         self = assembly.configuration()
         accounts = problems.accounts
         try problems.check()
+        warnings = problems.warnings
     }
 
     /// Every key that the reader knows, by section.
@@ -120,6 +123,11 @@ extension VRRPConfiguration {
         public var witnesses: [IPAddress] = []
 
         public var family: IPAddress.Family { addresses.first?.address.family ?? .ipv4 }
+
+        /// Octets of one of its adverts with the IP header: what the interface's MTU must hold.
+        public func advertOctets(version: Int) -> Int {
+            (family == .ipv4 ? 20 : 40) + 8 + addresses.count * family.octets + (version == 2 ? 8 : 0)
+        }
     }
 
     /// One cable of a pool.

@@ -267,6 +267,58 @@ extension RtnlRequester {
         return found
     }
 
+    /// Next hops of routes out of an interface, of any table: some, not all where there are many routes. The kernel lists
+    /// those to the shortest prefixes first, default routes before all others.
+    ///
+    /// - Parameter limit: further ones are left out.
+    public static func nextHops(ifindex: Int32, isIPv6: Bool, limit: Int = 8) throws(RtnlError) -> [IPAddress] {
+        // A requester of its own: the kernel goes on with a dump that is given up for as long as its socket is there.
+        let requester: RtnlRequester
+        do throws(Errno) { requester = try RtnlRequester() } catch { throw RtnlError(error) }
+        var fixed = rtmsg()
+        fixed.rtm_family = UInt8(isIPv6 ? AF_INET6 : AF_INET)
+        var found: [IPAddress] = []
+        var messages = 0
+        try requester.ask(RTM_GETROUTE, NLM_F_DUMP, fixed) { _ in
+        } each: { message in
+            messages += 1
+            if case .route(let route, isRemoval: false) = message {
+                for case let hop? in route.hops.lazy.filter({ $0.ifindex == ifindex }).map(\.gateway)
+                where found.count < limit && !found.contains(hop) {
+                    found.append(hop)
+                }
+            }
+            return found.count >= limit || messages >= routesMax
+        }
+        return found
+    }
+
+    /// Routes that are looked at for next hops: a table of a million is not read for eight of them.
+    private static let routesMax = 4096
+
+    /// Has the kernel route an IPv4 packet that comes by the interface, as if it had arrived there: no packet filter is asked,
+    /// reverse-path filtering and what makes a source a martian are.
+    ///
+    /// - Throws: why it would be dropped: EXDEV (`.improperLink`) by reverse-path filtering, EINVAL (`.invalidArgument`) for a
+    ///   martian source or a group that nobody has joined.
+    public func wouldTake(from source: IPAddress, to destination: IPAddress, on ifindex: Int32) throws(RtnlError) {
+        var fixed = rtmsg()
+        fixed.rtm_family = source.kernelFamily
+        fixed.rtm_src_len = UInt8(source.family.width)
+        fixed.rtm_dst_len = UInt8(source.family.width)
+        try ask(RTM_GETROUTE, 0, fixed) {
+            $0.put(Int(RTA_SRC.rawValue), source.bytes)
+            $0.put(Int(RTA_DST.rawValue), destination.bytes)
+            $0.put(Int(RTA_IIF.rawValue), UInt32(bitPattern: ifindex))
+        } each: { message in
+            // The route is a cloned one, which the decoder passes over.
+            switch message {
+            case .route, .ignored: true
+            default: false
+            }
+        }
+    }
+
     /// Asks, and hands over the answers until `each` says that it has what it wants, or the kernel is done.
     private func ask<Fixed: BitwiseCopyable>(
         _ type: Int, _ flags: CInt, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void,

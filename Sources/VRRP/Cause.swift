@@ -132,12 +132,33 @@ public struct Condition: Hashable, Sendable {
         /// A switch of the kernel is not as the virtual MAC address needs it, and cannot be turned. Raised by the process.
         /// Subject: the member. Error level.
         case sysctlRefused = "sysctl-refused"
+        /// Another router of the VRID sends adverts of another version, which are refused. Subject: the member; detail: who, and
+        /// what differs; so with the next ones. Raised by the process. Error level: both may serve.
+        case peerVersion = "peer-version"
+        /// Adverts of another interval (version 2), or of none. Error level.
+        case peerInterval = "peer-interval"
+        /// Adverts of another authentication (version 2). Error level.
+        case peerAuthentication = "peer-authentication"
+        /// Adverts with a wrong checksum. Error level.
+        case peerChecksum = "peer-checksum"
+        /// Adverts whose TTL or hop limit is not 255.
+        case peerTTL = "peer-ttl"
+        /// Adverts that are too short.
+        case peerLength = "peer-length"
+        /// Adverts from a source that is not taken: not link-local, or none of the unicast peers.
+        case peerSource = "peer-source"
+        /// Adverts without an address, or whose first is not link-local. Error level.
+        case peerAddresses = "peer-addresses"
+        /// Our own adverts cannot be sent. Subject: the member; detail: why. Raised by the process. Error level.
+        case sendFailed = "send-failed"
 
         /// Whether somebody should look at once.
         public var isError: Bool {
             let errors: [Kind] = [
                 .noDirector, .kernelDegraded, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress,
-                .secondMaster, .thirdRouter, .sysctlRefused,
+                .secondMaster, .thirdRouter, .sysctlRefused, .peerVersion, .peerInterval, .peerAuthentication,
+                .peerChecksum,
+                .peerAddresses, .sendFailed,
             ]
             return errors.contains(self)
         }

@@ -73,6 +73,16 @@ public enum Discard: String, Error, Hashable, Sendable, CaseIterable {
     case source = "source_not_link_local"
     /// IPv6: the first address listed is not link-local (RFC 9568, 5.2.9).
     case firstAddress = "first_address_not_link_local"
+    /// Version 3: it lists no address (RFC 9568, 5.2.5).
+    case addressCount = "address_count_zero"
+    /// The source cannot be one host's own address: multicast, broadcast, loopback or none.
+    case sourceKind = "source_not_unicast"
+    /// It was sent neither to the group nor to us.
+    case destination
+    /// The source is none of the peers that adverts are taken from.
+    case peer = "source_no_peer"
+    /// Our own advert, come back: by a loop, a hairpin, or a macvlan beside ours.
+    case reflected
 }
 
 /// What an advert for one virtual router must look like.
@@ -137,6 +147,30 @@ public struct IPHeader: Hashable, Sendable {
             source: source, destination: destination, hopLimit: packet[8], payload: headerLength..<totalLength)
     }
 
+    /// Refuses what an IP stack drops before anybody hears of it, and a packet socket shows all the same: a wrong sum of the
+    /// IPv4 header, a source route (RFC 791, 3.1), a source that is no host's.
+    public func verify(_ packet: Span<UInt8>) throws(Discard) {
+        guard source.isUnicast else { throw .sourceKind }
+        guard source.family == .ipv4 else { return }
+        let header = packet.extracting(first: payload.lowerBound)
+        guard AdvertCodec.sum(header, initial: 0) == 0xffff, !Self.hasSourceRoute(header) else { throw .header }
+    }
+
+    /// Loose or strict: options 131 and 137.
+    private static func hasSourceRoute(_ header: Span<UInt8>) -> Bool {
+        var index = 20
+        while index < header.count, header[index] != 0 {
+            if header[index] == 131 || header[index] == 137 { return true }
+            if header[index] == 1 {
+                index += 1
+            } else {
+                guard index + 1 < header.count, header[index + 1] >= 2 else { return false }
+                index += Int(header[index + 1])
+            }
+        }
+        return false
+    }
+
     private init(ipv6 packet: Span<UInt8>) throws(Discard) {
         guard packet.count >= 40, packet[0] >> 4 == 6, packet[6] == AdvertCodec.ipProtocol else { throw .header }
         let end = 40 + (Int(packet[4]) << 8 | Int(packet[5]))
@@ -191,6 +225,7 @@ public enum AdvertCodec {
         // Octets after the message (padding of a short Ethernet frame is already cut by the IP length) are not summed.
         let form = try checksumForm(message.extracting(first: length), version: version, header: header)
         let interval = try interval(message, version: version, length: length, expected: expected)
+        guard addressCount > 0 || version == .v2 else { throw .addressCount }
 
         var addresses: [IPAddress] = []
         addresses.reserveCapacity(addressCount)
@@ -289,7 +324,7 @@ public enum AdvertCodec {
     }
 
     /// The one's complement sum of RFC 1071. A message has at most 8 + 255 * 16 + 8 octets, so 32 bits do not overflow.
-    private static func sum(_ bytes: Span<UInt8>, initial: UInt32) -> UInt16 {
+    fileprivate static func sum(_ bytes: Span<UInt8>, initial: UInt32) -> UInt16 {
         var total = initial
         var index = 0
         while index + 1 < bytes.count {

@@ -108,7 +108,9 @@ final class AdvertSocket {
         /// The only senders that count; nil: anyone.
         var peers: Set<IPAddress>?
         /// Called with an advert that passed every check, and the MAC address that it came from.
-        var deliver: (Advert, MACAddress) -> Void
+        var deliver: (Advert, MACAddress) throws(Discard) -> Void
+        /// Called with an advert of the VRID that failed one.
+        var refused: (RefusedAdvert) -> Void = { _ in }
     }
 
     let key: SocketKey
@@ -121,8 +123,9 @@ final class AdvertSocket {
 
     /// Packets that were no adverts for us, by reason.
     private(set) var discards: [Discard: UInt64] = [:]
-    /// Whether a source's adverts must have passed the packet filter to count as unfiltered: those on the link.
-    var isOnLink: (IPAddress) -> Bool = { _ in true }
+    /// Whether the IP stack would take a packet of this source to this destination, were there no packet filter. Asked of
+    /// few, and only before a filter is concluded from their adverts.
+    var wouldTake: (_ source: IPAddress, _ destination: IPAddress) -> Bool = { _, _ in true }
     /// Called when it turns out that a packet filter drops adverts, or no longer does.
     var onFiltered: () -> Void = {}
     /// Whether a packet filter drops somebody's adverts.
@@ -130,10 +133,8 @@ final class AdvertSocket {
     private var lapseTimer: EventLoop.TimerID?
     private var pollTimer: EventLoop.TimerID?
     private var confirmTimer: EventLoop.TimerID?
-    /// What `isOnLink` said, for as long as the interface's addresses stay.
-    private var onLink: [IPAddress: Bool] = [:]
-    /// The last sender, who is mostly the next one too.
-    private var lastSender: (source: IPAddress, isOnLink: Bool)?
+    /// What the raw socket has lost so far: a window in which it lost something says nothing of a filter.
+    private var drops: UInt32 = 0
 
     /// With so many receivers adverts are read in bunches.
     static let crowd = 16
@@ -141,8 +142,6 @@ final class AdvertSocket {
     private static let confirmAfterNs: Int64 = 20_000_000
     /// How many batches are read before timers and others get their turn: together what a socket's buffer holds.
     private static let batchesMax = 32
-    /// Sources whose place is remembered.
-    private static let sourcesMax = 1024
 
     /// Opens both sockets, joins the group, and listens.
     ///
@@ -171,12 +170,6 @@ final class AdvertSocket {
 
     var isUnused: Bool { receivers.all.isEmpty }
 
-    /// Addresses of the interface have changed, and with them what is on the link.
-    func addressesChanged() {
-        onLink = [:]
-        lastSender = nil
-    }
-
     func listen(_ vrid: UInt8, _ receiver: Receiver) { receivers[vrid] = receiver }
 
     func stopListening(_ vrid: UInt8) { receivers[vrid] = nil }
@@ -188,11 +181,12 @@ final class AdvertSocket {
     private func readAdverts() -> Int {
         let count = buffer.receive(from: packets.raw) { packet, index in
             do throws(Discard) {
-                try take(packet, from: buffer.sourceMAC(index))
+                try take(packet, index)
             } catch {
                 discards[error, default: 0] += 1
             }
         }
+        if count < Int(CLINUX_BATCH) { filterWatch.sawWireEmpty() }
         if filterWatch.wantsDrain { drainPassed() }
         return count
     }
@@ -216,38 +210,53 @@ final class AdvertSocket {
         }
     }
 
-    private func wasFoundOnLink(_ source: IPAddress) -> Bool {
-        if let lastSender, lastSender.source == source { return lastSender.isOnLink }
-        if onLink[source] == nil, onLink.count >= Self.sourcesMax { onLink = [:] }
-        let found = onLink[source] ?? isOnLink(source)
-        onLink[source] = found
-        lastSender = (source, found)
-        return found
+    private func take(_ packet: Span<UInt8>, _ index: Int) throws(Discard) {
+        let header = try IPHeader(key.family, packet: packet)
+        try header.verify(packet)
+        guard header.destination == AdvertCodec.group(key.family) || buffer.isToHost(index) else { throw .destination }
+        let mac = buffer.sourceMAC(index)
+        let (advert, receiver): (Advert, Receiver)
+        do throws(Discard) { (advert, receiver) = try decode(packet, header) } catch {
+            if let refused = RefusedAdvert(error, header, packet) { receivers[refused.vrid]?.refused(refused) }
+            throw error
+        }
+        try receiver.deliver(advert, mac)
+        filterWatch.sawOnWire(
+            advert.source, advert.vrid, to: header.destination, intervalNs: advert.intervalNs,
+            nowNs: Clock.monotonicNs())
     }
 
-    private func take(_ packet: Span<UInt8>, from mac: MACAddress) throws(Discard) {
-        let header = try IPHeader(key.family, packet: packet)
+    private func decode(_ packet: Span<UInt8>, _ header: IPHeader) throws(Discard) -> (Advert, Receiver) {
         let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
         guard let receiver = receivers[advert.vrid] else { throw .vrid }
-        if let peers = receiver.peers, !peers.contains(advert.source) { throw .source }
-        if wasFoundOnLink(advert.source) {
-            filterWatch.sawOnWire(
-                advert.source, advert.vrid, intervalNs: advert.intervalNs, nowNs: Clock.monotonicNs())
-        }
-        receiver.deliver(advert, mac)
+        if let peers = receiver.peers, !peers.contains(advert.source) { throw .peer }
+        return (advert, receiver)
     }
 
     /// Compares what has passed the packet filter with what was on the wire. The kernel may show a bunch of packets to our
     /// packet socket before the first of them reaches the raw socket, so what is missing is looked for once more.
     private func drainPassed() {
         takePassed()
-        guard filterWatch.isFiltered, !isFiltered else { return judgeFilter() }
-        guard confirmTimer == nil else { return }
+        judgeFilter()
+        guard filterWatch.isSuspicious, confirmTimer == nil else { return }
         confirmTimer = loop.schedule(atNs: Clock.monotonicNs() + Self.confirmAfterNs) { [unowned self] in
             confirmTimer = nil
             takePassed()
+            confirmFilter()
             judgeFilter()
         }
+    }
+
+    /// What is missing may have been lost for want of room, or dropped by the stack itself: a martian, our own source, a
+    /// sender that reverse-path filtering (rp_filter) does not expect here.
+    private func confirmFilter() {
+        guard filterWatch.isSuspicious else { return }
+        let drops = clinux_drops(sender.raw)
+        if drops != self.drops {
+            self.drops = drops
+            filterWatch.forgetWindow()
+        }
+        filterWatch.confirm(nowNs: Clock.monotonicNs()) { wouldTake($0, $1) }
     }
 
     /// Takes from the raw socket what has passed the packet filter.
@@ -333,100 +342,4 @@ private struct Receivers {
             places[Int(vrid)] = UInt8(all.count)
         }
     }
-}
-
-/// Compares what is on the wire with what passes the packet filter, per sender and VRID.
-///
-/// Three adverts on the wire, in a row, of which none passed mean a filter. The two sockets are read at different times, so
-/// what passed is counted against what was on the wire since the last time: an advert that passed says that those before
-/// it did, and the rest stays in the account. Draining the raw socket costs a system call, so it is done when some sender
-/// has three outstanding or many have some.
-///
-/// A sender that falls silent is forgotten: a filter that drops nothing any more, since its master is dead, must not keep
-/// its backup from serving.
-struct FilterWatch {
-    /// Adverts in a row that did not pass.
-    private static let limit = 3
-    /// Adverts after which the raw socket is drained in any case; its buffer holds some 250.
-    private static let drainAfter = 64
-    /// Senders that are followed; a flood of invented ones is not.
-    private static let sendersMax = 1024
-    /// A sender is forgotten after so many intervals without an advert, and not before a second has passed.
-    private static let patience: Int64 = 4
-    private static let patienceMinNs: Int64 = 1_000_000_000
-
-    private struct Account {
-        let source: IPAddress
-        let vrid: UInt8
-        /// Adverts in a row that had not passed when the raw socket was last drained, up to the limit.
-        var missing = 0
-        /// On the wire since then.
-        var seen = 0
-        /// Through the filter since then.
-        var passed = 0
-        /// When the sender counts as silent.
-        var untilNs: Int64 = 0
-
-        var isFiltered: Bool { missing >= limit }
-
-        /// What had arrived when both were read in one go may have been cut short by a full buffer, so it alone never
-        /// makes a filter: the next advert will.
-        mutating func settle() {
-            missing = passed > 0 ? min(max(0, seen - passed), limit - 1) : min(missing + seen, limit)
-            seen = 0
-            passed = 0
-        }
-    }
-
-    /// Few at a time, since those that are settled go.
-    private var accounts: [Account] = []
-    /// Where the search for the next sender begins: they speak in the same order, time and again.
-    private var finger = 0
-    private var sinceDrain = 0
-    private(set) var wantsDrain = false
-
-    /// Whether some sender's adverts do not pass.
-    var isFiltered: Bool { accounts.contains(where: \.isFiltered) }
-
-    /// When the next sender whose adverts do not pass counts as silent; nil: there is none.
-    var filteredUntilNs: Int64? { accounts.lazy.filter(\.isFiltered).map(\.untilNs).min() }
-
-    mutating func sawOnWire(_ source: IPAddress, _ vrid: UInt8, intervalNs: Int64, nowNs: Int64) {
-        guard let index = find(source, vrid) ?? open(source, vrid) else { return }
-        accounts[index].seen += 1
-        accounts[index].untilNs = nowNs + max(Self.patience * intervalNs, Self.patienceMinNs)
-        sinceDrain += 1
-        let outstanding = accounts[index].missing + accounts[index].seen
-        if outstanding >= Self.limit || sinceDrain >= Self.drainAfter { wantsDrain = true }
-    }
-
-    mutating func sawPassed(_ source: IPAddress, _ vrid: UInt8) {
-        if let index = find(source, vrid) { accounts[index].passed += 1 }
-    }
-
-    private mutating func find(_ source: IPAddress, _ vrid: UInt8) -> Int? {
-        for _ in accounts.indices {
-            let index = finger < accounts.count ? finger : 0
-            finger = index + 1
-            if accounts[index].vrid == vrid, accounts[index].source == source { return index }
-        }
-        return nil
-    }
-
-    private mutating func open(_ source: IPAddress, _ vrid: UInt8) -> Int? {
-        guard accounts.count < Self.sendersMax else { return nil }
-        accounts.append(Account(source: source, vrid: vrid))
-        return accounts.count - 1
-    }
-
-    mutating func hasDrained() {
-        for index in accounts.indices { accounts[index].settle() }
-        // Those that were answered are forgotten, so that a table full of strangers does not stay full.
-        accounts.removeAll { $0.missing == 0 }
-        sinceDrain = 0
-        wantsDrain = false
-    }
-
-    /// Forgets who has fallen silent.
-    mutating func expire(nowNs: Int64) { accounts.removeAll { $0.untilNs <= nowNs } }
 }

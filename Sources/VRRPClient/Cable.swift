@@ -16,6 +16,8 @@ final class Cable {
     /// Where heartbeats come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
 
+    /// Heartbeats that could not be sent.
+    private(set) var sendErrors: UInt64 = 0
     /// The identity in the word that the runner has; nil: it has none.
     private var bequeathed: IPAddress?
 
@@ -72,7 +74,10 @@ final class Cable {
     func send(_ advert: Advert) -> SendOutcome {
         guard let ifindex, let sender = wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
         else { return .failed(.noSuchAddressOrDevice) }
-        return AdvertSocket.send(Self.datagram(advert), to: AdvertCodec.group(family), by: sender, around: wire.link)
+        let outcome = AdvertSocket.send(
+            Self.datagram(advert), to: AdvertCodec.group(family), by: sender, around: wire.link)
+        if case .failed = outcome { sendErrors += 1 }
+        return outcome
     }
 
     /// Leaves with the runner what it has to know to say, should this process die while the group holds addresses, that the

@@ -32,8 +32,6 @@ final class Director: GroupServices {
     private(set) var groups: [GroupDriver] = []
     private var checks: [String: Check] = [:]
     private var virtualAddresses: Set<IPAddress> = []
-    /// What is on the link of an interface, for as long as its addresses stay.
-    private var networks: [Int32: Set<IPPrefix>] = [:]
     private let record: HoldingsRecord?
     /// What an earlier process had recorded; empty once it is gone.
     private var leftBehind: [HoldingsRecord.Entry]
@@ -275,7 +273,6 @@ final class Director: GroupServices {
             case .linkRemoved(let link):
                 groups.forEach { $0.linkGone(link.ifindex) }
                 wire.forget(ifindex: link.ifindex)
-                networks[link.ifindex] = nil
                 prober.forget(ifindex: link.ifindex)
                 note(link, nil, &names)
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
@@ -290,11 +287,6 @@ final class Director: GroupServices {
         }
         // Below 1280 the kernel ends IPv6 on an interface, and forgets who is in which group.
         for (link, old) in changed where link.mtu != old.mtu { wire.renewMemberships(on: link.ifindex) }
-        // A virtual address brings no network that was not there.
-        for ifindex in Set(keys.lazy.filter { !self.isVirtual($0.address) }.map(\.ifindex)) {
-            wire.addressesChanged(on: ifindex)
-            networks[ifindex] = nil
-        }
         guard hasBegun else { return }
         for group in groups {
             if !keys.isEmpty { group.addressesChanged(keys) }
@@ -354,21 +346,8 @@ final class Director: GroupServices {
 
     func prepare(_ socket: AdvertSocket) {
         let key = socket.key
-        socket.isOnLink = { [unowned self] in isOnLink($0, key.ifindex) }
+        socket.wouldTake = { [unowned self] in kernel.wouldTake(from: $0, to: $1, on: key.ifindex) }
         socket.onFiltered = { [unowned self] in groups.forEach { $0.filtersChanged() } }
-    }
-
-    private func isOnLink(_ source: IPAddress, _ ifindex: Int32) -> Bool {
-        if source.isLinkLocal { return true }
-        // Asked for each packet of a sender who is new, and a forger's are all new.
-        let known =
-            networks[ifindex]
-            ?? Set(
-                kernel.addresses(of: ifindex).compactMap {
-                    IPPrefix($0.key.address, length: Int($0.key.prefixLength))
-                })
-        networks[ifindex] = known
-        return known.contains { $0.contains(source) }
     }
 
     func linkState(_ name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> LinkWatch.State {

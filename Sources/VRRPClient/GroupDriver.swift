@@ -65,7 +65,6 @@ final class GroupDriver {
     private lazy var passing = PassingConditions(loop: loop) { [unowned self] in setCondition($0, $1) }
     /// Who has answered the newest question for a member's addresses: each is told once.
     private var answerers: [Int: Set<Answerer>] = [:]
-    private var failedSends: [String: UInt64] = [:]
     /// By instance: what is known of addresses that could not be held.
     private var inabilities: [String: Inability] = [:]
     /// By instance: until when adverts are sent from an address that has gone.
@@ -109,6 +108,8 @@ final class GroupDriver {
         leg.onAdvert = { [unowned self, unowned leg] advert in
             if let index = index(of: leg) { feed(.advert(member: index, advert)) }
         }
+        leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
+        leg.onRefused = { [unowned self, unowned leg] in hearRefused($0, on: leg) }
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
         }
@@ -223,7 +224,7 @@ final class GroupDriver {
         case .probeAddresses(let member): probeAddresses(member)
         case .runFence: runFence()
         case .transition(let transition):
-            if transition.to != .master { forgetSendFilters() }
+            if transition.to != .master { forgetSendFailures() }
             if [.backup, .master].contains(transition.to) { hasBeenAble = true }
             services.happened(output, in: self)
         case .raised(let condition) where condition.kind == .noDirector && isComingUp: holdOff(output)
@@ -261,7 +262,7 @@ final class GroupDriver {
             bind(leg)
             outcome = leg.sendAdvert(priority: priority)
         }
-        judge(outcome, interface: leg.instance.interface)
+        judge(outcome, leg)
         if case .failed = outcome, leg.isLingering { chooseSource(of: leg, mayLinger: false) }
         if priority > 0 { leg.bequeath(to: services.runner) }
     }
@@ -276,26 +277,51 @@ final class GroupDriver {
         case .sent: setCondition(Condition(.sendFiltered, interface), false)
         case .sentAround: setCondition(Condition(.sendFiltered, interface), true)
         // A cable that cannot carry a word says so by its silence, and is no cause.
-        case .failed: failedSends[interface, default: 0] += 1
+        case .failed: break
         }
         if !word.holds.isEmpty { cable.bequeath(as: word.identity, to: services.runner) }
     }
 
-    /// Who sends no adverts does not learn when their filter goes.
-    private func forgetSendFilters() {
-        for leg in legs { setCondition(Condition(.sendFiltered, leg.instance.interface), false) }
+    /// Who sends no adverts does not learn when they could be sent again.
+    private func forgetSendFailures() {
+        for leg in legs {
+            setCondition(Condition(.sendFiltered, leg.instance.interface), false)
+            judgeSize(of: leg)
+        }
     }
 
-    /// An interface that is gone or down is a cause; a packet filter is a condition; anything else passes.
-    private func judge(_ outcome: SendOutcome, interface: String) {
+    /// An interface that is gone or down is a cause; a packet filter is a condition; so is anything else.
+    private func judge(_ outcome: SendOutcome, _ leg: Leg) {
+        let interface = leg.instance.interface
         switch outcome {
-        case .sent: setCondition(Condition(.sendFiltered, interface), false)
-        case .sentAround: setCondition(Condition(.sendFiltered, interface), true)
+        case .sent, .sentAround:
+            setCondition(Condition(.sendFiltered, interface), outcome == .sentAround)
+            setCondition(Condition(.sendFailed, leg.instance.name), false)
         case .failed(let error):
-            failedSends[interface, default: 0] += 1
             let fatal: [Errno] = [.networkDown, .noSuchAddressOrDevice, .operationNotSupportedByDevice]
-            if fatal.contains(error) { setCause(Cause(.sendDenied, interface), true) }
-            if error == .notPermitted { setCondition(Condition(.sendFiltered, interface), true) }
+            if fatal.contains(error) {
+                setCause(Cause(.sendDenied, interface), true)
+            } else if error == .notPermitted {
+                setCondition(Condition(.sendFiltered, interface), true)
+            } else {
+                setCondition(
+                    Condition(.sendFailed, leg.instance.name, detail: leg.oversize ?? error.description), true)
+            }
+        }
+    }
+
+    /// What cannot be sent as master is known before.
+    private func judgeSize(of leg: Leg) {
+        let oversize = leg.oversize
+        setCondition(Condition(.sendFailed, leg.instance.name, detail: oversize ?? ""), oversize != nil)
+    }
+
+    /// An advert of our VRID that is refused: whoever sends it does not know of us, as we do not of it.
+    private func hearRefused(_ refused: RefusedAdvert, on leg: Leg) {
+        guard let kind = refused.kind else { return }
+        let theirsNs = min(3 * refused.intervalNs, 120_000_000_000)
+        passing.saw(kind, of: leg.instance.name, forNs: max(10_000_000_000, 4 * group.advertIntervalNs, theirsNs)) {
+            refused.words(group)
         }
     }
 
@@ -304,19 +330,42 @@ final class GroupDriver {
     private func probePeers(_ member: Int) {
         let leg = legs[member]
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let source = leg.source else { return }
-        let targets =
-            leg.instance.witnesses.isEmpty ? neighbours(leg, ifindex) : leg.instance.witnesses
-        services.prober.ask(targets, on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000) {
-            [self, leg] _, _ in
-            if let index = index(of: leg) { feed(.proof(member: index)) }
+        let answered = { [self, leg] (address: IPAddress, mac: MACAddress) in
+            hearNeighbour(address, mac, on: leg)
+        }
+        services.prober.ask(
+            neighbours(leg), on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
+        // Who answers by another family than the leg's says little of what the leg is for.
+        if leg.family == .ipv6, leg.instance.witnesses.isEmpty, leg.search.asksStrangers {
+            services.prober.askAllNodes(
+                on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
         }
     }
 
-    /// Up to eight neighbours that have answered the kernel before.
-    private func neighbours(_ leg: Leg, _ ifindex: Int32) -> [IPAddress] {
-        let known = (try? services.kernel.requests.neighbours(ifindex: ifindex, isIPv6: leg.family == .ipv6)) ?? []
-        return Array(
-            known.lazy.filter(\.hasAnswered).map { $0.address }.filter { !self.services.isVirtual($0) }.prefix(8))
+    /// Witnesses, where they are configured; else whoever may be alive on the link.
+    private func neighbours(_ leg: Leg) -> [IPAddress] {
+        guard leg.instance.witnesses.isEmpty, let ifindex = leg.ifindex else { return leg.instance.witnesses }
+        let own = services.kernel.addresses(of: ifindex)
+        let networks = own.compactMap { address in
+            address.key.address == leg.source && leg.family == .ipv4
+                ? IPPrefix(address.key.address, length: Int(address.key.prefixLength)) : nil
+        }
+        let routers = Set(leg.routers.map(\.address)).union(leg.instance.unicastPeers)
+        return leg.search.round(
+            known: leg.acquaintances(nowNs: loop.nowNs), speakers: services.prober.speakers(on: ifindex),
+            networks: networks, nowNs: loop.nowNs
+        ) { address in
+            routers.contains(address) || services.isVirtual(address) || own.contains { $0.key.address == address }
+        }
+    }
+
+    private func hearNeighbour(_ address: IPAddress, _ mac: MACAddress, on leg: Leg) {
+        guard let index = index(of: leg) else { return }
+        if leg.instance.witnesses.isEmpty {
+            guard !leg.isRouter(mac), !services.kernel.isOwn(mac) else { return }
+            leg.search.heard(address)
+        }
+        feed(.proof(member: index))
     }
 
     /// ARP is asked as a stranger would; over IPv6 that would be answered to all nodes, as is what nobody asked for, so there
@@ -345,6 +394,13 @@ final class GroupDriver {
             "\(address) is at \(mac)\(Self.words(answerer))"
         }
         feed(.foreignAnswer(member: member, by: answerer))
+    }
+
+    /// Another station says that it has an address which we hold.
+    private func hearClaim(of address: IPAddress, by mac: MACAddress, on leg: Leg) {
+        passing.saw(.addressConflict, of: leg.instance.name, forNs: 10_000_000_000) {
+            services.kernel.isOwn(mac) ? nil : "\(address) is claimed by \(mac)\(Self.words(leg.answerer(mac)))"
+        }
     }
 
     private static func words(_ answerer: Answerer) -> String {
@@ -477,6 +533,7 @@ extension GroupDriver {
             setCause(cause, true)
             bindLater()
         }
+        judgeSize(of: leg)
         chooseSource(of: leg)
     }
 
@@ -679,6 +736,9 @@ extension GroupDriver {
             }
         }
         passing.keep(names)
+        for condition in conditions where condition.kind == .sendFailed && !names.contains(condition.subject) {
+            setCondition(condition, false)
+        }
         answerers = [:]
         let all = interfaces.union(cables.map(\.heartbeat.interface))
         for condition in conditions where [.sendFiltered, .advertsFiltered].contains(condition.kind) {

@@ -7,6 +7,7 @@ import Addresses
 import LinuxSystem
 import RtnlMonitor
 import SystemPackage
+import VRRP
 
 final class KernelState {
     private let loop: EventLoop
@@ -188,13 +189,25 @@ final class KernelState {
 
     /// Whether a MAC address is that of one of our own interfaces: where two of them are on one link, either answers for both.
     func isOwn(_ mac: MACAddress) -> Bool {
-        mirror.links.values.contains { $0.address.flatMap { MACAddress($0.bytes) } == mac }
+        let address = HardwareAddress((0..<6).map { UInt8(truncatingIfNeeded: mac.number >> UInt64(40 - 8 * $0)) })
+        return mirror.links.values.contains { $0.address == address }
     }
 
     /// The VRF that an interface is in, by its number; 0: none.
     func vrf(of ifindex: Int32) -> Int32 {
         guard let master = mirror.links[ifindex]?.master, mirror.links[master]?.kind == "vrf" else { return 0 }
         return master
+    }
+
+    /// Whether the IP stack would take a packet from `source` that comes by the interface, were there no packet filter: to
+    /// the VRRP group, or to an address of ours; from nobody that has an address of ours, and over IPv4 from nobody that
+    /// reverse-path filtering does not expect there.
+    func wouldTake(from source: IPAddress, to destination: IPAddress, on ifindex: Int32) -> Bool {
+        let isOwn = { (address: IPAddress) in self.mirror.addresses.keys.contains { $0.address == address } }
+        guard destination == AdvertCodec.group(destination.family) || isOwn(destination), !isOwn(source) else {
+            return false
+        }
+        return source.isIPv6 || (try? requests.wouldTake(from: source, to: destination, on: ifindex)) != nil
     }
 
     /// The addresses of an interface.

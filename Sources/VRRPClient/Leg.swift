@@ -38,10 +38,24 @@ final class Leg {
     /// Routers that are remembered.
     private static let routersMax = 8
 
+    /// Whom to ask when the leg is in doubt.
+    var search = NeighbourSearch()
+    private var hops: (addresses: [IPAddress], untilNs: Int64) = ([], .min)
+    /// How long the kernel's routes are taken to stay as they were read.
+    private static let hopsNs: Int64 = 10_000_000_000
+
+    /// Adverts that could not be sent, and why the last of them was not.
+    private(set) var sendErrors: UInt64 = 0
+    private(set) var lastSendError: Errno?
+
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
     /// Called when a switch of the kernel begins or ceases to be other than the virtual MAC address needs it.
     var onRefusal: (Bool) -> Void = { _ in }
+    /// Called when another station claims a virtual address while we hold it.
+    var onClaim: (IPAddress, MACAddress) -> Void = { _, _ in }
+    /// Called with an advert of our VRID that failed one.
+    var onRefused: (RefusedAdvert) -> Void = { _ in }
 
     init(
         _ instance: VRRPConfiguration.Instance, group: VRRPConfiguration.Group, wire: Wire, kernel: KernelState
@@ -94,10 +108,12 @@ final class Leg {
             AdvertSocket.Receiver(
                 expectation: expectation,
                 peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
-                deliver: { [unowned self] advert, mac in
+                deliver: { [unowned self] (advert, mac) throws(Discard) in
+                    if isReflected(advert, mac) { throw .reflected }
                     remember(advert.source, mac)
                     onAdvert(advert)
-                }))
+                },
+                refused: { [unowned self] in onRefused($0) }))
         self.ifindex = ifindex
         self.socket = socket
         do throws(RtnlError) { try virtualMAC?.attach(to: ifindex) } catch {
@@ -110,7 +126,10 @@ final class Leg {
                 virtualMAC?.checkSwitches()
             }
         }
-        if addresses.isWanted { virtualMAC?.setUp(true) }
+        if addresses.isWanted {
+            virtualMAC?.setUp(true)
+            watchClaims()
+        }
         addresses.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex)
     }
 
@@ -118,10 +137,13 @@ final class Leg {
     func unbind() {
         guard let ifindex else { return }
         wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
+        wire.claims.stop(self)
         self.ifindex = nil
         socket = nil
         kept = nil
         routers = []
+        search = NeighbourSearch()
+        hops = ([], .min)
         addresses.bind(to: nil)
         virtualMAC?.remove()
     }
@@ -133,6 +155,28 @@ final class Leg {
         routers.removeAll { $0.address == source }
         routers.insert((source, mac), at: 0)
         if routers.count > Self.routersMax { routers.removeLast() }
+    }
+
+    /// Whether an answer from that MAC address may be the peer's: of the router whose silence is the question.
+    func isRouter(_ mac: MACAddress) -> Bool { answerer(mac) != .stranger }
+
+    /// Whom the kernel knows on the link: up to eight neighbours that have answered it, and next hops of routes.
+    func acquaintances(nowNs: Int64) -> [IPAddress] {
+        guard let ifindex else { return [] }
+        let isIPv6 = family == .ipv6
+        if hops.untilNs <= nowNs {
+            let found = (try? RtnlRequester.nextHops(ifindex: ifindex, isIPv6: isIPv6)) ?? []
+            hops = (found.filter { $0.family == family }, nowNs + Self.hopsNs)
+        }
+        let known = (try? kernel.requests.neighbours(ifindex: ifindex, isIPv6: isIPv6)) ?? []
+        return Array(known.lazy.filter(\.hasAnswered).map(\.address).prefix(8)) + hops.addresses
+    }
+
+    /// Our own advert: it comes from our own MAC address, where a stranger that sends from our IP address has another.
+    private func isReflected(_ advert: Advert, _ mac: MACAddress) -> Bool {
+        guard advert.source == source else { return false }
+        let virtual = instance.hasVirtualMAC ? MACAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) : nil
+        return mac == virtual || mac == ownMAC.flatMap { MACAddress($0) }
     }
 
     /// Whose a MAC address is that answers for a virtual address.
@@ -188,6 +232,22 @@ final class Leg {
 
     /// Sends an advert to the group or to every unicast peer; the worst outcome counts.
     func sendAdvert(priority: UInt8) -> SendOutcome {
+        let outcome = send(priority)
+        if case .failed(let error) = outcome {
+            sendErrors += 1
+            lastSendError = error
+        }
+        return outcome
+    }
+
+    /// Why an advert of ours does not fit the interface; nil: it does.
+    var oversize: String? {
+        let octets = instance.advertOctets(version: version == .v2 ? 2 : 3)
+        guard let ifindex, let mtu = kernel.link(ifindex: ifindex)?.mtu, mtu > 0, octets > mtu else { return nil }
+        return "an advert of \(octets) octets does not fit the MTU of \(instance.interface), \(mtu)"
+    }
+
+    private func send(_ priority: UInt8) -> SendOutcome {
         // What is missing here is a cause of its own.
         guard let source else { return .failed(.addressNotAvailable) }
         let sender: RawSocket?
@@ -256,10 +316,19 @@ final class Leg {
     func addAddresses() {
         virtualMAC?.setUp(true)
         addresses.add()
+        watchClaims()
+    }
+
+    private func watchClaims() {
+        guard let ifindex else { return }
+        wire.claims.watch(virtualAddresses, on: ifindex, for: self) { [unowned self] address, mac in
+            if addresses.isHolding, mac != announcement.flatMap({ MACAddress($0.mac) }) { onClaim(address, mac) }
+        }
     }
 
     func removeAddresses() {
         announcer.stop()
+        wire.claims.stop(self)
         addresses.remove()
         virtualMAC?.setUp(false)
     }

@@ -7,6 +7,7 @@
 import Configuration
 import Glibc
 import LinuxSystem
+import RtnlMonitor
 import SystemPackage
 import VRRP
 import Varlink
@@ -55,7 +56,9 @@ enum LinkwatchVRRP {
             }
             let arguments = VRRPArguments(options)
             if options.has("release") { return try release(arguments) }
-            try start(arguments, arguments.configuration())
+            let configuration = try arguments.configuration()
+            warn(of: configuration)
+            try start(arguments, configuration)
         } catch let error as UsageError {
             fail(error.message, Options.exitUsage)
         } catch let error as ConfigurationRefused {
@@ -73,12 +76,33 @@ enum LinkwatchVRRP {
         try configuration.accounts.check(file: file, exists: \.exists)
         if configuration.process.user == nil, Account.ofDaemons == nil { Log.warning(missingUser) }
         for doubt in OwnAddresses.doubts(configuration, file: file) { Log.warning(doubt) }
+        warn(of: configuration)
         StandardStreams.print("\(file): good\n")
     }
 
     private static let missingUser =
         "there is no user '\(Account.defaultName)', so that the process stays root, with two capabilities: "
         + "`useradd --system \(Account.defaultName)` or systemd-sysusers(8) makes it"
+
+    /// Says what is sound and does not do what it seems to, and what this host's interfaces cannot carry.
+    nonisolated private static func warn(of configuration: VRRPConfiguration) {
+        for warning in configuration.warnings { Log.warning(warning.description) }
+        for group in configuration.groups {
+            for instance in group.instances {
+                let octets = instance.advertOctets(version: group.version)
+                guard let mtu = mtu(of: instance.interface), octets > mtu else { continue }
+                Log.warning(
+                    "instance \(instance.name): its adverts have \(octets) octets and cannot be sent, as the MTU of "
+                        + "\(instance.interface) is \(mtu): expected fewer addresses, or a larger MTU")
+            }
+        }
+    }
+
+    /// nil: this host has no such interface.
+    nonisolated private static func mtu(of interface: String) -> Int? {
+        guard let link = try? RtnlRequester().link(named: interface), link.mtu > 0 else { return nil }
+        return Int(link.mtu)
+    }
 
     nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
         for line in message.split(separator: "\n") { Log.error(String(line)) }
@@ -276,6 +300,7 @@ final class VRRPProcess: StatusSource {
         guard let director else { return "the process is ending" }
         do throws(Errno) {
             try director.reload(configuration)
+            for warning in configuration.warnings { Log.warning(warning.description) }
             Log.notice("\(arguments.path): read again and applied")
             return nil
         } catch {

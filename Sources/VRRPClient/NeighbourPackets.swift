@@ -1,5 +1,5 @@
-/// What neighbours say of themselves: ARP (RFC 826) and neighbour advertisements (RFC 4861), read from bytes that anybody on
-/// the link may have made up. Pure.
+/// What neighbours say of themselves: ARP (RFC 826), neighbour advertisements (RFC 4861) and echo replies (RFC 4443), read from
+/// bytes that anybody on the link may have made up. Pure.
 import Addresses
 
 /// An ARP packet for IPv4 over Ethernet.
@@ -53,5 +53,23 @@ struct NeighbourAdvertisement: Hashable {
         self.destination = destination
         // Target link-layer address, of one unit of eight octets; the first option, as every system sends it.
         if packet.count >= 72, packet[64] == 2, packet[65] == 1 { targetMAC = MACAddress(packet, at: 66) }
+    }
+}
+
+/// An ICMPv6 echo reply.
+struct EchoReply: Hashable {
+    var source: IPAddress
+    var destination: IPAddress
+    var identifier: UInt16
+
+    /// nil: it is none.
+    init?(_ packet: Span<UInt8>) {
+        guard packet.count >= 48, packet[6] == 58, packet[40] == 129, packet[41] == 0,
+            let source = IPAddress(.ipv6, in: packet, at: 8), let destination = IPAddress(.ipv6, in: packet, at: 24),
+            source.isUnicast
+        else { return nil }
+        self.source = source
+        self.destination = destination
+        identifier = UInt16(packet[44]) << 8 | UInt16(packet[45])
     }
 }

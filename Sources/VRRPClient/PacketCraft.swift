@@ -9,7 +9,7 @@ enum PacketCraft {
     private static let solicitation: UInt8 = 135
     private static let advertisement: UInt8 = 136
     /// ff02::1
-    private static let allNodes = IPAddress(ipv6High: 0xff02_0000_0000_0000, low: 1)
+    static let allNodes = IPAddress(ipv6High: 0xff02_0000_0000_0000, low: 1)
 
     /// The MAC address that a multicast address maps to (RFC 1112, 6.4; RFC 2464, 7).
     static func multicastMAC(_ group: IPAddress) -> [UInt8] {
@@ -81,6 +81,11 @@ enum PacketCraft {
         target.append(to: &message)
         message += [1, 1] + mac
         return icmp(message, source: source, destination: solicitedNode(target))
+    }
+
+    /// Who is there? Each node that hears it answers (RFC 4443, 4.1; a host may be told not to).
+    static func echoRequest(source: IPAddress, identifier: UInt16) -> [UInt8] {
+        icmp([128, 0, 0, 0] + be16(Int(identifier)) + [0, 1], source: source, destination: allNodes)
     }
 
     /// ff02::1:ffXX:XXXX (RFC 4291, 2.7.1).

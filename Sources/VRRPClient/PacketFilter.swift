@@ -3,6 +3,7 @@
 /// A packet socket that is bound to an interface still sees what its VLANs and bond slaves receive, so the filter asks for
 /// the ifindex itself; and it sees what others on the host send, so it asks for the packet's type (host, broadcast or
 /// multicast: below `PACKET_OTHERHOST`). Offsets count from the network header, as on any SOCK_DGRAM packet socket.
+import Addresses
 import CLinux
 
 struct PacketFilter {
@@ -24,13 +25,32 @@ struct PacketFilter {
     /// ARP on the interface.
     static func arp(_ ifindex: Int32) -> PacketFilter { PacketFilter(ifindex).accepting() }
 
-    /// Neighbour advertisements on the interface.
-    static func neighbourAdvertisements(_ ifindex: Int32) -> PacketFilter {
+    /// Neighbour advertisements and echo replies on the interface.
+    static func neighbourAnswers(_ ifindex: Int32) -> PacketFilter {
         var filter = PacketFilter(ifindex)
         filter.require(byte: 6, 58)
-        filter.require(byte: 40, 136)
-        return filter.accepting()
+        filter.add(BPF_LD | BPF_B | BPF_ABS, 40)
+        filter.acceptIf(129)
+        filter.acceptIf(136)
+        return filter.refusing()
     }
+
+    /// ARP of whoever names one of the addresses as its own, or neighbour advertisements for one of them. IPv6 addresses are
+    /// compared by their last four octets; beyond so many addresses everything passes.
+    static func claims(_ ifindex: Int32, isIPv6: Bool, of addresses: Set<IPAddress>) -> PacketFilter {
+        var filter = PacketFilter(ifindex)
+        if isIPv6 {
+            filter.require(byte: 6, 58)
+            filter.require(byte: 40, 136)
+        }
+        guard addresses.count <= claimsMax else { return filter.accepting() }
+        filter.add(BPF_LD | BPF_W | BPF_ABS, isIPv6 ? 60 : 14)
+        for address in addresses { filter.acceptIf(UInt32(truncatingIfNeeded: address.low)) }
+        return filter.refusing()
+    }
+
+    /// The kernel takes 4096 instructions, and charges them to the socket's option memory.
+    private static let claimsMax = 1000
 
     private init(_ ifindex: Int32) {
         add(BPF_LD | BPF_W | BPF_ABS, Self.offset &+ UInt32(SKF_AD_IFINDEX))
@@ -42,6 +62,11 @@ struct PacketFilter {
     private mutating func require(byte offset: UInt32, _ value: UInt32) {
         add(BPF_LD | BPF_B | BPF_ABS, offset)
         dropUnless(BPF_JEQ, value)
+    }
+
+    private mutating func acceptIf(_ value: UInt32) {
+        program.append(sock_filter(code: UInt16(BPF_JMP | BPF_JEQ | BPF_K), jt: 0, jf: 1, k: value))
+        add(BPF_RET | BPF_K, .max)
     }
 
     private mutating func dropUnless(_ test: Int32, _ value: UInt32) {
@@ -61,6 +86,12 @@ struct PacketFilter {
     private func accepting() -> PacketFilter {
         var filter = self
         filter.add(BPF_RET | BPF_K, .max)
+        return filter
+    }
+
+    private func refusing() -> PacketFilter {
+        var filter = self
+        filter.add(BPF_RET | BPF_K, 0)
         return filter
     }
 

@@ -25,14 +25,15 @@ final class PassingConditions {
 
     deinit { if let timer { loop.cancel(timer) } }
 
-    /// It was seen now, and stays for so long at least.
-    func saw(_ kind: Condition.Kind, of subject: String, forNs: Int64, detail: () -> String) {
+    /// It was seen now, and stays for so long at least. `detail` is asked the first time; nil: it is nothing after all.
+    func saw(_ kind: Condition.Kind, of subject: String, forNs: Int64, detail: () -> String?) {
         let untilNs = loop.nowNs + forNs
         if let index = entries.firstIndex(where: { $0.condition.kind == kind && $0.condition.subject == subject }) {
             entries[index].untilNs = max(entries[index].untilNs, untilNs)
             return
         }
-        let condition = Condition(kind, subject, detail: detail())
+        guard let detail = detail() else { return }
+        let condition = Condition(kind, subject, detail: detail)
         entries.append(Entry(condition: condition, untilNs: untilNs))
         schedule()
         set(condition, true)

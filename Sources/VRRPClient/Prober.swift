@@ -31,12 +31,40 @@ final class Prober {
         /// What ARP names beside the address.
         var destinationMAC: MACAddress?
         var mac: MACAddress
+
+        init(_ arp: ARPPacket) {
+            (target, mac) = (arp.sender, arp.senderMAC)
+            (destination, destinationMAC) = (arp.target, arp.targetMAC)
+        }
+
+        init(_ advertisement: NeighbourAdvertisement, from sender: MACAddress) {
+            (target, mac) = (advertisement.target, advertisement.targetMAC ?? sender)
+            destination = advertisement.destination
+        }
+    }
+
+    /// A question to all nodes.
+    private struct Echo {
+        var source: IPAddress
+        var mac: MACAddress
+        var untilNs: Int64
+        var answered: (IPAddress, MACAddress) -> Void
     }
 
     private final class Listener {
         let socket: Descriptor
         var questions: [IPAddress: [Question]] = [:]
+        /// By identifier.
+        var echoes: [UInt16: Echo] = [:]
+        /// Who has spoken by ARP, whomever to, the last first.
+        var speakers: [IPAddress] = []
         init(_ socket: consuming Descriptor) { self.socket = socket }
+
+        func note(_ speaker: IPAddress) {
+            guard speaker.isUnicast, !speakers.contains(speaker) else { return }
+            speakers.insert(speaker, at: 0)
+            if speakers.count > Prober.speakersMax { speakers.removeLast() }
+        }
     }
 
     private let loop: EventLoop
@@ -48,6 +76,9 @@ final class Prober {
     private static let targetsMax = 1024
     /// Questions for one address at a time.
     private static let questionsMax = 64
+    /// Questions to all nodes of one interface at a time.
+    private static let echoesMax = 16
+    fileprivate static let speakersMax = 8
 
     init(loop: EventLoop, wire: Wire) {
         self.loop = loop
@@ -79,6 +110,29 @@ final class Prober {
         scheduleSweep()
     }
 
+    /// Asks all nodes whether they are there, over IPv6; `answered` is called with each that is.
+    ///
+    /// - Parameter source: our link-local address on the interface.
+    func askAllNodes(
+        on ifindex: Int32, source: IPAddress, mac: [UInt8], windowNs: Int64,
+        answered: @escaping (IPAddress, MACAddress) -> Void
+    ) {
+        let key = SocketKey(ifindex: ifindex, family: .ipv6)
+        guard let own = MACAddress(mac), let listener = try? listener(key), listener.echoes.count < Self.echoesMax
+        else { return }
+        let identifier = UInt16.random(in: 0...UInt16.max)
+        listener.echoes[identifier] = Echo(
+            source: source, mac: own, untilNs: Clock.monotonicNs() + windowNs, answered: answered)
+        let packet = PacketCraft.echoRequest(source: source, identifier: identifier)
+        wire.link.send(packet, .ip(.ipv6), to: PacketCraft.multicastMAC(PacketCraft.allNodes), on: ifindex)
+        scheduleSweep()
+    }
+
+    /// Who has spoken by ARP on an interface while something was asked there; a few.
+    func speakers(on ifindex: Int32) -> [IPAddress] {
+        listeners[SocketKey(ifindex: ifindex, family: .ipv4)]?.speakers ?? []
+    }
+
     private func send(_ target: IPAddress, on ifindex: Int32, source: IPAddress, mac: [UInt8]) {
         switch target.family {
         case .ipv4:
@@ -94,7 +148,7 @@ final class Prober {
     private func listener(_ key: SocketKey) throws(Errno) -> Listener {
         if let listener = listeners[key] { return listener }
         let listener = Listener(Descriptor(owning: try Syscall.check(clinux_packet_socket())))
-        let filter = key.family == .ipv4 ? PacketFilter.arp(key.ifindex) : .neighbourAdvertisements(key.ifindex)
+        let filter = key.family == .ipv4 ? PacketFilter.arp(key.ifindex) : .neighbourAnswers(key.ifindex)
         try Syscall.check(filter.attach(to: listener.socket.raw))
         let type = UInt16(key.family == .ipv4 ? ETH_P_ARP : ETH_P_IPV6)
         try Syscall.check(clinux_packet_bind(listener.socket.raw, type, key.ifindex))
@@ -108,8 +162,21 @@ final class Prober {
     /// Takes one batch: more makes the socket readable again.
     private func hear(_ listener: Listener, _ family: IPAddress.Family) {
         var answers: [Answer] = []
+        var echoes: [(reply: EchoReply, mac: MACAddress)] = []
         wire.buffer.receive(from: listener.socket.raw) { packet, index in
-            if let answer = answer(packet, family, from: wire.buffer.sourceMAC(index)) { answers.append(answer) }
+            switch family {
+            case .ipv4:
+                guard let arp = ARPPacket(packet) else { return }
+                listener.note(arp.sender)
+                if arp.isReply { answers.append(Answer(arp)) }
+            case .ipv6:
+                let mac = wire.buffer.sourceMAC(index)
+                if let reply = EchoReply(packet) {
+                    echoes.append((reply, mac))
+                } else if let advertisement = NeighbourAdvertisement(packet), advertisement.isSolicited {
+                    answers.append(Answer(advertisement, from: mac))
+                }
+            }
         }
         let nowNs = Clock.monotonicNs()
         for answer in answers {
@@ -120,19 +187,11 @@ final class Prober {
                 question.answered(answer.mac)
             }
         }
-    }
-
-    private func answer(_ packet: Span<UInt8>, _ family: IPAddress.Family, from sender: MACAddress) -> Answer? {
-        switch family {
-        case .ipv4:
-            guard let arp = ARPPacket(packet), arp.isReply else { return nil }
-            return Answer(
-                target: arp.sender, destination: arp.target, destinationMAC: arp.targetMAC, mac: arp.senderMAC)
-        case .ipv6:
-            guard let advertisement = NeighbourAdvertisement(packet), advertisement.isSolicited else { return nil }
-            return Answer(
-                target: advertisement.target, destination: advertisement.destination,
-                mac: advertisement.targetMAC ?? sender)
+        for (reply, mac) in echoes {
+            guard let echo = listener.echoes[reply.identifier], echo.untilNs > nowNs, echo.source == reply.destination,
+                echo.mac != mac
+            else { continue }
+            echo.answered(reply.source, mac)
         }
     }
 
@@ -162,7 +221,8 @@ final class Prober {
                 let open = questions.filter { $0.untilNs > nowNs }
                 listener.questions[target] = open.isEmpty ? nil : open
             }
-            if listener.questions.isEmpty { close(listener, key) }
+            listener.echoes = listener.echoes.filter { $0.value.untilNs > nowNs }
+            if listener.questions.isEmpty, listener.echoes.isEmpty { close(listener, key) }
         }
     }
 }

@@ -41,4 +41,7 @@ import SystemPackage
 
     /// The sender's MAC address of a packet of the last `receive` from a packet socket; 0: it is no Ethernet.
     func sourceMAC(_ index: Int) -> MACAddress { MACAddress(number: unsafe clinux_source_mac(batch, CInt(index))) }
+
+    /// Whether a packet of the last `receive` from a packet socket came in a frame to our own MAC address.
+    func isToHost(_ index: Int) -> Bool { unsafe clinux_is_to_host(batch, CInt(index)) }
 }

@@ -19,7 +19,8 @@ extension GroupRecord {
             members: zip(driver.legs, status.members).map(MemberRecord.init),
             cables: driver.cables.enumerated().map { index, cable in
                 let heard = status.peer?.cables ?? []
-                return CableRecord(cable.heartbeat, isAlive: index < heard.count && heard[index])
+                return CableRecord(
+                    cable.heartbeat, isAlive: index < heard.count && heard[index], sendErrors: cable.sendErrors)
             },
             peer: status.peer.map { PeerRecord($0, names: group.instances.map(\.name)) },
             becameMaster: Int(clamping: status.statistics.becameMaster),
@@ -45,15 +46,16 @@ extension MemberRecord {
             advertsSent: Int(clamping: status.statistics.advertsSent),
             resignationsReceived: Int(clamping: status.statistics.resignationsReceived),
             resignationsSent: Int(clamping: status.statistics.resignationsSent),
-            ownAddressReceived: Int(clamping: status.statistics.ownAddressReceived))
+            ownAddressReceived: Int(clamping: status.statistics.ownAddressReceived),
+            sendErrors: Int(clamping: leg.sendErrors), lastSendError: leg.lastSendError?.description)
     }
 }
 
 extension CableRecord {
-    init(_ heartbeat: VRRPConfiguration.Heartbeat, isAlive: Bool) {
+    init(_ heartbeat: VRRPConfiguration.Heartbeat, isAlive: Bool, sendErrors: UInt64) {
         self.init(
             name: heartbeat.name, interface: heartbeat.interface, vrid: Int(heartbeat.vrid),
-            peerVrid: Int(heartbeat.peerVrid), alive: isAlive)
+            peerVrid: Int(heartbeat.peerVrid), alive: isAlive, sendErrors: Int(clamping: sendErrors))
     }
 }
 

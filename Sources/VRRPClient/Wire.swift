@@ -8,12 +8,15 @@ final class Wire {
     let loop: EventLoop
     let buffer = ReceiveBuffer()
     let link: LinkSender
+    /// Who else claims what we hold.
+    let claims: ClaimWatch
     private var sockets: [SocketKey: AdvertSocket] = [:]
 
     /// - Throws: EPERM without CAP_NET_RAW.
     init(loop: EventLoop) throws(Errno) {
         self.loop = loop
         link = try LinkSender()
+        claims = ClaimWatch(loop: loop, buffer: buffer)
     }
 
     /// The socket of an interface and family, opened if it is not open yet.
@@ -35,11 +38,6 @@ final class Wire {
         guard let socket = sockets[key] else { return }
         socket.stopListening(vrid)
         if socket.isUnused { sockets[key] = nil }
-    }
-
-    /// Addresses of an interface have changed.
-    func addressesChanged(on ifindex: Int32) {
-        for (key, socket) in sockets where key.ifindex == ifindex { socket.addressesChanged() }
     }
 
     /// Joins groups anew that the kernel has forgotten.

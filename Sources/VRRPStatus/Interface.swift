@@ -17,7 +17,8 @@ public enum VRRPInterface {
         # One instance. holding: the kernel lists its addresses. heard: another router's advert came within the down
         # interval. proven: the leg is known to work. downUsec: when the down timer runs out.
         # checksumForm: how the last router heard sums its adverts: pseudo-header or message.
-        # ownAddressReceived: adverts that a stranger sent from our address.
+        # ownAddressReceived: adverts that a stranger sent from our address. sendErrors: adverts that could not be sent;
+        # lastSendError: why the last of them was not.
         type Member (
           name: string,
           interface: string,
@@ -37,11 +38,13 @@ public enum VRRPInterface {
           advertsSent: int,
           resignationsReceived: int,
           resignationsSent: int,
-          ownAddressReceived: int
+          ownAddressReceived: int,
+          sendErrors: int,
+          lastSendError: ?string
         )
 
-        # One heartbeat. alive: the peer was heard over it within three intervals.
-        type Cable (name: string, interface: string, vrid: int, peerVrid: int, alive: bool)
+        # One heartbeat. alive: the peer was heard over it within three intervals. sendErrors: what could not be sent.
+        type Cable (name: string, interface: string, vrid: int, peerVrid: int, alive: bool, sendErrors: int)
 
         # The peer as its heartbeats tell. holds, hears and proven name members.
         type Peer (

@@ -44,13 +44,17 @@ public struct MemberRecord: MonitorRecord {
     public var resignationsSent: Int
     /// Adverts that a stranger sent from our own address.
     public var ownAddressReceived: Int
+    /// Adverts that could not be sent.
+    public var sendErrors: Int
+    /// Why the last of them was not; nil: there was none.
+    public var lastSendError: String?
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
         primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
         masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
         advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int,
-        ownAddressReceived: Int
+        ownAddressReceived: Int, sendErrors: Int = 0, lastSendError: String? = nil
     ) {
         self.name = name
         self.interface = interface
@@ -71,6 +75,8 @@ public struct MemberRecord: MonitorRecord {
         self.resignationsReceived = resignationsReceived
         self.resignationsSent = resignationsSent
         self.ownAddressReceived = ownAddressReceived
+        self.sendErrors = sendErrors
+        self.lastSendError = lastSendError
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
@@ -93,6 +99,8 @@ public struct MemberRecord: MonitorRecord {
         resignationsReceived = try object.decode("resignationsReceived")
         resignationsSent = try object.decode("resignationsSent")
         ownAddressReceived = try object.decode("ownAddressReceived")
+        sendErrors = try object.decodeIfPresent("sendErrors") ?? 0
+        lastSendError = try object.decodeIfPresent("lastSendError")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -115,6 +123,8 @@ public struct MemberRecord: MonitorRecord {
         writer.field("resignationsReceived", resignationsReceived)
         writer.field("resignationsSent", resignationsSent)
         writer.field("ownAddressReceived", ownAddressReceived)
+        writer.field("sendErrors", sendErrors)
+        writer.field("lastSendError", lastSendError)
     }
 }
 
@@ -130,15 +140,18 @@ public struct CableRecord: MonitorRecord {
     public var peerVrid: Int
     /// The peer was heard over it within three intervals.
     public var alive: Bool
+    /// Heartbeats that could not be sent.
+    public var sendErrors: Int
 
     public init(
-        name: String, interface: String, vrid: Int, peerVrid: Int, alive: Bool
+        name: String, interface: String, vrid: Int, peerVrid: Int, alive: Bool, sendErrors: Int = 0
     ) {
         self.name = name
         self.interface = interface
         self.vrid = vrid
         self.peerVrid = peerVrid
         self.alive = alive
+        self.sendErrors = sendErrors
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
@@ -147,6 +160,7 @@ public struct CableRecord: MonitorRecord {
         vrid = try object.decode("vrid")
         peerVrid = try object.decode("peerVrid")
         alive = try object.decode("alive")
+        sendErrors = try object.decodeIfPresent("sendErrors") ?? 0
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -155,6 +169,7 @@ public struct CableRecord: MonitorRecord {
         writer.field("vrid", vrid)
         writer.field("peerVrid", peerVrid)
         writer.field("alive", alive)
+        writer.field("sendErrors", sendErrors)
     }
 }
 

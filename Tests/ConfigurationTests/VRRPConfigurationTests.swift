@@ -609,3 +609,47 @@ private let pair = """
         #expect(try read(text).groups.count == 255)
     }
 }
+
+/// What is sound and moves nothing.
+@Suite struct VRRPWarningTests {
+    private func warnings(_ group: String, _ tracks: String) throws -> [String] {
+        try read(
+            """
+            [instance.one]
+            interface = "eth0"
+            vrid = 10
+            addresses = ["192.0.2.1"]
+            \(group)
+            track = [\(tracks)]
+            """
+        ).warnings.map(\.description)
+    }
+
+    @Test(
+        arguments: [
+            ("priority = 255", "-50"), ("priority = 1", "-50"), ("priority = 254", "50"), ("preempt = false", "-50"),
+            ("preempt = false", "50"),
+        ])
+    func aWeightThatMovesNothingIsTold(_ group: String, _ weight: String) throws {
+        let told = try warnings(group, "{ link = \"eth1\", weight = \(weight) }")
+        #expect(told.count == 1)
+        #expect(told.first?.hasPrefix("vrrp.toml:6:") == true)
+        #expect(told.first?.contains("the weight \(weight) of link:eth1 in group one moves nothing") == true)
+    }
+
+    @Test(arguments: [("priority = 254", "-50"), ("priority = 1", "50"), ("priority = 100", "-253"), ("", "1")])
+    func oneThatMaySwayIsNot(_ group: String, _ weight: String) throws {
+        #expect(try warnings(group, "{ link = \"eth1\", weight = \(weight) }") == [])
+    }
+
+    /// Another weight may make room for it.
+    @Test func othersMayMakeRoom() throws {
+        let both = "{ link = \"eth1\", weight = 50 }, { link = \"eth2\", weight = -50 }"
+        #expect(try warnings("priority = 254", both) == [])
+        #expect(try warnings("priority = 1", both) == [])
+    }
+
+    @Test func aCauseOfFaultHasNoWeight() throws {
+        #expect(try warnings("preempt = false", "\"link:eth1\"") == [])
+    }
+}

@@ -187,10 +187,16 @@ struct PacketTests {
         #expect(verdict(octets) == .refused(.interval))
     }
 
-    @Test func noAddressesAreNoReason() {
+    /// RFC 9568, 5.2.5. RFC 3768 knows no such rule.
+    @Test func noAddressesAreRefusedInVersion3() {
         var empty = advert
         empty.addresses = []
-        #expect(verdict(AdvertCodec.encode(empty, destination: AdvertCodec.ipv4Group)) == .accepted(empty))
+        #expect(
+            verdict(AdvertCodec.encode(empty, destination: AdvertCodec.ipv4Group)) == .refused(.addressCount))
+        empty.version = .v2
+        empty.checksumForm = .message
+        let octets = AdvertCodec.encode(empty, destination: AdvertCodec.ipv4Group)
+        #expect(verdict(octets, expecting: AdvertExpectation(version: .v2)) == .accepted(empty))
     }
 
     @Test func unicastSumsTheRealDestination() {
@@ -217,6 +223,52 @@ struct PacketTests {
         #expect(header.payload == 28..<40)
         let decoded = try AdvertCodec.decode(packet.span, header: header) { _ in AdvertExpectation() }
         #expect(decoded == advert)
+    }
+
+    /// A good header of this source, with these options.
+    private func packet(from source: [UInt8] = [192, 0, 2, 251], options: [UInt8] = []) -> [UInt8] {
+        var header: [UInt8] =
+            [0x45 + UInt8(options.count / 4), 0xc0, 0, UInt8(20 + options.count + octets.count), 0, 1, 0, 0, 255, 112]
+            + [0, 0] + source + [224, 0, 0, 18] + options
+        var sum = 0
+        for index in stride(from: 0, to: header.count, by: 2) {
+            sum += Int(header[index]) << 8 + Int(header[index + 1])
+        }
+        while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
+        (header[10], header[11]) = (UInt8(~sum >> 8 & 255), UInt8(~sum & 255))
+        return header + octets
+    }
+
+    private func refusal(_ packet: [UInt8]) -> Discard? {
+        do {
+            try IPHeader(.ipv4, packet: packet.span).verify(packet.span)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// What the kernel drops before any filter sees it, and a packet socket shows.
+    @Test func whatNoStackDeliversIsRefused() {
+        #expect(refusal(packet()) == nil)
+        #expect(refusal(packet(options: [0x94, 4, 0, 0])) == nil, "router alert")
+        for options: [UInt8] in [
+            [131, 7, 4, 192, 0, 2, 9, 0], [137, 7, 4, 192, 0, 2, 9, 0], [1, 1, 1, 131, 3, 4, 0, 0],
+            [7, 3, 4, 137, 3, 4, 0, 0],
+        ] {
+            #expect(refusal(packet(options: options)) == .header, "\(options)")
+        }
+        for options: [UInt8] in [[0, 131, 0, 0], [7, 1, 131, 0], [7, 0, 131, 0], [1, 1, 1, 7], [7, 255, 131, 0]] {
+            #expect(refusal(packet(options: options)) == nil, "what is no list of options holds no source route")
+        }
+        for index in 0..<20 where ![0, 2, 3, 6, 7, 9].contains(index) {
+            var packet = self.packet()
+            packet[index] ^= 0x10
+            #expect(refusal(packet) == .header || refusal(packet) == .sourceKind, "octet \(index)")
+        }
+        for source: [UInt8] in [[224, 0, 0, 1], [255, 255, 255, 255], [127, 0, 0, 1], [0, 0, 0, 0], [0, 1, 2, 3]] {
+            #expect(refusal(packet(from: source)) == .sourceKind, "\(source)")
+        }
     }
 
     @Test func malformedHeadersAreRefused() {

@@ -187,3 +187,11 @@ def test_the_drop_in_names_what_the_unit_leaves_out():
     assert set(re.findall(r"CAP_\w+", text.split("drop-in")[0])) == kept
     for key in re.findall(r"^(\w+)=", text, re.MULTILINE):
         assert re.search(rf"^{key}=", unit, re.MULTILINE), key
+
+
+def test_every_condition_has_an_entry():
+    source = (CHECKOUT / "Sources/VRRP/Cause.swift").read_text().split("public struct Condition")[1]
+    kinds = set(re.findall(r'^        case \w+ = "([a-z-]+)"$', source, re.MULTILINE))
+    part = sections(page("linkwatch-vrrp.8"), "Ss")["Conditions"]
+    entries = " ".join(re.findall(r"^\.It Li (.+)$", part, re.MULTILINE))
+    assert len(kinds) > 20 and set(re.findall(r"[a-z][a-z-]+", entries)) == kinds

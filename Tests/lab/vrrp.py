@@ -41,6 +41,11 @@ class Lans:
     def __init__(self, namespaces: Namespaces, legs=("e0", "e1"), cables: int = 0, hosts: bool = True):
         self.namespaces = namespaces
         namespaces.add("sw", "r1", "r2", *(["ca", "cb"] if hosts else []))
+        # A switch is no host: nobody answers at its end of a wire.
+        namespaces.run(
+            "sw", "sh", "-c",
+            "for key in default all; do echo 1 > /proc/sys/net/ipv6/conf/$key/disable_ipv6; done",
+        )  # fmt: skip
         for director in ("r1", "r2"):
             self._router(director)
         for leg in legs:

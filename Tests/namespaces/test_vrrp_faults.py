@@ -4,15 +4,13 @@ and what a stranger on the LAN may say without moving anything.
 The picture is in lab/vrrp.py, the pair in lab/pair.py. Whatever is done here is done to r1, which serves.
 """
 
-import socket
-import struct
 import time
 from pathlib import Path
 
 import pytest
 
 from lab.daemon import Daemon
-from lab.namespaces import Namespaces
+from lab.packets import advert, say_on_the_lan
 from lab.pair import OUTSIDE, Claims, Pair
 from lab.vrrp import VRRP, Capture, Director, Lans, reach, until
 
@@ -165,35 +163,6 @@ def seen(monitor: Daemon, name: str) -> tuple[str, str]:
 
 
 # What a stranger says.
-
-
-def advert(
-    source: str, priority: int, address: str, vrid: int = 10, version: int = 3, ttl: int = 255, broken: bool = False,
-    size: int = 12,
-) -> bytes:  # fmt: skip
-    """An advert from this address, with its IPv4 header; a good one, unless told otherwise."""
-
-    def checksum(data: bytes) -> int:
-        total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-        while total > 0xFFFF:
-            total = (total & 0xFFFF) + (total >> 16)
-        return ~total & 0xFFFF
-
-    ends = socket.inet_aton(source) + socket.inet_aton("224.0.0.18")
-    message = struct.pack("!BBBBHH4s", version << 4 | 1, vrid, priority, 1, 10, 0, socket.inet_aton(address))
-    total = checksum(ends + struct.pack("!HH", 112, len(message)) + message)
-    message = (message[:6] + struct.pack("!H", total ^ (0x5555 if broken else 0)) + message[8:])[:size]
-    header = struct.pack("!BBHHHBBH8s", 0x45, 0xC0, 20 + len(message), 1, 0, ttl, 112, 0, ends)
-    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + message
-
-
-def say_on_the_lan(namespaces: Namespaces, *packets: bytes, times: int = 1) -> None:
-    def send():
-        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sender:
-            for packet in packets * times:
-                sender.sendto(packet, ("e0", 0x0800, 0, 0, bytes([1, 0, 0x5E, 0, 0, 0x12])))
-
-    namespaces.inside("ca", send)
 
 
 def test_a_stranger_with_our_own_address_or_our_number_moves_nothing(pair):

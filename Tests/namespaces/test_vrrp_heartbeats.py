@@ -326,19 +326,6 @@ def test_a_silent_cut_of_the_backups_leg_moves_nothing(pair):
     assert pair.w1.transitions() == [] and pair.holdings.recent() == []
 
 
-def test_a_silent_cut_with_nobody_to_ask_is_said_and_moves_nothing(pair):
-    """Neither director can prove its leg, so neither is known to be the better one: never yield to nobody."""
-    pair = pair()
-    for name in ("r1", "r2"):
-        pair.namespaces.ip(name, "neigh flush all")
-    pair.lans.silence("r1", "e1")
-    pair.w1.await_what("peer-deaf:inside")
-    pair.w2.await_what("deaf:inside")
-    pair.quiet()
-    assert pair.moved_nothing()
-    assert pair.r1.status()["causes"] == pair.r2.status()["causes"] == []
-
-
 def test_a_heartbeat_over_a_leg_helps_when_the_cable_is_lost_first(pair):
     """Without any heartbeat a silent cut cannot be told from the peer's end. So one may run over the other leg."""
     pair = pair(over=("e0",), inside='witness = ["198.51.100.22"]')

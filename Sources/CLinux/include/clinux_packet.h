@@ -9,6 +9,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,6 +123,15 @@ static inline int clinux_raw_send(
     return sent < 0 ? -errno : 0;
 }
 
+/* How many packets the kernel has dropped instead of queueing them at the socket, for want of room above all; it wraps.
+ * (SK_MEMINFO_DROPS, linux/sock_diag.h) */
+static inline uint32_t clinux_drops(int fd) {
+    uint32_t values[9] = {0};
+    socklen_t length = sizeof values;
+    if (getsockopt(fd, SOL_SOCKET, 55 /* SO_MEMINFO */, values, &length) < 0) return 0;
+    return values[8];
+}
+
 #define CLINUX_BATCH 32
 #define CLINUX_PACKET_MAX 2048
 
@@ -168,6 +178,10 @@ static inline uint64_t clinux_source_mac(const struct clinux_batch *batch, int i
     if (batch->from[index].link.sll_halen != 6) return 0;
     for (int i = 0; i < 6; i++) mac = mac << 8 | batch->from[index].link.sll_addr[i];
     return mac;
+}
+/* Whether a packet from a packet socket came in a frame to this host's own address (PACKET_HOST). */
+static inline bool clinux_is_to_host(const struct clinux_batch *batch, int index) {
+    return batch->from[index].link.sll_pkttype == PACKET_HOST;
 }
 static inline void clinux_ip6_words(const struct clinux_batch *batch, int index, uint64_t *high, uint64_t *low) {
     const uint8_t *bytes = batch->from[index].ip6.sin6_addr.s6_addr;

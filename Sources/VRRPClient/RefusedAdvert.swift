@@ -1,0 +1,73 @@
+/// An advert for one of our virtual routers that failed a check: what differs, in words.
+///
+/// Two routers that refuse each other's adverts both serve, and neither hears of it from the other. What is kept here is as
+/// much of the packet as an operator needs to find the other router and what is wrong with it; all of it may be made up.
+import Addresses
+import Configuration
+import VRRP
+
+struct RefusedAdvert {
+    let reason: Discard
+    let source: IPAddress
+    let vrid: UInt8
+    private let hopLimit: UInt8
+    private let version: UInt8
+    private let octets: Int
+    /// Authentication type and seconds in version 2, centiseconds in version 3.
+    private let fields: (UInt8, UInt8)
+
+    /// nil: it is too short to name a virtual router.
+    init?(_ reason: Discard, _ header: IPHeader, _ packet: Span<UInt8>) {
+        let start = header.payload.lowerBound
+        guard header.payload.count >= 6, header.payload.upperBound <= packet.count else { return nil }
+        self.reason = reason
+        source = header.source
+        hopLimit = header.hopLimit
+        octets = header.payload.count
+        version = packet[start] >> 4
+        vrid = packet[start + 1]
+        fields = (packet[start + 4], packet[start + 5])
+    }
+
+    /// What it is published as; nil: it is none of our router's.
+    var kind: Condition.Kind? {
+        switch reason {
+        case .hopLimit: .peerTTL
+        case .version: .peerVersion
+        case .length: .peerLength
+        case .checksum: .peerChecksum
+        case .authType, .authData: .peerAuthentication
+        case .interval: .peerInterval
+        case .source, .peer: .peerSource
+        case .firstAddress, .addressCount: .peerAddresses
+        case .header, .vrid, .sourceKind, .destination, .reflected: nil
+        }
+    }
+
+    /// The interval that it claims, in nanoseconds.
+    var intervalNs: Int64 {
+        version == 2
+            ? Int64(fields.1) * 1_000_000_000 : (Int64(fields.0 & 15) << 8 | Int64(fields.1)) * 10_000_000
+    }
+
+    /// Who differs in what.
+    func words(_ group: VRRPConfiguration.Group) -> String {
+        let difference =
+            switch reason {
+            case .hopLimit: "TTL \(hopLimit), expected 255"
+            case .version: "version \(version), expected \(group.version)"
+            case .length: "\(octets) octets, too few for the addresses it counts"
+            case .checksum: "a wrong checksum"
+            case .authType: "authentication type \(fields.0), expected \(fields.0 == 0 ? "auth-pass" : "none")"
+            case .authData: "another auth-pass"
+            case .interval:
+                "an interval of \(DurationText.format(intervalNs)), expected \(DurationText.format(group.advertIntervalNs))"
+            case .source: "a source that is not link-local"
+            case .peer: "a source that is not in unicast-peers"
+            case .firstAddress: "a first address that is not link-local"
+            case .addressCount: "no address"
+            case .header, .vrid, .sourceKind, .destination, .reflected: reason.rawValue
+            }
+        return "\(source) sends \(difference)"
+    }
+}
