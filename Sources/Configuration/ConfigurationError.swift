@@ -81,6 +81,9 @@ final class Problems {
         self.file = file
     }
 
+    /// How many mistakes there are so far.
+    var count: Int { errors.count + unlisted }
+
     func report(_ position: SourcePosition, _ message: String) {
         guard errors.count < Self.limit else { return unlisted += 1 }
         errors.append(

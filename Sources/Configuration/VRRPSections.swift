@@ -137,10 +137,12 @@ struct InstanceDraft {
         self.name = name
         interface = reader.interfaceName("interface")
         vrid = reader.integer("vrid", 1...255)
+        let mistakes = reader.problems.count
         addresses =
             reader.list(
                 "addresses", atMost: 255, "an address of a host, such as \"192.0.2.1\" or \"192.0.2.1/24\"", hostPrefix)
             ?? []
+        let wereRefused = reader.problems.count > mistakes
         checksum = reader.choice("checksum", VRRPConfiguration.ChecksumForm.self)?.value
         unicastPeers = reader.addresses("unicast-peers", atMost: VRRPLimits.unicastPeers)
         source = reader.address("source")
@@ -154,7 +156,7 @@ struct InstanceDraft {
         reader.require("vrid", "a whole number from 1 to 255")
         reader.require("addresses", "its virtual addresses, such as [\"192.0.2.1/24\"]")
         groupKeys = reader.documented(under: "group.NAME") { GroupKeys(name.value, reader) }
-        if addresses.isEmpty, let position = reader.keyPosition("addresses") {
+        if addresses.isEmpty, !wereRefused, let position = reader.keyPosition("addresses") {
             reader.problems.report(position, "\(reader.title) has no address: expected at least one in addresses")
         }
     }

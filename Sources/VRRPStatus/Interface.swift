@@ -116,10 +116,10 @@ public enum VRRPInterface {
         # Everything now, or one group.
         # nowUsec, nowBoottimeUsec: the time that the other times are relative to.
         method Status(group: ?string) -> (
+          groups: []Group,
           version: string,
           nowUsec: int,
           nowBoottimeUsec: ?int,
-          groups: []Group,
           discards: []Discard,
           reloads: int,
           reloadError: ?string

@@ -99,7 +99,7 @@ public struct MemberRecord: MonitorRecord {
         resignationsReceived = try object.decode("resignationsReceived")
         resignationsSent = try object.decode("resignationsSent")
         ownAddressReceived = try object.decode("ownAddressReceived")
-        sendErrors = try object.decodeIfPresent("sendErrors") ?? 0
+        sendErrors = try object.decode("sendErrors")
         lastSendError = try object.decodeIfPresent("lastSendError")
     }
 
@@ -160,7 +160,7 @@ public struct CableRecord: MonitorRecord {
         vrid = try object.decode("vrid")
         peerVrid = try object.decode("peerVrid")
         alive = try object.decode("alive")
-        sendErrors = try object.decodeIfPresent("sendErrors") ?? 0
+        sendErrors = try object.decode("sendErrors")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {

@@ -601,7 +601,9 @@ private let pair = """
 
     @Test func limitsHold() {
         let checks = (0..<257).map { "[check.c\($0)]\nexec = [\"/bin/true\"]\n" }.joined()
-        expect(mistakes { try read(checks) }, ["513:8: too many tables [check.NAME]: expected at most 256"])
+        expect(
+            mistakes { try read(checks + instance("a", "eth0", 1, "\"192.0.2.1\"")) },
+            ["513:8: too many tables [check.NAME]: expected at most 256"])
     }
 
     @Test func twoHundredAndFiftyFiveInstancesOnOneInterface() throws {

@@ -108,7 +108,6 @@ import VRRP
         let script = "pwd; umask; grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | sort -n | head -3"
         let lines = try runOne("/bin/sh", "-c", script).output.split(separator: "\n").map(String.init)
         #expect(lines.prefix(2) == ["/", "0022"])
-        // The C library keeps two signals to itself.
         #expect(lines.dropFirst(2).prefix(2) == ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"])
         #expect(lines.suffix(3) == ["0", "1", "2"])
     }

@@ -9,7 +9,8 @@ private enum Sample {
         name: "outside", interface: "eth0", ifindex: 3, vrid: 10, addresses: ["192.0.2.1"],
         primaryAddress: "192.0.2.2", holding: true, heard: false, proven: true, downUsec: 1, masterIntervalUsec: 2,
         lastSource: "192.0.2.3", lastPriority: 100, checksumForm: "message", advertsReceived: 4, advertsSent: 5,
-        resignationsReceived: 6, resignationsSent: 7, ownAddressReceived: 8)
+        resignationsReceived: 6, resignationsSent: 7, ownAddressReceived: 8, sendErrors: 9,
+        lastSendError: "Message too long")
     static let cable = CableRecord(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21, alive: true)
     static let peer = PeerRecord(
         identity: "fe80::1", priority: 90, fresh: true, holds: [], hears: ["outside"], hearsHeartbeat: true,
