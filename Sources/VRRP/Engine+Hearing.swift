@@ -158,7 +158,7 @@ extension Engine {
     /// them by, else the addresses on the first leg. An equal who goes on speaking on a later leg for two intervals, though, has
     /// not heard us on the first one, and is judged by the leg at hand.
     private mutating func hearEqual(_ advert: Advert, on index: Int, _ step: inout Step) {
-        let isKnown = state.pool.peerIdentity != nil && state.pool.identity != nil
+        let isKnown = identities(of: advert.source) != nil
         if !isKnown, index > 0, !isTiePatienceOver(advert.intervalNs, nowNs: step.nowNs) {
             answer(on: index, &step)
         } else if losesTie(to: advert.source, on: index) {
@@ -175,9 +175,15 @@ extension Engine {
         return nowNs >= sinceNs
     }
 
+    /// What the cables know a sender and us by, if it is the peer.
+    private func identities(of source: IPAddress) -> (peer: IPAddress, own: IPAddress)? {
+        guard isPeers(source), let peer = state.pool.peerIdentity, let own = state.pool.identity else { return nil }
+        return (peer, own)
+    }
+
     /// Whether a sender of equal priority wins.
     private func losesTie(to source: IPAddress, on index: Int) -> Bool {
-        if let peer = state.pool.peerIdentity, let own = state.pool.identity { return peer > own }
+        if let (peer, own) = identities(of: source) { return peer > own }
         guard let own = state.members[index].primaryAddress else { return true }
         return source > own
     }

@@ -88,6 +88,15 @@ struct ThirdRouterTests {
         #expect(backup.transitions.last?.reason == .dead)
     }
 
+    /// What the cables know the peer by decides no tie with anybody else: the addresses on the legs do.
+    @Test(arguments: [(UInt64(77), GroupState.master), (177, .backup)])
+    func cablesDecideNoTieWithAThirdRouter(host: UInt64, state: GroupState) {
+        var router = router(.master)
+        router.pass(Router.secondNs)
+        router.hear(100, host: host)
+        #expect(router.state == state)
+    }
+
     /// A peer that speaks slower than we do is fresh for three of its intervals.
     @Test func slowPeerIsFresh() {
         var router = Router(cables: 1)
