@@ -33,7 +33,7 @@ enum Decision: Hashable, Sendable {
     /// Whether a lesser master may be preempted at all. An owner always preempts; nobody does with a cause, even one that is
     /// tolerated: a cable that dies would otherwise move the service to the director that fails its checks.
     static func mayPreempt(_ state: State, _ configuration: GroupConfiguration) -> Bool {
-        (configuration.preempt || state.priority == 255) && state.restraints.isEmpty && !state.hasSoftCause
+        (configuration.preempt || state.priority == 255) && !state.isRestrained && !state.hasSoftCause
     }
 }
 

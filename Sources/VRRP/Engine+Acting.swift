@@ -88,6 +88,7 @@ extension Engine {
             state.restraints.insert(.unheard)
             if let peer = state.peer, !peer.hearsHeartbeat { state.restraints.insert(.unheardAtAll) }
             if wasMaster { countRetreat(nowNs: step.nowNs) }
+            state.holdBackUntilNs = step.nowNs + holdBackNs
         case .handover:
             state.restraints.insert(.handedOver)
             state.resignUntilNs = step.nowNs + 3 * max(heartbeatIntervalNs, configuration.advertIntervalNs)
@@ -101,9 +102,6 @@ extension Engine {
     private mutating func countRetreat(nowNs: Int64) {
         let count = min((state.retreats?.count ?? 0) + 1, State.Retreats.max)
         state.retreats = State.Retreats(count: count, untilNs: nowNs + retreatMemoryNs(configuration.advertIntervalNs))
-        // Over a cable the peer tells when it hears us or lets go.
-        guard !configuration.hasPool else { return }
-        state.holdBackUntilNs = nowNs + holdBackNs
     }
 
     private var holdBackNs: Int64 { configuration.timing.retreatHold * downNs(configuration.advertIntervalNs) }
@@ -114,9 +112,10 @@ extension Engine {
         state.retreats?.untilNs = untilNs
     }
 
-    /// The lesser holder has had its time: the better one preempts it again.
+    /// The lesser holder has had its time: the better one preempts it again. With a pool it claims at first, which moves
+    /// nothing as long as the peer does not hear it; until then it goes on saying that it is not heard.
     mutating func endHoldBack(nowNs: Int64) {
-        state.restraints.subtract([.unheard, .unheardAtAll])
+        if !configuration.hasPool { state.restraints.subtract([.unheard, .unheardAtAll]) }
         let untilNs = nowNs + downNs(configuration.advertIntervalNs)
         for index in state.members.indices {
             state.members[index].downAtNs = state.members[index].downAtNs.map { min($0, untilNs) }

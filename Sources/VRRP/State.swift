@@ -52,7 +52,7 @@ struct State: Hashable, Sendable {
     var question = Question.none
     /// How often we have lately yielded to one.
     var retreats: Retreats?
-    /// Until when we leave it alone, if it goes on holding.
+    /// Until when we leave one alone that does not hear us, if it goes on holding.
     var holdBackUntilNs: Int64?
     /// Who has just resigned over a cable.
     var resigned: Resigned?
@@ -184,6 +184,11 @@ struct State: Hashable, Sendable {
     var standsFirm: Bool { role == .master && hearsLesser && retreats?.count == Retreats.max }
     /// A lesser router or, over the cable, the lesser peer goes on as if we were not there.
     var hearsLesser: Bool { lesser != nil || members.contains { $0.lesser?.isLasting ?? false } }
+    /// Something keeps us from preempting. Whoever was not heard claims again after a while, if it can ask the peer to release:
+    /// a backup sends nothing by which the peer could tell that it would be heard by now.
+    var isRestrained: Bool {
+        restraints.contains(.handedOver) || restraints.contains(.unheard) && (holdBackUntilNs != nil || peer == nil)
+    }
     var hasSoftCause: Bool { causes.contains { !$0.isHard } }
     var isIsolated: Bool { members.contains { $0.isIsolated } }
 

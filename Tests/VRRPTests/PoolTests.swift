@@ -215,6 +215,44 @@ struct PoolTests {
         }
     }
 
+    /// It claims again after four down intervals, and says all the while that it is not heard: a backup sends nothing by which the
+    /// peer could tell that it would be heard by now.
+    @Test func unheardClaimsAgain() {
+        var router = claiming()
+        var endedNs: Int64?
+        var pausesNs: [Int64] = []
+        for _ in 0..<1500 where pausesNs.count < 2 {
+            let wasClaiming = router.engine.status.isClaiming
+            router.hear(100)
+            router.hearWord(100, holds: Self.both)
+            router.pass(Router.secondNs / 10)
+            if wasClaiming, !router.engine.status.isClaiming { endedNs = router.nowNs }
+            guard let endedNs else { continue }
+            #expect(router.conditions.contains("unheard"))
+            if !wasClaiming, router.engine.status.isClaiming { pausesNs.append(router.nowNs - endedNs) }
+        }
+        let downNs = 3 * Router.intervalNs + 56 * Router.intervalNs / 256
+        #expect(pausesNs.count == 2 && pausesNs.allSatisfy { (4 * downNs...6 * downNs).contains($0) })
+        #expect(router.transitions.map(\.to) == [.backup])
+        router.hearWord(100)
+        #expect(router.state == .master && !router.conditions.contains("unheard"))
+    }
+
+    /// Without the cable nobody can be asked to release: who answers for the addresses keeps them.
+    @Test func unheardDoesNotClaimWithoutTheCable() {
+        var router = claiming()
+        router.holder = 200
+        while router.engine.status.isClaiming {
+            router.hearWord(100, holds: Self.both)
+            router.pass(Router.secondNs / 20)
+        }
+        for _ in 0..<1000 {
+            router.hear(100)
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.state == .backup && router.conditions.contains("unheard"))
+    }
+
     // MARK: Handover
 
     @Test func handoverNeedsSomebody() {
