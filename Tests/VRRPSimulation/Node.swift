@@ -215,16 +215,21 @@ extension World {
         expireLeases()
     }
 
-    /// Two directors whose processes run hold at once, and protocol 112 can go both ways between them. A third router beside a
-    /// pair whose cable works is told and not taken into account.
+    /// Two directors whose processes run hold at once, and must not.
     package var hasConnectedHolders: Bool {
         for first in directors.indices where directors[first].serves {
             for second in directors.indices.dropFirst(first + 1) where directors[second].serves {
-                if first < 2, second >= 2, isPairTalking { continue }
-                if directors[first].isAlive, directors[second].isAlive, areConnected(first, second) { return true }
+                if directors[first].isAlive, directors[second].isAlive, areRivals(first, second) { return true }
             }
         }
         return false
+    }
+
+    /// Protocol 112 can go both ways between two directors, and both heed it: a third router beside a pair whose cable works is
+    /// told and not taken into account.
+    package func areRivals(_ first: Int, _ second: Int) -> Bool {
+        if min(first, second) < 2, max(first, second) >= 2, isPairTalking { return false }
+        return areConnected(first, second)
     }
 
     /// A heartbeat goes at least one way between the directors of a pool.

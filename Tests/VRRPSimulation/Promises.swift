@@ -12,8 +12,8 @@ import VRRP
 /// - *rest*: once settled, no state changes any more;
 /// - *best*: once settled, if nothing is broken, nobody serves whom another may preempt, unless that one has no cable and
 ///   publishes `unheard`: it cannot know that it would be heard by now;
-/// - *heard*: at any time, a master yields to a lesser one only if that has held for longer than an interval, or holds and a
-///   host sends adverts in its name;
+/// - *heard*: at any time, a master yields to a lesser one only if that has held for longer than an interval, as far as its
+///   kernel has told it, or holds and a host sends adverts in its name;
 /// - *owner*: at any time, an owner yields its addresses to another owner, a fault or an operator, and to nobody else;
 /// - *quiet*: at any time, a director answers a flood with no more than one advert an interval and leg beside its own.
 ///
@@ -30,12 +30,12 @@ struct Promises: Sendable {
     private var hasHandedOver = false
     /// A kernel's report is lost: until the table is read anew a director does not know what it holds.
     var hasLostReport = false
-    /// Per director: since when it has held.
-    private var heldSinceNs: [Int64?]
+    /// Per director: since when it has held, and when it last did.
+    private var held: [(sinceNs: Int64, lastNs: Int64)?]
 
     init(_ schedule: Schedule) {
         self.schedule = schedule
-        heldSinceNs = schedule.groups.map { _ in nil }
+        held = schedule.groups.map { _ in nil }
         isLossy = schedule.lossPercent > 0
     }
 
@@ -49,9 +49,7 @@ struct Promises: Sendable {
     // MARK: At any time
 
     mutating func complaint(about world: World) -> String? {
-        for index in world.directors.indices {
-            heldSinceNs[index] = world.directors[index].held.isEmpty ? nil : heldSinceNs[index] ?? world.nowNs
-        }
+        for index in world.directors.indices { noteHolding(of: index, world) }
         if let complaint = oneComplaint(world) { return complaint }
         return soonComplaint(world)
     }
@@ -126,22 +124,32 @@ struct Promises: Sendable {
             return "a master has yielded to a lesser one that does not go on holding"
         }
         guard isSettled else { return nil }
-        // With a lower stranger's adverts, a router that nobody hears and that answers for the addresses looks like a lesser one.
+        // With a lower stranger's adverts, a router that answers for the addresses and does not hear us, or heeds nobody but its
+        // peer, looks like a lesser one.
         if kind == .lower, !director.configuration.hasPool, isBesideUnheard(change.director, world) { return nil }
         if kind == .resigning, !isBest(change.director, in: world) { return nil }
         return "a change of state long after the last fault"
     }
 
+    /// A director whose kernel is late says that it holds until the kernel reports the end.
+    private mutating func noteHolding(of index: Int, _ world: World) {
+        if !world.directors[index].held.isEmpty {
+            held[index] = (held[index]?.sinceNs ?? world.nowNs, world.nowNs)
+        } else if let lastNs = held[index]?.lastNs, world.nowNs - lastNs > schedule.kernelLateNs ?? 0 {
+            held[index] = nil
+        }
+    }
+
     private func hasHeldForLong(_ forNs: Int64, _ world: World, but index: Int) -> Bool {
-        heldSinceNs.indices.contains { other in
-            guard other != index, let sinceNs = heldSinceNs[other] else { return false }
+        held.indices.contains { other in
+            guard other != index, let sinceNs = held[other]?.sinceNs else { return false }
             return world.nowNs - sinceNs >= forNs
         }
     }
 
     private func isBesideUnheard(_ index: Int, _ world: World) -> Bool {
         world.directors.indices.contains {
-            $0 != index && !world.directors[$0].held.isEmpty && !world.areConnected(index, $0)
+            $0 != index && !world.directors[$0].held.isEmpty && !world.areRivals(index, $0)
         }
     }
 
