@@ -7,11 +7,9 @@ import VRRPSimulation
 ///     vrrp-search --schedules N --first M  N schedules alone, from seed M (1 unless told)
 ///     vrrp-search --soak                   the wider search, and a million schedules
 ///     vrrp-search --seed N [--trace]       one schedule again, step by step
-///     ... --hunt                           schedules of every dimension, those included that still find faults
-///     ... --with NAME,NAME                 schedules of these dimensions alone
+///     ... --with NAME,NAME                 schedules of these dimensions alone (see `Dimensions.names`; "none"), not of all
 ///     vrrp-search --planted                bugs planted for the random schedules alone
 ///     vrrp-search --table                  docs/state-table.md
-///
 ///     vrrp-search --scenario N             the scenario of that number alone, of those that the soak searches
 ///
 /// Exit status: 0, or 1 when a property was violated, a planted bug was not found, or a search was not closed; the last line
@@ -46,21 +44,19 @@ enum Command {
     }
 
     /// What a seed needs to be the same schedule again.
-    private nonisolated static var flags: String {
-        let arguments = CommandLine.arguments
-        if let place = arguments.firstIndex(of: "--with"), place + 1 < arguments.count {
-            return " --with \(arguments[place + 1])"
-        }
-        return arguments.contains("--hunt") ? " --hunt" : ""
-    }
+    private nonisolated static var flags: String { argument("--with").map { " --with \($0)" } ?? "" }
 
     private nonisolated static var dimensions: Dimensions {
-        let arguments = CommandLine.arguments
-        guard let place = arguments.firstIndex(of: "--with"), place + 1 < arguments.count else {
-            return arguments.contains("--hunt") ? .all : []
+        guard let argument = argument("--with") else { return .all }
+        var dimensions = Dimensions()
+        for name in argument.split(separator: ",") where name != "none" {
+            guard let known = Dimensions.names.first(where: { $0.0 == name }) else {
+                print("FAILED: no dimension \(name): there are \(Dimensions.names.map(\.0).joined(separator: ", "))")
+                fail()
+            }
+            dimensions.insert(known.1)
         }
-        let names = arguments[place + 1].split(separator: ",")
-        return Dimensions.names.reduce(into: []) { if names.contains(Substring($1.0)) { $0.insert($1.1) } }
+        return dimensions
     }
 
     private nonisolated static func finish(bad: Int) {
@@ -69,10 +65,14 @@ enum Command {
         fail()
     }
 
-    private nonisolated static func number(_ name: String) -> Int? {
+    private nonisolated static func argument(_ name: String) -> String? {
         let arguments = CommandLine.arguments
         guard let place = arguments.firstIndex(of: name), place + 1 < arguments.count else { return nil }
-        return Int(arguments[place + 1]).flatMap { $0 >= 0 ? $0 : nil }
+        return arguments[place + 1]
+    }
+
+    private nonisolated static func number(_ name: String) -> Int? {
+        argument(name).flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
     }
 
     private nonisolated static func search(_ scenario: Search.Scenario) -> Bool {
@@ -112,6 +112,7 @@ enum Command {
 
     private nonisolated static func simulate(_ count: Int, first: Int) -> Bool {
         var failures = 0
+        let dimensions = dimensions
         for seed in first..<first + count {
             var simulation = Simulation(seed: UInt64(seed), dimensions)
             guard let failure = simulation.run() else { continue }
