@@ -2,7 +2,7 @@
  *
  * Device ioctls work on any socket; AF_UNIX is there even in a kernel without IPv4. They take RTNL (net/core/dev_ioctl.c)
  * and first look up the name, and may load a module when it is absent; SIOCGIFNAME does neither. The socket decides the
- * network namespace; sysfs shows the one it was mounted in, which need not be the same: hence the check of `ifindex`. */
+ * network namespace. */
 #include "cioctl.h"
 
 #include <errno.h>

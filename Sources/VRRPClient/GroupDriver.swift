@@ -434,6 +434,8 @@ final class GroupDriver {
         var count = 0
         var endedNs = Int64.min
         var timer: EventLoop.TimerID?
+        /// The kernel refused them, as it does on an interface without IPv6; nobody took them away.
+        var isRefusal = false
 
         /// The first wait, doubled with each further failure.
         static let firstNs: Int64 = 5_000_000_000
@@ -442,7 +444,7 @@ final class GroupDriver {
 
     /// A router without its addresses is no router: another one serves, and this one tries again later and later, as each try
     /// that fails costs the service a moment.
-    private func cannotHold(_ leg: Leg, _ reason: String) {
+    private func cannotHold(_ leg: Leg, _ reason: LegAddresses.Inability) {
         let name = leg.instance.name
         var inability = inabilities[name] ?? Inability()
         guard inability.timer == nil else { return }
@@ -450,10 +452,19 @@ final class GroupDriver {
         if inability.count > 0, nowNs - inability.endedNs >= Inability.maxNs { inability.count = 0 }
         let waitNs = min(Inability.firstNs << Int64(min(inability.count, 10)), Inability.maxNs)
         inability.count += 1
+        if case .refused = reason { inability.isRefusal = true } else { inability.isRefusal = false }
         Log.error("\(name): \(reason): trying again in \(waitNs / 1_000_000_000) s")
         inabilities[name] = inability
         setCause(Cause(.address, name), true)
         tryAgain(name, atNs: nowNs + waitNs)
+    }
+
+    /// An interface that has an address of its own again has been set up anew: what the kernel refused before it may take now.
+    private func interfaceIsReady(_ name: String) {
+        guard let inability = inabilities[name], inability.isRefusal, let timer = inability.timer else { return }
+        loop.cancel(timer)
+        inabilities[name] = nil
+        setCause(Cause(.address, name), false)
     }
 
     private func tryAgain(_ name: String, atNs: Int64) {
@@ -544,6 +555,7 @@ extension GroupDriver {
         let isUp = services.linkState(leg.instance.interface, group.linkState).isUp
         if leg.chooseSource(mayLinger: mayLinger && isUp, isVirtual: services.isVirtual), let index = index(of: leg) {
             feed(.primaryAddress(member: index, leg.source))
+            if leg.source != nil { interfaceIsReady(name) }
         }
         guard leg.isLingering else {
             if let timer = graces.removeValue(forKey: name) { loop.cancel(timer) }

@@ -346,6 +346,7 @@ final class Leg {
             to: successor?.addresses,
             keeping: isSamePlace ? successor?.instance.addresses.map { $0.address } ?? [] : [])
         if isSamePlace, let successor {
+            successor.routers = routers
             successor.virtualMAC = virtualMAC
             virtualMAC?.onRefusal = { [unowned successor] in successor.onRefusal($0) }
             virtualMAC = nil

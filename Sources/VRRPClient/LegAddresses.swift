@@ -63,7 +63,7 @@ final class LegAddresses {
     /// Called when a wanted address cannot be kept in the kernel's table, and when it can again.
     var onMissing: (Bool) -> Void = { _ in }
     /// Called when the addresses cannot be added or kept, with the reason. Nothing more is tried until they are added again.
-    var onUnable: (String) -> Void = { _ in }
+    var onUnable: (Inability) -> Void = { _ in }
     /// Called when an address turns out to be the interface's own although we are not its owner, and when it no longer is.
     var onOwnNamed: (Bool) -> Void = { _ in }
     /// Called with what somebody else does to the addresses.
@@ -186,7 +186,7 @@ final class LegAddresses {
         }
         putRoutes()
         report()
-        if let refused { return giveUp("its addresses cannot be added: \(refused)") }
+        if let refused { return giveUp(.refused(refused)) }
         tend()
     }
 
@@ -422,7 +422,7 @@ final class LegAddresses {
         let nowNs = Clock.monotonicNs()
         let count = repairs.add(nowNs: nowNs)
         guard count <= Self.repairsMax else {
-            return giveUp("somebody takes its addresses away as often as they are added")
+            return giveUp(.contested)
         }
         if count > Self.quietRepairs { setMissing(true) }
         // At once, but not faster than the kernel's answers are read.
@@ -435,7 +435,20 @@ final class LegAddresses {
         }
     }
 
-    private func giveUp(_ reason: String) {
+    /// Why a leg cannot hold its addresses.
+    enum Inability: CustomStringConvertible {
+        case refused(RtnlError)
+        case contested
+
+        var description: String {
+            switch self {
+            case .refused(let error): "its addresses cannot be added: \(error)"
+            case .contested: "somebody takes its addresses away as often as they are added"
+            }
+        }
+    }
+
+    private func giveUp(_ reason: Inability) {
         isUnable = true
         onUnable(reason)
     }

@@ -22,7 +22,8 @@ final class Reports {
     }
 
     private let loop: EventLoop
-    private var limit = RateLimit<Key>()
+    /// An operator's own experiments stay below it.
+    private var limit = RateLimit<Key>(burst: 20)
     /// The last change of each subject that is held back.
     private var held: [Key: [String: Change]] = [:]
     private var timer: EventLoop.TimerID?

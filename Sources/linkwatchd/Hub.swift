@@ -211,16 +211,18 @@ final class Hub {
         }
     }
 
+    private var everybody: [Subscriber] { Array(trustedSubscribers.values) + subscribers.values }
+
     /// The mirror has become whole, or has turned out not to be: those to whom it is news are told.
     func mirrorChanged(atNs: Int64) {
-        let isNews = subscribers.values.contains { subscriber in
+        let isNews = everybody.contains { subscriber in
             if case .live = subscriber.phase { return source.degraded(routes: subscriber.wantsRoutes) != nil }
             if case .incomplete = subscriber.phase { return true }
             return false
         }
         guard isNews else { return }
         seq += 1
-        for subscriber in subscribers.values { conclude(subscriber, cause: "netlink", nowNs: atNs) }
+        for subscriber in everybody { conclude(subscriber, cause: "netlink", nowNs: atNs) }
     }
 
     /// Tells everyone that the mirror is being compared with the kernel.
