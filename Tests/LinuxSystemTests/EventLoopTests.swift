@@ -32,16 +32,18 @@ private struct Pipe: ~Copyable {
         let loop = try EventLoop()
         let nowNs = Clock.monotonicNs()
         var seen: [Int] = []
-        loop.schedule(atNs: nowNs + 3_000_000) {
-            seen.append(3)
-            loop.stop()
-        }
         loop.schedule(atNs: nowNs + 1_000_000) { seen.append(1) }
         let cancelled = loop.schedule(atNs: nowNs + 1_500_000) { seen.append(0) }
         loop.schedule(atNs: nowNs + 1_000_000) {
             seen.append(2)
-            // The past is no error: it runs next.
-            loop.schedule(atNs: 0) { seen.append(9) }
+            // The past is no error: it runs in the next turn.
+            loop.schedule(atNs: 0) {
+                seen.append(9)
+                loop.schedule(atNs: nowNs + 3_000_000) {
+                    seen.append(3)
+                    loop.stop()
+                }
+            }
         }
         loop.cancel(cancelled)
         try loop.run()
