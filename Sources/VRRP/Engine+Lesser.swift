@@ -98,6 +98,8 @@ extension Engine {
 
     private func isDoubted(_ heard: Member.Heard, on index: Int, mayPreempt: Bool) -> Bool {
         let check = state.members[index].check
+        // That nobody holds is true until somebody does.
+        if check.isUnheld { return true }
         if mayPreempt {
             // A leg that is not proven, or a preempt delay, keeps us waiting.
             return state.everyMemberWants

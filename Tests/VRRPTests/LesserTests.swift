@@ -267,6 +267,27 @@ struct LesserTests {
         #expect(router.state == .master)
     }
 
+    /// That nobody holds is asked again, also by whoever may preempt by now: or a lesser master that holds after all would be
+    /// taken for a silent one whose answers block the takeover.
+    @Test func aHolderThatWasNoneIsPreempted() {
+        var router = router(.backup) {
+            $0.preempt = false
+            $0.probeBeforeTakeover = true
+        }
+        for _ in 0..<200 where !router.engine.state.members[0].check.isUnheld {
+            router.hear(50)
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.state == .backup)
+        router.reload { $0.preempt = true }
+        router.holder = 200
+        for _ in 0..<200 where router.state == .backup {
+            router.hear(50)
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.transitions.last?.reason == .preempt)
+    }
+
     // MARK: Takeover
 
     /// Silence everywhere, and somebody answers for the addresses: whether that is the master decides. Another station costs
