@@ -31,13 +31,13 @@ Those who measure are those who wrote linkwatch. What was done about that, and w
   lab to a pipe.
 - `down_timer_adverts` (`vrrp_down_timer_adverts`) stays at 3, as linkwatch's three intervals do: keepalived's manual
   calls another value a deviation from VRRP. With 1 a backup waits a third as long, and one lost advert is a failover.
-- What is quick at every advert interval is linkwatch with heartbeats over cables of their own. keepalived knows no such
-  thing; linkwatch without cables is in the same tables, and waits for its adverts as keepalived does, but for a leg's
-  goodbye over the other.
+- Only linkwatch with heartbeats over cables of their own is quick at every advert interval; keepalived has no such thing.
+  The tables also show linkwatch without cables: like keepalived it then waits for missing adverts, except when it can
+  still resign on the leg that works.
 - linkwatch asks the drivers every 10 ms in the rows about failover, every 100 ms (its default) in those about cost. In
   the rows about failover in namespaces a lost carrier is announced at once to everyone, so nobody's polling counts.
-- FRR's vrrpd has no sync group: when one leg goes the other stays, and the client is not served. That is what it is
-  configured for, not a fault of its.
+- FRR's vrrpd has no sync group: when one leg goes the other stays, and the client is not served. That is how it
+  is configured, not a defect.
 - linkwatch is two daemons, and the rows about memory count both; `linkwatch-vrrp alone` is what does keepalived's work.
   There each system runs from copies of its programs and libraries, so that nobody shares those pages and its PSS is
   that of a system alone on a machine; where others use the same libraries each of them has less.
