@@ -5,7 +5,8 @@ import VRRP
 /// Against nobody, and against a host whose adverts are all below every director's priority, or that answers for the virtual
 /// addresses, whether or not it ever stops:
 ///
-/// - *one*: two holders that a path connects do not last longer than three intervals, as long as no packet is lost;
+/// - *one*: two holders that a path connects do not last longer than three intervals, as long as no packet and no report of the
+///   kernel is lost; a third router counts when the pair's heartbeats have lapsed;
 /// - *somebody*: once settled, somebody serves if anybody can, all legs or none;
 /// - *soon*: at any time, if no packet is lost, somebody serves within four intervals and half a second if nothing is broken,
 ///   and else in the time that each of the others needs to find out;
@@ -94,7 +95,10 @@ struct Promises: Sendable {
         let sinceNs = dualSinceNs ?? world.nowNs
         dualSinceNs = sinceNs
         let slowestNs = world.directors.reduce(0) { max($0, $1.configuration.advertIntervalNs) }
-        let boundNs = (areAnyEqual(world) ? 6 : 3) * slowestNs + 5_000_000 + (schedule.kernelLateNs ?? 0)
+        var boundNs = (areAnyEqual(world) ? 6 : 3) * slowestNs + 5_000_000 + (schedule.kernelLateNs ?? 0)
+        // A third router beside a pair is heeded when the peer's word is no longer fresh.
+        if world.directors.count > 2 { boundNs += 3 * (schedule.groups[0].cables.map(\.intervalNs).max() ?? 0) }
+        if hasLostReport { dualSinceNs = nil }
         if isLossy || hasLostReport || kind == .anything || kind == .holding, !isSettled { return nil }
         return world.nowNs - sinceNs > boundNs ? "two holders for more than three intervals" : nil
     }
@@ -119,6 +123,7 @@ struct Promises: Sendable {
             return "an owner has yielded to a router that is none"
         }
         if change.transition.reason == .unheard, change.transition.from == .master, kind != .anything, kind != .holding,
+            !hasLostReport,
             !hasHeldForLong(kind == .lower ? 0 : director.configuration.advertIntervalNs, world, but: change.director)
         {
             return "a master has yielded to a lesser one that does not go on holding"
@@ -131,19 +136,22 @@ struct Promises: Sendable {
         return "a change of state long after the last fault"
     }
 
-    /// A director whose kernel is late says that it holds until the kernel reports the end.
+    /// A pause that is shorter than three intervals is not heard as one.
     private mutating func noteHolding(of index: Int, _ world: World) {
-        if !world.directors[index].held.isEmpty {
-            held[index] = (held[index]?.sinceNs ?? world.nowNs, world.nowNs)
-        } else if let lastNs = held[index]?.lastNs, world.nowNs - lastNs > schedule.kernelLateNs ?? 0 {
-            held[index] = nil
-        }
+        guard !world.directors[index].held.isEmpty else { return }
+        let pauseNs = 3 * world.directors[index].configuration.advertIntervalNs
+        var sinceNs = world.nowNs
+        if let before = held[index], world.nowNs - before.lastNs < pauseNs { sinceNs = before.sinceNs }
+        held[index] = (sinceNs, world.nowNs)
     }
 
+    /// A director whose kernel is late says that it holds until the kernel reports the end.
     private func hasHeldForLong(_ forNs: Int64, _ world: World, but index: Int) -> Bool {
         held.indices.contains { other in
-            guard other != index, let sinceNs = held[other]?.sinceNs else { return false }
-            return world.nowNs - sinceNs >= forNs
+            guard other != index, let held = held[other] else { return false }
+            let isHeld = !world.directors[other].held.isEmpty
+            return world.nowNs - held.sinceNs >= forNs
+                && (isHeld || world.nowNs - held.lastNs <= schedule.kernelLateNs ?? 0)
         }
     }
 

@@ -209,6 +209,7 @@ package struct Simulation {
             kernels[index].session += 1
             for packet in sockets[index] { world.deliver(packet) }
             sockets[index] = []
+            removeStrays(of: index)
         case .shutdown(let index):
             kernels[index].era += 1
             sockets[index] = []
@@ -257,7 +258,10 @@ package struct Simulation {
         guard timers[index].atNs != atNs else { return }
         timers[index].generation += 1
         timers[index].atNs = atNs
-        push(atNs + dice.time(0...300_000), .timer(director: index, generation: timers[index].generation))
+        // A process that slept is late for its deadlines.
+        push(
+            max(atNs, world.nowNs) + dice.time(0...300_000),
+            .timer(director: index, generation: timers[index].generation))
     }
 
     private mutating func fail(_ property: String) {
@@ -299,14 +303,21 @@ package struct Simulation {
         push(kernels[index].lastReportNs, .report(change, session: kernels[index].session))
     }
 
-    /// Every process reads its kernel's whole table.
+    /// Every process reads its kernel's whole table, and removes what it does not want.
     private mutating func readTables() {
         guard world.isKernelLate else { return }
         promises.hasLostReport = false
         for index in world.directors.indices {
             kernels[index].session += 1
             for leg in world.directors[index].legs.indices { world.tellHolding(of: index, leg: leg) }
+            removeStrays(of: index)
         }
+    }
+
+    private mutating func removeStrays(of index: Int) {
+        let director = world.directors[index]
+        guard world.isKernelLate, director.isAlive, director.state != .master else { return }
+        for leg in director.legs.indices { ask(World.AddressChange(director: index, leg: leg, isHeld: false)) }
     }
 
     // MARK: The stranger
