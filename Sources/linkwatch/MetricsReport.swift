@@ -151,6 +151,9 @@ enum MetricsReport {
         value("events", .counter, "Events published.", Int64(statistics.events), &metrics)
         value("reloads", .counter, "Configuration files taken.", Int64(statistics.reloads), &metrics)
         value(
+            "degraded", .gauge, "Whether interfaces or routes may be missing or out of date.",
+            statistics.degraded == nil ? 0 : 1, &metrics)
+        value(
             "reload_failed", .gauge, "Whether the last file was refused.", statistics.reloadError == nil ? 0 : 1,
             &metrics)
     }

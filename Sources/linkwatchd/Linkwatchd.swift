@@ -79,7 +79,8 @@ enum Linkwatchd {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
         if let priority = arguments.realtimePriority {
-            // For the loop's thread as well as for the probes', which inherits it: a word is no earlier than its bearer.
+            // For the loop's thread as well as for the probes', which inherits it: an answer is published no sooner
+            // than the loop's thread runs.
             do { try Privileges.realtime(priority: priority, isInherited: true) } catch {
                 Log.warning("the process is not SCHED_RR: \(error)")
             }

@@ -42,6 +42,13 @@ import Testing
         #expect(lines([]).contains("linkwatch_up 1"))
     }
 
+    @Test func aMirrorThatIsNotWholeIsSaid() {
+        var statistics = StatisticsRecord()
+        #expect(lines([], statistics).contains("linkwatch_degraded 0"))
+        statistics.degraded = "links: the kernel refuses to list them"
+        #expect(lines([], statistics).contains("linkwatch_degraded 1"))
+    }
+
     @Test func aStaleSourceKeepsItsLastWordAndAnUnsupportedOneHasNone() {
         var link = Sample.up("eth0", ifindex: 2)
         link.evidence["mii"] = EvidenceRecord(state: "stale", last: "down", counted: true)
