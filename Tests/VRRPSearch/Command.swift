@@ -8,7 +8,7 @@ import VRRPSimulation
 ///     vrrp-search --soak                   the wider search, and a million schedules
 ///     vrrp-search --seed N [--trace]       one schedule again, step by step
 ///     ... --with NAME,NAME                 schedules of these dimensions alone (see `Dimensions.names`; "none"), not of all
-///     vrrp-search --planted                bugs planted for the random schedules alone
+///     vrrp-search --planted                the planted bugs alone
 ///     vrrp-search --table                  docs/state-table.md
 ///     vrrp-search --scenario N             the scenario of that number alone, of those that the soak searches
 ///
@@ -29,7 +29,8 @@ enum Command {
         var bad = 0
         if arguments.contains("--planted") {
             let planted = Suite.plantedInSchedules + Suite.plantedInManySchedules
-            return finish(bad: planted.filter { !find($0.name, $0.bugs, $0.dimensions) }.count)
+            bad += Suite.planted.filter { !find($0.name, $0.scenario) }.count
+            return finish(bad: bad + planted.filter { !find($0.name, $0.bugs, $0.dimensions) }.count)
         }
         if let only = number("--scenario") {
             scenarios = Array((Suite.test + Suite.soak).dropFirst(only).prefix(1))

@@ -61,8 +61,8 @@ package enum Suite {
     package static var plantedInManySchedules: [(name: String, bugs: PlantedBugs, dimensions: Dimensions)] {
         [
             ("a backup with its own interval", .ownInterval, .unlike),
+            ("a third router taken for the peer", .hearsAnybody, .all),
             ("a reload that stops the start", .reloadStops, [.early, .lateKernel, .leftovers]),
-            ("a third router taken for the peer", .hearsAnybody, [.third, .strict]),
         ]
     }
 
