@@ -59,6 +59,8 @@ public enum RtnlRequest: Hashable, Sendable {
     case removeAddress(AddressKey)
     /// Adds the route; EEXIST (`.fileExists`) when there is one to this network with this metric. (RTM_NEWROUTE)
     case addLinkRoute(LinkRouteRequest)
+    /// RTM_DELROUTE; ESRCH (`.noSuchProcess`) when it is not there.
+    case removeLinkRoute(LinkRouteRequest)
     /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
     case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
     /// RTM_DELLINK.
@@ -355,7 +357,8 @@ extension RtnlRequester {
         switch request {
         case .putAddress(let address): add(address)
         case .removeAddress(let key): add(RTM_DELADDR, 0, fixed(key)) { Self.put(key, &$0) }
-        case .addLinkRoute(let route): add(route)
+        case .addLinkRoute(let route): add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route)
+        case .removeLinkRoute(let route): add(RTM_DELROUTE, 0, route)
         case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
         case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
@@ -418,7 +421,7 @@ extension RtnlRequester {
         }
     }
 
-    private func add(_ route: LinkRouteRequest) -> Bool {
+    private func add(_ type: Int, _ flags: CInt, _ route: LinkRouteRequest) -> Bool {
         var fixed = rtmsg()
         fixed.rtm_family = route.source.kernelFamily
         fixed.rtm_dst_len = UInt8(clamping: route.network.length)
@@ -426,7 +429,7 @@ extension RtnlRequester {
         fixed.rtm_protocol = route.routeProtocol
         fixed.rtm_scope = UInt8(RT_SCOPE_LINK.rawValue)
         fixed.rtm_type = UInt8(RTN_UNICAST)
-        return add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, fixed) {
+        return add(type, flags, fixed) {
             $0.put(Int(RTA_DST.rawValue), route.network.network.address.bytes)
             $0.put(Int(RTA_OIF.rawValue), UInt32(bitPattern: route.ifindex))
             $0.put(Int(RTA_PREFSRC.rawValue), route.source.bytes)

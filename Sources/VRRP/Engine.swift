@@ -1,3 +1,5 @@
+import Addresses
+
 /// One sync group: the state machine itself.
 ///
 /// This is RFC 9568, section 6.4 (and RFC 3768, 6.4, for version 2), with one state for all members of a group, with FAULT as
@@ -65,6 +67,10 @@ public struct Engine: Sendable {
 
     /// The published state.
     public var groupState: GroupState { state.publicState }
+    /// Who is heard as master on a member; nil: nobody.
+    public func heard(on member: Int) -> IPAddress? {
+        state.members.indices.contains(member) ? state.members[member].heard?.source : nil
+    }
     /// The effective priority.
     public var priority: UInt8 { state.priority }
 

@@ -390,10 +390,22 @@ final class GroupDriver {
         // The virtual router's MAC address is our macvlan's as well as that of another router's.
         guard answerer == .virtualRouter || !services.kernel.isOwn(mac) else { return }
         answerers[member]?.insert(answerer)
-        passing.saw(.addressConflict, of: leg.instance.name, forNs: 5_000_000_000 + 2 * group.advertIntervalNs) {
-            "\(address) is at \(mac)\(Self.words(answerer))"
+        if !isHeardMaster(answerer, on: member) {
+            passing.saw(.addressConflict, of: leg.instance.name, forNs: 5_000_000_000 + 2 * group.advertIntervalNs) {
+                "\(address) is at \(mac)\(Self.words(answerer))"
+            }
         }
         feed(.foreignAnswer(member: member, by: answerer))
+    }
+
+    /// Whether it is the master whose adverts arrive: that it has the addresses is as it should be.
+    private func isHeardMaster(_ answerer: Answerer, on member: Int) -> Bool {
+        let heard = engine.heard(on: member)
+        return switch answerer {
+        case .router(let address): address == heard
+        case .virtualRouter: heard != nil
+        case .stranger: false
+        }
     }
 
     /// Another station says that it has an address which we hold.

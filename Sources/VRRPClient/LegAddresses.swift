@@ -155,6 +155,7 @@ final class LegAddresses {
     func handOver(to successor: LegAddresses?, keeping kept: [IPAddress]) {
         let surplus = keys.filter { !isForeign($0) && !kept.contains($0.address) }
         if isWanted { _ = kernel.remove(surplus) }
+        if let successor { removeRoutes(butThoseOf: successor) }
         successor?.isWanted = isWanted
         isWanted = false
         stopRepairing()
@@ -214,16 +215,33 @@ final class LegAddresses {
                 present.contains(where: { $0.address == prefix.address }), seen.insert(network).inserted,
                 !networks.contains(where: { $0.length <= network.length && $0.contains(network.address) })
             else { continue }
-            requests.append(
-                .addLinkRoute(
-                    LinkRouteRequest(
-                        network: network, ifindex: ifindex, source: prefix.address, metric: Self.routeMetric,
-                        routeProtocol: Self.protocolNumber)))
+            requests.append(.addLinkRoute(route(to: network, from: prefix.address, ifindex)))
         }
         guard !requests.isEmpty, let answers = try? kernel.requests.perform(requests) else { return }
-        for case let refusal? in answers where refusal.errno != .fileExists {
+        // An address that has just gone is put again, and its route with it.
+        for case let refusal? in answers where ![.fileExists, .invalidArgument].contains(refusal.errno) {
             Log.warning("\(name): the network of its addresses is not on the link: \(refusal)")
         }
+    }
+
+    private func route(to network: IPPrefix, from source: IPAddress, _ ifindex: Int32) -> LinkRouteRequest {
+        LinkRouteRequest(
+            network: network, ifindex: ifindex, source: source, metric: Self.routeMetric,
+            routeProtocol: Self.protocolNumber)
+    }
+
+    /// Where an address has another prefix length from now on, the route to its old network goes; the address stays.
+    private func removeRoutes(butThoseOf successor: LegAddresses) {
+        guard isWanted, let ifindex else { return }
+        func routes(_ leg: LegAddresses) -> Set<LinkRouteRequest> {
+            Set(
+                leg.prefixes.filter { !$0.address.isIPv6 && $0.length < 32 }.compactMap { prefix in
+                    IPPrefix(prefix.address, length: prefix.length)
+                        .map { route(to: $0.network, from: prefix.address, ifindex) }
+                })
+        }
+        let old = routes(self).subtracting(routes(successor))
+        _ = try? kernel.requests.perform(old.map(RtnlRequest.removeLinkRoute))
     }
 
     // MARK: The lease
@@ -349,7 +367,8 @@ final class LegAddresses {
             return
         }
         for (key, refusal) in zip(going, kernel.remove(going)) {
-            if let refusal, refusal.errno != .addressNotAvailable {
+            // An interface that is gone has taken its addresses along.
+            if let refusal, ![.addressNotAvailable, .operationNotSupportedByDevice].contains(refusal.errno) {
                 Log.error("\(name): \(key.address)/\(key.prefixLength) cannot be removed: \(refusal)")
             } else {
                 present.remove(key)

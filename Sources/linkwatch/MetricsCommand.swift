@@ -73,26 +73,26 @@ enum OutputFile {
             return try StandardStreams.write(bytes, to: file.raw)
         }
         // The collector runs as a user of its own, whatever the umask of whoever runs this.
-        try replace(resolved(path), with: bytes, mode: isThere ? status.st_mode & 0o777 : 0o644)
+        try replace(try resolved(path), with: bytes, mode: isThere ? status.st_mode & 0o777 : 0o644)
     }
 
     /// Where a chain of symbolic links leads; one that leads to nothing leads to where the file will be.
-    private static func resolved(_ path: String) -> String {
+    private static func resolved(_ path: String) throws(Errno) -> String {
         if let whole = unsafe realpath(path, nil) {
             defer { unsafe free(whole) }
             return unsafe String(cString: whole)
         }
         var path = path
         // The kernel follows no more.
-        for _ in 0..<40 {
+        for _ in 0...40 {
             var target = [CChar](repeating: 0, count: Int(PATH_MAX))
             let length = unsafe readlink(path, &target, target.count)
-            guard length > 0 else { break }
+            guard length > 0 else { return path }
             let text = String(decoding: target[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
             let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
             path = text.hasPrefix("/") ? text : folder + text
         }
-        return path
+        throw .tooManySymbolicLinkLevels
     }
 
     private static func replace(_ path: String, with bytes: [UInt8], mode: mode_t) throws(Errno) {

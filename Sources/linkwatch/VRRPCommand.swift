@@ -105,13 +105,16 @@ private struct VRRPDirector {
 
     func watch(_ names: [String], body: (VRRPEventRecord) throws -> Void) throws {
         client.stopsWithReader(of: StandardStreams.output)
+        // The groups as they are come at once; what follows may take days.
+        var deadlineNs: Int64? = Clock.monotonicNs() + Self.answerNsMax
         try ask { () throws(VarlinkClientError) in
-            try client.callMore("\(VRRPInterface.name).Watch", deadlineNs: nil) {
+            try client.callMore("\(VRRPInterface.name).Watch", deadlineNs: deadlineNs) {
                 $0.field("groups", names.isEmpty ? nil : names)
             }
         }
         while true {
-            let reply = try ask { () throws(VarlinkClientError) in try client.nextReply(deadlineNs: nil) }
+            let reply = try ask { () throws(VarlinkClientError) in try client.nextReply(deadlineNs: deadlineNs) }
+            deadlineNs = nil
             try body(decode { () throws(JSON.FieldError) in try reply.parameters.decode("event") })
         }
     }

@@ -3,6 +3,8 @@ import ArgumentParser
 import Glibc
 import Monitor
 
+import enum LinuxSystem.Clock
+
 struct WatchCommand: Command {
     static let sharedOptions = CommandLineRules.ofConnection.union(["--json", "--routes"])
 
@@ -30,9 +32,13 @@ struct WatchCommand: Command {
         var connection = connection
         while true {
             do {
+                // The snapshot comes at once, or the daemon hangs; what follows may take days.
+                var hasAnswered = false
+                let answerEndNs = Clock.monotonicNs() + Daemon.answerNsMax
                 _ = try Daemon(connection).watch(
-                    names, routes: content.routes, deadlineNs: { nil }, whileRead: true
+                    names, routes: content.routes, deadlineNs: { hasAnswered ? nil : answerEndNs }, whileRead: true
                 ) { event in
+                    hasAnswered = true
                     if format.json {
                         try Console.print(event.json)
                     } else if let line = lines.line(for: event) {
@@ -40,6 +46,7 @@ struct WatchCommand: Command {
                     }
                     return true
                 }
+                throw Failure(.unavailable, "linkwatchd on \(connection.socket) does not answer")
             } catch let failure as Failure where reconnect && failure.status == .unavailable {
                 Console.complain("\(failure.message); waiting for it")
                 lines = EventLines(palette: Console.palette)

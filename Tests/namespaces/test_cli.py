@@ -348,6 +348,14 @@ def test_wait_keeps_its_timeout_with_a_daemon_that_is_silent(lab, tmp_path):
         silent.bind(str(tmp_path / "silent"))
         silent.listen()
         assert seconds("--timeout", "1s") < seconds() / 3
+        # What goes on for days answers at once as well.
+        watching = [["watch"], ["watch", "--json"]]
+        commands = [[program("linkwatch"), *words, "--socket", str(tmp_path / "silent")] for words in watching]
+        commands.append([program("linkwatch"), "vrrp", "--watch", "--vrrp-socket", str(tmp_path / "silent")])
+        running = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for argv in commands]
+        for process in running:
+            assert "does not answer" in process.communicate(timeout=60)[1]
+            assert process.returncode == 69
 
 
 @pytest.mark.parametrize("lab", [HELD], indirect=True)
@@ -464,6 +472,11 @@ def test_metrics_of_the_file_that_was_meant(lab, tmp_path):
         assert "linkwatch_up 1" in lab.run("metrics", "--output", name, cwd=tmp_path).stdout
     lab.run("metrics", "--output", "/dev/null")
     lab.run("metrics", "--output", "/dev/full", status=74)
+    loop = tmp_path / "loop.prom"
+    loop.symlink_to("loop.prom")
+    lab.run("metrics", "--output", str(loop), status=74)
+    assert loop.is_symlink()
+    loop.unlink()
     assert sorted(os.listdir(tmp_path)) == ["link.prom", "target.prom"]
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -196,6 +196,19 @@ def test_a_network_is_on_the_link_while_we_serve(namespaces, router):
     until(lambda: "203.0.113.0/24" not in namespaces.ip("r1", "route show"), "the route to go")
 
 
+def test_a_network_that_becomes_narrower_leaves_no_route(namespaces, router):
+    """The address stays where it is, so the kernel takes nothing away."""
+    director = router.start(one(["203.0.113.1/16"]))
+    until(lambda: "203.0.0.0/16 " in namespaces.ip("r1", "route show"), "the wide route")
+    director.reconfigure(one(["203.0.113.1/24"]))
+    director.call("io.linkwatch.VRRP.Reload")
+    until(lambda: "203.0.113.0/24 " in namespaces.ip("r1", "route show"), "the narrow route")
+    assert "203.0.0.0/16" not in namespaces.ip("r1", "route show")
+    director.reconfigure(one(["203.0.113.1/32"]))
+    director.call("io.linkwatch.VRRP.Reload")
+    until(lambda: "203.0.113.0/24" not in namespaces.ip("r1", "route show"), "no route")
+
+
 # A router without its addresses.
 
 

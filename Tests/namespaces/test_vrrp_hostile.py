@@ -233,6 +233,7 @@ def claim_until_told(pair, mac: str, ether: int, packet: bytes, member: str) -> 
     """Claims again and again until the master says so; returns what it says."""
     with Flood(pair.namespaces, (mac, ether, packet)):
         told = pair.w1.await_what(f"address-conflict:{member}")["what"]
+        pair.r1.log.await_item(lambda line: "address-conflict" in line)
         lines = [line for line in pair.r1.log if "address-conflict" in line]
         pair.quiet(5)
         assert [line for line in pair.r1.log if "address-conflict" in line] == lines, "one line, at any rate"
@@ -252,6 +253,19 @@ def test_a_claim_of_what_the_master_holds_is_told(pair, operation, target_mac):
     with Flood(pair.namespaces, (BROADCAST, ARP, arp(1, "192.0.2.99", FORGED, "192.0.2.99"))):
         pair.quiet(10)
     assert not [event for watch in (pair.w1, pair.w2) for event in watch.recent() if "conflict" in (event.get("what") or "")]
+
+
+def test_the_master_that_is_heard_may_have_the_addresses(pair):
+    """A better router comes back: it asks whether the other one really holds, which is no conflict."""
+    pair = pair(cables=0)
+    pair.r1.stop()
+    pair.w2.await_state("master")
+    pair.r1.start()
+    watch = pair.r1.watch()
+    watch.await_state("master")
+    pair.w2.await_state("backup")
+    watch.close()
+    assert not [line for director in pair.directors.values() for line in director.log if "conflict" in line]
 
 
 def test_an_ipv6_claim_is_told(namespaces):
