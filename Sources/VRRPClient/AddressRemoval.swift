@@ -68,8 +68,8 @@ enum AddressRemoval {
     }
 
     /// Whether an address that nobody leased, and that the file names as virtual, is left over and not the interface's own:
-    /// a daemon for virtual addresses has marked it, or the interface has another address of its network, or of its
-    /// family if it is one without a network. The only address of its network may be how the host is reached.
+    /// a daemon for virtual addresses has marked it, or the interface has another address of its family, that is not virtual.
+    /// The only one of its family may be how the host is reached.
     ///
     /// - Parameters:
     ///   - others: the addresses of the interface.
@@ -78,11 +78,9 @@ enum AddressRemoval {
         _ address: Address, among others: some Sequence<Address>, isVirtual: (IPAddress) -> Bool
     ) -> Bool {
         if [LegAddresses.protocolNumber, keepalived].contains(address.addressProtocol) { return true }
-        let family = address.key.address.family
-        let network = Int(address.key.prefixLength) < family.width ? address.key.network : nil
         return others.contains { other in
-            other.key.ifindex == address.key.ifindex && other.key.address.family == family
-                && !isVirtual(other.key.address) && network?.contains(other.key.address) ?? true
+            other.key.ifindex == address.key.ifindex && other.key.address.family == address.key.address.family
+                && !isVirtual(other.key.address)
         }
     }
 }
