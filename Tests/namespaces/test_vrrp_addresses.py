@@ -289,7 +289,9 @@ def test_a_lease_that_somebody_changes_is_a_lease_again(pair, how):
         "longer": [f"addr add {OUTSIDE}/24 dev e0"],
     }[how]
     pair.namespaces.ip("r1", *change)
-    pair.w1.await_what("foreign-address:outside:e0")
+    # Between the two commands of "replaced" the director may add it again; then there is nothing to be told.
+    if how != "replaced":
+        pair.w1.await_what("foreign-address:outside:e0")
     until(lambda: 0 < valid(pair.namespaces, "r1", OUTSIDE) <= 10, "the lease")
     pair.quiet(3)
     assert pair.w1.transitions() == pair.w2.transitions() == []
