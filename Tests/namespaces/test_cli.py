@@ -20,7 +20,7 @@ from prometheus_client import parser as prometheus
 from prometheus_client.openmetrics import parser as openmetrics
 
 from lab.daemon import Daemon, program
-from lab.journal import Journal
+from lab.journal import Journal, until
 
 HELD = '[interface.t0]\nup-delay = "1h"\n'
 
@@ -321,8 +321,7 @@ def test_wait_has_a_timeout(lab):
 def test_wait_goes_on_with_another_daemon(lab):
     leaving = lab.start("wait", "--down", "e0")
     staying = lab.start("wait", "--down", "e0", "--reconnect")
-    while lab.daemon.call("Statistics")["subscribers"] < 2:
-        pass
+    until(lambda: lab.daemon.call("Statistics")["subscribers"] == 2, "both to be watching")
     lab.daemon.kill()
     assert leaving.wait(20) == 69
     staying.complaints.await_item(holding("waiting for it"), 20)
