@@ -173,7 +173,7 @@ def test_every_method_of_the_vrrp_socket():
 
 
 def test_every_variable_of_a_program():
-    source = (CHECKOUT / "Sources/VRRPClient/ProgramTable.swift").read_text()
+    source = (CHECKOUT / "Sources/VRRPClient/Runner/ProgramTable.swift").read_text()
     text = sections(sections(page("linkwatch-vrrp.8"), "Sh")["DESCRIPTION"], "Ss")["Programs"]
     assert re.findall(r"^\.It Ev (\w+)$", text, re.MULTILINE) == re.findall(r'^ *"(LINKWATCH_\w+)=', source, re.MULTILINE)
     assert re.search(r"PATH=([^\"]+)", source).group(1) in text
