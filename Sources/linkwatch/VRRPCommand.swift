@@ -41,11 +41,11 @@ struct VRRPCommand: Command {
     }
 
     func run() throws {
-        let director = try VRRPDirector(path: vrrpSocket)
-        if reload { return try director.call("Reload") { _ in } }
-        if let handover { return try director.call("Handover") { $0.field("group", handover) } }
-        if watch { return try follow(director) }
-        let status = try director.status()
+        let connection = try VRRPConnection(path: vrrpSocket)
+        if reload { return try connection.call("Reload") { _ in } }
+        if let handover { return try connection.call("Handover") { $0.field("group", handover) } }
+        if watch { return try follow(connection) }
+        let status = try connection.status()
         let groups = try chosen(status.groups)
         if format.json { return try Console.print(groups.map(\.jsonLine)) }
         let report = VRRPReport(
@@ -61,9 +61,9 @@ struct VRRPCommand: Command {
         return names.isEmpty ? groups : groups.filter { names.contains($0.name) }
     }
 
-    private func follow(_ director: VRRPDirector) throws {
+    private func follow(_ connection: VRRPConnection) throws {
         for number in [SIGINT, SIGTERM] { signal(number) { _ in _exit(EXIT_SUCCESS) } }
-        try director.watch(names) { event in
+        try connection.watch(names) { event in
             if format.json {
                 try Console.print(event.jsonLine)
             } else if let line = VRRPReport.line(event, Console.palette) {
@@ -74,7 +74,7 @@ struct VRRPCommand: Command {
 }
 
 /// linkwatch-vrrp behind its socket.
-private struct VRRPDirector {
+private struct VRRPConnection {
     private let client: VarlinkClient
     private let path: String
 

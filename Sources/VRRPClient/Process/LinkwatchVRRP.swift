@@ -1,4 +1,4 @@
-/// The program linkwatch-vrrp: its command line, its privileges, and the start of the director.
+/// The program linkwatch-vrrp: its command line, its privileges, and the start of the process.
 ///
 /// The order matters. The record is locked and the runner forked first, while there is nothing else to inherit, and with the
 /// programs that the file names. Scheduling and locked memory are asked for with the rights the program was started with; sockets are opened; then the process
@@ -166,21 +166,22 @@ enum LinkwatchVRRP {
         }
         let loop = try EventLoop()
         Log.follow(loop)
-        let process = VRRPProcess(arguments, runner)
-        try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { process.handle(signal: $0, loop) }
+        let service = VRRPService(arguments, runner)
+        try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { service.handle(signal: $0, loop) }
         let listener = try listen(configuration.socket)
-        let director = try Director(configuration, loop: loop, runner: runner, record: holdings, leftBehind: leftBehind)
+        let router = try RouterProcess(
+            configuration, loop: loop, runner: runner, record: holdings, leftBehind: leftBehind)
         try checkCapabilities(Privileges.become(account, keeping: [.netAdmin, .netRaw]))
         // In a user namespace the capabilities may be those of another one than the network's.
-        if let refusal = director.kernel.refusal {
+        if let refusal = router.kernel.refusal {
             throw NotPermitted("the kernel lets this process add no addresses: \(refusal)")
         }
         if unsafe access(arguments.path, R_OK) != 0 {
             Log.warning("\(arguments.path) cannot be read any more, so that no reload will be possible")
         }
-        try process.start(director, configuration.socket, listener, loop)
+        try service.start(router, configuration.socket, listener, loop)
         try loop.run()
-        process.end()
+        service.end()
         runner.dismiss()
         if runner.isLost { exit(exitRunnerLost) }
     }
@@ -231,33 +232,33 @@ struct NotPermitted: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// The director and its socket, once both are there: what signals and clients act on.
-final class VRRPProcess: StatusSource {
+/// The process and its socket, once both are there: what signals and clients act on.
+final class VRRPService: StatusSource {
     private let arguments: VRRPArguments
     private let runner: Runner
-    private var director: Director?
+    private var router: RouterProcess?
     private var service: StatusService?
 
     init(_ arguments: VRRPArguments, _ runner: Runner) { (self.arguments, self.runner) = (arguments, runner) }
 
     func start(
-        _ director: Director, _ configuration: SocketConfiguration, _ listener: ListeningSocket, _ loop: EventLoop
+        _ router: RouterProcess, _ configuration: SocketConfiguration, _ listener: ListeningSocket, _ loop: EventLoop
     ) throws {
         let service = try StatusService(configuration, loop: loop, source: self)
-        self.director = director
+        self.router = router
         self.service = service
-        director.onOutput = { [unowned service] in service.publish($0, of: $1) }
-        director.onRunnerMissed = { [unowned self, unowned loop] in
+        router.onOutput = { [unowned service] in service.publish($0, of: $1) }
+        router.onRunnerMissed = { [unowned self, unowned loop] in
             Log.error("ending, to be started again with a runner")
             handle(signal: SIGTERM, loop)
         }
-        try director.start()
+        try router.start()
         try service.listen(listener)
     }
 
     func handle(signal: CInt, _ loop: EventLoop) {
         guard signal == SIGHUP else {
-            director?.shutDown()
+            router?.shutDown()
             return loop.stop()
         }
         service?.reload { error in
@@ -268,21 +269,21 @@ final class VRRPProcess: StatusSource {
     func end() {
         service?.close()
         service = nil
-        director = nil
+        router = nil
     }
 
     // MARK: What the service asks
 
-    var groups: [GroupDriver] { director?.groups ?? [] }
+    var groups: [GroupDriver] { router?.groups ?? [] }
 
-    var discards: [Discard: UInt64] { director?.wire.discards ?? [:] }
+    var discards: [Discard: UInt64] { router?.wire.discards ?? [:] }
 
     /// The file is read by us, who apply it, and by the runner, who takes its programs: both know the same text, or it is
     /// refused.
     func reload(_ done: @escaping (String?) -> Void) {
-        director?.reloading(isOver: false)
+        router?.reloading(isOver: false)
         let finish = { [weak self] (complaint: String?) in
-            self?.director?.reloading(isOver: true)
+            self?.router?.reloading(isOver: true)
             done(complaint)
         }
         do throws(ConfigurationRefused) {
@@ -297,9 +298,9 @@ final class VRRPProcess: StatusSource {
 
     /// - Returns: why it cannot be applied; nil: it is.
     private func apply(_ configuration: VRRPConfiguration) -> String? {
-        guard let director else { return "the process is ending" }
+        guard let router else { return "the process is ending" }
         do throws(Errno) {
-            try director.reload(configuration)
+            try router.reload(configuration)
             for warning in configuration.warnings { Log.warning(warning.description) }
             Log.notice("\(arguments.path): read again and applied")
             return nil

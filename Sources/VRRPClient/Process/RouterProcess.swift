@@ -16,7 +16,7 @@ import SystemPackage
 import VRRP
 import Varlink
 
-final class Director: GroupServices {
+final class RouterProcess: GroupServices {
     let loop: EventLoop
     let wire: Wire
     let kernel: KernelState

@@ -1,0 +1,153 @@
+/// Where the interfaces of a group are, which addresses they have, and what becomes of them.
+import Addresses
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+extension GroupDriver {
+    private static let graceMaxNs: Int64 = 500_000_000
+    private static let bindAgainNs: Int64 = 5_000_000_000
+
+    /// Binds legs and cables to the interfaces that exist, and chooses their sources: before the engine starts.
+    func bindAll() {
+        for leg in legs { bind(leg) }
+        for cable in cables { bind(cable) }
+    }
+
+    func bind(_ leg: Leg) {
+        let link = services.kernel.link(named: leg.instance.interface)
+        do throws(Errno) {
+            try leg.bind(to: link?.ifindex, prepare: services.prepare)
+            setCause(Cause(.config, leg.instance.name), false)
+        } catch {
+            let what = leg.instance.hasVirtualMAC ? "sockets or no virtual MAC address" : "sockets"
+            let cause = Cause(.config, leg.instance.name)
+            if !causes.contains(cause) {
+                Log.error("\(leg.instance.name): no \(what) on \(leg.instance.interface): \(error)")
+            }
+            setCause(cause, true)
+            bindLater()
+        }
+        judgeSize(of: leg)
+        chooseSource(of: leg)
+    }
+
+    /// Network managers take an interface's own address away for a moment when they configure it anew. Meanwhile adverts are
+    /// sent from it as before, for less than an interval: nobody misses one, and nothing moves.
+    func chooseSource(of leg: Leg, mayLinger: Bool = true) {
+        let name = leg.instance.name
+        let isUp = services.linkState(leg.instance.interface, group.linkState).isUp
+        if leg.chooseSource(mayLinger: mayLinger && isUp, isVirtual: services.isVirtual), let index = index(of: leg) {
+            feed(.primaryAddress(member: index, leg.source))
+            if leg.source != nil { retries.interfaceIsReady(name) }
+        }
+        guard leg.isLingering else {
+            if let timer = graces.removeValue(forKey: name) { loop.cancel(timer) }
+            return
+        }
+        guard graces[name] == nil else { return }
+        let graceNs = min(Self.graceMaxNs, group.advertIntervalNs / 10 * 9)
+        graces[name] = loop.schedule(atNs: Clock.monotonicNs() + graceNs) { [unowned self] in
+            graces[name] = nil
+            if let leg = legs.first(where: { $0.instance.name == name }) { chooseSource(of: leg, mayLinger: false) }
+        }
+    }
+
+    /// What stood in the way of a leg may go without a word from the kernel.
+    func bindLater() {
+        guard bindTimer == nil else { return }
+        bindTimer = loop.schedule(atNs: loop.nowNs + Self.bindAgainNs, toleranceNs: Self.bindAgainNs / 5) {
+            [unowned self] in
+            bindTimer = nil
+            for leg in legs where leg.ifindex == nil { bind(leg) }
+        }
+    }
+
+    func bind(_ cable: Cable) {
+        let link = services.kernel.link(named: cable.heartbeat.interface)
+        do throws(Errno) {
+            try cable.bind(to: link?.ifindex, prepare: services.prepare)
+        } catch {
+            Log.error(
+                "heartbeat \(cable.heartbeat.name): no sockets on \(cable.heartbeat.interface): \(error)",
+                about: "bind \(cable.heartbeat.name)")
+        }
+        if cable.chooseSource(isVirtual: services.isVirtual), let index = cables.firstIndex(where: { $0 === cable }) {
+            feed(.cableAddress(cable: index, cable.source))
+        }
+    }
+
+    /// The interfaces that this group looks at.
+    var interfaces: Set<String> {
+        var names = Set(legs.map(\.instance.interface)).union(cables.map(\.heartbeat.interface))
+        for case .link(let name) in group.tracks.map(\.object) { names.insert(name) }
+        return names
+    }
+
+    /// An interface may have another state, another number, or be gone.
+    func linkChanged(_ name: String) {
+        guard interfaces.contains(name) else { return }
+        for leg in legs where leg.instance.interface == name { bind(leg) }
+        for cable in cables where cable.heartbeat.interface == name { bind(cable) }
+        let state = services.linkState(name, group.linkState)
+        let isEnginesBusiness =
+            legs.contains { $0.instance.interface == name } || cables.contains { $0.heartbeat.interface == name }
+            || trackedLinks.contains(name)
+        if isEnginesBusiness { feed(.link(interface: name, isUp: state.isUp, reason: state.reason)) }
+        // An interface that is up may be sent on again; if not, the next advert says so.
+        if state.isUp { setCause(Cause(.sendDenied, name), false) }
+        trackedChanged { $0 == .link(name) }
+    }
+
+    /// What is known of an interface is not what it was.
+    func interfaceChanged(_ link: Link, before old: Link) {
+        for leg in legs { leg.interfaceChanged(link, before: old) }
+    }
+
+    /// An interface is gone. Another may have its number before we hear of it.
+    func linkGone(_ ifindex: Int32) {
+        for leg in legs where leg.ifindex == ifindex { leg.unbind() }
+        for cable in cables where cable.ifindex == ifindex { cable.unbind() }
+    }
+
+    /// An address of an interface came or went.
+    func addressesChanged(_ keys: [AddressKey]) {
+        for leg in legs {
+            if keys.contains(where: leg.addresses.concerns) { leg.addresses.observe() }
+            if keys.contains(where: { $0.ifindex == leg.ifindex }) { bind(leg) }
+            if keys.contains(where: { $0.ifindex == leg.ifindex && !services.isVirtual($0.address) }) {
+                leg.addresses.surroundingsChanged()
+            }
+        }
+        for cable in cables where keys.contains(where: { $0.ifindex == cable.ifindex }) { bind(cable) }
+    }
+
+    /// A packet filter may have begun or ceased to drop adverts, or what is to be done about that may have changed.
+    func filtersChanged() {
+        acceptanceChanged()
+        for leg in legs {
+            let isFiltered = isFiltered(leg.ifindex, leg.family)
+            let interface = leg.instance.interface
+            setCondition(Condition(.advertsFiltered, interface), isFiltered && group.packetFilter != .ignore)
+            setCause(Cause(.packetFilter, interface), isFiltered && group.packetFilter == .fault)
+        }
+        // Heartbeats are heard all the same, and a cable is no cause.
+        for cable in cables where !legs.contains(where: { $0.instance.interface == cable.heartbeat.interface }) {
+            let isFiltered = isFiltered(cable.ifindex, cable.configuration.family)
+            setCondition(
+                Condition(.advertsFiltered, cable.heartbeat.interface), isFiltered && group.packetFilter != .ignore)
+        }
+    }
+
+    func acceptanceChanged() {
+        let isRefused = group.priority < 255 && group.instances.contains { !$0.accepts }
+        setCondition(Condition(.acceptUnenforced), isRefused && services.acceptsInSpite)
+    }
+
+    func isFiltered(_ ifindex: Int32?, _ family: IPAddress.Family) -> Bool {
+        guard let ifindex else { return false }
+        return services.wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.isFiltered ?? false
+    }
+}

@@ -1,0 +1,116 @@
+/// What a group asks its neighbours: whether anybody is there, whether anybody has its addresses; and what it hears unasked.
+import Addresses
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+extension GroupDriver {
+    /// The prober keeps what it calls for a second or two. That is a strong reference because a single weak one puts an
+    /// object's counts into a table of their own, for good, and makes each step of the timer slower.
+    func probePeers(_ member: Int) {
+        let leg = legs[member]
+        guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let source = leg.source else { return }
+        let answered = { [self, leg] (address: IPAddress, mac: MACAddress) in
+            hearNeighbour(address, mac, on: leg)
+        }
+        services.prober.ask(
+            neighbours(leg), on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
+        // Who answers by another family than the leg's says little of what the leg is for.
+        if leg.family == .ipv6, leg.instance.witnesses.isEmpty, leg.search.asksStrangers {
+            services.prober.askAllNodes(
+                on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
+        }
+    }
+
+    /// Witnesses, where they are configured; else whoever may be alive on the link.
+    func neighbours(_ leg: Leg) -> [IPAddress] {
+        guard leg.instance.witnesses.isEmpty, let ifindex = leg.ifindex else { return leg.instance.witnesses }
+        let own = services.kernel.addresses(of: ifindex)
+        let networks = own.compactMap { address in
+            address.key.address == leg.source && leg.family == .ipv4
+                ? IPPrefix(address.key.address, length: Int(address.key.prefixLength)) : nil
+        }
+        let routers = Set(leg.routers.map(\.address)).union(leg.instance.unicastPeers)
+        return leg.search.round(
+            known: leg.acquaintances(nowNs: loop.nowNs), speakers: services.prober.speakers(on: ifindex),
+            networks: networks, nowNs: loop.nowNs
+        ) { address in
+            routers.contains(address) || services.isVirtual(address) || own.contains { $0.key.address == address }
+        }
+    }
+
+    func hearNeighbour(_ address: IPAddress, _ mac: MACAddress, on leg: Leg) {
+        guard let index = index(of: leg) else { return }
+        if leg.instance.witnesses.isEmpty {
+            guard !leg.isRouter(mac), !services.kernel.isOwn(mac) else { return }
+            leg.search.heard(address)
+        }
+        feed(.proof(member: index))
+    }
+
+    /// ARP is asked as a stranger would; over IPv6 that would be answered to all nodes, as is what nobody asked for, so there
+    /// we ask by our own name.
+    func probeAddresses(_ member: Int) {
+        let leg = legs[member]
+        answerers[member] = nil
+        guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let own = leg.source else { return }
+        services.prober.ask(
+            leg.virtualAddresses, on: ifindex, source: leg.family == .ipv4 ? .any(.ipv4) : own, mac: mac,
+            windowNs: 500_000_000
+        ) { [self, leg] address, mac in
+            guard let index = index(of: leg) else { return }
+            hearAnswer(for: address, from: mac, on: index)
+        }
+    }
+
+    func hearAnswer(for address: IPAddress, from mac: MACAddress, on member: Int) {
+        let leg = legs[member]
+        let answerer = leg.answerer(mac)
+        guard !answerers[member, default: []].contains(answerer) else { return }
+        // The virtual router's MAC address is our macvlan's as well as that of another router's.
+        guard answerer == .virtualRouter || !services.kernel.isOwn(mac) else { return }
+        answerers[member]?.insert(answerer)
+        if !isHeardMaster(answerer, on: member) {
+            passing.saw(.addressConflict, of: leg.instance.name, forNs: 5_000_000_000 + 2 * group.advertIntervalNs) {
+                "\(address) is at \(mac)\(Self.words(answerer))"
+            }
+        }
+        feed(.foreignAnswer(member: member, by: answerer))
+    }
+
+    /// Whether it is the master whose adverts arrive: that it has the addresses is as it should be.
+    func isHeardMaster(_ answerer: Answerer, on member: Int) -> Bool {
+        let heard = engine.heard(on: member)
+        return switch answerer {
+        case .router(let address): address == heard
+        case .virtualRouter: heard != nil
+        case .stranger: false
+        }
+    }
+
+    /// Another station says that it has an address which we hold.
+    func hearClaim(of address: IPAddress, by mac: MACAddress, on leg: Leg) {
+        passing.saw(.addressConflict, of: leg.instance.name, forNs: 10_000_000_000) {
+            services.kernel.isOwn(mac) ? nil : "\(address) is claimed by \(mac)\(Self.words(leg.answerer(mac)))"
+        }
+    }
+
+    /// An advert of our VRID that is refused: whoever sends it does not know of us, as we do not of it.
+    func hearRefused(_ refused: RefusedAdvert, on leg: Leg) {
+        guard let kind = refused.kind else { return }
+        let theirsNs = min(3 * refused.intervalNs, 120_000_000_000)
+        passing.saw(kind, of: leg.instance.name, forNs: max(10_000_000_000, 4 * group.advertIntervalNs, theirsNs)) {
+            refused.words(group)
+        }
+    }
+
+    static func words(_ answerer: Answerer) -> String {
+        switch answerer {
+        case .router(let address): ", router \(address)"
+        case .virtualRouter: ", the virtual router's own MAC address"
+        case .stranger: ""
+        }
+    }
+}

@@ -1,0 +1,72 @@
+/// What a group sends, and what it learns from a send that failed.
+import Addresses
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import VRRP
+
+extension GroupDriver {
+    func sendAdvert(_ leg: Leg, _ priority: UInt8) {
+        var outcome = leg.sendAdvert(priority: priority)
+        if case .failed(let error) = outcome, leg.giveUpVirtualMAC(for: error) {
+            Log.warning(
+                "\(leg.instance.name): its macvlan is made anew: nothing can be sent through it: \(error)",
+                about: "macvlan \(leg.instance.name)")
+            bind(leg)
+            outcome = leg.sendAdvert(priority: priority)
+        }
+        judge(outcome, leg)
+        if case .failed = outcome, leg.isLingering { chooseSource(of: leg, mayLinger: false) }
+        if priority > 0 { leg.bequeath(to: services.runner) }
+    }
+
+    func sendHeartbeat(_ cable: Cable, _ word: PeerWord) {
+        guard let source = cable.source else { return }
+        let advert = HeartbeatCodec.advert(
+            word, cable: cable.configuration, source: source, peerIdentity: peerIdentity,
+            members: engine.configuration.members)
+        let interface = cable.heartbeat.interface
+        switch cable.send(advert) {
+        case .sent: setCondition(Condition(.sendFiltered, interface), false)
+        case .sentAround: setCondition(Condition(.sendFiltered, interface), true)
+        // A cable that cannot carry a word says so by its silence, and is no cause.
+        case .failed: break
+        }
+        if !word.holds.isEmpty { cable.bequeath(as: word.identity, to: services.runner) }
+    }
+
+    /// Who sends no adverts does not learn when they could be sent again.
+    func forgetSendFailures() {
+        for leg in legs {
+            setCondition(Condition(.sendFiltered, leg.instance.interface), false)
+            judgeSize(of: leg)
+        }
+    }
+
+    /// An interface that is gone or down is a cause; a packet filter is a condition; so is anything else.
+    func judge(_ outcome: SendOutcome, _ leg: Leg) {
+        let interface = leg.instance.interface
+        switch outcome {
+        case .sent, .sentAround:
+            setCondition(Condition(.sendFiltered, interface), outcome == .sentAround)
+            setCondition(Condition(.sendFailed, leg.instance.name), false)
+        case .failed(let error):
+            let fatal: [Errno] = [.networkDown, .noSuchAddressOrDevice, .operationNotSupportedByDevice]
+            if fatal.contains(error) {
+                setCause(Cause(.sendDenied, interface), true)
+            } else if error == .notPermitted {
+                setCondition(Condition(.sendFiltered, interface), true)
+            } else {
+                setCondition(
+                    Condition(.sendFailed, leg.instance.name, detail: leg.oversize ?? error.description), true)
+            }
+        }
+    }
+
+    /// What cannot be sent as master is known before.
+    func judgeSize(of leg: Leg) {
+        let oversize = leg.oversize
+        setCondition(Condition(.sendFailed, leg.instance.name, detail: oversize ?? ""), oversize != nil)
+    }
+}
