@@ -1,4 +1,12 @@
-/// What the keys of both files have in common: names, paths, sockets.
+/// What the keys of both files have in common: names, paths, lengths of time, sockets.
+
+/// Lengths of time, in nanoseconds.
+enum Time {
+    static let millisecond: Int64 = 1_000_000
+    static let second: Int64 = 1_000_000_000
+    static let minute: Int64 = 60 * second
+    static let hour: Int64 = 60 * minute
+}
 
 /// Where a daemon listens, and for whom.
 public struct SocketConfiguration: Hashable, Sendable {
@@ -20,23 +28,21 @@ public struct SocketConfiguration: Hashable, Sendable {
     }
 
     /// Reads `[socket]`.
-    init(_ reader: TableReader, defaultPath: String) {
-        self.init(path: defaultPath)
-        reader.table("socket") { socket in
-            path = socket.socketPath("path")?.value ?? path
-            mode = socket.mode("mode")?.value ?? mode
-            let named = socket.string("group", "the name or number of a group", where: isAccountName)
-            socket.problems.note(.group, named)
-            group = named?.value
-            maxClients = socket.integer("max-clients", 1...65536)?.value ?? maxClients
-            let perUid = socket.integer("max-clients-per-uid", 1...65536)
-            maxClientsPerUid = perUid?.value ?? min(maxClientsPerUid, maxClients)
-            if let perUid, perUid.value > maxClients {
-                socket.problems.report(
-                    perUid.position,
-                    "max-clients-per-uid = \(perUid.value): expected at most max-clients, which is \(maxClients)")
+    mutating func read(_ root: TableReader) {
+        root.table("socket") { keys in
+            keys.read("path", .socketPath, into: &path)
+            keys.read("mode", .mode, into: &mode)
+            keys.read("group", .group, into: &group)
+            keys.read("max-clients", .number(1...65536), into: &maxClients)
+            keys.read("max-clients-per-uid", .number(1...65536), into: &maxClientsPerUid)
+            keys.read("queue-limit", .size(65536...16_777_216), into: &queueLimit)
+            guard maxClientsPerUid > maxClients else { return }
+            if let position = keys.place(of: "max-clients-per-uid") {
+                keys.problems.report(
+                    position,
+                    "max-clients-per-uid = \(maxClientsPerUid): expected at most max-clients, which is \(maxClients)")
             }
-            queueLimit = socket.size("queue-limit", 65536...16_777_216)?.value ?? queueLimit
+            maxClientsPerUid = maxClients
         }
     }
 }
@@ -80,58 +86,4 @@ private func isWordByte(_ byte: UInt8) -> Bool {
         true
     default: false
     }
-}
-
-extension TableReader {
-    func interfaceName(_ key: String) -> Located<String>? {
-        string(key, interfaceNameExpected, where: isInterfaceName)
-    }
-
-    /// A user, by name or number.
-    func userName(_ key: String) -> String? {
-        let named = string(key, "the name or number of a user", where: isAccountName)
-        problems.note(.user, named)
-        return named?.value
-    }
-
-    func socketPath(_ key: String) -> Located<String>? {
-        string(key, "an absolute path of at most 107 bytes") { isAbsolutePath($0) && $0.utf8.count <= 107 }
-    }
-
-    /// Permission bits, in octal as text: a bare 666 would be decimal.
-    func mode(_ key: String) -> Located<UInt32>? {
-        value(key, "permissions in octal and in quotes, such as \"0660\"") {
-            guard case .string(let text) = $0, let mode = UInt32(text, radix: 8), mode <= 0o777 else { return nil }
-            return mode
-        }
-    }
-
-    /// Bytes: a number, or text with KiB or MiB.
-    func size(_ key: String, _ range: ClosedRange<Int>) -> Located<Int>? {
-        value(key, "a size from \(formatSize(range.lowerBound)) to \(formatSize(range.upperBound)), such as \"256KiB\"")
-        {
-            let size: Int? =
-                switch $0 {
-                case .integer(let number): Int(exactly: number)
-                case .string(let text): parseSize(text)
-                default: nil
-                }
-            guard let size, range ~= size else { return nil }
-            return size
-        }
-    }
-}
-
-private func parseSize(_ text: String) -> Int? {
-    for (unit, scale) in [("KiB", 1024), ("MiB", 1_048_576)] where text.hasSuffix(unit) {
-        guard let number = Int(text.dropLast(3)) else { return nil }
-        let (size, overflow) = number.multipliedReportingOverflow(by: scale)
-        return overflow ? nil : size
-    }
-    return nil
-}
-
-private func formatSize(_ size: Int) -> String {
-    if size % 1_048_576 == 0 { return "\(size / 1_048_576)MiB" }
-    return size % 1024 == 0 ? "\(size / 1024)KiB" : "\(size)"
 }

@@ -91,11 +91,8 @@ final class Problems {
     }
 
     /// Notes a user or a group.
-    func note(_ kind: AccountMention.Kind, _ name: Located<String>?) {
-        guard let name else { return }
-        let position = name.position
-        accounts.append(
-            AccountMention(kind: kind, name: name.value, line: position.line, column: position.column))
+    func note(_ kind: AccountMention.Kind, _ name: String, _ position: SourcePosition) {
+        accounts.append(AccountMention(kind: kind, name: name, line: position.line, column: position.column))
     }
 
     func warn(_ position: SourcePosition, _ message: String) {

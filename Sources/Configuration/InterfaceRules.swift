@@ -40,15 +40,17 @@ public struct InterfaceRules: Hashable, Sendable {
     /// No section: the built-in defaults hold for all.
     public init() {}
 
-    init(_ reader: TableReader) {
-        reader.table("defaults") { table in
-            defaults = table.documented(under: "interface.NAME") { Settings(table) }
+    mutating func read(_ root: TableReader) {
+        root.table("defaults") { keys in
+            keys.documented(under: "interface.NAME") { defaults.read(keys) }
         }
-        reader.sections(
+        root.sections(
             "interface", atMost: 1024, nameExpected: "the name of an interface or a pattern such as \"eth*\"",
             isName: isInterfacePattern
-        ) { name, table in
-            sections.append(Section(pattern: name.value, settings: Settings(table)))
+        ) { name, keys in
+            var settings = Settings()
+            settings.read(keys)
+            sections.append(Section(pattern: name.value, settings: settings))
         }
     }
 
@@ -80,70 +82,92 @@ private struct Section: Hashable {
     }
 }
 
-/// The keys that one section sets; nil: not set.
+/// The keys that one section sets.
 private struct Settings: Hashable {
-    var mii: Probing?
-    var probe: Probing?
-    var isIgnored: Bool?
-    var upDelayNs: Int64?
-    var downDelayNs: Int64?
-    /// The outer nil: not set; the inner: off.
-    var dampening: DampeningPolicy??
+    private var values = InterfacePolicy()
+    /// By the index of the key.
+    private var set: Set<Int> = []
 
-    init() {}
-
-    init(_ reader: TableReader) {
-        let delays: ClosedRange<Int64> = 0...3_600_000_000_000
-        mii = reader.probing("mii")?.value
-        probe = reader.probing("probe")?.value
-        isIgnored = reader.flag("ignore")?.value
-        upDelayNs = reader.duration("up-delay", delays)?.value
-        downDelayNs = reader.duration("down-delay", delays)?.value
-        dampening = reader.dampening("dampening")
+    mutating func read(_ keys: TableReader) {
+        for (index, key) in InterfaceKey.all.enumerated() where key.read(keys, &values) { set.insert(index) }
     }
 
     func apply(to policy: inout InterfacePolicy) {
-        policy.mii = mii ?? policy.mii
-        policy.probe = probe ?? policy.probe
-        policy.isIgnored = isIgnored ?? policy.isIgnored
-        policy.settle.upDelayNs = upDelayNs ?? policy.settle.upDelayNs
-        policy.settle.downDelayNs = downDelayNs ?? policy.settle.downDelayNs
-        policy.settle.dampening = dampening ?? policy.settle.dampening
+        for index in set { InterfaceKey.all[index].copy(values, &policy) }
+    }
+}
+
+/// A key of these sections: how it is read, and how the value of one section goes over that of another.
+private struct InterfaceKey: Sendable {
+    /// Returns: whether it is there and right.
+    let read: @Sendable (TableReader, inout InterfacePolicy) -> Bool
+    let copy: @Sendable (_ from: InterfacePolicy, _ to: inout InterfacePolicy) -> Void
+
+    static let all = [
+        InterfaceKey("mii", .probing, \.mii),
+        InterfaceKey("probe", .probing, \.probe),
+        InterfaceKey("ignore", .flag, \.isIgnored),
+        InterfaceKey("up-delay", .duration(0...Time.hour), \.settle.upDelayNs),
+        InterfaceKey("down-delay", .duration(0...Time.hour), \.settle.downDelayNs),
+        InterfaceKey(\.settle.dampening) { $0.dampening("dampening", into: &$1.settle.dampening) },
+    ]
+
+    private init<Value>(
+        _ name: String, _ kind: @autoclosure @escaping @Sendable () -> Kind<Value>,
+        _ property: WritableKeyPath<InterfacePolicy, Value> & Sendable
+    ) {
+        self.init(property) { $0.read(name, kind(), into: &$1[keyPath: property]) }
+    }
+
+    private init<Value>(
+        _ property: WritableKeyPath<InterfacePolicy, Value> & Sendable,
+        _ read: @escaping @Sendable (TableReader, inout InterfacePolicy) -> Bool
+    ) {
+        self.read = read
+        copy = { $1[keyPath: property] = $0[keyPath: property] }
+    }
+}
+
+extension Kind where Value == Probing {
+    fileprivate static var probing: Kind {
+        Kind(
+            form: "true | false | \"auto\"", expected: { "true, false or \"auto\"" },
+            read: { value in
+                switch value {
+                case .boolean(let flag): flag ? .always : .never
+                case .string("auto"): .automatic
+                default: nil
+                }
+            }, write: { $0 == .automatic ? "\"auto\"" : "\($0 == .always)" })
     }
 }
 
 extension TableReader {
-    fileprivate func probing(_ key: String) -> Located<Probing>? {
-        value(key, "true, false or \"auto\"") {
-            switch $0 {
-            case .boolean(let flag): flag ? .always : .never
-            case .string("auto"): .automatic
-            default: nil
-            }
+    /// Reads true, false, or a table that sets the numbers.
+    fileprivate func dampening(_ key: String, into target: inout DampeningPolicy?) -> Bool {
+        let (isOn, policy) = flagOrTable(key) { keys in
+            var policy = DampeningPolicy()
+            policy.read(keys)
+            return policy
         }
+        guard policy != nil || isOn != nil else { return false }
+        target = policy ?? (isOn == true ? DampeningPolicy() : nil)
+        return true
     }
+}
 
-    /// True, false, or a table that sets the numbers.
-    fileprivate func dampening(_ key: String) -> DampeningPolicy?? {
-        let (isOn, policy) = flagOrTable(key) { $0.dampeningPolicy() }
-        if let policy { return policy }
-        return isOn.map { $0 ? DampeningPolicy() : nil }
-    }
-
-    private func dampeningPolicy() -> DampeningPolicy {
-        var policy = DampeningPolicy()
-        policy.halfLifeNs = duration("half-life", 1_000_000...3_600_000_000_000)?.value ?? policy.halfLifeNs
-        policy.reuse = integer("reuse", 1...1_000_000).map { Double($0.value) } ?? policy.reuse
-        let suppress = integer("suppress", 1...100_000_000)
-        policy.suppress = suppress.map { Double($0.value) } ?? policy.suppress
-        policy.maxHalfLives = integer("max-half-lives", 1...16)?.value ?? policy.maxHalfLives
-        policy.penaltyPerFlap = integer("penalty", 1...1_000_000).map { Double($0.value) } ?? policy.penaltyPerFlap
-        if policy.suppress <= policy.reuse || policy.suppress > policy.ceiling {
-            problems.report(
-                suppress?.position ?? position,
-                "suppress = \(Int(policy.suppress)): expected more than reuse (\(Int(policy.reuse))) and at most the "
-                    + "largest penalty, reuse * 2^max-half-lives (\(Int(policy.ceiling)))")
+extension DampeningPolicy {
+    fileprivate mutating func read(_ keys: TableReader) {
+        keys.read("half-life", .duration(Time.millisecond...Time.hour), into: &halfLifeNs)
+        keys.read("reuse", .wholeNumber(1...1_000_000), into: &reuse)
+        keys.read("suppress", .wholeNumber(1...100_000_000), into: &suppress)
+        keys.read("max-half-lives", .number(1...16), into: &maxHalfLives)
+        keys.read("penalty", .wholeNumber(1...1_000_000), into: &penaltyPerFlap)
+        if suppress <= reuse || suppress > ceiling {
+            keys.problems.report(
+                keys.place(of: "suppress") ?? keys.position,
+                "suppress = \(Int(suppress)): expected more than reuse (\(Int(reuse))) and at most the largest penalty, "
+                    + "reuse * 2^max-half-lives (\(Int(ceiling)))")
         }
-        return policy
     }
 }

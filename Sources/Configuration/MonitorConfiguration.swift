@@ -8,9 +8,9 @@ public struct MonitorConfiguration: Hashable, Sendable {
     /// Where linkwatchd looks unless told otherwise.
     public static let defaultPath = "/etc/linkwatch/linkwatchd.toml"
 
-    /// Between two reads of a PHY's registers, 1 ms to 60 s.
+    /// Between two reads of a PHY's registers.
     public var miiIntervalNs: Int64 = 100_000_000
-    /// Between two fast probes of a port, 1 ms to 60 s.
+    /// Between two fast probes of a port.
     public var probeIntervalNs: Int64 = 100_000_000
     /// How many ports are probed at most.
     public var probeLimit = 256
@@ -45,9 +45,9 @@ public struct MonitorConfiguration: Hashable, Sendable {
 
     private init(root: TomlNode, file: String) throws(ConfigurationRefused) {
         let problems = Problems(file: file)
-        let reader = TableReader(root: root, problems: problems)
-        self.init(reader)
-        reader.finish()
+        let keys = TableReader(root: root, problems: problems)
+        read(keys)
+        keys.finish()
         accounts = problems.accounts
         try problems.check()
     }
@@ -58,38 +58,27 @@ public struct MonitorConfiguration: Hashable, Sendable {
     }
 
     /// Every key that the reader knows, by section.
-    static var knownKeys: [(section: String, key: String)] { KeyList.known { _ = MonitorConfiguration($0) } }
-
-    private static let intervals: ClosedRange<Int64> = 1_000_000...60_000_000_000
-    private static let defaultRoutes = ["0.0.0.0/0", "::/0"].compactMap { IPPrefix($0) }
-
-    private init(_ reader: TableReader) {
-        miiIntervalNs = reader.duration("mii-interval", Self.intervals)?.value ?? miiIntervalNs
-        probeIntervalNs = reader.duration("probe-interval", Self.intervals)?.value ?? probeIntervalNs
-        probeLimit = reader.integer("probe-limit", 1...4096)?.value ?? probeLimit
-        historySize = reader.integer("history", 1...4096)?.value ?? historySize
-        receiveBuffer = reader.size("receive-buffer", 2048...268_435_456)?.value ?? receiveBuffer
-        user = reader.userName("user")
-        socket = SocketConfiguration(reader, defaultPath: socket.path)
-        reader.table("routes") { routes in
-            trackedRoutes =
-                routes.list("track", atMost: 64, "a network, such as \"0.0.0.0/0\" or \"10.0.0.0/8\"", network)?
-                .map(\.value) ?? trackedRoutes
-            routeTables =
-                routes.list("tables", atMost: 16, "the number of a routing table, from 1 to 4294967295", tableNumber)?
-                .map(\.value) ?? routeTables
+    static var knownKeys: [KeyList.Key] {
+        KeyList.known { keys in
+            var configuration = MonitorConfiguration()
+            configuration.read(keys)
         }
-        interfaces = InterfaceRules(reader)
     }
-}
 
-/// A network: a prefix without host bits.
-func network(_ node: TomlNode) -> IPPrefix? {
-    guard case .string(let text) = node.value, let prefix = IPPrefix(text), prefix.isNetwork else { return nil }
-    return prefix
-}
+    private static let defaultRoutes = [IPPrefix.everything(.ipv4), .everything(.ipv6)]
 
-func tableNumber(_ node: TomlNode) -> UInt32? {
-    guard case .integer(let number) = node.value, number > 0 else { return nil }
-    return UInt32(exactly: number)
+    private mutating func read(_ keys: TableReader) {
+        keys.read("mii-interval", .duration(Time.millisecond...Time.minute), into: &miiIntervalNs)
+        keys.read("probe-interval", .duration(Time.millisecond...Time.minute), into: &probeIntervalNs)
+        keys.read("probe-limit", .number(1...4096), into: &probeLimit)
+        keys.read("history", .number(1...4096), into: &historySize)
+        keys.read("receive-buffer", .size(2048...268_435_456), into: &receiveBuffer)
+        keys.read("user", .user, into: &user)
+        socket.read(keys)
+        keys.table("routes") { keys in
+            keys.read("track", .network, 0...64, into: &trackedRoutes)
+            keys.read("tables", .routingTable, 0...16, into: &routeTables)
+        }
+        interfaces.read(keys)
+    }
 }

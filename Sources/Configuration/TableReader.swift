@@ -1,8 +1,9 @@
 /// Reads one table of a configuration, key by key, and knows what it was asked for.
 ///
-/// Every accessor names the key and says what would be right; a wrong value is reported and reads as absent, so that
-/// reading goes on. After the last accessor `finish` reports the keys that nobody asked for, with the nearest name.
-/// The same code, run over nothing by `KeyList`, lists the keys: the manual pages are checked against that list.
+/// One call says all there is to say of a key: its name, what it takes, and which property it sets, whose value before
+/// the call is the default. A wrong value is reported and reads as absent, so that reading goes on. After the last
+/// call `finish` reports the keys that nobody asked for, with the nearest name. The same code, run over nothing by
+/// `KeyList`, lists the keys: a test compares the manual pages with that list.
 final class TableReader {
     /// The section as an operator writes it: `[socket]`; for messages.
     let title: String
@@ -14,6 +15,8 @@ final class TableReader {
     private var asked: [String] = []
     private var section: String
     private let keyList: KeyList?
+    /// Where the values stand that were right: of a list, each element.
+    private var places: [String: [SourcePosition]] = [:]
 
     init(_ node: TomlNode, title: String, section: String, problems: Problems, keyList: KeyList? = nil) {
         if case .table(let entries) = node.value { self.entries = entries } else { entries = [] }
@@ -31,119 +34,207 @@ final class TableReader {
 
     // MARK: Values
 
-    /// The value of `key`, by a conversion that answers nil to what it cannot take; `expected` says what it takes.
-    func value<Value>(_ key: String, _ expected: String, _ convert: (TomlNode.Value) -> Value?) -> Located<Value>? {
-        guard let node = take(key)?.node else { return nil }
-        guard let value = convert(node.value) else {
-            problems.report(node.position, "\(key) = \(node.rendered): expected \(expected)")
+    /// Reads `key` into `target`, which holds the default.
+    ///
+    /// - Parameter wanted: what is missing without it; nil: it need not be there, and has a default.
+    /// - Returns: whether it is there and right.
+    @discardableResult
+    func read<Value>(_ key: String, _ kind: Kind<Value>, into target: inout Value, required wanted: String? = nil)
+        -> Bool
+    {
+        let written = keyList == nil || wanted != nil ? nil : kind.write(target)
+        guard let value = value(key, kind, written: written, required: wanted) else { return false }
+        target = value
+        return true
+    }
+
+    /// The same for a key without a default.
+    @discardableResult
+    func read<Value>(_ key: String, _ kind: Kind<Value>, into target: inout Value?, required wanted: String? = nil)
+        -> Bool
+    {
+        let written = keyList == nil ? nil : target.map(kind.write)
+        guard let value = value(key, kind, written: written, required: wanted) else { return false }
+        target = value
+        return true
+    }
+
+    private func value<Value>(_ key: String, _ kind: Kind<Value>, written: String?, required wanted: String?) -> Value?
+    {
+        keyList?.add(
+            KeyList.Key(
+                section: section, name: key, form: kind.form, bounds: kind.bounds?(), default: written,
+                isRequired: wanted != nil))
+        guard let node = take(key, required: wanted)?.node else { return nil }
+        guard let value = kind.read(node.value) else {
+            problems.report(node.position, "\(key) = \(node.rendered): expected \(kind.expected())")
             return nil
         }
-        return Located(value: value, position: node.position)
+        places[key] = [node.position]
+        return value
     }
 
-    func flag(_ key: String) -> Located<Bool>? {
-        value(key, "true or false") { if case .boolean(let flag) = $0 { flag } else { nil } }
+    /// Reads the user or the group that `key` names, and notes it: whether there is one is asked later.
+    @discardableResult
+    func read(_ key: String, _ account: AccountMention.Kind, into target: inout String?) -> Bool {
+        let kind = Kind.text("the name or number of a \(account)", where: isAccountName)
+        guard read(key, kind, into: &target), let name = target, let position = place(of: key) else { return false }
+        problems.note(account, name, position)
+        return true
     }
 
-    func integer(_ key: String, _ range: ClosedRange<Int>) -> Located<Int>? {
-        value(key, "a whole number from \(range.lowerBound) to \(range.upperBound)") {
-            guard case .integer(let number) = $0, let number = Int(exactly: number), range ~= number else { return nil }
-            return number
+    // MARK: Lists
+
+    /// Reads the elements of an array into `target`, which holds the default. An element that is wrong is reported and
+    /// left out.
+    ///
+    /// - Parameters:
+    ///   - count: how many elements there are.
+    ///   - element: in the singular, for the message about an array that must not be empty.
+    /// - Returns: whether there is an array, of a size that is right.
+    @discardableResult
+    func read<Value>(
+        _ key: String, _ kind: Kind<Value>, _ count: ClosedRange<Int>, of element: String = "element",
+        into target: inout [Value], required wanted: String? = nil
+    ) -> Bool {
+        let written = target.isEmpty ? "none" : "[\(target.map(kind.write).joined(separator: ", "))]"
+        let described = (form: "array", default: wanted == nil && keyList != nil ? written : nil)
+        let elements = list(key, count, of: element, described, required: wanted, expected: kind.expected) {
+            kind.read($0.value)
         }
+        guard let elements else { return false }
+        target = elements
+        return true
     }
 
-    /// Nanoseconds, from text with a unit; a multiple of `step`.
-    func duration(_ key: String, _ rangeNs: ClosedRange<Int64>, step: Int64 = 1) -> Located<Int64>? {
-        let (low, high) = (DurationText.format(rangeNs.lowerBound), DurationText.format(rangeNs.upperBound))
-        let multiple = step > 1 ? " in steps of \(DurationText.format(step))" : ""
-        return value(
-            key, "a duration in quotes with its unit (ns, us, ms, s, min, h), from \(low) to \(high)\(multiple)"
-        ) {
-            guard case .string(let text) = $0, let ns = DurationText.parse(text), rangeNs ~= ns, ns % step == 0 else {
-                return nil
-            }
-            return ns
+    /// The same for an array whose default is not the empty one: nil.
+    @discardableResult
+    func read<Value>(
+        _ key: String, _ kind: Kind<Value>, _ count: ClosedRange<Int>, into target: inout [Value]?
+    ) -> Bool {
+        let elements = list(key, count, of: "element", ("array", nil), required: nil, expected: kind.expected) {
+            kind.read($0.value)
         }
+        guard let elements else { return false }
+        target = elements
+        return true
     }
 
-    func string(_ key: String, _ expected: String, where isRight: (String) -> Bool) -> Located<String>? {
-        value(key, expected) { if case .string(let text) = $0, isRight(text) { text } else { nil } }
+    /// Reads a program by its absolute path, then its arguments.
+    @discardableResult
+    func readProgram(_ key: String, into target: inout [String], required wanted: String? = nil) -> Bool {
+        let text = Kind.text("text of at most 4096 bytes without a NUL") {
+            $0.utf8.count <= 4096 && !$0.utf8.contains(0)
+        }
+        let texts = list(key, 0...64, of: "element", ("program", nil), required: wanted, expected: text.expected) {
+            text.read($0.value)
+        }
+        guard let texts, let position = keyPosition(key) else { return false }
+        guard let program = texts.first, isAbsolutePath(program) else {
+            problems.report(
+                places[key]?.first ?? position, "\(key) runs no shell: expected a program by its absolute path first")
+            return false
+        }
+        target = texts
+        return true
     }
 
-    /// One of the words that are the raw values of `Choice`.
-    func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type) -> Located<Choice>?
-    where Choice.RawValue == String {
-        let words = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
-        return value(key, words) { if case .string(let text) = $0 { Choice(rawValue: text) } else { nil } }
+    /// The elements of an array whose elements may be tables, by a conversion that answers nil to what it cannot take;
+    /// `expected` says what it takes; `element(_:of:)` makes a reader of a table.
+    ///
+    /// - Returns: the elements that are right; nil: there is no array.
+    func elements<Value>(
+        _ key: String, _ count: ClosedRange<Int>, _ expected: @autoclosure () -> String,
+        _ convert: (TomlNode) -> Value?
+    ) -> [Value]? {
+        list(key, count, of: "element", ("array", "none"), required: nil, expected: expected, convert)
     }
 
-    /// The elements of an array; nil: absent, or no array. An element that is wrong is reported and left out.
-    func list<Element>(
-        _ key: String, atMost limit: Int, _ expected: String, _ convert: (TomlNode) -> Element?
-    ) -> [Located<Element>]? {
-        if keyList != nil { _ = convert(Self.nothing) }
-        guard let node = take(key)?.node else { return nil }
+    private func list<Value>(
+        _ key: String, _ count: ClosedRange<Int>, of element: String, _ described: (form: String, default: String?),
+        required wanted: String?, expected: () -> String, _ convert: (TomlNode) -> Value?
+    ) -> [Value]? {
+        if let keyList {
+            keyList.add(
+                KeyList.Key(
+                    section: section, name: key, form: described.form, count: described.form == "array" ? count : nil,
+                    default: described.default, isRequired: wanted != nil))
+            _ = convert(Self.nothing)
+        }
+        guard let entry = take(key, required: wanted) else { return nil }
+        let node = entry.node
         guard case .array(let elements) = node.value else {
-            problems.report(node.position, "\(key) = \(node.rendered): expected an array, each element \(expected)")
+            problems.report(node.position, "\(key) = \(node.rendered): expected an array, each element \(expected())")
             return nil
         }
-        guard elements.count <= limit else {
-            problems.report(node.position, "\(key) has \(elements.count) elements: expected at most \(limit)")
+        guard elements.count <= count.upperBound else {
+            problems.report(
+                node.position, "\(key) has \(elements.count) elements: expected at most \(count.upperBound)")
             return nil
         }
+        guard elements.count >= count.lowerBound else {
+            problems.report(
+                entry.keyPosition, "\(title) has no \(element): expected at least \(one(count.lowerBound)) in \(key)")
+            return nil
+        }
+        places[key] = []
         return elements.enumerated().compactMap { index, element in
             guard let value = convert(element) else {
-                problems.report(element.position, "\(key)[\(index)] = \(element.rendered): expected \(expected)")
+                problems.report(element.position, "\(key)[\(index)] = \(element.rendered): expected \(expected())")
                 return nil
             }
-            return Located(value: value, position: element.position)
+            places[key, default: []].append(element.position)
+            return value
         }
     }
 
-    /// Text elements of an array.
-    func strings(
-        _ key: String, atMost limit: Int, _ expected: String, where isRight: (String) -> Bool
-    ) -> [Located<String>]? {
-        list(key, atMost: limit, expected) { node in
-            if case .string(let text) = node.value, isRight(text) { text } else { nil }
-        }
-    }
-
-    /// Reports that `key` is missing, unless something stands there, right or wrong.
-    func require(_ key: String, _ expected: String) {
-        guard keyPosition(key) == nil else { return }
-        problems.report(position, "\(title) lacks \(key): expected \(expected)")
-    }
+    // MARK: Places
 
     /// Where `key` stands; nil: absent.
     func keyPosition(_ key: String) -> SourcePosition? {
         entries.first { $0.key == key }?.keyPosition
     }
 
+    /// Where the value of `key` stands; nil: it is absent, or wrong.
+    func place(of key: String) -> SourcePosition? { places[key]?.first }
+
+    /// The value of `key` with its place; nil: it is absent, or wrong.
+    func located<Value>(_ key: String, _ value: Value) -> Located<Value>? {
+        place(of: key).map { Located(value: value, position: $0) }
+    }
+
+    /// The elements of the list `key`, each with its place.
+    func located<Value>(_ key: String, _ values: [Value]) -> [Located<Value>] {
+        zip(values, places[key] ?? []).map { Located(value: $0, position: $1) }
+    }
+
     // MARK: Tables
 
     /// The table under `key`, which `body` reads to its end.
+    @discardableResult
     func table<Result>(_ key: String, _ body: (TableReader) -> Result) -> Result? {
         guard let reader = reader(key) else { return nil }
         defer { reader.finish() }
         return body(reader)
     }
 
-    /// What stands under `key`: true or false, or a table, which `body` reads to its end.
+    /// What stands under `key`: true or false, or a table, which `body` reads to its end. Without it, it is false.
     func flagOrTable<Result>(_ key: String, _ body: (TableReader) -> Result) -> (flag: Bool?, table: Result?) {
         var isTable = false
         if case .table = entries.first(where: { $0.key == key })?.node.value { isTable = true }
         // Whoever lists keys wants those of both.
         let result = isTable || keyList != nil ? table(key, body) : nil
         guard !isTable else { return (nil, result) }
-        let flag = value(key, "true, false or a table") { if case .boolean(let flag) = $0 { flag } else { nil } }
-        return (flag?.value, result)
+        let kind = Kind<Bool>(
+            form: "true | false | table", expected: { "true, false or a table" }, read: Kind.flag.read,
+            write: Kind.flag.write)
+        return (value(key, kind, written: "false", required: nil), result)
     }
 
     /// The tables `[key.NAME]`, in the order of the file.
     func sections(
-        _ key: String, atMost limit: Int, nameExpected: String, isName: (String) -> Bool,
-        _ body: (Located<String>, TableReader) -> Void
+        _ key: String, atMost limit: Int, nameExpected: String = sectionNameExpected,
+        isName: (String) -> Bool = isSectionName, _ body: (Located<String>, TableReader) -> Void
     ) {
         guard let all = reader(key) else { return }
         let entries = keyList == nil ? all.entries : [Self.example]
@@ -160,7 +251,7 @@ final class TableReader {
         }
     }
 
-    /// A reader of one table in an array, for the conversion that `list` takes; nil: `node` is no table.
+    /// A reader of one table in an array, for the conversion that `elements` takes; nil: `node` is no table.
     func element(_ node: TomlNode, of key: String) -> TableReader? {
         guard case .table = node.value else { return nil }
         return TableReader(
@@ -168,11 +259,26 @@ final class TableReader {
     }
 
     /// Runs `body` with its keys listed under another section, whose documentation covers them.
-    func documented<Result>(under other: String, _ body: () -> Result) -> Result {
-        let own = section
+    ///
+    /// - Returns: the keys that it asked for.
+    @discardableResult
+    func documented(under other: String, _ body: () -> Void) -> [String] {
+        let (own, first) = (section, asked.count)
         section = other
         defer { section = own }
-        return body()
+        body()
+        return [String](asked[first...])
+    }
+
+    /// Runs `body` and refuses the keys that it asks for where `key` is not there.
+    func beside(_ key: String, _ body: () -> Void) {
+        let first = asked.count
+        body()
+        guard keyPosition(key) == nil else { return }
+        for other in asked[first...] {
+            guard let position = keyPosition(other) else { continue }
+            problems.report(position, "\(other) without \(key): expected it beside a \(key)")
+        }
     }
 
     /// Reports the keys that were not asked for.
@@ -189,10 +295,11 @@ final class TableReader {
     private static let nothing = TomlNode(value: .table([]), position: SourcePosition())
     private static let example = TomlNode.Entry(key: "NAME", keyPosition: SourcePosition(), node: nothing)
 
-    private func take(_ key: String) -> TomlNode.Entry? {
+    private func take(_ key: String, required wanted: String?) -> TomlNode.Entry? {
         asked.append(key)
-        keyList?.add(key, to: section)
-        return entries.first { $0.key == key }
+        let entry = entries.first { $0.key == key }
+        if entry == nil, let wanted { problems.report(position, "\(title) lacks \(key): expected \(wanted)") }
+        return entry
     }
 
     private func reader(_ key: String) -> TableReader? {
@@ -220,20 +327,4 @@ final class TableReader {
     }
 }
 
-/// The keys that a reader knows, by section, in the order in which it asks: what the manual pages must document.
-final class KeyList {
-    private(set) var keys: [(section: String, key: String)] = []
-
-    func add(_ key: String, to section: String) {
-        guard !keys.contains(where: { $0 == (section, key) }) else { return }
-        keys.append((section, key))
-    }
-
-    /// Runs `read` over nothing and lists what it asks for.
-    static func known(by read: (TableReader) -> Void) -> [(section: String, key: String)] {
-        let list = KeyList()
-        let root = TomlNode(value: .table([]), position: SourcePosition())
-        read(TableReader(root, title: "", section: "", problems: Problems(file: ""), keyList: list))
-        return list.keys
-    }
-}
+private func one(_ count: Int) -> String { count == 1 ? "one" : "\(count)" }

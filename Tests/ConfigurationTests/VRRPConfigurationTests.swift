@@ -318,7 +318,7 @@ private let pair = """
         ("track = [\"check:a b\"]", "10:10: track[0]"),
         ("track = [\"check:nothing\"]", "10:10: unknown check nothing ... [check.nothing]"),
         ("track = [\"link:a\", { link = \"a\", weight = 5 }]", "10:20: link:a is tracked already (line 10)"),
-        ("track = [{ weight = 5 }]", "10:10: ... exactly one of check, link and route"),
+        ("track = [{ weight = 5 }]", "10:10: ... exactly one of check, route and link"),
         ("track = [{ check = \"a\", link = \"b\" }]", "10:10: ... exactly one of"),
         ("track = [{ link = \"b\", via = \"192.0.2.3\" }]", "10:24: via without route"),
         (

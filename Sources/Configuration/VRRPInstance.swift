@@ -1,0 +1,201 @@
+/// `[instance.NAME]`: a virtual router on an interface, and its keys.
+import Addresses
+
+extension VRRPConfiguration {
+    /// One virtual router on one interface.
+    public struct Instance: Hashable, Sendable {
+        public var name: String
+        /// The name of the network interface.
+        public var interface = ""
+        /// 1 to 255.
+        public var vrid: UInt8 = 0
+        /// 1 or more, all of one family, in the order of the file; the first of an IPv6 instance is link-local.
+        public var addresses: [IPPrefix] = []
+        /// How adverts of IPv4 and version 3 are sent; both kinds are received.
+        public var checksum = ChecksumForm.pseudoHeader
+        /// Peers that are told by unicast; empty: multicast.
+        public var unicastPeers: [IPAddress] = []
+        /// The source of adverts; nil: the interface's own.
+        public var source: IPAddress?
+        /// The password of version 2 adverts, 1 to 8 bytes; nil: none.
+        public var authPass: String?
+        /// Whether adverts come from and addresses live on the virtual router's own MAC address.
+        public var hasVirtualMAC = false
+        /// Whether the master takes packets to a virtual address that it does not own.
+        public var accepts = true
+        /// Neighbours on this link that prove it alive.
+        public var witnesses: [IPAddress] = []
+
+        public var family: IPAddress.Family { addresses.first?.address.family ?? .ipv4 }
+
+        /// Octets of one of its adverts with the IP header: what the interface's MTU must hold.
+        public func advertOctets(version: Int) -> Int {
+            (family == .ipv4 ? 20 : 40) + 8 + addresses.count * family.octets + (version == 2 ? 8 : 0)
+        }
+    }
+
+    /// What the checksum of an IPv4 version 3 advert covers.
+    public enum ChecksumForm: String, Hashable, Sendable, CaseIterable {
+        case pseudoHeader = "pseudo-header"
+        case message
+    }
+}
+
+// MARK: Keys
+
+extension VRRPConfiguration.Instance: SectionKeys {
+    init(name: String) { self.name = name }
+
+    mutating func read(_ keys: TableReader) {
+        keys.read("interface", .interfaceName, into: &interface, required: interfaceNameExpected)
+        keys.read("vrid", .number(1...255), into: &vrid, required: "a whole number from 1 to 255")
+        keys.read(
+            "addresses", .hostInNetwork, 1...255, of: "address", into: &addresses,
+            required: "its virtual addresses, such as [\"192.0.2.1/24\"]")
+        keys.read("checksum", .choice, into: &checksum)
+        keys.read("unicast-peers", .host, 0...16, into: &unicastPeers)
+        keys.read("source", .host, into: &source)
+        keys.read("auth-pass", .password, into: &authPass)
+        keys.read("virtual-mac", .flag, into: &hasVirtualMAC)
+        keys.read("accept", .flag, into: &accepts)
+        keys.read("witness", .host, 0...8, into: &witnesses)
+    }
+}
+
+extension Kind where Value == String {
+    /// The eight octets of RFC 2338's simple text password.
+    fileprivate static var password: Kind {
+        .text("a password of 1 to 8 ASCII characters") {
+            (1...8).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+        }
+    }
+}
+
+/// The section of an instance, with the keys of the group that it is if no group names it.
+struct InstanceSection {
+    let instance: NamedSection<VRRPConfiguration.Instance>
+    let ownGroup: NamedSection<GroupKeys>
+    /// The keys of `ownGroup`: in the section of a member they are mistakes.
+    let groupKeys: [String]
+
+    init(_ name: Located<String>, _ keys: TableReader) {
+        instance = NamedSection(name, keys)
+        var group = GroupKeys(name: name.value)
+        groupKeys = keys.documented(under: "group.NAME") { group.readOwn(keys) }
+        ownGroup = NamedSection(name: name, value: group, keys: keys)
+    }
+}
+
+// MARK: Mistakes of the instance alone
+
+extension NamedSection<VRRPConfiguration.Instance> {
+    var interface: Located<String>? { keys.located("interface", value.interface) }
+    var vrid: Located<UInt8>? { keys.located("vrid", value.vrid) }
+    var addresses: [Located<IPPrefix>] { keys.located("addresses", value.addresses) }
+    var unicastPeers: [Located<IPAddress>] { keys.located("unicast-peers", value.unicastPeers) }
+    /// Of its first address; nil: it has none.
+    var family: IPAddress.Family? { value.addresses.first?.address.family }
+
+    /// What one advert lists: the count has 8 bits, and an IPv6 packet of 1500 bytes holds 90.
+    private static let addressesMax: [IPAddress.Family: Int] = [.ipv4: 255, .ipv6: 90]
+
+    /// The addresses beside the virtual ones.
+    private var others: [(key: String, address: Located<IPAddress>)] {
+        unicastPeers.map { ("unicast-peers", $0) } + keys.located("witness", value.witnesses).map { ("witness", $0) }
+            + (source.map { [("source", $0)] } ?? [])
+    }
+
+    private var source: Located<IPAddress>? { value.source.flatMap { keys.located("source", $0) } }
+
+    /// Reports what is wrong with it in a group of these keys.
+    func check(in group: NamedSection<GroupKeys>) {
+        checkFamily()
+        checkHosts()
+        checkVersion(group)
+        checkPeers()
+    }
+
+    /// One family throughout, and what the family asks of the addresses.
+    private func checkFamily() {
+        guard let first = addresses.first, let family else { return }
+        let all = addresses.map { ("addresses", $0.value.address, $0.position) }
+        for (key, address, position) in all + others.map({ ($0.key, $0.address.value, $0.address.position) })
+        where address.family != family {
+            keys.problems.report(
+                position,
+                "\(key) has \(address), but the first address of instance \(name.value) (line \(first.position.line)) is "
+                    + "\(family.title): expected \(family.title); the other family takes an instance of its own")
+        }
+        if family == .ipv6, !first.value.address.isLinkLocal {
+            keys.problems.report(
+                first.position,
+                "addresses begins with \(first.value.address): expected the virtual router's link-local address first, "
+                    + "such as \"fe80::1:\(vrid?.value ?? 1)\" (RFC 9568, 5.2.9)")
+        }
+        if let limit = Self.addressesMax[family], addresses.count > limit {
+            keys.problems.report(
+                addresses[limit].position,
+                "instance \(name.value) has more than \(limit) \(family.title) addresses: expected what one advert can "
+                    + "list")
+        }
+    }
+
+    /// What no host can have as its address in the networks that the virtual addresses name.
+    private func checkHosts() {
+        let networks = addresses.filter { $0.value.length < $0.value.address.family.width - 1 }
+        let own = addresses.map { ("addresses", Located(value: $0.value.address, position: $0.position)) }
+        for (key, host) in own + others.map({ ($0.key, $0.address) }) {
+            for network in networks where network.value.network.address.family == host.value.family {
+                guard let what = network.value.reserved(host.value) else { continue }
+                keys.problems.report(
+                    host.position,
+                    "\(key) has \(host.value), \(what) of \(network.value.network)"
+                        + (network.position.line == host.position.line ? "" : " (line \(network.position.line))")
+                        + ": expected the address of a host, such as \(quoted(network.value.example))")
+                break
+            }
+            if host.value.isIPv4Mapped {
+                keys.problems.report(
+                    host.position,
+                    "\(key) has \(host.value), an IPv4 address in the form of IPv6: expected \(host.value.unmapped)")
+            }
+        }
+        if let source, source.value.isIPv6, !source.value.isLinkLocal, unicastPeers.isEmpty {
+            keys.problems.report(
+                source.position,
+                "source = \(quoted(source.value.description)): expected a link-local address, such as \"fe80::2\" "
+                    + "(RFC 9568, 5.1.2.1)")
+        }
+    }
+
+    /// What version 2 cannot say, and what version 3 no longer does.
+    private func checkVersion(_ group: NamedSection<GroupKeys>) {
+        guard group.value.group.version == 2 else {
+            guard let authPass = keys.place(of: "auth-pass") else { return }
+            return keys.problems.report(
+                authPass, "auth-pass in version 3: expected none, or version = 2 (RFC 9568 has no passwords)")
+        }
+        if family == .ipv6, let first = addresses.first {
+            keys.problems.report(
+                group.versionPosition,
+                "version = 2 with the IPv6 addresses of instance \(name.value) (line \(first.position.line)): expected 3"
+            )
+        }
+    }
+
+    /// Peers and witnesses are other hosts, each named once.
+    private func checkPeers() {
+        let own = Set(value.addresses.map(\.address) + [value.source].compactMap { $0 })
+        var seen: [String: Set<IPAddress>] = [:]
+        for (key, address) in others where key != "source" {
+            if own.contains(address.value) {
+                keys.problems.report(
+                    address.position,
+                    "\(key) has \(address.value), an address of instance \(name.value): expected another host's")
+            }
+            if !seen[key, default: []].insert(address.value).inserted {
+                keys.problems.report(address.position, "\(key) has \(address.value) twice: expected it once")
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+/// Programs, and the sections that run them: `[check.NAME]`, which may ask a neighbour instead, and `[notify.NAME]`.
+import Addresses
+
+extension VRRPConfiguration {
+    /// A program that is run, never through a shell.
+    public struct Program: Hashable, Sendable {
+        /// The path, then the arguments.
+        public var arguments: [String] = []
+        public var timeoutNs: Int64
+        /// As whom; nil: as the user of `ProcessSettings`.
+        public var user: String?
+    }
+
+    /// Something asked again and again.
+    public struct Check: Hashable, Sendable {
+        public enum Kind: Hashable, Sendable {
+            /// Succeeds with exit status 0.
+            case program(Program)
+            /// Answers ARP or neighbour solicitation.
+            case witness(IPAddress, interface: String)
+        }
+        public var name: String
+        public var kind: Kind
+        public var intervalNs = 2 * Time.second
+        /// At most the interval.
+        public var timeoutNs = Time.second
+        /// How many failures in a row make it fail.
+        public var fall = 3
+        /// How many successes in a row make it succeed.
+        public var rise = 2
+    }
+
+    /// A program that is told of transitions.
+    public struct Notify: Hashable, Sendable {
+        public var name: String
+        public var program = Program(timeoutNs: 10 * Time.second)
+        /// Of these groups; nil: of all.
+        public var groups: [String]?
+    }
+}
+
+// MARK: Keys
+
+extension VRRPConfiguration.Program {
+    mutating func read(_ keys: TableReader) {
+        keys.readProgram(
+            "exec", into: &arguments,
+            required: "the program and its arguments, such as [\"/usr/bin/logger\", \"hello\"]")
+        keys.read("timeout", .programTime, into: &timeoutNs)
+        keys.read("user", .user, into: &user)
+    }
+}
+
+extension VRRPConfiguration.Notify: SectionKeys {
+    init(name: String) { self.name = name }
+
+    mutating func read(_ keys: TableReader) {
+        program.read(keys)
+        keys.read("groups", .name("the name of a group"), 0...1024, into: &groups)
+    }
+}
+
+/// The keys of a check, and of the tracks that name it.
+struct CheckKeys: SectionKeys {
+    var check: VRRPConfiguration.Check
+    /// The weight of a track that names the check and gives none.
+    var weight: Int?
+
+    init(name: String) {
+        check = VRRPConfiguration.Check(name: name, kind: .program(VRRPConfiguration.Program(timeoutNs: 0)))
+    }
+
+    mutating func read(_ keys: TableReader) {
+        var program = VRRPConfiguration.Program(timeoutNs: 0)
+        var (witness, interface): (IPAddress?, String?)
+        keys.readProgram("exec", into: &program.arguments)
+        keys.read("user", .user, into: &program.user)
+        keys.read("witness", .host, into: &witness)
+        keys.read("interface", .interfaceName, into: &interface)
+        keys.read("interval", .programTime, into: &check.intervalNs)
+        keys.read("timeout", .programTime, into: &check.timeoutNs)
+        keys.read("fall", .number(1...100), into: &check.fall)
+        keys.read("rise", .number(1...100), into: &check.rise)
+        keys.read("weight", .weight, into: &weight)
+
+        if check.timeoutNs > check.intervalNs {
+            if let position = keys.place(of: "timeout") {
+                keys.problems.report(
+                    position,
+                    "timeout = \(quoted(DurationText.format(check.timeoutNs))): expected at most the interval, "
+                        + DurationText.format(check.intervalNs))
+            }
+            check.timeoutNs = check.intervalNs
+        }
+        program.timeoutNs = check.timeoutNs
+        checkKind(keys)
+        if let witness, let interface {
+            check.kind = .witness(witness, interface: interface)
+        } else {
+            check.kind = .program(program)
+        }
+    }
+
+    /// Either a program or a witness, and only the keys of the one that it is.
+    private func checkKind(_ keys: TableReader) {
+        let (exec, witness) = (keys.keyPosition("exec"), keys.keyPosition("witness"))
+        guard (exec == nil) != (witness == nil) else {
+            return keys.problems.report(
+                witness ?? keys.position, "\(keys.title) is one check: expected either exec or witness")
+        }
+        let (foreign, other) = exec == nil ? ("user", "exec") : ("interface", "witness")
+        if let position = keys.keyPosition(foreign) {
+            keys.problems.report(position, "\(foreign) goes with \(other) alone: expected no \(foreign) here")
+        }
+        if exec == nil, keys.keyPosition("interface") == nil {
+            keys.problems.report(
+                keys.position,
+                "\(keys.title) lacks interface: expected the network interface on which the witness is asked")
+        }
+    }
+}
+
+extension Kind where Value == Int64 {
+    fileprivate static var programTime: Kind { .duration(10 * Time.millisecond...Time.hour) }
+}

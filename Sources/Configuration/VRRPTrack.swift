@@ -1,0 +1,144 @@
+/// The elements of `track`: what else must be well, and the kinds of object there are.
+import Addresses
+
+extension VRRPConfiguration {
+    /// What a group tracks.
+    public struct Track: Hashable, Sendable {
+        public enum Object: Hashable, Sendable {
+            /// The check of this name succeeds.
+            case check(String)
+            case route(Route)
+            /// The interface of this name is up.
+            case link(String)
+        }
+        public var object: Object
+        /// Added to the priority while the object fails (below 0) or is well (above 0), -253 to 253; nil: it is a cause of
+        /// FAULT.
+        public var weight: Int?
+
+        /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, `link:INTERFACE`.
+        public var name: String {
+            switch object {
+            case .check(let name): "check:\(name)"
+            case .route(let route): "route:\(route)"
+            case .link(let interface): "link:\(interface)"
+            }
+        }
+    }
+
+    /// A route that must be there.
+    public struct Route: Hashable, Sendable, CustomStringConvertible {
+        public var prefix: IPPrefix
+        /// Through this next hop; nil: any.
+        public var via: IPAddress?
+        /// Out of this interface; nil: any.
+        public var interface: String?
+        /// In this table, as the kernel numbers them.
+        public var table: UInt32 = 254
+
+        /// As ip-route(8) writes it, `0.0.0.0/0 via 192.0.2.254 dev eth0 table 100`, without what is not asked.
+        public var description: String {
+            let parts = [
+                via.map { "via \($0)" }, interface.map { "dev \($0)" }, table == 254 ? nil : "table \(table)",
+            ]
+            return ([prefix.description] + parts.compactMap { $0 }).joined(separator: " ")
+        }
+    }
+}
+
+// MARK: Keys
+
+/// One kind of object, as text and as a table: all that the file can say of it.
+private struct TrackedKind {
+    typealias Object = VRRPConfiguration.Track.Object
+
+    /// The word before the colon, and the key of the table.
+    let word: String
+    /// What stands after the colon, for messages.
+    let placeholder: String
+    /// The object that the text after the colon names; nil: it names none.
+    let named: (String) -> Object?
+    /// The object that a table speaks of, with the keys that only this kind has; nil: of none, or a mistake.
+    let read: (TableReader) -> Object?
+
+    static var all: [TrackedKind] {
+        [
+            TrackedKind("check", "NAME", .name("the name of a check"), Object.check),
+            TrackedKind("route", "PREFIX", .network, { .route(VRRPConfiguration.Route(prefix: $0)) }) { prefix, keys in
+                var route = VRRPConfiguration.Route(prefix: prefix ?? .everything(.ipv4))
+                keys.read("via", .host, into: &route.via)
+                keys.read("interface", .interfaceName, into: &route.interface)
+                keys.read("table", .routingTable, into: &route.table)
+                if let prefix, let via = route.via, via.family != prefix.address.family {
+                    keys.problems.report(
+                        keys.place(of: "via") ?? keys.position,
+                        "via = \"\(via)\": expected an address of the route's family")
+                }
+                return .route(route)
+            },
+            TrackedKind("link", "INTERFACE", .interfaceName, Object.link),
+        ]
+    }
+
+    /// - Parameter details: the object with what the keys beside the first say; without the first its value is nil, and the
+    ///   keys are mistakes.
+    private init<Value>(
+        _ word: String, _ placeholder: String, _ kind: Kind<Value>, _ object: @escaping (Value) -> Object,
+        details: ((Value?, TableReader) -> Object)? = nil
+    ) {
+        (self.word, self.placeholder) = (word, placeholder)
+        named = { kind.read(.string($0)).map(object) }
+        read = { keys in
+            var value: Value?
+            keys.read(word, kind, into: &value)
+            var detailed: Object?
+            if let details { keys.beside(word) { detailed = details(value, keys) } }
+            return value.map { detailed ?? object($0) }
+        }
+    }
+
+    /// "a, b or c"
+    static func words(_ last: String, _ word: (TrackedKind) -> String) -> String {
+        let words = all.map(word)
+        return "\(words.dropLast().joined(separator: ", ")) \(last) \(words.last ?? "")"
+    }
+}
+
+extension VRRPConfiguration.Track {
+    /// The elements of `key`, without those that are mistakes, each with its place.
+    static func list(_ key: String, _ keys: TableReader) -> [Located<Self>] {
+        let expected =
+            TrackedKind.words("or") { "\"\($0.word):\($0.placeholder)\"" }
+            + ", or a table, { check = \"NAME\", weight = -50 }"
+        // Of a table, the inner nil is a mistake that has been reported.
+        let tracks: [Self?]? = keys.elements(key, 0...64, expected) { node in
+            if case .string(let text) = node.value { return Self(text).map { .some($0) } }
+            return keys.element(node, of: key).map { Self($0) }
+        }
+        return keys.located(key, tracks ?? []).compactMap { track in
+            track.value.map { Located(value: $0, position: track.position) }
+        }
+    }
+
+    private init?(_ text: String) {
+        guard let colon = text.firstIndex(of: ":"),
+            let kind = TrackedKind.all.first(where: { $0.word == text[..<colon] }),
+            let object = kind.named(String(text[text.index(after: colon)...]))
+        else { return nil }
+        self.init(object: object)
+    }
+
+    private init?(_ keys: TableReader) {
+        let kinds = TrackedKind.all
+        let objects = kinds.map { $0.read(keys) }
+        keys.read("weight", .weight, into: &weight)
+        keys.finish()
+        guard kinds.count(where: { keys.keyPosition($0.word) != nil }) == 1 else {
+            keys.problems.report(
+                keys.position, "an element of track: expected exactly one of \(TrackedKind.words("and", \.word))")
+            return nil
+        }
+        guard let object = objects.compactMap({ $0 }).first else { return nil }
+        self.object = object
+    }
+}
