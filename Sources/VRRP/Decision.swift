@@ -80,7 +80,7 @@ extension Engine {
         if state.members.contains(where: { $0.isBeaten }) { return .yield(.lose) }
         if let peer = state.peer, peer.holds.isEmpty { return .take(.preempt) }
         if state.claimUntilNs == nil { return .yield(.unheard) }
-        return state.peer == nil ? onLostCable() : .stay
+        return !state.hasPeer ? onLostCable() : .stay
     }
 
     /// The last cable died while we waited for the peer's release: whether it holds is asked on the legs.
@@ -104,7 +104,7 @@ extension Engine {
     }
 
     private func onSilence() -> Decision {
-        guard state.peer != nil else { return onDeath() }
+        guard state.hasPeer else { return onDeath() }
         if configuration.rules.contains(.blocked), state.peerHolds { return .stay }
         return .take(state.isAtOnce ? .atOnce : .take)
     }

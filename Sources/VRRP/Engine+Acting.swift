@@ -369,13 +369,13 @@ extension Engine {
 
     /// Backup, no fresh peer, and no lesser master that would make it a preemption.
     private var mayDieOfSilence: Bool {
-        state.role == .backup && !state.isFault && state.peer == nil && configuration.probeBeforeTakeover
+        state.role == .backup && !state.isFault && !state.hasPeer && configuration.probeBeforeTakeover
             && configuration.rules.contains(.dead)
             && !state.members.contains { $0.downAtNs == nil && !$0.isSilent }
     }
 
     /// A claim whose cable has died meanwhile.
-    private var isClaimDeaf: Bool { state.role == .claiming && state.peer == nil }
+    private var isClaimDeaf: Bool { state.role == .claiming && !state.hasPeer }
 
     /// Begins the probe in time, and forgets probe and fence when somebody is heard again.
     mutating func updateTakeoverProbe(_ step: inout Step) {
@@ -426,7 +426,7 @@ extension Engine {
         guard let identity = state.pool.identity else { return nil }
         let isUnable = state.role == .initialize || state.isFault || state.resignUntilNs != nil
         var word = PeerWord(
-            priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.peer != nil,
+            priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.hasPeer,
             sources: state.members.compactMap(\.primaryAddress))
         for (index, member) in state.members.enumerated() {
             let bit = MemberSet(member: index)

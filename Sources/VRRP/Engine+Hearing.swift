@@ -14,7 +14,7 @@ extension Engine {
             return
         }
         note(advert, on: index)
-        if !isPeers(advert.source), state.peer != nil || advert.priority < state.priority {
+        if !isPeers(advert.source), state.hasPeer || advert.priority < state.priority {
             if state.members[index].thirdUntilNs == nil { record.members[index].third = advert.source }
             state.members[index].thirdUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
             return

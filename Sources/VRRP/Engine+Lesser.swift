@@ -83,7 +83,7 @@ extension Engine {
     /// Asks whether anybody holds where only a lesser master is heard and it matters.
     mutating func checkHolders(_ step: inout Step) {
         let matters = state.role == .backup && !state.isFault && !state.peerHolds
-        let mayPreempt = Decision.mayPreempt(state, configuration)
+        let mayPreempt = matters && Decision.mayPreempt(state, configuration)
         for index in state.members.indices {
             guard matters, let heard = state.members[index].heard, heard.priority < state.priority,
                 !configuration.members[index].isUnicast

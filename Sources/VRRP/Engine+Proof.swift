@@ -38,7 +38,7 @@ extension Engine {
     }
 
     /// Without a fresh peer only preemption asks for proofs, and only where a master is heard.
-    private var proofMatters: Bool { state.peer != nil || state.role == .backup && !state.isSilentEverywhere }
+    private var proofMatters: Bool { state.hasPeer || state.role == .backup && !state.isSilentEverywhere }
 
     private mutating func updateDoubt(of index: Int) {
         let member = state.members[index]

@@ -125,7 +125,7 @@ extension Engine {
         status.members = state.members.indices.map(memberStatus)
         if let word = state.peer ?? record.lastWord, configuration.hasPool {
             status.peer = PeerStatus(
-                word: word, isFresh: state.peer != nil, cables: state.pool.cables.map { $0.aliveUntilNs != nil })
+                word: word, isFresh: state.hasPeer, cables: state.pool.cables.map { $0.aliveUntilNs != nil })
         }
         status.sinceNs = record.sinceNs
         status.advertAtNs = state.advertAtNs

@@ -27,6 +27,8 @@ struct HeartbeatPool: Hashable, Sendable {
     var word: PeerWord?
     /// Until when it is fresh.
     var freshUntilNs: Int64?
+    /// Whether there is one. (Looked at with every step, and to compare `word` with nil copies it.)
+    var isFresh: Bool { if case .some = word { true } else { false } }
     /// Who the peer is, even when it is silent: the tie-break outlasts the cable.
     var peerIdentity: IPAddress?
     /// Where its adverts come from; empty: it does not say.

@@ -166,6 +166,8 @@ struct State: Hashable, Sendable {
 
     /// The peer's newest word, if it is fresh.
     var peer: PeerWord? { pool.word }
+    /// Whether it is.
+    var hasPeer: Bool { pool.isFresh }
     /// Sends adverts.
     var isSpeaking: Bool { role == .master || role == .claiming }
     /// Holds at least one virtual address as master.

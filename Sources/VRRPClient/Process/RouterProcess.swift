@@ -194,16 +194,22 @@ final class RouterProcess: GroupServices {
         runner.holdsOnlyWhatIsNamed()
     }
 
-    /// Looks at the kernel's switches again, at two legs at a time: each costs some fifty microseconds.
+    /// Looks at the kernel's switches again, at two legs at a time: each costs some fifty microseconds. It is called with
+    /// every refresh of the leases, so it is written without what makes the runtime look up types.
     private func checkSwitches(_ nowNs: Int64) {
-        let legs = groups.lazy.flatMap(\.legs).filter(\.hasSwitches)
-        if nextSwitches >= legs.count { nextSwitches = 0 }
         if nextSwitches == 0 {
             guard nowNs - switchesCheckedNs >= Self.switchesNs else { return }
             switchesCheckedNs = nowNs
         }
-        for leg in legs.dropFirst(nextSwitches).prefix(2) { leg.checkSwitches() }
-        nextSwitches += 2
+        var count = 0
+        for group in groups {
+            for leg in group.legs where leg.hasSwitches {
+                if count >= nextSwitches { leg.checkSwitches() }
+                count += 1
+                guard count < nextSwitches + 2 else { return nextSwitches = count }
+            }
+        }
+        nextSwitches = 0
     }
 
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
