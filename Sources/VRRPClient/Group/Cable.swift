@@ -9,8 +9,8 @@ import VRRP
 final class Cable {
     let heartbeat: VRRPConfiguration.Heartbeat
     let configuration: CableConfiguration
-    private let wire: Wire
-    private let kernel: KernelState
+    private let wire: any Wire
+    private let kernel: any Kernel
     /// The interface's number; nil: it does not exist.
     private(set) var ifindex: Int32?
     /// Where heartbeats come from; nil: there is no address to send from.
@@ -24,7 +24,7 @@ final class Cable {
     /// Called with every advert that the peer sends, or that we hear of our own.
     var onAdvert: (Advert) -> Void = { _ in }
 
-    init(_ heartbeat: VRRPConfiguration.Heartbeat, wire: Wire, kernel: KernelState) {
+    init(_ heartbeat: VRRPConfiguration.Heartbeat, wire: any Wire, kernel: any Kernel) {
         self.heartbeat = heartbeat
         self.wire = wire
         self.kernel = kernel
@@ -34,15 +34,15 @@ final class Cable {
     private var family: IPAddress.Family { configuration.family }
 
     /// The interface has this number now; nil: it is gone.
-    func bind(to ifindex: Int32?, prepare: (AdvertSocket) -> Void) throws(Errno) {
+    func bind(to ifindex: Int32?) throws(Errno) {
         guard ifindex != self.ifindex else { return }
         unbind()
         guard let ifindex else { return }
-        let socket = try wire.socket(SocketKey(ifindex: ifindex, family: family), prepare: prepare)
+        let port = try wire.port(SocketKey(ifindex: ifindex, family: family))
         for vrid in [heartbeat.peerVrid, heartbeat.vrid] {
-            socket.listen(
+            port.listen(
                 vrid,
-                AdvertSocket.Receiver(
+                AdvertReceiver(
                     expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), peers: nil,
                     deliver: { [unowned self] advert, _ in onAdvert(advert) }))
         }
@@ -72,26 +72,18 @@ final class Cable {
 
     /// Sends an advert made by `HeartbeatCodec`.
     func send(_ advert: Advert) -> SendOutcome {
-        guard let ifindex, let sender = wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.sender
+        guard let ifindex, let port = wire.openPort(SocketKey(ifindex: ifindex, family: family))
         else { return .failed(.noSuchAddressOrDevice) }
-        let outcome = AdvertSocket.send(
-            Self.datagram(advert), to: AdvertCodec.group(family), by: sender, around: wire.link)
+        let outcome = port.send(PacketCraft.heartbeat(advert), to: AdvertCodec.group(family))
         if case .failed = outcome { sendErrors += 1 }
         return outcome
     }
 
     /// Leaves with the runner what it has to know to say, should this process die while the group holds addresses, that the
     /// group is unable and holds nothing.
-    func bequeath(as identity: IPAddress, to runner: Runner) {
+    func bequeath(as identity: IPAddress, to runner: any ProgramRunner) {
         guard bequeathed != identity, let source else { return }
         let word = LastWord(speaker: .heartbeat(heartbeat.name), source: source, identity: identity)
         if runner.keep(word) { bequeathed = identity }
-    }
-
-    /// An advert made by `HeartbeatCodec`, with its IP header.
-    static func datagram(_ advert: Advert) -> [UInt8] {
-        let group = AdvertCodec.group(advert.source.family)
-        return PacketCraft.datagram(
-            AdvertCodec.encode(advert, destination: group), source: advert.source, destination: group)
     }
 }

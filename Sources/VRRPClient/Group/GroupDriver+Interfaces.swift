@@ -19,7 +19,7 @@ extension GroupDriver {
     func bind(_ leg: Leg) {
         let link = services.kernel.link(named: leg.instance.interface)
         do throws(Errno) {
-            try leg.bind(to: link?.ifindex, prepare: services.prepare)
+            try leg.bind(to: link?.ifindex)
             setCause(Cause(.config, leg.instance.name), false)
         } catch {
             let what = leg.instance.hasVirtualMAC ? "sockets or no virtual MAC address" : "sockets"
@@ -39,7 +39,9 @@ extension GroupDriver {
     func chooseSource(of leg: Leg, mayLinger: Bool = true) {
         let name = leg.instance.name
         let isUp = services.linkState(leg.instance.interface, group.linkState).isUp
-        if leg.chooseSource(mayLinger: mayLinger && isUp, isVirtual: services.isVirtual), let index = index(of: leg) {
+        if leg.chooseSource(mayLinger: mayLinger && isUp, isVirtual: services.kernel.isFollowed),
+            let index = index(of: leg)
+        {
             feed(.primaryAddress(member: index, leg.source))
             if leg.source != nil { retries.interfaceIsReady(name) }
         }
@@ -68,13 +70,15 @@ extension GroupDriver {
     func bind(_ cable: Cable) {
         let link = services.kernel.link(named: cable.heartbeat.interface)
         do throws(Errno) {
-            try cable.bind(to: link?.ifindex, prepare: services.prepare)
+            try cable.bind(to: link?.ifindex)
         } catch {
             Log.error(
                 "heartbeat \(cable.heartbeat.name): no sockets on \(cable.heartbeat.interface): \(error)",
                 about: "bind \(cable.heartbeat.name)")
         }
-        if cable.chooseSource(isVirtual: services.isVirtual), let index = cables.firstIndex(where: { $0 === cable }) {
+        if cable.chooseSource(isVirtual: services.kernel.isFollowed),
+            let index = cables.firstIndex(where: { $0 === cable })
+        {
             feed(.cableAddress(cable: index, cable.source))
         }
     }
@@ -117,7 +121,7 @@ extension GroupDriver {
         for leg in legs {
             if keys.contains(where: leg.addresses.concerns) { leg.addresses.observe() }
             if keys.contains(where: { $0.ifindex == leg.ifindex }) { bind(leg) }
-            if keys.contains(where: { $0.ifindex == leg.ifindex && !services.isVirtual($0.address) }) {
+            if keys.contains(where: { $0.ifindex == leg.ifindex && !services.kernel.isFollowed($0.address) }) {
                 leg.addresses.surroundingsChanged()
             }
         }
@@ -143,11 +147,11 @@ extension GroupDriver {
 
     func acceptanceChanged() {
         let isRefused = group.priority < 255 && group.instances.contains { !$0.accepts }
-        setCondition(Condition(.acceptUnenforced), isRefused && services.acceptsInSpite)
+        setCondition(Condition(.acceptUnenforced), isRefused && services.acceptsInSpite())
     }
 
     func isFiltered(_ ifindex: Int32?, _ family: IPAddress.Family) -> Bool {
         guard let ifindex else { return false }
-        return services.wire.openSocket(SocketKey(ifindex: ifindex, family: family))?.isFiltered ?? false
+        return services.wire.openPort(SocketKey(ifindex: ifindex, family: family))?.isFiltered ?? false
     }
 }

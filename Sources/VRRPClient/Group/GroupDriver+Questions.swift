@@ -15,11 +15,11 @@ extension GroupDriver {
         let answered = { [self, leg] (address: IPAddress, mac: MACAddress) in
             hearNeighbour(address, mac, on: leg)
         }
-        services.prober.ask(
+        services.wire.ask(
             neighbours(leg), on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
         // Who answers by another family than the leg's says little of what the leg is for.
         if leg.family == .ipv6, leg.instance.witnesses.isEmpty, leg.search.asksStrangers {
-            services.prober.askAllNodes(
+            services.wire.askAllNodes(
                 on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
         }
     }
@@ -34,10 +34,11 @@ extension GroupDriver {
         }
         let routers = Set(leg.routers.map(\.address)).union(leg.instance.unicastPeers)
         return leg.search.round(
-            known: leg.acquaintances(nowNs: loop.nowNs), speakers: services.prober.speakers(on: ifindex),
+            known: leg.acquaintances(nowNs: loop.nowNs), speakers: services.wire.speakers(on: ifindex),
             networks: networks, nowNs: loop.nowNs
         ) { address in
-            routers.contains(address) || services.isVirtual(address) || own.contains { $0.key.address == address }
+            routers.contains(address) || services.kernel.isFollowed(address)
+                || own.contains { $0.key.address == address }
         }
     }
 
@@ -56,7 +57,7 @@ extension GroupDriver {
         let leg = legs[member]
         answerers[member] = nil
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let own = leg.source else { return }
-        services.prober.ask(
+        services.wire.ask(
             leg.virtualAddresses, on: ifindex, source: leg.family == .ipv4 ? .any(.ipv4) : own, mac: mac,
             windowNs: 500_000_000
         ) { [self, leg] address, mac in

@@ -12,38 +12,12 @@ import RtnlMonitor
 import SystemPackage
 import VRRP
 
-/// What a group uses of the process it lives in.
-protocol GroupServices: AnyObject {
-    var wire: Wire { get }
-    var kernel: KernelState { get }
-    var prober: Prober { get }
-    var leases: LeaseKeeper { get }
-    /// Whether there are so many groups that their timers had better share their wake-ups.
-    var isCrowded: Bool { get }
-    var runner: Runner { get }
-
-    /// Whether an address is a virtual one of any instance.
-    func isVirtual(_ address: IPAddress) -> Bool
-    /// Sets up a new socket.
-    func prepare(_ socket: AdvertSocket)
-    /// The state of an interface.
-    func linkState(_ name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> LinkWatch.State
-    /// Whether a tracked thing other than a link is well.
-    func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool
-    /// What the process itself knows and publishes with every group.
-    var sharedConditions: [Condition] { get }
-    /// Whether packets to addresses are taken although `accept = false` forbids it.
-    var acceptsInSpite: Bool { get }
-    /// Something to be published.
-    func happened(_ output: Output, in group: GroupDriver)
-}
-
 final class GroupDriver {
     var group: VRRPConfiguration.Group
     private(set) var engine: Engine
     var legs: [Leg] = []
     var cables: [Cable] = []
-    unowned let services: GroupServices
+    let services: GroupServices
     let loop: EventLoop
 
     var pending: [Input] = []
@@ -78,7 +52,7 @@ final class GroupDriver {
     init(_ group: VRRPConfiguration.Group, services: GroupServices) {
         self.group = group
         self.services = services
-        loop = services.wire.loop
+        loop = services.loop
         engine = Engine(configuration: GroupConfiguration(group))
         legs = group.instances.map(makeLeg)
         cables = group.heartbeats.map(makeCable)
@@ -96,7 +70,7 @@ final class GroupDriver {
     // MARK: Parts
 
     func makeLeg(_ instance: VRRPConfiguration.Instance) -> Leg {
-        let leg = Leg(instance, group: group, wire: services.wire, kernel: services.kernel)
+        let leg = Leg(instance, group: group, wire: services.wire, kernel: services.kernel, loop: loop)
         leg.onAdvert = { [unowned self, unowned leg] advert in
             if let index = index(of: leg) { feed(.advert(member: index, advert)) }
         }
@@ -226,11 +200,11 @@ final class GroupDriver {
         case .transition(let transition):
             if transition.to != .master { forgetSendFailures() }
             if [.backup, .master].contains(transition.to) { comingUp.isOver = true }
-            services.happened(output, in: self)
+            services.happened(output, self)
         case .raised(let condition) where condition.kind == .noDirector && comingUp.isGoingOn:
-            comingUp.holdBack { [unowned self] in services.happened(output, in: self) }
+            comingUp.holdBack { [unowned self] in services.happened(output, self) }
         case .cleared(let condition) where condition.kind == .noDirector && comingUp.isHeldBack: comingUp.forget()
-        case .raised, .cleared, .causeChanged: services.happened(output, in: self)
+        case .raised, .cleared, .causeChanged: services.happened(output, self)
         }
     }
 
@@ -269,7 +243,7 @@ final class GroupDriver {
     func start() {
         comingUp.begin()
         feed(.start(snapshot()))
-        for condition in services.sharedConditions { setCondition(condition, true) }
+        for condition in services.sharedConditions() { setCondition(condition, true) }
         acceptanceChanged()
     }
 

@@ -15,14 +15,15 @@ final class Leg {
     let intervalNs: Int64
     let addresses: LegAddresses
     let announcer: Announcer
-    private let wire: Wire
-    private let kernel: KernelState
+    private let wire: any Wire
+    private let kernel: any Kernel
+    private let loop: EventLoop
     private var virtualMAC: VirtualMAC?
 
     /// The interface's number; nil: it does not exist.
     private(set) var ifindex: Int32?
     /// Where its adverts arrive and, but for those of a virtual MAC address, leave; nil: it is not bound.
-    private var socket: AdvertSocket?
+    private var port: (any AdvertPort)?
     /// Where adverts come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
     /// The source has gone from the interface, and adverts are sent from it all the same.
@@ -58,9 +59,11 @@ final class Leg {
     var onRefused: (RefusedAdvert) -> Void = { _ in }
 
     init(
-        _ instance: VRRPConfiguration.Instance, group: VRRPConfiguration.Group, wire: Wire, kernel: KernelState
+        _ instance: VRRPConfiguration.Instance, group: VRRPConfiguration.Group, wire: any Wire, kernel: any Kernel,
+        loop: EventLoop
     ) {
         self.instance = instance
+        self.loop = loop
         self.wire = wire
         self.kernel = kernel
         version = group.version == 2 ? .v2 : .v3
@@ -68,9 +71,9 @@ final class Leg {
         addresses = LegAddresses(
             name: instance.name,
             prefixes: instance.addresses.map { IPPrefixOfLeg(address: $0.address, length: $0.length) },
-            isOwner: group.priority == 255, leaseNs: group.addressLeaseNs, kernel: kernel, loop: wire.loop)
-        announcer = Announcer(group.announce, link: wire.link, loop: wire.loop)
-        virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel) : nil
+            isOwner: group.priority == 255, leaseNs: group.addressLeaseNs, kernel: kernel, loop: loop)
+        announcer = Announcer(group.announce, wire: wire, loop: loop)
+        virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel, wire: wire) : nil
         virtualMAC?.onRefusal = { [unowned self] in onRefusal($0) }
         announcer.subject = { [unowned self] in announcement }
     }
@@ -98,14 +101,14 @@ final class Leg {
     /// The interface has this number now; nil: it is gone.
     ///
     /// - Throws: what the kernel said when its sockets were opened or its macvlan was made; then it is not bound.
-    func bind(to ifindex: Int32?, prepare: (AdvertSocket) -> Void) throws(Errno) {
+    func bind(to ifindex: Int32?) throws(Errno) {
         guard ifindex != self.ifindex else { return }
         unbind()
         guard let ifindex else { return }
-        let socket = try wire.socket(SocketKey(ifindex: ifindex, family: family), prepare: prepare)
-        socket.listen(
+        let port = try wire.port(SocketKey(ifindex: ifindex, family: family))
+        port.listen(
             instance.vrid,
-            AdvertSocket.Receiver(
+            AdvertReceiver(
                 expectation: expectation,
                 peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
                 deliver: { [unowned self] (advert, mac) throws(Discard) in
@@ -115,14 +118,14 @@ final class Leg {
                 },
                 refused: { [unowned self] in onRefused($0) }))
         self.ifindex = ifindex
-        self.socket = socket
+        self.port = port
         do throws(RtnlError) { try virtualMAC?.attach(to: ifindex) } catch {
             unbind()
             throw error.errno
         }
         if let virtualMAC {
             // udev applies sysctl.d to an interface that is new, a moment later.
-            wire.loop.schedule(atNs: wire.loop.nowNs + 3_000_000_000, toleranceNs: 1_000_000_000) { [weak virtualMAC] in
+            loop.schedule(atNs: loop.nowNs + 3_000_000_000, toleranceNs: 1_000_000_000) { [weak virtualMAC] in
                 virtualMAC?.checkSwitches()
             }
         }
@@ -137,9 +140,9 @@ final class Leg {
     func unbind() {
         guard let ifindex else { return }
         wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
-        wire.claims.stop(self)
+        wire.stopWatchingClaims(for: self)
         self.ifindex = nil
-        socket = nil
+        port = nil
         kept = nil
         routers = []
         search = NeighbourSearch()
@@ -163,13 +166,8 @@ final class Leg {
     /// Whom the kernel knows on the link: up to eight neighbours that have answered it, and next hops of routes.
     func acquaintances(nowNs: Int64) -> [IPAddress] {
         guard let ifindex else { return [] }
-        let isIPv6 = family == .ipv6
-        if hops.untilNs <= nowNs {
-            let found = (try? RtnlRequester.nextHops(ifindex: ifindex, isIPv6: isIPv6)) ?? []
-            hops = (found.filter { $0.family == family }, nowNs + Self.hopsNs)
-        }
-        let known = (try? kernel.requests.neighbours(ifindex: ifindex, isIPv6: isIPv6)) ?? []
-        return Array(known.lazy.filter(\.hasAnswered).map(\.address).prefix(8)) + hops.addresses
+        if hops.untilNs <= nowNs { hops = (kernel.nextHops(on: ifindex, family), nowNs + Self.hopsNs) }
+        return kernel.neighbours(on: ifindex, family) + hops.addresses
     }
 
     /// Our own advert: it comes from our own MAC address, where a stranger that sends from our IP address has another.
@@ -250,12 +248,12 @@ final class Leg {
     private func send(_ priority: UInt8) -> SendOutcome {
         // What is missing here is a cause of its own.
         guard let source else { return .failed(.addressNotAvailable) }
-        let sender: RawSocket?
-        do throws(Errno) { sender = try virtualMAC?.sender() ?? socket?.sender } catch { return .failed(error) }
+        let sender: (any AdvertSender)?
+        do throws(Errno) { sender = try virtualMAC?.sender() ?? port } catch { return .failed(error) }
         guard let sender else { return .failed(.addressNotAvailable) }
         var worst = SendOutcome.sent
         for (packet, destination) in packets(priority, source) {
-            let outcome = AdvertSocket.send(packet, to: destination, by: sender, around: wire.link)
+            let outcome = sender.send(packet, to: destination)
             if case .failed = worst { continue }
             if outcome != .sent { worst = outcome }
         }
@@ -278,7 +276,7 @@ final class Leg {
     }
 
     /// Leaves with the runner what it has to know to resign, should this process die while it serves.
-    func bequeath(to runner: Runner) {
+    func bequeath(to runner: any ProgramRunner) {
         guard !isBequeathed, let source else { return }
         isBequeathed = runner.keep(LastWord(speaker: .instance(instance.name), source: source, identity: source))
     }
@@ -288,27 +286,13 @@ final class Leg {
         let peers = instance.unicastPeers
         let packets = (peers.isEmpty ? [AdvertCodec.group(family)] : peers).map { destination in
             (
-                Self.datagram(
+                PacketCraft.advert(
                     of: instance, version: version, intervalNs: intervalNs, priority: priority, source: source,
                     destination: destination), destination
             )
         }
         kept = (priority, packets)
         return packets
-    }
-
-    /// An advert of an instance, with its IP header.
-    static func datagram(
-        of instance: VRRPConfiguration.Instance, version: Version, intervalNs: Int64, priority: UInt8,
-        source: IPAddress, destination: IPAddress
-    ) -> [UInt8] {
-        let advert = Advert(
-            version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
-            addresses: instance.addresses.map { $0.address }, source: source,
-            checksumForm: instance.checksum == .message ? .message : .pseudoHeader)
-        let password = instance.authPass.map { Array($0.utf8) }
-        let message = AdvertCodec.encode(advert, destination: destination, password: password)
-        return PacketCraft.datagram(message, source: source, destination: destination)
     }
 
     // MARK: Holding
@@ -321,14 +305,14 @@ final class Leg {
 
     private func watchClaims() {
         guard let ifindex else { return }
-        wire.claims.watch(virtualAddresses, on: ifindex, for: self) { [unowned self] address, mac in
+        wire.watchClaims(of: virtualAddresses, on: ifindex, for: self) { [unowned self] address, mac in
             if addresses.isHolding, mac != announcement.flatMap({ MACAddress($0.mac) }) { onClaim(address, mac) }
         }
     }
 
     func removeAddresses() {
         announcer.stop()
-        wire.claims.stop(self)
+        wire.stopWatchingClaims(for: self)
         addresses.remove()
         virtualMAC?.setUp(false)
     }

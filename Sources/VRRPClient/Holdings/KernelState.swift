@@ -9,13 +9,10 @@ import RtnlMonitor
 import SystemPackage
 import VRRP
 
-final class KernelState {
+final class KernelState: Kernel {
     private let loop: EventLoop
-    /// Asks for changes that the mirror shall see.
-    let requests: RtnlRequester
-    /// Refreshes leases.
-    let refreshes: RtnlRequester
-    /// What is borrowed of the switches of interfaces.
+    private let requester: RtnlRequester
+    private let refresher: RtnlRequester
     private(set) lazy var switches = InterfaceSwitches { [unowned self] in link(ifindex: $0)?.name }
     private var mirror: RtnlMonitor
     private var tracking: RouteTracking?
@@ -32,9 +29,9 @@ final class KernelState {
     init(loop: EventLoop, tracking: RouteTracking?) throws(Errno) {
         self.loop = loop
         self.tracking = tracking
-        requests = try RtnlRequester()
-        refreshes = try RtnlRequester()
-        mirror = try RtnlMonitor(options: Self.options(tracking, quiet: refreshes))
+        requester = try RtnlRequester()
+        refresher = try RtnlRequester()
+        mirror = try RtnlMonitor(options: Self.options(tracking, quiet: refresher))
     }
 
     private static func options(_ tracking: RouteTracking?, quiet: RtnlRequester) -> RtnlMonitor.Options {
@@ -46,7 +43,7 @@ final class KernelState {
     /// Asks for everything; `onChanges` gets `synced` when it is there.
     func start() throws(Errno) {
         try watch()
-        try loop.watch(refreshes.descriptor, .readable) { [unowned self] _ in refreshes.dropRefusals() }
+        try loop.watch(refresher.descriptor, .readable) { [unowned self] _ in refresher.dropRefusals() }
         deliver(mirror.start(nowNs: Clock.monotonicNs()))
     }
 
@@ -64,7 +61,7 @@ final class KernelState {
         let replacement: RtnlMonitor
         do throws(RtnlError) {
             replacement = try RtnlMonitor.snapshot(
-                options: Self.options(tracking, quiet: refreshes), acceptsPart: true)
+                options: Self.options(tracking, quiet: refresher), acceptsPart: true)
         } catch {
             Log.error("the kernel could not be read whole: \(error)")
             throw error.errno
@@ -139,6 +136,9 @@ final class KernelState {
 
     // MARK: What is asked
 
+    var requests: any KernelRequests { requester }
+    var refreshes: any KernelRequests { refresher }
+
     /// Removes addresses, and nothing along with them that is secondary to one of them.
     ///
     /// - Returns: for each one, nil or why it is still there.
@@ -147,7 +147,7 @@ final class KernelState {
         let interfaces = Set(keys.map(\.ifindex))
         let around = mirror.addresses.values.lazy.filter { interfaces.contains($0.key.ifindex) }
         do throws(Errno) {
-            return try AddressRemoval.remove(keys, among: around, by: requests) { mirror.links[$0]?.name }
+            return try AddressRemoval.remove(keys, among: around, by: requester) { mirror.links[$0]?.name }
         } catch {
             return keys.map { _ in RtnlError(error) }
         }
@@ -157,7 +157,7 @@ final class KernelState {
     /// that does not exist, which it refuses for another reason to whoever may.
     var refusal: RtnlError? {
         let nowhere = AddressKey(ifindex: .max, address: .any(.ipv4), prefixLength: 32)
-        do throws(RtnlError) { try requests.perform(.removeAddress(nowhere)) } catch {
+        do throws(RtnlError) { try requester.perform(.removeAddress(nowhere)) } catch {
             return [.notPermitted, .permissionDenied, .timedOut].contains(error.errno) ? error : nil
         }
         return nil
@@ -185,20 +185,6 @@ final class KernelState {
         return link
     }
 
-    func link(ifindex: Int32) -> Link? { mirror.links[ifindex] }
-
-    /// Whether a MAC address is that of one of our own interfaces: where two of them are on one link, either answers for both.
-    func isOwn(_ mac: MACAddress) -> Bool {
-        let address = HardwareAddress((0..<6).map { UInt8(truncatingIfNeeded: mac.number >> UInt64(40 - 8 * $0)) })
-        return mirror.links.values.contains { $0.address == address }
-    }
-
-    /// The VRF that an interface is in, by its number; 0: none.
-    func vrf(of ifindex: Int32) -> Int32 {
-        guard let master = mirror.links[ifindex]?.master, mirror.links[master]?.kind == "vrf" else { return 0 }
-        return master
-    }
-
     /// Whether the IP stack would take a packet from `source` that comes by the interface, were there no packet filter: to
     /// the VRRP group, or to an address of ours; from nobody that has an address of ours, and over IPv4 from nobody that
     /// reverse-path filtering does not expect there.
@@ -207,9 +193,16 @@ final class KernelState {
         guard destination == AdvertCodec.group(destination.family) || isOwn(destination), !isOwn(source) else {
             return false
         }
-        return source.isIPv6 || (try? requests.wouldTake(from: source, to: destination, on: ifindex)) != nil
+        return source.isIPv6 || (try? requester.wouldTake(from: source, to: destination, on: ifindex)) != nil
     }
 
-    /// The addresses of an interface.
-    func addresses(of ifindex: Int32) -> [Address] { mirror.addresses.values.filter { $0.key.ifindex == ifindex } }
+    func neighbours(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] {
+        let known = (try? requester.neighbours(ifindex: ifindex, isIPv6: family == .ipv6)) ?? []
+        return Array(known.lazy.filter(\.hasAnswered).map(\.address).prefix(8))
+    }
+
+    func nextHops(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] {
+        let found = (try? RtnlRequester.nextHops(ifindex: ifindex, isIPv6: family == .ipv6)) ?? []
+        return found.filter { $0.family == family }
+    }
 }

@@ -3,7 +3,7 @@ import LinuxSystem
 import RtnlMonitor
 
 final class LeaseKeeper {
-    private let kernel: KernelState
+    private let kernel: any Kernel
     private let loop: EventLoop
     private var legs: [LegAddresses] = []
     private var timer: EventLoop.TimerID?
@@ -16,7 +16,7 @@ final class LeaseKeeper {
     /// Called after a refresh: for what is to be done now and then while addresses are held, without a wake-up of its own.
     var onRefresh: (Int64) -> Void = { _ in }
 
-    init(kernel: KernelState, loop: EventLoop) {
+    init(kernel: any Kernel, loop: EventLoop) {
         self.kernel = kernel
         self.loop = loop
         onTimer = { [unowned self] in

@@ -31,7 +31,7 @@ final class LegAddresses {
     private let prefixes: [IPPrefixOfLeg]
     private let isOwner: Bool
     private let leaseNs: Int64
-    private let kernel: KernelState
+    private let kernel: any Kernel
     private let loop: EventLoop
 
     private var ifindex: Int32?
@@ -81,7 +81,7 @@ final class LegAddresses {
     private static let routeMetric: UInt32 = 0x7fff_0000
 
     init(
-        name: String, prefixes: [IPPrefixOfLeg], isOwner: Bool, leaseNs: Int64, kernel: KernelState, loop: EventLoop
+        name: String, prefixes: [IPPrefixOfLeg], isOwner: Bool, leaseNs: Int64, kernel: any Kernel, loop: EventLoop
     ) {
         self.name = name
         self.prefixes = prefixes

@@ -28,7 +28,7 @@ struct Resignation: Hashable {
             if destination == AdvertCodec.group(family) {
                 link.send(last.packet, .ip(family), to: PacketCraft.multicastMAC(destination), on: ifindex)
             } else {
-                let socket = try? RawSocket(SocketKey(ifindex: ifindex, family: family))
+                let socket = try? RawSocket(SocketKey(ifindex: ifindex, family: family), around: link)
                 _ = socket?.send(last.packet, to: destination)
             }
         }

@@ -16,8 +16,9 @@ import VRRP
 
 final class VirtualMAC {
     private let instance: VRRPConfiguration.Instance
-    private let kernel: KernelState
-    private var socket: RawSocket?
+    private let kernel: any Kernel
+    private let wire: any Wire
+    private var socket: (any AdvertSender)?
     private var parent: Int32?
     private var complaints: [String] = []
     /// It was set up: its addresses are wanted.
@@ -28,9 +29,10 @@ final class VirtualMAC {
     /// Called when some switch begins or ceases to be other than it has to be.
     var onRefusal: (Bool) -> Void = { _ in }
 
-    init(_ instance: VRRPConfiguration.Instance, kernel: KernelState) {
+    init(_ instance: VRRPConfiguration.Instance, kernel: any Kernel, wire: any Wire) {
         self.instance = instance
         self.kernel = kernel
+        self.wire = wire
     }
 
     private var family: IPAddress.Family { instance.family }
@@ -174,9 +176,9 @@ final class VirtualMAC {
     /// What adverts are sent through; nil: the parent, as while claiming, or when resigning after the addresses have gone.
     ///
     /// - Throws: what the kernel says when there is no macvlan any more.
-    func sender() throws(Errno) -> RawSocket? {
+    func sender() throws(Errno) -> (any AdvertSender)? {
         guard let ifindex, isUp else { return nil }
-        if socket == nil { socket = try RawSocket(SocketKey(ifindex: ifindex, family: family)) }
+        if socket == nil { socket = try wire.sender(SocketKey(ifindex: ifindex, family: family)) }
         return socket
     }
 

@@ -20,28 +20,17 @@ import LinuxSystem
 import SystemPackage
 import VRRP
 
-/// What packets are sent or heard on.
-struct SocketKey: Hashable {
-    var ifindex: Int32
-    var family: IPAddress.Family
-}
-
-/// What came of sending.
-enum SendOutcome: Equatable {
-    case sent
-    /// A packet filter refused it, and it was sent around the filter.
-    case sentAround
-    case failed(Errno)
-}
-
 /// A raw socket of one interface whose packets carry their own IP header.
-final class RawSocket {
+final class RawSocket: AdvertSender {
     let key: SocketKey
     private let socket: Descriptor
+    private let link: LinkSender
 
+    /// - Parameter link: by which a packet to the group goes that a packet filter has refused.
     /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone, EAFNOSUPPORT without the family.
-    init(_ key: SocketKey) throws(Errno) {
+    init(_ key: SocketKey, around link: LinkSender) throws(Errno) {
         self.key = key
+        self.link = link
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         socket = Descriptor(
             owning: try Syscall.check(clinux_raw_socket(family, CInt(AdvertCodec.ipProtocol), key.ifindex)))
@@ -66,7 +55,17 @@ final class RawSocket {
         }
     }
 
-    func send(_ packet: [UInt8], to destination: IPAddress) -> Errno? {
+    func send(_ packet: [UInt8], to destination: IPAddress) -> SendOutcome {
+        guard let error = sendStraight(packet, to: destination) else { return .sent }
+        guard error == .notPermitted, destination == AdvertCodec.group(destination.family) else {
+            return .failed(error)
+        }
+        let mac = PacketCraft.multicastMAC(destination)
+        if let error = link.send(packet, .ip(destination.family), to: mac, on: key.ifindex) { return .failed(error) }
+        return .sentAround
+    }
+
+    private func sendStraight(_ packet: [UInt8], to destination: IPAddress) -> Errno? {
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         let answer = unsafe clinux_raw_send(
             socket.raw, family, destination.high, destination.low, key.ifindex, packet, packet.count)
@@ -101,18 +100,7 @@ final class LinkSender {
     }
 }
 
-final class AdvertSocket {
-    /// Who listens for a VRID.
-    struct Receiver {
-        var expectation: AdvertExpectation
-        /// The only senders that count; nil: anyone.
-        var peers: Set<IPAddress>?
-        /// Called with an advert that passed every check, and the MAC address that it came from.
-        var deliver: (Advert, MACAddress) throws(Discard) -> Void
-        /// Called with an advert of the VRID that failed one.
-        var refused: (RefusedAdvert) -> Void = { _ in }
-    }
-
+final class AdvertSocket: AdvertPort {
     let key: SocketKey
     let sender: RawSocket
     private let packets: Descriptor
@@ -146,11 +134,11 @@ final class AdvertSocket {
     /// Opens both sockets, joins the group, and listens.
     ///
     /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone.
-    init(_ key: SocketKey, loop: EventLoop, buffer: ReceiveBuffer) throws(Errno) {
+    init(_ key: SocketKey, loop: EventLoop, buffer: ReceiveBuffer, link: LinkSender) throws(Errno) {
         self.key = key
         self.loop = loop
         self.buffer = buffer
-        sender = try RawSocket(key)
+        sender = try RawSocket(key, around: link)
         try sender.joinGroup()
         packets = Descriptor(owning: try Syscall.check(clinux_packet_socket()))
         let filter = PacketFilter.adverts(key.ifindex, isIPv6: key.family == .ipv6)
@@ -170,7 +158,7 @@ final class AdvertSocket {
 
     var isUnused: Bool { receivers.all.isEmpty }
 
-    func listen(_ vrid: UInt8, _ receiver: Receiver) { receivers[vrid] = receiver }
+    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) { receivers[vrid] = receiver }
 
     func stopListening(_ vrid: UInt8) { receivers[vrid] = nil }
 
@@ -215,7 +203,7 @@ final class AdvertSocket {
         try header.verify(packet)
         guard header.destination == AdvertCodec.group(key.family) || buffer.isToHost(index) else { throw .destination }
         let mac = buffer.sourceMAC(index)
-        let (advert, receiver): (Advert, Receiver)
+        let (advert, receiver): (Advert, AdvertReceiver)
         do throws(Discard) { (advert, receiver) = try decode(packet, header) } catch {
             if let refused = RefusedAdvert(error, header, packet) { receivers[refused.vrid]?.refused(refused) }
             throw error
@@ -226,7 +214,7 @@ final class AdvertSocket {
             nowNs: Clock.monotonicNs())
     }
 
-    private func decode(_ packet: Span<UInt8>, _ header: IPHeader) throws(Discard) -> (Advert, Receiver) {
+    private func decode(_ packet: Span<UInt8>, _ header: IPHeader) throws(Discard) -> (Advert, AdvertReceiver) {
         let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
         guard let receiver = receivers[advert.vrid] else { throw .vrid }
         if let peers = receiver.peers, !peers.contains(advert.source) { throw .peer }
@@ -300,33 +288,17 @@ final class AdvertSocket {
 
     // MARK: Out
 
-    func send(_ packet: [UInt8], to destination: IPAddress, around link: LinkSender) -> SendOutcome {
-        Self.send(packet, to: destination, by: sender, around: link)
-    }
-
-    static func send(
-        _ packet: [UInt8], to destination: IPAddress, by sender: RawSocket, around link: LinkSender
-    ) -> SendOutcome {
-        guard let error = sender.send(packet, to: destination) else { return .sent }
-        guard error == .notPermitted, destination == AdvertCodec.group(destination.family) else {
-            return .failed(error)
-        }
-        let mac = PacketCraft.multicastMAC(destination)
-        if let error = link.send(packet, .ip(destination.family), to: mac, on: sender.key.ifindex) {
-            return .failed(error)
-        }
-        return .sentAround
-    }
+    func send(_ packet: [UInt8], to destination: IPAddress) -> SendOutcome { sender.send(packet, to: destination) }
 }
 
 /// Who listens, found by VRID without a search.
 private struct Receivers {
-    private(set) var all: [AdvertSocket.Receiver] = []
+    private(set) var all: [AdvertReceiver] = []
     private var vrids: [UInt8] = []
     /// By VRID: one more than the place among all, which are 255 at most; 0: nobody.
     private var places = [UInt8](repeating: 0, count: 256)
 
-    subscript(vrid: UInt8) -> AdvertSocket.Receiver? {
+    subscript(vrid: UInt8) -> AdvertReceiver? {
         get { places[Int(vrid)] == 0 ? nil : all[Int(places[Int(vrid)]) - 1] }
         set {
             if places[Int(vrid)] > 0 {

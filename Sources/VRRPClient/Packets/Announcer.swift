@@ -7,7 +7,7 @@ import VRRP
 
 final class Announcer {
     private let settings: VRRPConfiguration.Announce
-    private let link: LinkSender
+    private let wire: any Wire
     private let loop: EventLoop
     private var timers: [EventLoop.TimerID] = []
     private var refreshTimer: EventLoop.TimerID?
@@ -15,9 +15,9 @@ final class Announcer {
     /// Whom to announce, where and with what MAC address; nil: nothing is held any more.
     var subject: () -> (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? = { nil }
 
-    init(_ settings: VRRPConfiguration.Announce, link: LinkSender, loop: EventLoop) {
+    init(_ settings: VRRPConfiguration.Announce, wire: any Wire, loop: EventLoop) {
         self.settings = settings
-        self.link = link
+        self.wire = wire
         self.loop = loop
     }
 
@@ -60,11 +60,11 @@ final class Announcer {
         for address in addresses {
             switch address.family {
             case .ipv4:
-                link.send(
+                wire.send(
                     PacketCraft.gratuitousARP(address, mac: mac), .arp, to: PacketCraft.broadcastMAC, on: ifindex)
             case .ipv6:
                 let allNodes: [UInt8] = [0x33, 0x33, 0, 0, 0, 1]
-                link.send(
+                wire.send(
                     PacketCraft.unsolicitedAdvertisement(address, mac: mac), .ip(.ipv6), to: allNodes, on: ifindex)
             }
         }

@@ -68,7 +68,8 @@ final class Prober {
     }
 
     private let loop: EventLoop
-    private let wire: Wire
+    private let link: LinkSender
+    private let buffer: ReceiveBuffer
     private var listeners: [SocketKey: Listener] = [:]
     private var sweepTimer: EventLoop.TimerID?
 
@@ -80,9 +81,10 @@ final class Prober {
     private static let echoesMax = 16
     fileprivate static let speakersMax = 8
 
-    init(loop: EventLoop, wire: Wire) {
+    init(loop: EventLoop, link: LinkSender, buffer: ReceiveBuffer) {
         self.loop = loop
-        self.wire = wire
+        self.link = link
+        self.buffer = buffer
     }
 
     /// Asks once for each address; `answered` is called for every answer of another station within the window, with the MAC
@@ -124,7 +126,7 @@ final class Prober {
         listener.echoes[identifier] = Echo(
             source: source, mac: own, untilNs: Clock.monotonicNs() + windowNs, answered: answered)
         let packet = PacketCraft.echoRequest(source: source, identifier: identifier)
-        wire.link.send(packet, .ip(.ipv6), to: PacketCraft.multicastMAC(PacketCraft.allNodes), on: ifindex)
+        link.send(packet, .ip(.ipv6), to: PacketCraft.multicastMAC(PacketCraft.allNodes), on: ifindex)
         scheduleSweep()
     }
 
@@ -137,11 +139,11 @@ final class Prober {
         switch target.family {
         case .ipv4:
             let packet = PacketCraft.arpRequest(sender: source, senderMAC: mac, target: target)
-            wire.link.send(packet, .arp, to: PacketCraft.broadcastMAC, on: ifindex)
+            link.send(packet, .arp, to: PacketCraft.broadcastMAC, on: ifindex)
         case .ipv6:
             let packet = PacketCraft.solicitation(source: source, mac: mac, target: target)
             let group = PacketCraft.multicastMAC(PacketCraft.solicitedNode(target))
-            wire.link.send(packet, .ip(.ipv6), to: group, on: ifindex)
+            link.send(packet, .ip(.ipv6), to: group, on: ifindex)
         }
     }
 
@@ -163,14 +165,14 @@ final class Prober {
     private func hear(_ listener: Listener, _ family: IPAddress.Family) {
         var answers: [Answer] = []
         var echoes: [(reply: EchoReply, mac: MACAddress)] = []
-        wire.buffer.receive(from: listener.socket.raw) { packet, index in
+        buffer.receive(from: listener.socket.raw) { packet, index in
             switch family {
             case .ipv4:
                 guard let arp = ARPPacket(packet) else { return }
                 listener.note(arp.sender)
                 if arp.isReply { answers.append(Answer(arp)) }
             case .ipv6:
-                let mac = wire.buffer.sourceMAC(index)
+                let mac = buffer.sourceMAC(index)
                 if let reply = EchoReply(packet) {
                     echoes.append((reply, mac))
                 } else if let advertisement = NeighbourAdvertisement(packet), advertisement.isSolicited {

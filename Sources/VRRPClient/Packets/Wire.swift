@@ -1,59 +1,86 @@
-/// All sockets of the process: one `AdvertSocket` for each interface and family in use, whatever the number of virtual
-/// routers on it, and the one `LinkSender`.
+/// The network as a group sees it: ports for its adverts, and questions to its neighbours. `WireSockets` is the real one; a
+/// test brings one without sockets.
+import Addresses
 import LinuxSystem
 import SystemPackage
 import VRRP
 
-final class Wire {
-    let loop: EventLoop
-    let buffer = ReceiveBuffer()
-    let link: LinkSender
-    /// Who else claims what we hold.
-    let claims: ClaimWatch
-    private var sockets: [SocketKey: AdvertSocket] = [:]
+/// What packets are sent or heard on.
+struct SocketKey: Hashable {
+    var ifindex: Int32
+    var family: IPAddress.Family
+}
 
-    /// - Throws: EPERM without CAP_NET_RAW.
-    init(loop: EventLoop) throws(Errno) {
-        self.loop = loop
-        link = try LinkSender()
-        claims = ClaimWatch(loop: loop, buffer: buffer)
-    }
+/// What came of sending.
+enum SendOutcome: Equatable {
+    case sent
+    /// A packet filter refused it, and it was sent around the filter.
+    case sentAround
+    case failed(Errno)
+}
 
-    /// The socket of an interface and family, opened if it is not open yet.
+/// Who listens for a VRID.
+struct AdvertReceiver {
+    var expectation: AdvertExpectation
+    /// The only senders that count; nil: anyone.
+    var peers: Set<IPAddress>?
+    /// Called with an advert that passed every check, and the MAC address that it came from.
+    var deliver: (Advert, MACAddress) throws(Discard) -> Void
+    /// Called with an advert of the VRID that failed one.
+    var refused: (RefusedAdvert) -> Void = { _ in }
+}
+
+/// Where adverts leave.
+protocol AdvertSender: AnyObject {
+    /// Sends a packet that has its IP header.
+    func send(_ packet: [UInt8], to destination: IPAddress) -> SendOutcome
+}
+
+/// One interface in one family.
+protocol AdvertPort: AdvertSender {
+    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver)
+    /// Whether a packet filter drops somebody's adverts.
+    var isFiltered: Bool { get }
+}
+
+protocol Wire: AnyObject {
+    /// The port of an interface and family, opened if it is not open yet.
     ///
     /// - Throws: ENODEV when the interface is gone.
-    func socket(_ key: SocketKey, prepare: (AdvertSocket) -> Void) throws(Errno) -> AdvertSocket {
-        if let socket = sockets[key] { return socket }
-        let socket = try AdvertSocket(key, loop: loop, buffer: buffer)
-        prepare(socket)
-        sockets[key] = socket
-        return socket
-    }
+    func port(_ key: SocketKey) throws(Errno) -> any AdvertPort
 
-    /// The socket, if it is open.
-    func openSocket(_ key: SocketKey) -> AdvertSocket? { sockets[key] }
+    /// The port, if it is open.
+    func openPort(_ key: SocketKey) -> (any AdvertPort)?
 
-    /// Stops listening for a VRID, and closes the socket if nobody else uses it.
-    func release(_ key: SocketKey, vrid: UInt8) {
-        guard let socket = sockets[key] else { return }
-        socket.stopListening(vrid)
-        if socket.isUnused { sockets[key] = nil }
-    }
+    /// Stops listening for a VRID, and closes the port if nobody else uses it.
+    func release(_ key: SocketKey, vrid: UInt8)
 
-    /// Joins groups anew that the kernel has forgotten.
+    /// A way out alone, through a macvlan of our own.
     ///
-    /// - Parameter ifindex: on this interface; nil: on all.
-    func renewMemberships(on ifindex: Int32? = nil) {
-        for (key, socket) in sockets where ifindex == nil || key.ifindex == ifindex { socket.sender.renewMembership() }
-    }
+    /// - Throws: ENODEV when the interface is gone.
+    func sender(_ key: SocketKey) throws(Errno) -> any AdvertSender
 
-    /// Closes the sockets of an interface that has gone.
-    func forget(ifindex: Int32) {
-        sockets = sockets.filter { $0.key.ifindex != ifindex }
-    }
+    /// Sends by the link layer, past the packet filter.
+    @discardableResult
+    func send(_ packet: [UInt8], _ kind: LinkSender.Kind, to mac: [UInt8], on ifindex: Int32) -> Errno?
 
-    /// Packets that were no adverts for us, by reason, on all sockets.
-    var discards: [Discard: UInt64] {
-        sockets.values.reduce(into: [:]) { sum, socket in sum.merge(socket.discards, uniquingKeysWith: +) }
-    }
+    /// Hears who else claims addresses of one family on an interface, until `stopWatchingClaims`.
+    func watchClaims(
+        of addresses: [IPAddress], on ifindex: Int32, for owner: AnyObject,
+        heard: @escaping (IPAddress, MACAddress) -> Void)
+
+    func stopWatchingClaims(for owner: AnyObject)
+
+    /// Asks once for each address (`Prober.ask`).
+    func ask(
+        _ targets: [IPAddress], on ifindex: Int32, source: IPAddress, mac: [UInt8], windowNs: Int64,
+        answered: @escaping (IPAddress, MACAddress) -> Void)
+
+    /// Asks all IPv6 nodes of a link who is there (`Prober.askAllNodes`).
+    func askAllNodes(
+        on ifindex: Int32, source: IPAddress, mac: [UInt8], windowNs: Int64,
+        answered: @escaping (IPAddress, MACAddress) -> Void)
+
+    /// Who has spoken by ARP on an interface while something was asked there; a few.
+    func speakers(on ifindex: Int32) -> [IPAddress]
 }

@@ -13,7 +13,7 @@ import LinuxSystem
 import SystemPackage
 
 final class AcceptFilter {
-    private let runner: Runner
+    private let runner: any ProgramRunner
     private let loop: EventLoop
     /// What the kernel says of the table; nil: it is not needed, or cannot be had.
     private var watch: TableWatch?
@@ -37,7 +37,7 @@ final class AcceptFilter {
     private static let repairMaxNs: Int64 = 30_000_000_000
     private static let timeoutNs: Int64 = 5_000_000_000
 
-    init(runner: Runner, loop: EventLoop) {
+    init(runner: any ProgramRunner, loop: EventLoop) {
         self.runner = runner
         self.loop = loop
     }

@@ -16,14 +16,14 @@ import SystemPackage
 import VRRP
 import Varlink
 
-final class RouterProcess: GroupServices {
+final class RouterProcess {
     let loop: EventLoop
-    let wire: Wire
+    let wire: WireSockets
     let kernel: KernelState
-    let prober: Prober
     let leases: LeaseKeeper
     let runner: Runner
     let notifier: Notifier
+    private let services: GroupServices
     private let acceptFilter: AcceptFilter
     private let manager: ServiceManager
     private let reports: Reports
@@ -31,7 +31,6 @@ final class RouterProcess: GroupServices {
     private(set) var links: LinkWatch
     private(set) var groups: [GroupDriver] = []
     private var checks: [String: Check] = [:]
-    private var virtualAddresses: Set<IPAddress> = []
     private let record: HoldingsRecord?
     /// What an earlier process had recorded; empty once it is gone.
     private var leftBehind: [HoldingsRecord.Entry]
@@ -65,11 +64,11 @@ final class RouterProcess: GroupServices {
         self.configuration = configuration
         self.loop = loop
         self.runner = runner
-        wire = try Wire(loop: loop)
+        wire = try WireSockets(loop: loop)
         kernel = try KernelState(loop: loop, tracking: Self.tracking(configuration))
-        prober = Prober(loop: loop, wire: wire)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
+        services = GroupServices(loop: loop, wire: wire, kernel: kernel, leases: leases, runner: runner)
         manager = ServiceManager(loop: loop)
         acceptFilter = AcceptFilter(runner: runner, loop: loop)
         reports = Reports(loop: loop)
@@ -105,9 +104,17 @@ final class RouterProcess: GroupServices {
         leases.onRefresh = { [unowned self] nowNs in checkSwitches(nowNs) }
         kernel.switches.onBorrow = { [unowned self] in runner.borrowed($0, isOver: false) }
         kernel.switches.onGiveBack = { [unowned self] in runner.borrowed($0, isOver: true) }
+        wire.wouldTake = { [unowned self] in kernel.wouldTake(from: $0, to: $1, on: $2) }
+        wire.onFiltered = { [unowned self] in groups.forEach { $0.filtersChanged() } }
+        services.linkState = { [unowned self] in links.state(of: $0, $1) }
+        services.isWell = { [unowned self] in isWell($0) }
+        services.sharedConditions = { [unowned self] in sharedConditions }
+        services.acceptsInSpite = { [unowned self] in !acceptFilter.isInForce }
+        services.happened = { [unowned self] in happened($0, in: $1) }
         follow(links)
         adopt(configuration)
-        groups = configuration.groups.map { GroupDriver($0, services: self) }
+        groups = configuration.groups.map { GroupDriver($0, services: services) }
+        services.isCrowded = groups.count >= AdvertSocket.crowd
         try kernel.start()
         links.start()
         loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [unowned self] in begin() }
@@ -180,7 +187,7 @@ final class RouterProcess: GroupServices {
             record?.leftovers(of: leftBehind, addresses: kernel.addresses.values, links: kernel.links) ?? ([], [])
         leftBehind = []
         for address in kernel.addresses.values where LegAddresses.isOurs(address) {
-            if isVirtual(address.key.address), !keys.contains(address.key) { keys.append(address.key) }
+            if kernel.isFollowed(address.key.address), !keys.contains(address.key) { keys.append(address.key) }
         }
         if !keys.isEmpty || !macvlans.isEmpty {
             Log.notice(
@@ -215,8 +222,7 @@ final class RouterProcess: GroupServices {
     /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
-        virtualAddresses = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address })
-        kernel.follow(virtualAddresses)
+        kernel.follow(Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address }))
         var adopted: [String: Check] = [:]
         for check in configuration.checks {
             let known = checks[check.name]
@@ -249,13 +255,13 @@ final class RouterProcess: GroupServices {
         guard let link = kernel.link(named: interface), let mac = link.address?.bytes, mac.count == 6,
             let source = SourceChoice.source(
                 of: kernel.addresses(of: link.ifindex), family: address.family, wanted: nil, present: nil,
-                isVirtual: isVirtual)
+                isVirtual: kernel.isFollowed)
         else { return done(false, "\(interface) has no address to ask from") }
         var isAnswered = false
         let timer = loop.schedule(atNs: Clock.monotonicNs() + timeoutNs) {
             if !isAnswered { done(false, "\(address) does not answer on \(interface)") }
         }
-        prober.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [loop] _, _ in
+        wire.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [loop] _, _ in
             guard !isAnswered else { return }
             isAnswered = true
             loop.cancel(timer)
@@ -279,7 +285,6 @@ final class RouterProcess: GroupServices {
             case .linkRemoved(let link):
                 groups.forEach { $0.linkGone(link.ifindex) }
                 wire.forget(ifindex: link.ifindex)
-                prober.forget(ifindex: link.ifindex)
                 note(link, nil, &names)
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
             case .addressAdded(let address), .addressRemoved(let address): keys.append(address.key)
@@ -346,21 +351,7 @@ final class RouterProcess: GroupServices {
 
     // MARK: What groups use
 
-    func isVirtual(_ address: IPAddress) -> Bool { virtualAddresses.contains(address) }
-
-    var isCrowded: Bool { groups.count >= AdvertSocket.crowd }
-
-    func prepare(_ socket: AdvertSocket) {
-        let key = socket.key
-        socket.wouldTake = { [unowned self] in kernel.wouldTake(from: $0, to: $1, on: key.ifindex) }
-        socket.onFiltered = { [unowned self] in groups.forEach { $0.filtersChanged() } }
-    }
-
-    func linkState(_ name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> LinkWatch.State {
-        links.state(of: name, choice)
-    }
-
-    func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool {
+    private func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool {
         switch object {
         case .check(let name): checks[name]?.isWell ?? true
         case .route(let route): hasRoute(route)
@@ -382,15 +373,13 @@ final class RouterProcess: GroupServices {
         }
     }
 
-    var sharedConditions: [Condition] {
+    private var sharedConditions: [Condition] {
         (links.isMonitorLost == false ? [] : [Condition(.monitorLost)])
             + (runner.isLost ? [Condition(.runnerLost)] : [])
             + (kernel.degradation.isEmpty ? [] : [Condition(.kernelDegraded)])
     }
 
-    var acceptsInSpite: Bool { !acceptFilter.isInForce }
-
-    func happened(_ output: Output, in group: GroupDriver) {
+    private func happened(_ output: Output, in group: GroupDriver) {
         guard case .transition(let transition) = output else { return reports.take(output, in: group) }
         Log.notice(
             "group \(group.name): \(transition.from.rawValue) -> \(transition.to.rawValue) "
@@ -440,8 +429,9 @@ final class RouterProcess: GroupServices {
         for group in groups where !new.groups.contains(where: { $0.name == group.name }) { group.shutDown() }
         groups = new.groups.map { group in
             if let driver = old[group.name] { return driver }
-            return GroupDriver(group, services: self)
+            return GroupDriver(group, services: services)
         }
+        services.isCrowded = groups.count >= AdvertSocket.crowd
         let changed = zip(groups, new.groups).filter { $0.group != $1 }
         // What a group has no longer, another may have from now on: so all let go before any takes.
         for (driver, group) in changed { driver.letGo(for: group) }

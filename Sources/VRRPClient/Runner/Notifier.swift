@@ -13,7 +13,7 @@ final class Notifier {
         var program: ProgramName
     }
 
-    private let runner: Runner
+    private let runner: any ProgramRunner
     private var queues: [String: [Job]] = [:]
     /// What runs, by group; 0: it is just being started.
     private var running: [String: UInt32] = [:]
@@ -22,7 +22,7 @@ final class Notifier {
 
     static let queueMax = 64
 
-    init(runner: Runner) { self.runner = runner }
+    init(runner: any ProgramRunner) { self.runner = runner }
 
     /// Queues a program for a group.
     func notify(group: String, name: String, _ transition: Transition) {

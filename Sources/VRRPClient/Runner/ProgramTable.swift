@@ -150,7 +150,7 @@ struct ProgramTable {
         guard let address = instance.addresses.first?.address, word.source.family == instance.family else { return [] }
         let peers = instance.unicastPeers
         return (peers.isEmpty ? [AdvertCodec.group(instance.family)] : peers).map { destination in
-            let packet = Leg.datagram(
+            let packet = PacketCraft.advert(
                 of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
                 source: word.source, destination: destination)
             return Resignation(interface: instance.interface, address: address, packet: packet)
@@ -166,7 +166,7 @@ struct ProgramTable {
         last.isLast = true
         let advert = HeartbeatCodec.advert(
             last, cable: CableConfiguration(heartbeat), source: word.source, peerIdentity: nil, members: [])
-        return [Resignation(interface: heartbeat.interface, address: address, packet: Cable.datagram(advert))]
+        return [Resignation(interface: heartbeat.interface, address: address, packet: PacketCraft.heartbeat(advert))]
     }
 }
 

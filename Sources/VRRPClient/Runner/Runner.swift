@@ -5,7 +5,29 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
-final class Runner {
+/// Who runs the programs of the file. `Runner` is the real one; a test brings one that runs nothing.
+protocol ProgramRunner: AnyObject {
+    /// Runs a program; `completion` is called once.
+    ///
+    /// - Parameter after: the number of another one whose end is waited for, if it has not ended yet.
+    /// - Returns: its number, from 1.
+    @discardableResult
+    func run(_ name: ProgramName, after: UInt32?, completion: @escaping (ProgramResult) -> Void) -> UInt32
+
+    /// Keeps a last word, to say it should this process die.
+    ///
+    /// - Returns: whether there is nothing more to be done about it.
+    func keep(_ word: LastWord) -> Bool
+}
+
+extension ProgramRunner {
+    @discardableResult
+    func run(_ name: ProgramName, completion: @escaping (ProgramResult) -> Void) -> UInt32 {
+        run(name, after: nil, completion: completion)
+    }
+}
+
+final class Runner: ProgramRunner {
     private let socket: Descriptor
     /// The runner's process id.
     let pid: pid_t
@@ -87,7 +109,7 @@ final class Runner {
     /// - Parameter after: the number of another one whose end is waited for, if it has not ended yet.
     /// - Returns: its number, from 1.
     @discardableResult
-    func run(_ name: ProgramName, after: UInt32? = nil, completion: @escaping (ProgramResult) -> Void) -> UInt32 {
+    func run(_ name: ProgramName, after: UInt32?, completion: @escaping (ProgramResult) -> Void) -> UInt32 {
         lastID = max(1, lastID &+ 1)
         guard waiting.count < RunnerLimits.programs else {
             completion(ProgramResult(.notStarted(EAGAIN)))

@@ -1,0 +1,27 @@
+/// Adverts and heartbeats as they leave, with their IP header: the same for who sends them and for who resigns in the name of a
+/// dead process.
+import Addresses
+import Configuration
+import VRRP
+
+extension PacketCraft {
+    /// An advert of an instance.
+    static func advert(
+        of instance: VRRPConfiguration.Instance, version: Version, intervalNs: Int64, priority: UInt8,
+        source: IPAddress, destination: IPAddress
+    ) -> [UInt8] {
+        let advert = Advert(
+            version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
+            addresses: instance.addresses.map { $0.address }, source: source,
+            checksumForm: instance.checksum == .message ? .message : .pseudoHeader)
+        let password = instance.authPass.map { Array($0.utf8) }
+        let message = AdvertCodec.encode(advert, destination: destination, password: password)
+        return datagram(message, source: source, destination: destination)
+    }
+
+    /// A heartbeat, made by `HeartbeatCodec`.
+    static func heartbeat(_ advert: Advert) -> [UInt8] {
+        let group = AdvertCodec.group(advert.source.family)
+        return datagram(AdvertCodec.encode(advert, destination: group), source: advert.source, destination: group)
+    }
+}
