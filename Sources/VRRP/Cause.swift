@@ -17,10 +17,8 @@ public struct Cause: Hashable, Sendable {
         case config
         /// The virtual addresses cannot be added, or somebody takes them away as often as they are. Subject: the member.
         case address
-        /// A tracked route is missing. Subject: the prefix.
-        case route
-        /// A check fails. Subject: its name.
-        case check
+        /// Something tracked is not well and has no kind of its own. Subject: its kind and name, `check:upstream`.
+        case tracked
         /// A packet filter drops adverts and the configuration says that this is a fault. Subject: the interface.
         case packetFilter
         /// A leg that cannot be proven while the peer's are. Raised by the engine alone. Subject: the interface.
@@ -44,7 +42,7 @@ public struct Cause: Hashable, Sendable {
     public var isHard: Bool {
         switch kind {
         case .link, .noAddress, .sendDenied, .config, .address: true
-        case .route, .check, .packetFilter, .isolated: false
+        case .tracked, .packetFilter, .isolated: false
         }
     }
 }
@@ -52,19 +50,24 @@ public struct Cause: Hashable, Sendable {
 extension Cause: CustomStringConvertible {
     /// `link:eth1:mii`, `no-address:eth0`, `check:upstream`: the form that status, logs and notify programs use.
     public var description: String {
-        let name =
-            switch kind {
-            case .link: "link"
-            case .noAddress: "no-address"
-            case .sendDenied: "send-denied"
-            case .config: "config"
-            case .address: "address"
-            case .route: "route"
-            case .check: "check"
-            case .packetFilter: "packet-filter"
-            case .isolated: "isolated"
-            }
-        return detail.isEmpty ? "\(name):\(subject)" : "\(name):\(subject):\(detail)"
+        let name = kind == .tracked ? subject : "\(kind.name):\(subject)"
+        return detail.isEmpty ? name : "\(name):\(detail)"
+    }
+}
+
+extension Cause.Kind {
+    /// What stands before the subject; something tracked has its own name there.
+    var name: String {
+        switch self {
+        case .link: "link"
+        case .noAddress: "no-address"
+        case .sendDenied: "send-denied"
+        case .config: "config"
+        case .address: "address"
+        case .tracked: "tracked"
+        case .packetFilter: "packet-filter"
+        case .isolated: "isolated"
+        }
     }
 }
 

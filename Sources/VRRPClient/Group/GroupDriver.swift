@@ -56,6 +56,7 @@ final class GroupDriver {
         engine = Engine(configuration: GroupConfiguration(group))
         legs = group.instances.map(makeLeg)
         cables = group.heartbeats.map(makeCable)
+        followLinks()
         onTimer = { [unowned self] in
             timer = nil
             armedNs = .max
@@ -252,20 +253,18 @@ final class GroupDriver {
         var snapshot = Snapshot(
             primaryAddresses: legs.map(\.source), holding: legs.map(\.addresses.isHolding),
             cableAddresses: cables.map(\.source), causes: causes)
-        for name in Set(legs.map(\.instance.interface)).union(trackedLinks) {
-            let state = services.linkState(name, group.linkState)
+        for name in Set(legs.map(\.instance.interface)) {
+            let state = services.links.state(of: name, group.linkState)
             if !state.isUp { snapshot.causes.insert(Cause(.link, name, detail: state.reason)) }
         }
-        for cable in cables where !services.linkState(cable.heartbeat.interface, group.linkState).isUp {
+        for cable in cables where !services.links.state(of: cable.heartbeat.interface, group.linkState).isUp {
             snapshot.cablesDown.insert(cable.heartbeat.interface)
         }
-        for track in group.tracks {
-            let (isWell, cause) = judge(track)
+        for (track, object) in tracked {
             if let weight = track.weight {
-                snapshot.weights[track.name] = contribution(weight, isWell: isWell)
-            } else if let cause, !isWell {
-                snapshot.causes.insert(cause)
-                if cause.kind != .link { causes.insert(cause) }
+                snapshot.weights[track.name] = object.contribution(of: weight)
+            } else if !object.isWell {
+                snapshot.causes.insert(object.cause)
             }
         }
         return snapshot

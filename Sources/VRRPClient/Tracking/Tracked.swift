@@ -1,0 +1,106 @@
+/// What groups track beside their own members: an object is well or not, and says when that has changed.
+///
+/// A kind of object is a case of `VRRPConfiguration.Track.Object` with its row in `TrackedKind`, and a class here. Groups know
+/// none of them: an object that is not well is a cause, or by its weight moves the priority.
+import Configuration
+import LinuxSystem
+import VRRP
+
+protocol Tracked: AnyObject {
+    /// Whether all is well.
+    var isWell: Bool { get }
+    /// The cause of FAULT that it is, without a weight, while it is not well.
+    var cause: Cause { get }
+    /// Called when `isWell`, or what `contribution` answers, may have changed.
+    var onChange: () -> Void { get set }
+    /// What it adds to the priority at present.
+    func contribution(of weight: Int) -> Int
+    /// Ends it; nothing is called any more.
+    func stop()
+}
+
+extension Tracked {
+    /// A weight below 0 counts while the object is not well, one above 0 while it is.
+    func contribution(of weight: Int) -> Int { isWell == (weight > 0) ? weight : 0 }
+
+    func stop() { onChange = {} }
+}
+
+/// All that is tracked, each object made once however many groups track it.
+final class TrackedObjects {
+    private struct Key: Hashable {
+        let object: VRRPConfiguration.Track.Object
+        /// Of links alone: which of linkwatchd's states counts.
+        let choice: VRRPConfiguration.LinkStateChoice?
+
+        init(_ object: VRRPConfiguration.Track.Object, _ choice: VRRPConfiguration.LinkStateChoice) {
+            self.object = object
+            if case .link = object { self.choice = choice } else { self.choice = nil }
+        }
+    }
+
+    /// Asks what a check asks, once, and calls back once: with nil if it could not be asked, and with what was said.
+    typealias Ask = (VRRPConfiguration.Check, @escaping (Bool?, String) -> Void) -> Void
+
+    private let kernel: KernelState
+    private let links: LinkWatch
+    private let loop: EventLoop
+    private let ask: Ask
+    private var objects: [Key: Tracked] = [:]
+
+    /// Called when something tracked may be well or no longer.
+    var onChange: (Tracked) -> Void = { _ in }
+
+    init(kernel: KernelState, links: LinkWatch, loop: EventLoop, ask: @escaping Ask) {
+        self.kernel = kernel
+        self.links = links
+        self.loop = loop
+        self.ask = ask
+    }
+
+    /// Makes what is new and ends what has gone. What did not change goes on. Checks run even if no group tracks them.
+    func adopt(_ configuration: VRRPConfiguration) {
+        var adopted: [Key: Tracked] = [:]
+        for check in configuration.checks {
+            let key = Key(.check(check.name), .raw)
+            let known = objects[key] as? Check
+            adopted[key] = known?.configuration == check ? known : make(check, known)
+        }
+        for group in configuration.groups {
+            for track in group.tracks {
+                let key = Key(track.object, group.linkState)
+                if adopted[key] == nil { adopted[key] = objects[key] ?? make(key, group.linkState) }
+            }
+        }
+        for (key, object) in objects where adopted[key] !== object { object.stop() }
+        for object in adopted.values {
+            object.onChange = { [unowned self, unowned object] in onChange(object) }
+        }
+        objects = adopted
+    }
+
+    /// What is tracked by a group with this `link-state`; nil: not what was adopted.
+    func object(
+        _ object: VRRPConfiguration.Track.Object, _ choice: VRRPConfiguration.LinkStateChoice
+    ) -> Tracked? {
+        objects[Key(object, choice)]
+    }
+
+    private func make(_ check: VRRPConfiguration.Check, _ predecessor: Check?) -> Check {
+        Check(check, isWell: predecessor?.isWell ?? true, loop: loop) { [ask] done in ask(check, done) }
+    }
+
+    private func make(_ key: Key, _ choice: VRRPConfiguration.LinkStateChoice) -> Tracked? {
+        switch key.object {
+        // Those of the file are there already, and it names no others.
+        case .check: nil
+        case .link(let name): TrackedLink(name, choice, links)
+        case .route(let route): TrackedRoute(route, kernel)
+        }
+    }
+
+    /// The kernel's routes are not what they were.
+    func routesChanged() {
+        for case let route as TrackedRoute in objects.values { route.onChange() }
+    }
+}
