@@ -36,8 +36,11 @@ let targets: [Target] = [
         name: "LinksTests", dependencies: ["CIoctl", "Configuration", "Links", "MIIRegisters"], swiftSettings: strict),
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
-    .target(name: "MIIRegisters", dependencies: ["CIoctl", "LinuxSystem", system], swiftSettings: strict),
-    .testTarget(name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "MIIRegisters"], swiftSettings: strict),
+    .target(
+        name: "MIIRegisters", dependencies: ["CIoctl", "LinkState", "LinuxSystem", system], swiftSettings: strict),
+    .testTarget(
+        name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "LinkState", "MIIRegisters"],
+        swiftSettings: strict),
     .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
     .target(name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinuxSystem", system], swiftSettings: strict),

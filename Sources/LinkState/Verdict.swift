@@ -62,11 +62,11 @@ public struct Verdict: Hashable, Sendable {
         return phy != carrier
     }
 
-    /// What an operator should know and no state says, by name: `mii-stale`, `driver-lost`, `disagreement`,
+    /// What an operator should know and no state says, by name: of each polled source `-stale` and `-lost`; `disagreement`,
     /// `dampened`.
     public var conditions: [String] {
         var names: [String] = []
-        for source in [EvidenceSource.mii, .driver] where self[source].isStale {
+        for source in EvidenceSource.polled where self[source].isStale {
             names.append(self[source].last == nil ? "\(source.name)-lost" : "\(source.name)-stale")
         }
         if disagreement { names.append("disagreement") }
@@ -97,14 +97,6 @@ public struct Verdict: Hashable, Sendable {
         for _ in 0..<min(count, 64) { countFlap(nowNs: nowNs) }
         flaps += max(0, count - 64)
         return [.latchedDrops(count)] + conclude(since: before, nowNs: nowNs)
-    }
-
-    /// A source confirmed its last word; nothing else changed.
-    public mutating func confirm(_ source: EvidenceSource, atNs: Int64) {
-        let index = source.rawValue
-        if evidence[index].last != nil, !evidence[index].isStale, atNs > evidence[index].confirmedNs {
-            evidence[index].confirmedNs = atNs
-        }
     }
 
     /// Lets time pass: holds end, suppression ends, stale words expire.
@@ -143,8 +135,8 @@ public struct Verdict: Hashable, Sendable {
         let index = source.rawValue
         switch reading {
         case .state(let state):
-            let hasBeenUp = evidence[index].counts || source != .mii || state == .up
-            evidence[index] = Evidence(last: state, confirmedNs: nowNs, counts: hasBeenUp, detail: detail)
+            let counts = evidence[index].counts || state == .up || source.row.saysDown == .always
+            evidence[index] = Evidence(last: state, confirmedNs: nowNs, counts: counts, detail: detail)
         case .unsupported(let why):
             evidence[index] = Evidence(detail: why)
         case .failed(let why):

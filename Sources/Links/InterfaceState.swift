@@ -27,7 +27,7 @@ public struct InterfaceState {
     /// Whether its speed, duplex and autonegotiation are followed: of a port with a wire, and of what the configuration names or
     /// has probed. Not of what somebody asked for: what is published does not depend on that.
     public var isOfInterest: Bool {
-        link.isPhysicalPort || policy.isNamed || policy.mii == .always || policy.probe == .always
+        link.isPhysicalPort || policy.isNamed || !policy.alwaysProbed.isEmpty
     }
 
     /// An interface of which nothing has been said.

@@ -11,8 +11,7 @@ extension InterfaceState {
     public func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
         let evidence = EvidenceTable(
             EvidenceSource.allCases.map {
-                EvidenceTable.Entry(
-                    source: $0.name, word: EvidenceRecord(verdict[$0], polledNs: confirmedNs($0)))
+                EvidenceTable.Entry($0.name, EvidenceRecord(verdict[$0], polledNs: confirmedNs($0)))
             })
         return InterfaceRecord(
             ifindex: Int(link.ifindex), ifname: link.name, altnames: link.altnames,

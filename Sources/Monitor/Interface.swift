@@ -126,7 +126,7 @@ public enum MonitorInterface {
         # Counts of readings by latency: `le` is the upper bound in microseconds, the last one is open.
         type Bucket (le: ?int, count: int)
 
-        # One prober: mii or driver. overruns: sweeps that missed their deadline; staleMs: the longest wait right now.
+        # One prober. overruns: sweeps that missed their deadline; staleMs: the longest wait right now.
         type Probe (
           ports: int,
           intervalUsec: int,
@@ -155,7 +155,7 @@ public enum MonitorInterface {
         # The newest transitions, newest last.
         method History(ifname: ?string, limit: ?int) -> (transitions: []Transition)
 
-        # Counters since the start.
+        # Counters since the start. probes: by the name of the source, mii and driver among them.
         method Statistics() -> (
           version: string,
           startedRealtimeUsec: int,
@@ -176,6 +176,7 @@ public enum MonitorInterface {
           degraded: ?string,
           mii: Probe,
           driver: Probe,
+          probes: ?[string]Probe,
           reloads: int,
           reloadError: ?string,
           capabilities: []string

@@ -63,61 +63,6 @@ public struct EvidenceRecord: MonitorRecord {
     }
 }
 
-/// What each source says, by its name: a list rather than a dictionary, as there are five, and written in its order.
-public struct EvidenceTable: JSONEncodable, JSONDecodable, Hashable, Sendable, ExpressibleByDictionaryLiteral {
-    /// A source's name and its word.
-    public struct Entry: Hashable, Sendable {
-        public let source: String
-        public let word: EvidenceRecord
-
-        public init(source: String, word: EvidenceRecord) {
-            self.source = source
-            self.word = word
-        }
-    }
-    /// In the order of the model, where linkwatchd has written them.
-    public private(set) var entries: [Entry]
-
-    public init(dictionaryLiteral elements: (String, EvidenceRecord)...) {
-        entries = elements.map { Entry(source: $0, word: $1) }
-    }
-
-    /// - Parameter entries: no source twice.
-    public init(_ entries: [Entry]) {
-        self.entries = entries
-    }
-
-    public init(decoding value: JSON.Value) throws(JSON.FieldError) {
-        entries = []
-        for member in try value.object().members {
-            do throws(JSON.FieldError) {
-                entries.append(Entry(source: member.key, word: try EvidenceRecord(decoding: member.value)))
-            } catch {
-                throw error.within(member.key)
-            }
-        }
-    }
-
-    public func encode(into writer: inout JSONWriter) {
-        writer.object { writer in
-            for entry in entries {
-                writer.key(named: entry.source)
-                entry.word.encode(into: &writer)
-            }
-        }
-    }
-
-    /// What this source says; nil: it is not there.
-    public subscript(source: String) -> EvidenceRecord? {
-        get { entries.first { $0.source == source }?.word }
-        set {
-            let place = entries.firstIndex { $0.source == source } ?? entries.endIndex
-            let end = min(place + 1, entries.endIndex)
-            entries.replaceSubrange(place..<end, with: newValue.map { [Entry(source: source, word: $0)] } ?? [])
-        }
-    }
-}
-
 /// The PHY's registers, decoded.
 public struct MIIRecord: MonitorRecord {
     /// The PHY's address, 0 to 31.

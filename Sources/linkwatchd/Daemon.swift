@@ -94,8 +94,7 @@ final class Daemon: HubSource {
         server = VarlinkServer(loop: loop, info: info, limits: limits)
         manager = ServiceManager(loop: loop)
         var options = SweepOptions()
-        options.miiIntervalNs = configuration.miiIntervalNs
-        options.driverIntervalNs = configuration.probeIntervalNs
+        options.intervalsNs = configuration.intervalsNs
         sweep = try Sweep(options)
     }
 
@@ -297,7 +296,7 @@ final class Daemon: HubSource {
         if let reply = request.reply {
             reply(report.result)
         } else {
-            interfaces.learned(report, isProbed: ports.current[report.ifindex]?.wantsMII == true)
+            interfaces.learned(report, isProbed: ports.current[report.ifindex]?.sources[.mii] == true)
         }
         sendRequests()
     }
@@ -348,13 +347,7 @@ final class Daemon: HubSource {
     /// The interface as it is published now.
     func record(_ state: InterfaceState) -> InterfaceRecord {
         let ifindex = state.link.ifindex
-        return state.record(nowNs: Clock.monotonicNs()) { source in
-            switch source {
-            case .mii: sweep.confirmedNs(ifindex: ifindex, source: .mii)
-            case .driver: sweep.confirmedNs(ifindex: ifindex, source: .driver)
-            default: nil
-            }
-        }
+        return state.record(nowNs: Clock.monotonicNs()) { sweep.confirmedNs(ifindex: ifindex, source: $0) }
     }
 
     var generation: Int { rtnl.generation }
@@ -434,7 +427,7 @@ final class Daemon: HubSource {
             configuration = new
             reloads += 1
             reloadError = nil
-            try sweep.setIntervals(miiNs: new.miiIntervalNs, driverNs: new.probeIntervalNs)
+            try sweep.setIntervals(new.intervalsNs)
             interfaces.adopt(new, links: rtnl.links.values.map(\.withParentDevice), nowNs: nowNs, driver: \.driverName)
             // Of what is named now, more is published than before.
             ports.current.keys.forEach(wantDetails)
@@ -468,6 +461,8 @@ final class Daemon: HubSource {
 
     var statistics: StatisticsRecord {
         let netlink = rtnl.statistics
+        let probes = ProbeTable(
+            EvidenceSource.polled.map { ProbeTable.Entry($0.name, ProbeRecord(sweep.statistics($0))) })
         return StatisticsRecord(
             version: Linkwatchd.version, startedRealtimeUsec: startedRealtimeNs / 1000, generation: rtnl.generation,
             seq: hub.seq, interfaces: interfaces.states.count, routes: rtnl.routeCount,
@@ -476,7 +471,7 @@ final class Daemon: HubSource {
             netlinkMalformed: netlink.malformed + netlink.foreign, netlinkOverruns: netlink.overruns, resyncs: resyncs,
             dumpRetries: netlink.dumpRetries, inconsistent: !rtnl.degradation.isEmpty,
             degraded: degraded(routes: true),
-            mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)),
+            mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)), probes: probes,
             reloads: reloads, reloadError: reloadError, capabilities: capabilities.names)
     }
 }

@@ -5,6 +5,7 @@
 /// thread's own.
 import Configuration
 import Glibc
+import LinkState
 import LinuxSystem
 import Monitor
 import SystemPackage
@@ -22,17 +23,27 @@ enum Linkwatchd {
     /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
     static let exitUnavailable: Int32 = 69
 
-    static let options = [
-        Option("config", value: "FILE", help: "read FILE instead of \(MonitorConfiguration.defaultPath)"),
-        Option("socket", value: "PATH", help: "listen on PATH instead of \(MonitorInterface.defaultSocketPath)"),
-        Option("mii-interval", value: "TIME", help: "read the PHY of each port this often, 1ms to 60s (100ms)"),
-        Option("probe-interval", value: "TIME", help: "ask the driver of each port this often, 1ms to 60s (100ms)"),
-        Option("realtime", value: "PRIORITY", help: "schedule the process as SCHED_RR, 1 to 99"),
-        Option("lock-memory", help: "keep the pages that are used in memory"),
-        Option("check", help: "check the configuration and exit: 0, or 78 if it is refused"),
-        Option("version", help: "print the version and exit"),
-        Option("help", help: "print this help and exit"),
-    ]
+    static let options =
+        [
+            Option("config", value: "FILE", help: "read FILE instead of \(MonitorConfiguration.defaultPath)"),
+            Option("socket", value: "PATH", help: "listen on PATH instead of \(MonitorInterface.defaultSocketPath)"),
+        ] + EvidenceSource.probes.map { interval($0.probe) } + [
+            Option("realtime", value: "PRIORITY", help: "schedule the process as SCHED_RR, 1 to 99"),
+            Option("lock-memory", help: "keep the pages that are used in memory"),
+            Option("check", help: "check the configuration and exit: 0, or 78 if it is refused"),
+            Option("version", help: "print the version and exit"),
+            Option("help", help: "print this help and exit"),
+        ]
+
+    private static func interval(_ probe: EvidenceSource.Probe) -> Option {
+        Option(
+            probe.intervalKey, value: "TIME",
+            help: "\(probe.help) this often, \(intervals) (\(DurationText.format(probe.intervalNs)))")
+    }
+
+    /// What an interval may be.
+    static let intervals = [EvidenceSource.intervalsNs.lowerBound, EvidenceSource.intervalsNs.upperBound]
+        .map(DurationText.format).joined(separator: " to ")
 
     static let usage = """
         usage: linkwatchd [OPTION]...
@@ -137,20 +148,20 @@ struct Arguments {
     private let configPath: String
     private let isPathGiven: Bool
     private let socketPath: String?
-    private let miiIntervalNs: Int64?
-    private let probeIntervalNs: Int64?
+    private let intervalsNs: [EvidenceSource: Int64]
     /// 1 to 99; nil: not asked for.
     let realtimePriority: Int32?
     let locksMemory: Bool
-
-    private static let intervals: ClosedRange<Int64> = 1_000_000...60_000_000_000
 
     init(_ options: Options) throws(UsageError) {
         configPath = options["config"] ?? MonitorConfiguration.defaultPath
         isPathGiven = options.has("config")
         socketPath = options["socket"]
-        miiIntervalNs = try Self.interval(options, "mii-interval")
-        probeIntervalNs = try Self.interval(options, "probe-interval")
+        var intervalsNs: [EvidenceSource: Int64] = [:]
+        for (source, probe) in EvidenceSource.probes {
+            intervalsNs[source] = try Self.interval(options, probe.intervalKey)
+        }
+        self.intervalsNs = intervalsNs
         locksMemory = options.has("lock-memory")
         if let text = options["realtime"] {
             guard let priority = Int32(text), (1...99).contains(priority) else {
@@ -164,8 +175,9 @@ struct Arguments {
 
     private static func interval(_ options: Options, _ name: String) throws(UsageError) -> Int64? {
         guard let text = options[name] else { return nil }
-        guard let valueNs = DurationText.parse(text), intervals.contains(valueNs) else {
-            throw UsageError("--\(name) '\(text)': expected a time from 1ms to 60s with its unit, such as 100ms")
+        guard let valueNs = DurationText.parse(text), EvidenceSource.intervalsNs.contains(valueNs) else {
+            throw UsageError(
+                "--\(name) '\(text)': expected a time, \(Linkwatchd.intervals), with its unit, such as 100ms")
         }
         return valueNs
     }
@@ -195,8 +207,7 @@ struct Arguments {
             mention.kind == .user ? Account(mention.name) != nil : Account.groupID(mention.name) != nil
         }
         configuration.socket.path = socketPath ?? configuration.socket.path
-        configuration.miiIntervalNs = miiIntervalNs ?? configuration.miiIntervalNs
-        configuration.probeIntervalNs = probeIntervalNs ?? configuration.probeIntervalNs
+        configuration.intervalsNs.merge(intervalsNs) { $1 }
         return configuration
     }
 }

@@ -37,7 +37,8 @@ enum Sample {
     static let statistics = StatisticsRecord(
         version: "1", startedRealtimeUsec: 1, generation: 2, seq: 3, interfaces: 4, routes: 5, subscribers: 6,
         overflows: 7, events: 8, netlinkMessages: 9, netlinkIgnored: 10, netlinkMalformed: 11, netlinkOverruns: 12,
-        resyncs: 13, dumpRetries: 14, inconsistent: true, degraded: "links: no", mii: probe, driver: probe, reloads: 15,
+        resyncs: 13, dumpRetries: 14, inconsistent: true, degraded: "links: no", mii: probe, driver: probe,
+        probes: ["mii": probe, "driver": probe], reloads: 15,
         reloadError: "linkwatchd.toml:3: no", capabilities: ["CAP_NET_ADMIN"])
     static let dump = DumpRecord(generation: 1, seq: 2, interfaces: [interface], routes: [route], degraded: "links: no")
 }
