@@ -37,20 +37,3 @@ public struct InterfaceState {
         verdict = Verdict(policy: policy.settle)
     }
 }
-
-extension Link {
-    /// What one rtnetlink message says, as readings.
-    var readings: [(EvidenceSource, Reading, detail: String)] {
-        [
-            (.admin, .state(flags.contains(.up) ? .up : .down), detail: ""),
-            (.carrier, .state(hasCarrier ? .up : .down), detail: ""),
-            operStateReading,
-        ]
-    }
-
-    /// The RFC 2863 state as a reading: `UNKNOWN` is a driver that does not maintain it, and says nothing.
-    private var operStateReading: (EvidenceSource, Reading, detail: String) {
-        guard let isUp = operState.isUp else { return (.operstate, .unsupported(detail: "unknown"), detail: "") }
-        return (.operstate, .state(isUp ? .up : .down), detail: isUp ? "" : operState.name.lowercased())
-    }
-}

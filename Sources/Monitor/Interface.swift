@@ -54,7 +54,8 @@ public enum MonitorInterface {
         # since: when state last changed, microseconds of CLOCK_MONOTONIC; sinceBoottimeUsec: the same instant.
         # transitions: how often rawState changed. link: the ifindex of the interface beneath, or the peer, in this namespace;
         # linkNetnsid: it is in that other one, by this namespace's numbering.
-        # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened.
+        # protoDown: the reasons for which programs keep it down, as ip -json has them in proto_down_reason.
+        # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened, protodown.
         type Interface (
           ifindex: int,
           ifname: string,
@@ -67,6 +68,7 @@ public enum MonitorInterface {
           link: ?int,
           linkNetnsid: ?int,
           flags: []string,
+          protoDown: ?[]string,
           operstate: string,
           state: string,
           rawState: string,

@@ -216,6 +216,8 @@ public struct InterfaceRecord: MonitorRecord {
     public var linkNetnsid: Int?
     /// As `ip link` prints them: `UP`, `LOWER_UP`, ...
     public var flags: [String]
+    /// The reasons for which programs keep it down, as `ip -json link` has them in `proto_down_reason`; nil: none does.
+    public var protoDown: [String]?
     /// The RFC 2863 state, in lower case.
     public var operstate: String
     /// After hold times and dampening: `up` or `down`.
@@ -256,7 +258,7 @@ public struct InterfaceRecord: MonitorRecord {
     public init(
         ifindex: Int, ifname: String, altnames: [String] = [], kind: String? = nil, driver: String? = nil,
         address: String? = nil, mtu: Int = 0, master: Int? = nil, link: Int? = nil,
-        linkNetnsid: Int? = nil, flags: [String] = [],
+        linkNetnsid: Int? = nil, flags: [String] = [], protoDown: [String]? = nil,
         operstate: String = "unknown", state: String = "down", rawState: String = "down", reason: String? = nil,
         since: Int64 = 0, sinceBoottimeUsec: Int64? = nil, evidence: EvidenceTable = [:], mii: MIIRecord? = nil,
         speed: Int? = nil,
@@ -275,6 +277,7 @@ public struct InterfaceRecord: MonitorRecord {
         self.link = link
         self.linkNetnsid = linkNetnsid
         self.flags = flags
+        self.protoDown = protoDown
         self.operstate = operstate
         self.state = state
         self.rawState = rawState
@@ -307,6 +310,7 @@ public struct InterfaceRecord: MonitorRecord {
         link = try object.decodeIfPresent("link")
         linkNetnsid = try object.decodeIfPresent("linkNetnsid")
         flags = try object.decode("flags")
+        protoDown = try object.decodeIfPresent("protoDown")
         operstate = try object.decode("operstate")
         state = try object.decode("state")
         rawState = try object.decode("rawState")
@@ -339,6 +343,7 @@ public struct InterfaceRecord: MonitorRecord {
         writer.field("link", link)
         writer.field("linkNetnsid", linkNetnsid)
         writer.field("flags", flags)
+        writer.field("protoDown", protoDown)
         writer.field("operstate", operstate)
         writer.field("state", state)
         writer.field("rawState", rawState)

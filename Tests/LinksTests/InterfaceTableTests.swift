@@ -270,6 +270,28 @@ private final class Recorder {
         #expect(record.rawState == "down" && record.reason == "operstate")
     }
 
+    @Test func aProgramThatKeepsALinkDownIsNamed() throws {
+        let recorder = try Recorder()
+        var mv0 = link(2, "mv0", hasCarrier: false)
+        recorder.observe(mv0, nowNs: 1)
+        #expect(try recorder.record(2).evidence["carrier"]?.detail == nil && recorder.record(2).protoDown == nil)
+        mv0.isProtoDown = true
+        recorder.observe(mv0, nowNs: 2)
+        #expect(try recorder.record(2).evidence["carrier"]?.detail == "protodown")
+        mv0.protoDownReasons = 1 << 3 | 1 << 17
+        recorder.observe(mv0, nowNs: 3)
+        let record = try recorder.record(2)
+        #expect(record.reason == "carrier" && record.evidence["carrier"]?.detail == "protodown (3, 17)")
+        #expect(record.protoDown == ["3", "17"] && record.conditions == ["protodown"])
+        #expect(recorder.take() == ["added netlink down", "changed netlink down", "changed netlink down"])
+        // A driver that lets itself be kept down and keeps its carrier is up.
+        var eth0 = link(3, "eth0")
+        eth0.isProtoDown = true
+        recorder.observe(eth0, nowNs: 4)
+        let other = try recorder.record(3)
+        #expect(other.rawState == "up" && other.evidence["carrier"]?.detail == nil && other.protoDown == [])
+    }
+
     @Test func aLowerLinkOfAnotherNamespaceHasNoNumberHere() throws {
         let recorder = try Recorder()
         var vlan = link(2, "vlan0")

@@ -15,7 +15,8 @@ enum Sample {
     static let dampening = DampeningRecord(penalty: 1000, suppressed: true, reuseUsec: 99)
     static let interface = InterfaceRecord(
         ifindex: 2, ifname: "eth0", altnames: ["enp0s3"], kind: "vlan", driver: "e1000", address: "02:00:00:00:00:01",
-        mtu: 1500, master: 5, link: 4, linkNetnsid: 1, flags: ["UP", "LOWER_UP"], operstate: "up", state: "down",
+        mtu: 1500, master: 5, link: 4, linkNetnsid: 1, flags: ["UP", "LOWER_UP"],
+        protoDown: ["3", "17"], operstate: "up", state: "down",
         rawState: "up",
         reason: "mii", since: 123_456_789, sinceBoottimeUsec: 223_456_789,
         evidence: ["mii": evidence, "admin": EvidenceRecord(state: "up", counted: true)],

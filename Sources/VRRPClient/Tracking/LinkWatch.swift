@@ -5,6 +5,7 @@
 /// administrative state are followed here as well, and a wire that only the registers saw cut stays cut until its carrier
 /// comes back or linkwatchd does. So a restart of linkwatchd changes nothing.
 import Configuration
+import LinkState
 import LinuxSystem
 import Monitor
 import RtnlMonitor
@@ -131,14 +132,12 @@ final class LinkWatch {
     }
 
     private static func isDownByProbe(_ record: InterfaceRecord) -> Bool {
-        !record.isRawUp && ["mii", "driver"].contains(record.reason)
+        !record.isRawUp && record.reason.map(EvidenceSource.isPolled) == true
     }
 
     /// What netlink alone says.
     static func state(of link: Link) -> State {
-        if !link.flags.contains(.up) { return .down("admin") }
-        if !link.hasCarrier { return .down("carrier") }
-        return link.operState.isUp ?? true ? .up : .down("operstate")
+        link.downSource.map { .down($0.name) } ?? .up
     }
 
     // MARK: Changes
