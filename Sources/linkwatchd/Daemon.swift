@@ -5,6 +5,7 @@
 ///     clock, operator ───────────────────────┘
 ///
 /// Everything here runs on the loop's thread and none of it waits for the kernel: what may block is asked by the sweep's.
+/// What time it is, the loop says, and nobody else: all that happens in one turn happens at its instant.
 import Configuration
 import Glibc
 import LinkState
@@ -106,8 +107,7 @@ final class Daemon: HubSource {
         interfaces.publish = { [unowned self] in publish($0) }
         for fd in rtnl.descriptors {
             try loop.watch(fd, .readable) { [unowned self] _ in
-                let nowNs = Clock.monotonicNs()
-                take(rtnl.handleReadable(fd, nowNs: nowNs), nowNs: nowNs)
+                take(rtnl.handleReadable(fd, nowNs: loop.nowNs))
             }
         }
         try loop.watch(sweep.notifyDescriptor, .readable) { [unowned self] _ in drainSweep() }
@@ -116,8 +116,7 @@ final class Daemon: HubSource {
             drainSweep()
         }
         self.listener = listener
-        let nowNs = Clock.monotonicNs()
-        take(rtnl.start(nowNs: nowNs), nowNs: nowNs)
+        take(rtnl.start(nowNs: loop.nowNs))
         try loop.run()
         server.close()
     }
@@ -149,7 +148,8 @@ final class Daemon: HubSource {
 
     // MARK: From rtnetlink
 
-    private func take(_ changes: [MirrorChange], nowNs: Int64) {
+    private func take(_ changes: [MirrorChange]) {
+        let nowNs = loop.nowNs
         for change in changes {
             switch change {
             case .linkAdded(let link), .linkChanged(_, let link), .linkRenamed(_, let link):
@@ -185,14 +185,13 @@ final class Daemon: HubSource {
     func afresh(_ body: @escaping () -> Void) {
         guard waitingForLinks.count < Self.waitingMax, rtnl.links.values.contains(where: { !$0.flags.contains(.up) })
         else { return body() }
-        let nowNs = Clock.monotonicNs()
-        let changes = rtnl.askForLinks(nowNs: nowNs)
+        let changes = rtnl.askForLinks(nowNs: loop.nowNs)
         guard rtnl.isReadingLinks else {
-            take(changes, nowNs: nowNs)
+            take(changes)
             return body()
         }
         waitingForLinks.append(body)
-        take(changes, nowNs: nowNs)
+        take(changes)
     }
 
     private func mirrorChanged(nowNs: Int64) {
@@ -230,7 +229,7 @@ final class Daemon: HubSource {
     func settle() {
         guard !arguments.locksMemory else { return }
         if let settling { loop.cancel(settling) }
-        settling = loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { [unowned self] in
+        settling = loop.schedule(atNs: loop.nowNs + Self.settlingNs) { [unowned self] in
             settling = nil
             Privileges.releaseStartPages()
         }
@@ -242,7 +241,7 @@ final class Daemon: HubSource {
         sweep.drain { report in
             guard ports.current[report.ifindex] != nil else { return }
             // A look at what is known is rare, and what it needs of the program's pages is not kept.
-            if report.isRenewal { settle() } else { interfaces.probed(report) }
+            if report.isRenewal { settle() } else { interfaces.probed(report.asOf(loop.nowNs)) }
             wantDetails(report.ifindex)
         } registers: { report in
             finish(report)
@@ -301,7 +300,7 @@ final class Daemon: HubSource {
         sendRequests()
     }
 
-    private func updatePorts(nowNs: Int64) {
+    private func updatePorts() {
         arePortsOutdated = false
         // A port may be back in the same step: what was found in its former life must not pass for the new one's.
         if isPortForgotten { setPorts() }
@@ -315,7 +314,7 @@ final class Daemon: HubSource {
             }
         }
         for (ifindex, sources) in ended {
-            interfaces.unprobed(ifindex, sources, nowNs: nowNs)
+            interfaces.unprobed(ifindex, sources, nowNs: loop.nowNs)
             if ports.current[ifindex] != nil { wantDetails(ifindex) }
         }
     }
@@ -347,7 +346,7 @@ final class Daemon: HubSource {
     /// The interface as it is published now.
     func record(_ state: InterfaceState) -> InterfaceRecord {
         let ifindex = state.link.ifindex
-        return state.record(nowNs: Clock.monotonicNs()) { sweep.confirmedNs(ifindex: ifindex, source: $0) }
+        return state.record(nowNs: loop.nowNs) { sweep.confirmedNs(ifindex: ifindex, source: $0) }
     }
 
     var generation: Int { rtnl.generation }
@@ -379,7 +378,7 @@ final class Daemon: HubSource {
         guard portsTimer == nil else { return }
         portsTimer = loop.schedule(atNs: portsLookedAtNs + Self.portsIntervalNs) { [unowned self] in
             portsTimer = nil
-            portsLookedAtNs = Clock.monotonicNs()
+            portsLookedAtNs = loop.nowNs
             arePortsOutdated = true
             finishStep()
         }
@@ -389,7 +388,7 @@ final class Daemon: HubSource {
 
     /// What a step may have left to do: other ports, another deadline.
     private func finishStep() {
-        if arePortsOutdated { updatePorts(nowNs: Clock.monotonicNs()) }
+        if arePortsOutdated { updatePorts() }
         let deadlines = [rtnl.nextDeadlineNs, interfaces.nextDeadlineNs].compactMap(\.self)
         guard let nextNs = deadlines.min() else {
             if let armed { loop.cancel(armed.timer) }
@@ -402,9 +401,8 @@ final class Daemon: HubSource {
 
     private func advance() {
         armed = nil
-        let nowNs = Clock.monotonicNs()
-        interfaces.advance(nowNs: nowNs)
-        take(rtnl.advance(nowNs: nowNs), nowNs: nowNs)
+        interfaces.advance(nowNs: loop.nowNs)
+        take(rtnl.advance(nowNs: loop.nowNs))
     }
 
     // MARK: From the operator
@@ -422,13 +420,13 @@ final class Daemon: HubSource {
     private func readAgain() -> String? {
         do {
             let new = try arguments.configuration()
-            let nowNs = Clock.monotonicNs()
             warnOfRestart(new)
             configuration = new
             reloads += 1
             reloadError = nil
             try sweep.setIntervals(new.intervalsNs)
-            interfaces.adopt(new, links: rtnl.links.values.map(\.withParentDevice), nowNs: nowNs, driver: \.driverName)
+            interfaces.adopt(
+                new, links: rtnl.links.values.map(\.withParentDevice), nowNs: loop.nowNs, driver: \.driverName)
             // Of what is named now, more is published than before.
             ports.current.keys.forEach(wantDetails)
             arePortsOutdated = true
@@ -473,5 +471,14 @@ final class Daemon: HubSource {
             degraded: degraded(routes: true),
             mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)), probes: probes,
             reloads: reloads, reloadError: reloadError, capabilities: capabilities.names)
+    }
+}
+
+extension SweepReport {
+    /// An answer that came after the turn began counts as of the turn: what is handled after it must not look older.
+    fileprivate func asOf(_ turnNs: Int64) -> SweepReport {
+        var report = self
+        report.atNs = min(report.atNs, turnNs)
+        return report
     }
 }
