@@ -4,13 +4,15 @@
  * the grid and the next one at the first point that is still to come. Nothing can drift, equal intervals share their wake-ups,
  * and a sweep that takes too long skips points and is counted.
  *
- * Being stuck. The questions take RTNL and can block for as long as anyone holds it. Before it asks, the worker arms
- * a timerfd that the owner's event loop watches, unless it is armed for long enough; before a long sleep it arms it for the
- * question after that, so a healthy sweep wakes nobody. When it fires while a question has been open for too long, another worker takes over the
- * sweep where it stands, and sees to it that the port is told as failed if the answer does not come soon: others hold RTNL
- * for a moment now and then, and that is no news. The stuck one delivers its answer when it comes, and ends; the port
- * rejoins. When all workers are stuck (RTNL is not given back), every port is told as failed, and the first worker to
- * come back goes on.
+ * Being stuck. The questions take RTNL and can block for as long as anyone holds it. So there is a watchdog, a timerfd:
+ *   - The worker arms it before a question, unless it is armed for long enough, and before a long sleep for the question
+ *     after that. A healthy sweep therefore wakes nobody.
+ *   - The owner's event loop watches it. When it fires and the question has been open for too long, the owner starts another
+ *     worker, which goes on with the other ports.
+ *   - The stuck worker delivers its answer when it comes, and ends. The port rejoins. If the answer is not there by four
+ *     times that time, the port is reported as failed; before that it is no news, as others hold RTNL for a moment now and
+ *     then.
+ * When all workers are stuck, every port is reported as failed, and the first worker to come back goes on.
  *
  * Lock. One mutex around everything, never held during a question; the owner's calls therefore never wait for the kernel. */
 #include "sweep.h"

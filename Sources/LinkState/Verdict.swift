@@ -171,16 +171,7 @@ public struct Verdict: Hashable, Sendable {
         }
 
         if let policy = policy.dampening { dampening.advance(policy, nowNs: nowNs) }
-        let settled: State
-        if isFirst {
-            settled = raw
-        } else if dampening.isSuppressed {
-            settled = settledState == .up && rawState == .down && nowNs < settleAtNs ? .up : .down
-        } else if rawState != settledState, nowNs >= settleAtNs {
-            settled = rawState
-        } else {
-            settled = settledState
-        }
+        let settled = isFirst ? raw : settledStateAt(nowNs)
         if isFirst || settled != settledState {
             settledState = settled
             settledSinceNs = nowNs
@@ -188,6 +179,14 @@ public struct Verdict: Hashable, Sendable {
         }
         if changes.isEmpty, isNews(since: before) { changes.append(.evidence) }
         return changes
+    }
+
+    /// What the settled state follows to: the raw state once its delay is over, and down while dampening suppresses it.
+    private func settledStateAt(_ nowNs: Int64) -> State {
+        if dampening.isSuppressed {
+            return settledState == .up && rawState == .down && nowNs < settleAtNs ? .up : .down
+        }
+        return nowNs >= settleAtNs ? rawState : settledState
     }
 
     /// The administrator's word explains all others; then the word that was first stays the reason while it holds.

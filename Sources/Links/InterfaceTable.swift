@@ -128,7 +128,7 @@ public final class InterfaceTable {
         order.insert(link.ifindex, at: place)
         record(.added, of: link, nowNs: nowNs)
         note(changes, in: &state, nowNs: nowNs)
-        // What it was found in is no transition.
+        // The initial state does not count as a transition.
         state.transitions = 0
         store(state)
         publish(Publication(kind: .added, cause: cause, state: state, atNs: nowNs))
