@@ -41,7 +41,9 @@ let targets: [Target] = [
     .testTarget(
         name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "LinkState", "MIIRegisters"],
         swiftSettings: strict),
-    .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
+    .target(
+        name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"],
+        exclude: ["io.linkwatch.Monitor.varlink"], swiftSettings: strict),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
     .target(
         name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinkState", "LinuxSystem", system],
@@ -61,7 +63,9 @@ let targets: [Target] = [
     .target(
         name: "VRRPSimulation", dependencies: ["Addresses", "VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict
     ),
-    .target(name: "VRRPStatus", dependencies: ["Monitor", "Varlink"], swiftSettings: strict),
+    .target(
+        name: "VRRPStatus", dependencies: ["Monitor", "Varlink"], exclude: ["io.linkwatch.VRRP.varlink"],
+        swiftSettings: strict),
     .testTarget(name: "VRRPStatusTests", dependencies: ["VRRPStatus"], swiftSettings: strict),
     .testTarget(name: "VRRPTests", dependencies: ["Addresses", "VRRP", "VRRPSimulation"], swiftSettings: strict),
     .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
