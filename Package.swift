@@ -27,6 +27,10 @@ let targets: [Target] = [
     .testTarget(name: "CommandLineTests", dependencies: ["Monitor", "linkwatch"], swiftSettings: strict),
     .target(name: "Configuration", dependencies: ["Addresses", "CToml", "LinkState"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Addresses", "Configuration"], swiftSettings: strict),
+    .target(name: "KeepalivedImport", dependencies: ["Addresses"], swiftSettings: strict),
+    .testTarget(
+        name: "KeepalivedImportTests", dependencies: ["Configuration", "KeepalivedImport"],
+        exclude: ["configurations"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
     .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
     .target(
@@ -73,8 +77,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "linkwatch",
         dependencies: [
-            "Configuration", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "VRRPStatus",
-            "Varlink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "CLinux", "Configuration", "KeepalivedImport", "Links", "LinuxSystem", "MIIRegisters", "Monitor",
+            "RtnlMonitor", "VRRPStatus", "Varlink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: strict),
     .executableTarget(
@@ -91,6 +95,7 @@ let targets: [Target] = [
 let fuzzTargets: [Target] = [
     fuzz("FuzzAdverts", ["Addresses", "VRRP"]),
     fuzz("FuzzConfiguration", ["Configuration"]),
+    fuzz("FuzzKeepalived", ["Configuration", "KeepalivedImport"]),
     fuzz("FuzzRtnl", ["RtnlMonitor"]),
     fuzz("FuzzVarlink", ["LinuxSystem", "Monitor", "Varlink"]),
 ]

@@ -61,8 +61,8 @@ def test_every_command_of_linkwatch_and_its_options():
     assert {name.split()[1] for name in parts if name} == set(commands())
     for command in commands():
         options = helped(program("linkwatch"), "help", command)
-        # vrrp asks another daemon, on a socket of its own.
-        common = COMMON - {("socket", True), ("connect-timeout", True)} if command == "vrrp" else COMMON
+        # import asks no daemon, and vrrp another one, on a socket of its own.
+        common = COMMON - {("socket", True), ("connect-timeout", True)} if command in ("import", "vrrp") else COMMON
         assert documented(parts[f"linkwatch {command}"]) | common == options, command
 
 
