@@ -337,8 +337,14 @@ struct Interpreter {
             return ignored(subject, entry.place, "not an address of the instance's family")
         }
         instance.family = address.family
-        for word in entry.words.dropFirst() {
-            if let keyword = Keywords.find(.peer, word) { add(keyword, subject, entry.place) }
+        var index = 1
+        while index < entry.words.count {
+            guard let keyword = Keywords.find(.peer, entry.words[index]) else {
+                ignored(entry.words[index], entry.place, "each peer has a line of its own, so this is none")
+                break
+            }
+            add(keyword, subject, entry.place)
+            index += 2
         }
         guard !instance.peers.contains(where: { $0.address == address }) else {
             return ignored(subject, entry.place, "the peer is there already")

@@ -141,6 +141,7 @@ extension Keywords {
             Keyword(.global, "vrrp_notify_priority_changes", .line, .later(.difference), fifo),
             Keyword(.global, "smtp_alert", .line, .never(.loss), noMail),
             Keyword(.global, "smtp_alert_vrrp", .line, .never(.loss), noMail),
+            Keyword(.global, "router_id", .line, .different, "It names this router in mails and for SNMP alone."),
             Keyword(.global, "notification_email", .list, .different, mail),
             Keyword(.global, "startup_script", .line, .never(.loss), "Let the unit run it: `ExecStartPre=`."),
             Keyword(.global, "shutdown_script", .line, .never(.loss), "Let the unit run it: `ExecStopPost=`."),
@@ -156,7 +157,7 @@ extension Keywords {
         ]
         + words(
             .global, mail, "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
-            "router_id", "no_email_faults")
+            "no_email_faults")
         + words(
             .global, own, "process_names", "process_name", "vrrp_process_name", "use_symlink_paths",
             "set_supplementary_groups",
@@ -258,8 +259,8 @@ extension Keywords {
             "`virtual-mac = true`. The macvlan has a name of linkwatch's own, and always the virtual router's address: change what names it."
         ),
         Keyword(
-            .instance, "vmac_xmit_base", .line, .later(.loss),
-            "Adverts leave through the macvlan, from the virtual router's MAC address; those to unicast peers through the interface anyway."
+            .instance, "vmac_xmit_base", .line, .depends(.loss),
+            "Adverts to unicast peers leave through the interface, from its own MAC address, as keepalived then has it; multicast ones through the macvlan, from the virtual router's."
         ),
         Keyword(
             .instance, "use_vmac_addr", .line, .never(.missing),
@@ -421,7 +422,7 @@ extension Keywords {
         Keyword(.script, "rise", .line, .depends(.difference), "`rise`, at most 100; the default is 1."),
         Keyword(.script, "fall", .line, .depends(.difference), "`fall`, at most 100; the default is 1."),
         Keyword(
-            .script, "user", .line, .depends(.difference),
+            .script, "user", .line, .depends(.loss),
             "`user`; the program gets the groups of that user, and no other."),
         Keyword(.script, "init_fail", .line, .later(.loss), "Until its first answer a check counts as well."),
     ]

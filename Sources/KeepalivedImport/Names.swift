@@ -15,16 +15,21 @@ final class Names {
         pick("check", name, taken: [], place, findings)
     }
 
-    func notify(_ name: String, _ place: SourceLine, _ findings: Findings) -> String {
-        pick("notify", name, taken: [], place, findings)
+    /// Of a sync group and of an instance of the same name: the second has a number.
+    func notify(_ keyword: String, of owner: String, _ kind: String, _ place: SourceLine, _ findings: Findings)
+        -> String
+    {
+        let suffix = keyword == "notify" ? "" : "-" + keyword.dropFirst("notify_".count)
+        return pick("notify", "\(kind) \(owner)\(suffix)", wish: owner + suffix, taken: [], place, findings)
     }
 
     private func pick(
-        _ kind: String, _ name: String, taken: Set<String>, _ place: SourceLine, _ findings: Findings
+        _ kind: String, _ name: String, wish: String? = nil, taken: Set<String>, _ place: SourceLine,
+        _ findings: Findings
     ) -> String {
         if let known = given[kind]?[name] { return known }
         let used = Set(given[kind]?.values.map { $0 } ?? [])
-        let plain = Self.plain(name)
+        let plain = Self.plain(wish ?? name)
         var candidate = taken.contains(plain) ? Self.plain("\(plain)-group") : plain
         var number = 2
         while used.contains(candidate) || taken.contains(candidate) {

@@ -93,6 +93,9 @@ struct Translation {
             section.set("virtual-mac", "true")
             let text = Keywords.find(.instance, "use_vmac")?.text ?? ""
             findings.add(instance.namesVirtualMAC ? .loss : .difference, instance.line("use_vmac"), "use_vmac", text)
+            if instance.places["vmac_xmit_base"] != nil, instance.peers.isEmpty {
+                report(.instance, "vmac_xmit_base", "vmac_xmit_base", instance.line("vmac_xmit_base"))
+            }
         }
         if !leg.accepts { section.set("accept", "false") }
         let routes = RouteTranslation(findings)
@@ -529,7 +532,7 @@ struct Translation {
         }
         if let group = account.group, group != account.user {
             findings.add(
-                .difference, place, "user \(account.user) \(group)",
+                .loss, place, "user \(account.user) \(group)",
                 "a program has the groups of its user: make \(account.user) a member of \(group) if it has to be")
         }
         let isName =
@@ -552,8 +555,7 @@ struct Translation {
     ) {
         for notify in given {
             guard let program = program(notify.arguments, notify.place, extra: 4) else { continue }
-            let suffix = notify.keyword == "notify" ? "" : "-" + notify.keyword.dropFirst(7)
-            let name = names.notify((kind == "GROUP" ? "group-" : "") + owner + suffix, notify.place, findings)
+            let name = names.notify(notify.keyword, of: owner, kind, notify.place, findings)
             var section = Section(header: "notify.\(Toml.key(name))")
             section.comments = [
                 "\(notify.keyword) of \(kind == "GROUP" ? "vrrp_sync_group" : "vrrp_instance") \(owner), line \(notify.place.number)"
@@ -569,6 +571,8 @@ struct Translation {
             }
             let exec = ["/bin/sh", "-c", script, notify.keyword] + program
             section.set("exec", "[\n" + exec.map { "    \(Self.literal($0)),\n" }.joined() + "]")
+            // keepalived lets them run for ever, and side by side.
+            section.set("timeout", Toml.text("1min"))
             section.set("user", Toml.text(user(notify.account, notify.place)))
             section.set("groups", Toml.array([Toml.text(group)]))
             notifies.append(section)

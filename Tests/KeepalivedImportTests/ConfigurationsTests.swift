@@ -54,7 +54,7 @@ import Testing
                 addresses = ["198.51.100.1/24"]
 
                 # notify_master of vrrp_sync_group G1, line 3
-                [notify.group-G1-master]
+                [notify.G1-master]
                 exec = [
                     "/bin/sh",
                     "-c",
@@ -62,11 +62,12 @@ import Testing
                     "notify_master",
                     "/etc/keepalived/up.sh",
                 ]
+                timeout = "1min"
                 user = "root"
                 groups = ["G1"]
 
                 # notify_backup of vrrp_sync_group G1, line 4
-                [notify.group-G1-backup]
+                [notify.G1-backup]
                 exec = [
                     "/bin/sh",
                     "-c",
@@ -74,11 +75,12 @@ import Testing
                     "notify_backup",
                     "/etc/keepalived/down.sh",
                 ]
+                timeout = "1min"
                 user = "root"
                 groups = ["G1"]
 
                 # notify_fault of vrrp_sync_group G1, line 5
-                [notify.group-G1-fault]
+                [notify.G1-fault]
                 exec = [
                     "/bin/sh",
                     "-c",
@@ -87,6 +89,7 @@ import Testing
                     "/etc/keepalived/down.sh",
                     "fault",
                 ]
+                timeout = "1min"
                 user = "root"
                 groups = ["G1"]
 

@@ -147,6 +147,20 @@ import Testing
         #expect(result.findings.count == 3 && result.worst == .difference)
     }
 
+    @Test func twoPeersOnOneLineAreOne() throws {
+        let (group, result) = try group("unicast_peer { 192.0.2.11 192.0.2.12 }")
+        #expect(group.instances[0].unicastPeers.map(\.description) == ["192.0.2.11"])
+        #expect(result.findings.map(\.subject) == ["192.0.2.12"])
+    }
+
+    @Test func virtualMACs() throws {
+        let (group, result) = try group("use_vmac")
+        #expect(group.instances[0].hasVirtualMAC && result.worst == .difference)
+        #expect(try self.group("use_vmac vrrp.51").1.worst == .loss)
+        #expect(try self.group("use_vmac\nvmac_xmit_base").1.worst == .loss)
+        #expect(try self.group("use_vmac\nvmac_xmit_base\nunicast_peer {\n 192.0.2.9\n}").1.worst == .difference)
+    }
+
     // MARK: Sync groups
 
     @Test func aSyncGroupKeepsItsNameAndDecidesOnce() throws {
