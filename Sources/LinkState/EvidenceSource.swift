@@ -123,7 +123,7 @@ extension EvidenceSource {
 
 /// Some of the sources: a bit for each, as every interface has such sets.
 public struct SourceSet: Hashable, Sendable, Sequence, ExpressibleByArrayLiteral {
-    private var bits: UInt32 = 0
+    private var bits: UInt16 = 0
 
     public init(_ sources: some Sequence<EvidenceSource>) {
         for source in sources { self[source] = true }
@@ -140,14 +140,14 @@ public struct SourceSet: Hashable, Sendable, Sequence, ExpressibleByArrayLiteral
 
     /// Whether a source is in it.
     public subscript(source: EvidenceSource) -> Bool {
-        get { bits & 1 << UInt32(source.rawValue) != 0 }
+        get { bits & 1 << UInt16(source.rawValue) != 0 }
         set {
-            let bit: UInt32 = 1 << UInt32(source.rawValue)
+            let bit: UInt16 = 1 << UInt16(source.rawValue)
             bits = newValue ? bits | bit : bits & ~bit
         }
     }
 
-    private init(bits: UInt32) { self.bits = bits }
+    private init(bits: UInt16) { self.bits = bits }
 
     public func intersection(_ other: SourceSet) -> SourceSet { SourceSet(bits: bits & other.bits) }
 
