@@ -1,0 +1,31 @@
+/// A daemon behind its socket, with every way in which that can fail put into one line for a person.
+import SystemPackage
+import Varlink
+
+struct Service {
+    /// The daemon's program.
+    let name: String
+    let path: String
+    /// What one of its own errors means; nil: nothing in particular.
+    let explain: (VarlinkError) -> Failure?
+
+    /// What an answer that is none means.
+    func failure(_ error: VarlinkClientError) -> Failure {
+        switch error {
+        case .unreachable(_, let number): Failure(.unavailable, "no \(name) on \(path): \(Errno(rawValue: number))")
+        case .timedOut: Failure(.unavailable, "\(name) on \(path) does not answer")
+        case .closed, .readerGone: Failure(.unavailable, "\(name) on \(path) closed the connection")
+        case .malformed(let what):
+            Failure(.software, "\(name) on \(path) does not speak this program's language: \(what)")
+        case .refused(let refusal): explain(refusal) ?? Failure(.software, "\(name) refuses: \(refusal)")
+        }
+    }
+}
+
+extension VarlinkError {
+    /// A parameter that is text.
+    func text(_ key: String) -> String? {
+        guard case .string(let text) = parameters[key] else { return nil }
+        return text
+    }
+}
