@@ -18,11 +18,6 @@ enum Linkwatchd {
     /// Where its interface is described.
     static let url = "https://varlink.org"
 
-    /// A configuration that is refused. The corresponding C constant is `EX_CONFIG`.
-    static let exitConfiguration: Int32 = 78
-    /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
-    static let exitUnavailable: Int32 = 69
-
     static let options =
         [
             Option("config", value: "FILE", help: "read FILE instead of \(MonitorConfiguration.defaultPath)"),
@@ -58,34 +53,19 @@ enum Linkwatchd {
 
     /// Not isolated: what it starts is called from other threads than the first.
     nonisolated static func run() {
-        StandardStreams.reserve()
-        // A reader that has gone is an error of write(2), and treated as one.
-        signal(SIGPIPE, SIG_IGN)
-        Log.prepare()
-        do {
-            let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
-            if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
-            if options.has("version") { return StandardStreams.print("linkwatchd \(version)\n") }
+        DaemonProgram(name: "linkwatchd", usage: usage, options: options).run { options in
             let arguments = try Arguments(options)
             let configuration = try arguments.configuration()
             if options.has("check") { return StandardStreams.print(arguments.checked + "\n") }
             try start(arguments, configuration)
-        } catch let error as UsageError {
-            fail(error.message, Options.exitUsage)
-        } catch let error as ConfigurationRefused {
-            fail(error.description, exitConfiguration)
-        } catch {
-            fail("\(error)", exitUnavailable)
+        } status: {
+            $0 is ConfigurationRefused ? .configuration : .unavailable
         }
     }
 
-    nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
-        for line in message.split(separator: "\n") { Log.error(String(line)) }
-        exit(status)
-    }
-
     nonisolated private static func start(_ arguments: Arguments, _ configuration: MonitorConfiguration) throws {
-        let listener = try listen(configuration.socket)
+        let socket = configuration.socket
+        let listener = try ListeningSocket.ofService(path: socket.path, mode: socket.mode, group: socket.group)
         if arguments.locksMemory {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
@@ -110,19 +90,6 @@ enum Linkwatchd {
         daemon = try Daemon(loop, arguments, configuration, capabilities: kept)
         try daemon?.run(listener)
         daemon = nil
-    }
-
-    /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
-    nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
-        if let socket = try ListeningSocket.handedIn() { return socket }
-        ListeningSocket.makeFolder(of: configuration.path)
-        return try ListeningSocket(
-            path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
-    }
-
-    nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
-        guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
-        return id
     }
 
     /// Whom the process becomes; nil: it stays who it is.

@@ -14,15 +14,6 @@ import Varlink
 
 @main
 enum LinkwatchVRRP {
-    /// A configuration that is refused. The corresponding C constant is `EX_CONFIG`.
-    static let exitConfiguration: Int32 = 78
-    /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
-    static let exitUnavailable: Int32 = 69
-    /// Our runner has died. The corresponding C constant is `EX_SOFTWARE`.
-    static let exitRunnerLost: Int32 = 70
-    /// A right is missing. The corresponding C constant is `EX_NOPERM`.
-    static let exitPermission: Int32 = 77
-
     static let options = [
         Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
         Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
@@ -43,30 +34,19 @@ enum LinkwatchVRRP {
     static func main() { run() }
 
     nonisolated static func run() {
-        StandardStreams.reserve()
-        // A reader that has gone is an error of write(2), and treated as one.
-        signal(SIGPIPE, SIG_IGN)
-        Log.prepare()
-        do {
-            let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
-            if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
-            if options.has("version") { return StandardStreams.print("linkwatch-vrrp \(Release.version)\n") }
-            if let file = options["check"] {
-                return try check(file)
-            }
+        DaemonProgram(name: "linkwatch-vrrp", usage: usage, options: options).run { options in
+            if let file = options["check"] { return try check(file) }
             let arguments = VRRPArguments(options)
             if options.has("release") { return try release(arguments) }
             let configuration = try arguments.configuration()
             warn(of: configuration)
             try start(arguments, configuration)
-        } catch let error as UsageError {
-            fail(error.message, Options.exitUsage)
-        } catch let error as ConfigurationRefused {
-            fail(error.description, exitConfiguration)
-        } catch let error as NotPermitted {
-            fail(error.description, exitPermission)
-        } catch {
-            fail("\(error)", exitUnavailable)
+        } status: { error in
+            switch error {
+            case is ConfigurationRefused: .configuration
+            case is NotPermitted: .permission
+            default: .unavailable
+            }
         }
     }
 
@@ -102,11 +82,6 @@ enum LinkwatchVRRP {
     nonisolated private static func mtu(of interface: String) -> Int? {
         guard let link = try? RtnlRequester().link(named: interface), link.mtu > 0 else { return nil }
         return Int(link.mtu)
-    }
-
-    nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
-        for line in message.split(separator: "\n") { Log.error(String(line)) }
-        exit(status)
     }
 
     /// Works without a configuration as well: then with the default folder.
@@ -168,7 +143,8 @@ enum LinkwatchVRRP {
         Log.follow(loop)
         let service = VRRPService(arguments, runner)
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { service.handle(signal: $0, loop) }
-        let listener = try listen(configuration.socket)
+        let socket = configuration.socket
+        let listener = try ListeningSocket.ofService(path: socket.path, mode: socket.mode, group: socket.group)
         let router = try RouterProcess(
             configuration, loop: loop, runner: runner, record: holdings, leftBehind: leftBehind)
         try checkCapabilities(Privileges.become(account, keeping: [.netAdmin, .netRaw]))
@@ -183,20 +159,7 @@ enum LinkwatchVRRP {
         try loop.run()
         service.end()
         runner.dismiss()
-        if runner.isLost { exit(exitRunnerLost) }
-    }
-
-    /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
-    nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
-        if let socket = try ListeningSocket.handedIn() { return socket }
-        ListeningSocket.makeFolder(of: configuration.path)
-        return try ListeningSocket(
-            path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
-    }
-
-    nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
-        guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
-        return id
+        if runner.isLost { exit(DaemonProgram.Status.software.rawValue) }
     }
 
     /// Whom the process becomes; nil: it stays who it is.
