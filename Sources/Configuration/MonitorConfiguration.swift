@@ -8,8 +8,10 @@ public struct MonitorConfiguration: Hashable, Sendable {
     /// Where linkwatchd looks unless told otherwise.
     public static let defaultPath = "/etc/linkwatch/linkwatchd.toml"
 
-    /// Between two polls of a port, by source, in nanoseconds.
-    public var intervalsNs = EvidenceSource.defaultIntervalsNs
+    /// Between two reads of a PHY's registers.
+    public var miiIntervalNs: Int64 = 100_000_000
+    /// Between two fast probes of a port.
+    public var probeIntervalNs: Int64 = 100_000_000
     /// How many ports are probed at most.
     public var probeLimit = 256
     /// How many transitions are kept for each interface.
@@ -32,8 +34,10 @@ public struct MonitorConfiguration: Hashable, Sendable {
     public init() {}
 
     /// Reads `path`.
-    public init(path: String) throws(ConfigurationRefused) {
-        try self.init(root: TomlNode.load(path), file: path)
+    ///
+    /// - Parameter acceptsPipe: whether it may be a pipe that is open already, which is waited for.
+    public init(path: String, acceptsPipe: Bool = false) throws(ConfigurationRefused) {
+        try self.init(root: TomlNode.load(path, acceptsPipe: acceptsPipe), file: path)
     }
 
     /// Reads `text`; `file` names it in messages.
@@ -66,11 +70,8 @@ public struct MonitorConfiguration: Hashable, Sendable {
     private static let defaultRoutes = [IPPrefix.everything(.ipv4), .everything(.ipv6)]
 
     private mutating func read(_ keys: TableReader) {
-        for (source, probe) in EvidenceSource.probes {
-            keys.read(
-                probe.intervalKey, .duration(EvidenceSource.intervalsNs),
-                into: &intervalsNs[source, default: probe.intervalNs])
-        }
+        keys.read("mii-interval", .duration(Time.millisecond...Time.minute), into: &miiIntervalNs)
+        keys.read("probe-interval", .duration(Time.millisecond...Time.minute), into: &probeIntervalNs)
         keys.read("probe-limit", .number(1...4096), into: &probeLimit)
         keys.read("history", .number(1...4096), into: &historySize)
         keys.read("receive-buffer", .size(2048...268_435_456), into: &receiveBuffer)

@@ -52,7 +52,7 @@ enum LinkwatchVRRP {
 
     /// Says what is wrong with a file, this machine's users included. It may be anybody's: nothing of it is used.
     nonisolated private static func check(_ file: String) throws {
-        let configuration = try VRRPConfiguration(path: file)
+        let configuration = try VRRPConfiguration(path: file, acceptsPipe: true)
         try configuration.accounts.check(file: file, exists: \.exists)
         if configuration.process.user == nil, Account.ofDaemons == nil { Log.warning(missingUser) }
         for doubt in OwnAddresses.doubts(configuration, file: file) { Log.warning(doubt) }
