@@ -28,8 +28,10 @@ final class GroupDriver {
     /// What the timer calls: made once, not with every timer.
     private var onTimer: () -> Void = {}
     private var armedNs = Int64.max
-    /// The engine's time, which never goes back.
+    /// The engine's time, CLOCK_BOOTTIME, which never goes back.
     private var lastNs = Int64.min
+    /// How much that is ahead of CLOCK_MONOTONIC.
+    var aheadNs: Int64 { loop.aheadNs }
 
     /// Who the peer said it is, so that our heartbeats can say that we hear it.
     private(set) var peerIdentity: IPAddress?
@@ -60,7 +62,7 @@ final class GroupDriver {
         onTimer = { [unowned self] in
             timer = nil
             armedNs = .max
-            checkClock(nowNs: loop.nowNs)
+            checkClock()
         }
     }
 
@@ -135,7 +137,7 @@ final class GroupDriver {
     }
 
     private func handle(_ input: Input) {
-        lastNs = max(lastNs, loop.nowNs)
+        lastNs = max(lastNs, loop.nowBoottimeNs)
         engine.handle(input, nowNs: lastNs, into: &outputs)
         guard !outputs.isEmpty else { return }
         for output in outputs { carryOut(output) }
@@ -148,12 +150,12 @@ final class GroupDriver {
         guard let deadlineNs = engine.nextDeadlineNs else { return }
         if deadlineNs >= armedNs {
             guard deadlineNs - armedNs > 500_000_000 else { return }
-            let nowNs = loop.nowNs
+            let nowNs = loop.nowBoottimeNs
             guard armedNs - nowNs < (deadlineNs - nowNs) / 2 else { return }
         }
         if let timer { loop.cancel(timer) }
         armedNs = deadlineNs
-        timer = loop.schedule(atNs: deadlineNs, toleranceNs: toleranceNs, onTimer)
+        timer = loop.schedule(atNs: deadlineNs - loop.aheadNs, toleranceNs: toleranceNs, onTimer)
     }
 
     private var toleranceNs: Int64 {
@@ -164,8 +166,8 @@ final class GroupDriver {
     var isServing: Bool { legs.contains { $0.addresses.isWanted } }
 
     /// Tells the engine the time if something is due.
-    func checkClock(nowNs: Int64) {
-        lastNs = max(lastNs, nowNs)
+    func checkClock() {
+        lastNs = max(lastNs, loop.nowBoottimeNs)
         if let deadlineNs = engine.nextDeadlineNs, deadlineNs <= lastNs {
             feed(.timer)
         } else {

@@ -40,8 +40,6 @@ final class StatusService {
     private let server: VarlinkServer
     private var watchers: [ObjectIdentifier: Watcher] = [:]
     private var transitions: [String: [VRRPTransitionRecord]] = [:]
-    /// When each group has entered its state, CLOCK_BOOTTIME.
-    private var sinceBoottimeNs: [String: Int64] = [:]
     private var seq = 0
     private var reloads = 0
     private var reloadError: String?
@@ -82,8 +80,7 @@ final class StatusService {
     }
 
     private func record(_ group: GroupDriver) -> GroupRecord {
-        GroupRecord(
-            group, sinceBoottimeNs: sinceBoottimeNs[group.name], transitions: transitions[group.name] ?? [])
+        GroupRecord(group, transitions: transitions[group.name] ?? [])
     }
 
     private func group(_ name: String) -> GroupDriver? { source.groups.first { $0.name == name } }
@@ -144,7 +141,6 @@ final class StatusService {
             reloads += 1
             let names = Set(source.groups.map(\.name))
             transitions = transitions.filter { names.contains($0.key) }
-            sinceBoottimeNs = sinceBoottimeNs.filter { names.contains($0.key) }
         }
         publish("reload", what: message, present: message == nil)
     }
@@ -219,7 +215,6 @@ final class StatusService {
     func publish(_ output: Output, of driver: GroupDriver) {
         switch output {
         case .transition(let transition):
-            sinceBoottimeNs[driver.name] = Clock.boottimeNs()
             let record = VRRPTransitionRecord(
                 group: driver.name, state: transition.to.rawValue, previous: transition.from.rawValue,
                 reason: transition.reason.rawValue, priority: Int(transition.priority),
