@@ -1,5 +1,4 @@
 import CIoctl
-import LinkState
 import LinuxSystem
 import SystemPackage
 
@@ -24,12 +23,7 @@ import SystemPackage
     /// A backend of the caller's own instead of the kernel: for tests.
     init(_ options: SweepOptions, backend: UnsafePointer<cioctl_backend>?) throws(Errno) {
         var c = unsafe cioctl_options()
-        unsafe withUnsafeMutableBytes(of: &c.interval_ns) { bytes in
-            let intervalsNs = unsafe bytes.bindMemory(to: Int64.self)
-            for (place, row) in EvidenceSource.probes.enumerated() {
-                unsafe intervalsNs[place] = options.intervalsNs[row.source] ?? row.probe.intervalNs
-            }
-        }
+        unsafe c.interval_ns = (options.miiIntervalNs, options.driverIntervalNs)
         unsafe c.stuck_after_ns = options.stuckAfterNs
         unsafe c.backend = backend
         var created: OpaquePointer?
@@ -72,15 +66,15 @@ import SystemPackage
         unsafe cioctl_sweep_refresh(sweep, UInt32(bitPattern: ifindex))
     }
 
-    /// Polls these sources at other intervals from now on, in nanoseconds.
+    /// Polls at other intervals from now on, in nanoseconds.
     ///
-    /// - Throws: `EINVAL` outside of `EvidenceSource.intervalsNs`; nothing changes then.
-    public func setIntervals(_ intervalsNs: [EvidenceSource: Int64]) throws(Errno) {
-        guard intervalsNs.values.allSatisfy(EvidenceSource.intervalsNs.contains) else { throw .invalidArgument }
-        for (place, source) in EvidenceSource.polled.enumerated() {
-            guard let intervalNs = intervalsNs[source] else { continue }
-            try check(unsafe cioctl_sweep_set_interval(sweep, place, intervalNs))
+    /// - Throws: `EINVAL` outside of `SweepOptions.intervalsNs`; nothing changes then.
+    public func setIntervals(miiNs: Int64, driverNs: Int64) throws(Errno) {
+        guard SweepOptions.intervalsNs.contains(miiNs), SweepOptions.intervalsNs.contains(driverNs) else {
+            throw .invalidArgument
         }
+        try check(unsafe cioctl_sweep_set_interval(sweep, CIOCTL_MII, miiNs))
+        try check(unsafe cioctl_sweep_set_interval(sweep, CIOCTL_DRIVER, driverNs))
     }
 
     // MARK: Answers
@@ -92,14 +86,14 @@ import SystemPackage
     }
 
     private func drainReports(_ body: (SweepReport) -> Void) {
-        var batch = unsafe [cioctl_report](repeating: cioctl_report(), count: 64)
+        var batch = [cioctl_report](repeating: cioctl_report(), count: 64)
         var count: Int
         repeat {
             count = unsafe batch.withUnsafeMutableBufferPointer { buffer in
                 unsafe cioctl_sweep_drain(sweep, buffer.baseAddress, buffer.count)
             }
-            for index in 0..<count { body(unsafe SweepReport(batch[index])) }
-        } while unsafe count == batch.count
+            for report in batch[..<count] { body(SweepReport(report)) }
+        } while count == batch.count
     }
 
     private func drainRegisters(_ body: (RegistersReport) -> Void) {
@@ -123,26 +117,17 @@ import SystemPackage
     }
 
     /// When that source last said up or down on that port, CLOCK_MONOTONIC; nil: never, or it is not asked.
-    public func confirmedNs(ifindex: Int32, source: EvidenceSource) -> Int64? {
-        guard let place = source.place else { return nil }
-        let ns = unsafe cioctl_sweep_confirmed_ns(sweep, UInt32(bitPattern: ifindex), place)
+    public func confirmedNs(ifindex: Int32, source: ProbeSource) -> Int64? {
+        let ns = unsafe cioctl_sweep_confirmed_ns(sweep, UInt32(bitPattern: ifindex), source.c)
         return ns == 0 ? nil : ns
     }
 
-    /// Counters of a source since the start; zeros if it is not polled.
-    public func statistics(_ source: EvidenceSource) -> ProbeStatistics {
+    /// Counters since the start.
+    public func statistics(_ source: ProbeSource) -> ProbeStatistics {
         var c = cioctl_statistics()
-        if let place = source.place { unsafe cioctl_sweep_statistics(sweep, place, &c) }
+        unsafe cioctl_sweep_statistics(sweep, source.c, &c)
         return ProbeStatistics(c)
     }
-}
-
-extension EvidenceSource {
-    private static let places = allCases.map { polled.firstIndex(of: $0) }
-
-    /// Its place in CIoctl's table, which has the polled sources in the order of the other table; a test compares them.
-    /// Nil: it is not polled.
-    var place: Int? { Self.places[rawValue] }
 }
 
 /// 0 or more, or -errno.
@@ -152,8 +137,13 @@ func check(_ result: CInt) throws(Errno) {
 
 /// How a sweep runs.
 public struct SweepOptions: Hashable, Sendable {
-    /// Between two polls of a port, by source, in nanoseconds.
-    public var intervalsNs = EvidenceSource.defaultIntervalsNs
+    /// What an interval may be: 1 ms to 60 s, in nanoseconds.
+    public static let intervalsNs = Int64(CIOCTL_INTERVAL_MIN_NS)...Int64(CIOCTL_INTERVAL_MAX_NS)
+
+    /// How often a PHY is asked, in nanoseconds.
+    public var miiIntervalNs: Int64 = 100_000_000
+    /// How often a driver is asked, in nanoseconds.
+    public var driverIntervalNs: Int64 = 100_000_000
     /// A question that is open for longer is stuck; 1 ms to 10 s, in nanoseconds. A healthy one takes microseconds, a
     /// bit-banged bus a millisecond; whatever waits behind a stuck one waits this long, once.
     public var stuckAfterNs: Int64 = 50_000_000
@@ -167,20 +157,23 @@ public struct SweepPort: Hashable, Sendable {
     public var ifindex: Int32
     /// What the ioctls call it; at most 15 bytes.
     public var ifname: String
-    /// Who is asked.
-    public var sources: SourceSet
+    /// Whether its PHY is asked: SIOCGMIIREG, which needs CAP_NET_ADMIN.
+    public var wantsMII: Bool
+    /// Whether its driver is asked: ETHTOOL_GLINK, else RTM_GETLINK; needs nothing.
+    public var wantsDriver: Bool
 
-    public init(ifindex: Int32, ifname: String, sources: SourceSet = .polled) {
+    public init(ifindex: Int32, ifname: String, wantsMII: Bool = true, wantsDriver: Bool = true) {
         self.ifindex = ifindex
         self.ifname = ifname
-        self.sources = sources
+        self.wantsMII = wantsMII
+        self.wantsDriver = wantsDriver
     }
 
     /// A name that is too long is cut: the sweep finds the right one by the ifindex.
     fileprivate var c: cioctl_port {
         var port = cioctl_port()
         port.ifindex = ifindex > 0 ? UInt32(ifindex) : 0
-        port.sources = sources.reduce(0) { $0 | 1 << UInt32($1.place ?? Int(UInt32.bitWidth)) }
+        port.wants = (wantsMII, wantsDriver)
         unsafe withUnsafeMutableBytes(of: &port.ifname) { bytes in
             for (index, byte) in ifname.utf8.prefix(bytes.count - 1).enumerated() { unsafe bytes[index] = byte }
         }

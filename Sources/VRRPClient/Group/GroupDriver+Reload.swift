@@ -29,7 +29,6 @@ extension GroupDriver {
             oldCables.first { $0.heartbeat == heartbeat } ?? makeCable(heartbeat)
         }
         for cable in oldCables where !cables.contains(where: { $0 === cable }) { cable.unbind() }
-        followLinks()
         forgetWhatWent()
     }
 
@@ -43,11 +42,12 @@ extension GroupDriver {
         feed(.reload(GroupConfiguration(group), snapshot()))
         meanwhile.forEach(feed)
         services.leases.reconsider()
+        judgeWeights()
         // Other addresses, another place or MAC address, or another way to announce them.
         for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
     }
 
-    /// What was wrong with something that is configured no longer is over.
+    /// What was wrong with something that is configured no longer is over. What is tracked is judged anew in any case.
     func forgetWhatWent() {
         let names = Set(legs.map(\.instance.name))
         let interfaces = Set(legs.map(\.instance.interface))
@@ -55,10 +55,11 @@ extension GroupDriver {
             switch cause.kind {
             case .config, .address: names.contains(cause.subject)
             case .sendDenied, .packetFilter: interfaces.contains(cause.subject)
-            case .link, .noAddress, .tracked, .isolated: true
+            case .route, .check: false
+            case .link, .noAddress, .isolated: true
             }
         }
-        passing.keep(names)
+        passing.keep(names.union(cables.map(\.heartbeat.name)))
         for condition in conditions where condition.kind == .sendFailed && !names.contains(condition.subject) {
             setCondition(condition, false)
         }
@@ -89,7 +90,6 @@ extension GroupDriver {
             services.leases.forget(leg.addresses)
         }
         for cable in cables { cable.unbind() }
-        services.links.unfollow(self)
         stopTimers()
     }
 }

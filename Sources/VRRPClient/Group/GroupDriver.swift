@@ -48,6 +48,8 @@ final class GroupDriver {
     /// By instance: until when adverts are sent from an address that has gone.
     var graces: [String: EventLoop.TimerID] = [:]
     var bindTimer: EventLoop.TimerID?
+    /// The highest priority that another router was heard with; 0: none was.
+    var rivalPriority: UInt8 = 0
 
     var name: String { group.name }
 
@@ -58,7 +60,6 @@ final class GroupDriver {
         engine = Engine(configuration: GroupConfiguration(group))
         legs = group.instances.map(makeLeg)
         cables = group.heartbeats.map(makeCable)
-        followLinks()
         onTimer = { [unowned self] in
             timer = nil
             armedNs = .max
@@ -75,10 +76,14 @@ final class GroupDriver {
     func makeLeg(_ instance: VRRPConfiguration.Instance) -> Leg {
         let leg = Leg(instance, group: group, wire: services.wire, kernel: services.kernel, loop: loop)
         leg.onAdvert = { [unowned self, unowned leg] advert in
-            if let index = index(of: leg) { feed(.advert(member: index, advert)) }
+            guard let index = index(of: leg) else { return }
+            hearRival(advert.priority)
+            feed(.advert(member: index, advert))
         }
         leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
-        leg.onRefused = { [unowned self, unowned leg] in hearRefused($0, on: leg) }
+        leg.onRefused = { [unowned self, unowned leg] in
+            tell($0, of: leg.instance.name, version: self.group.version, intervalNs: self.group.advertIntervalNs)
+        }
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
         }
@@ -100,19 +105,40 @@ final class GroupDriver {
     func makeCable(_ heartbeat: VRRPConfiguration.Heartbeat) -> Cable {
         let cable = Cable(heartbeat, wire: services.wire, kernel: services.kernel)
         cable.onAdvert = { [unowned self, unowned cable] in hear($0, on: cable) }
+        cable.onRefused = { [unowned self, unowned cable] refused in
+            tell(refused, of: cable.heartbeat.name, version: 3, intervalNs: cable.heartbeat.intervalNs)
+        }
+        cable.onStranger = { [unowned self, unowned cable] in hearStranger($0, on: cable) }
         return cable
     }
 
     func index(of leg: Leg) -> Int? { legs.firstIndex { $0 === leg } }
 
     private func hear(_ advert: Advert, on cable: Cable) {
-        guard let index = cables.firstIndex(where: { $0 === cable }), let identity,
-            var word = HeartbeatCodec.word(
-                advert, ownIdentity: identity, members: engine.configuration.members)
-        else { return }
-        // Under our own number come our own words, or those of a director whose file has the numbers as ours has them.
-        if advert.vrid == cable.heartbeat.vrid { word.identity = identity }
-        if word.identity != identity { peerIdentity = word.identity }
+        guard let index = cables.firstIndex(where: { $0 === cable }), let identity else { return }
+        guard
+            var word = HeartbeatCodec.word(advert, ownIdentity: identity, members: engine.configuration.members)
+        else {
+            return tell(.peerFormat, of: cable) {
+                "\(advert.source) sends adverts with VRID \(advert.vrid) that are no heartbeats"
+            }
+        }
+        if advert.vrid == cable.heartbeat.vrid {
+            // Our own words, or those of a director whose file has the numbers as ours has them.
+            word.identity = identity
+            if advert.source != cable.source {
+                tell(.peerVRID, of: cable) {
+                    cable.isOurs(advert.source)
+                        ? nil
+                        : "\(advert.source) sends heartbeats with VRID \(advert.vrid), as we do: expected vrid and "
+                            + "peer-vrid swapped"
+                }
+            }
+        } else if word.identity != identity {
+            peerIdentity = word.identity
+            cable.heardPeerNs = loop.nowNs
+            hearRival(word.priority)
+        }
         feed(.heartbeat(cable: index, word))
     }
 
@@ -255,18 +281,20 @@ final class GroupDriver {
         var snapshot = Snapshot(
             primaryAddresses: legs.map(\.source), holding: legs.map(\.addresses.isHolding),
             cableAddresses: cables.map(\.source), causes: causes)
-        for name in Set(legs.map(\.instance.interface)) {
-            let state = services.links.state(of: name, group.linkState)
+        for name in Set(legs.map(\.instance.interface)).union(trackedLinks) {
+            let state = services.linkState(name, group.linkState)
             if !state.isUp { snapshot.causes.insert(Cause(.link, name, detail: state.reason)) }
         }
-        for cable in cables where !services.links.state(of: cable.heartbeat.interface, group.linkState).isUp {
+        for cable in cables where !services.linkState(cable.heartbeat.interface, group.linkState).isUp {
             snapshot.cablesDown.insert(cable.heartbeat.interface)
         }
-        for (track, object) in tracked {
+        for track in group.tracks {
+            let (isWell, cause) = judge(track)
             if let weight = track.weight {
-                snapshot.weights[track.name] = object.contribution(of: weight)
-            } else if !object.isWell {
-                snapshot.causes.insert(object.cause)
+                snapshot.weights[track.name] = contribution(weight, isWell: isWell)
+            } else if let cause, !isWell {
+                snapshot.causes.insert(cause)
+                if cause.kind != .link { causes.insert(cause) }
             }
         }
         return snapshot

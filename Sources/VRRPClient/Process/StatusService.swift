@@ -17,8 +17,8 @@ protocol StatusSource: AnyObject {
     var discards: [Discard: UInt64] { get }
     /// Reads the file again, and calls back once: nil: applied, else what is wrong.
     func reload(_ done: @escaping (String?) -> Void)
-    /// What is wrong with the file, one line each.
-    func complaints() -> [String]
+    /// What is wrong with the file, and what is doubtful, one line each.
+    func complaints() -> (errors: [String], warnings: [String])
 }
 
 final class StatusService {
@@ -74,7 +74,11 @@ final class StatusService {
         interface.on("Reload", access: .privileged) { [unowned self] in reload($0) }
         interface.on("Handover", access: .privileged) { [unowned self] in handover($0) }
         interface.on("CheckConfig", access: .privileged) { [unowned self] call in
-            call.reply { [errors = source.complaints()] in $0.field("errors", errors) }
+            let complaints = source.complaints()
+            call.reply {
+                $0.field("errors", complaints.errors)
+                $0.field("warnings", complaints.warnings)
+            }
         }
         return interface
     }

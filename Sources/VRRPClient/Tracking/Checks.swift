@@ -6,9 +6,8 @@
 /// since the runner has died, keeps its last result: that says nothing of what it checks.
 import Configuration
 import LinuxSystem
-import VRRP
 
-final class Check: Tracked {
+final class Check {
     let configuration: VRRPConfiguration.Check
     private let loop: EventLoop
     private let ask: (@escaping (Bool?, String) -> Void) -> Void
@@ -19,7 +18,8 @@ final class Check: Tracked {
     private var isDecided = false
 
     private(set) var isWell: Bool
-    var cause: Cause { Cause(.tracked, VRRPConfiguration.Track.Object.check(configuration.name).name) }
+    /// What the last failure said, for an operator.
+    private(set) var detail = ""
 
     /// Called when `isWell` has changed.
     var onChange: () -> Void = {}
@@ -67,6 +67,7 @@ final class Check: Tracked {
     }
 
     private func take(_ success: Bool, _ said: String) {
+        if !success { detail = said }
         if success == isWell && isDecided {
             streak = 0
             return
