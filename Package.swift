@@ -36,21 +36,28 @@ let targets: [Target] = [
         name: "LinksTests", dependencies: ["CIoctl", "Configuration", "Links", "MIIRegisters"], swiftSettings: strict),
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
-    .target(name: "MIIRegisters", dependencies: ["CIoctl", "LinuxSystem", system], swiftSettings: strict),
-    .testTarget(name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "MIIRegisters"], swiftSettings: strict),
+    .target(
+        name: "MIIRegisters", dependencies: ["CIoctl", "LinkState", "LinuxSystem", system], swiftSettings: strict),
+    .testTarget(
+        name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "LinkState", "MIIRegisters"],
+        swiftSettings: strict),
     .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
-    .target(name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinuxSystem", system], swiftSettings: strict),
+    .target(
+        name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinkState", "LinuxSystem", system],
+        swiftSettings: strict),
     .testTarget(name: "RtnlMonitorTests", dependencies: ["Addresses", "RtnlMonitor"], swiftSettings: strict),
     .target(name: "VRRP", dependencies: ["Addresses"], swiftSettings: strict),
     .executableTarget(
         name: "VRRPClient",
         dependencies: [
-            "Addresses", "CLinux", "Configuration", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP", "VRRPStatus",
-            "Varlink", system,
+            "Addresses", "CLinux", "Configuration", "LinkState", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP",
+            "VRRPStatus", "Varlink", system,
         ],
         swiftSettings: strict, linkerSettings: program),
-    .testTarget(name: "VRRPClientTests", dependencies: ["Addresses", "VRRPClient"], swiftSettings: strict),
+    .testTarget(
+        name: "VRRPClientTests", dependencies: ["Addresses", "Configuration", "LinkState", "Links", "VRRPClient"],
+        swiftSettings: strict),
     .target(
         name: "VRRPSimulation", dependencies: ["Addresses", "VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict
     ),

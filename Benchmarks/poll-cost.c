@@ -51,7 +51,7 @@ struct bare {
     struct ethtool_value value;
 };
 
-static void prepare(struct bare *bare, const char *ifname, enum cioctl_source source, uint16_t phy) {
+static void prepare(struct bare *bare, const char *ifname, size_t source, uint16_t phy) {
     memset(bare, 0, sizeof *bare);
     bare->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     snprintf(bare->request.ifr_name, IFNAMSIZ, "%s", ifname);
@@ -71,29 +71,27 @@ static double bare_ns(struct bare *bare, int count) {
 }
 
 static double ours_ns(
-    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target, int count) {
+    const struct cioctl_backend *backend, size_t source, struct cioctl_target *target, int count) {
     int64_t start = read_clock(CLOCK_MONOTONIC);
     for (int i = 0; i < count; i++) {
         struct cioctl_reading reading = {0};
-        sink = source == CIOCTL_MII ? cioctl_poll_mii(backend, target, &reading)
-                                    : cioctl_poll_driver(backend, target, &reading);
+        sink = cioctl_probes[source].poll(backend, target, &reading);
     }
     return (double)(read_clock(CLOCK_MONOTONIC) - start) / count;
 }
 
-static void compare(const struct cioctl_backend *backend, const char *ifname, enum cioctl_source source) {
+static void compare(const struct cioctl_backend *backend, const char *ifname, size_t source) {
     struct cioctl_target target = {.ifindex = if_nametoindex(ifname)};
     struct cioctl_reading reading = {0};
     snprintf(target.ifname, sizeof target.ifname, "%s", ifname);
-    int first = source == CIOCTL_MII ? cioctl_poll_mii(backend, &target, &reading)
-                                     : cioctl_poll_driver(backend, &target, &reading);
-    if (source == CIOCTL_DRIVER && target.method != CIOCTL_BY_GLINK) {
+    int first = cioctl_probes[source].poll(backend, &target, &reading);
+    if (target.known.has_no_glink) {
         printf("%-12s driver  has no GLINK\n", ifname);
         return;
     }
-    target.has_phy = true;
+    target.known.has_phy = true;
     struct bare bare;
-    prepare(&bare, ifname, source, target.phy);
+    prepare(&bare, ifname, source, target.known.phy);
     int count = (int)(TURN_NS / bare_ns(&bare, 100)) + 1;
     double theirs[TURNS], ours[TURNS], ratios[TURNS];
     for (int turn = 0; turn < TURNS; turn++) {
@@ -102,8 +100,8 @@ static void compare(const struct cioctl_backend *backend, const char *ifname, en
         ratios[turn] = ours[turn] / theirs[turn];
     }
     close(bare.fd);
-    printf("%-12s %s  bare ioctl %.0f ns, poll %.0f ns, ratio %.3f  (%s)\n", ifname,
-           source == CIOCTL_MII ? "mii   " : "driver", median(theirs), median(ours), median(ratios),
+    printf("%-12s %-6s  bare ioctl %.0f ns, poll %.0f ns, ratio %.3f  (%s)\n", ifname,
+           cioctl_probes[source].name, median(theirs), median(ours), median(ratios),
            first < 0 ? strerror(-first) : first ? "up" : "down");
 }
 
@@ -145,7 +143,7 @@ static double sweep_round_us(char **ifnames, int count) {
     if (cioctl_sweep_create(&options, &sweep) < 0) return 0;
     for (int i = 0; i < count; i++) {
         ports[i].ifindex = if_nametoindex(ifnames[i]);
-        ports[i].wants[CIOCTL_DRIVER] = true;
+        ports[i].sources = 1u << CIOCTL_DRIVER;
         snprintf(ports[i].ifname, sizeof ports[i].ifname, "%s", ifnames[i]);
     }
     int64_t start = read_clock(CLOCK_PROCESS_CPUTIME_ID);

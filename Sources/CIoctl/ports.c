@@ -33,7 +33,7 @@ static size_t lower_bound(const struct lane *lane, uint64_t ifindex) {
     return low;
 }
 
-struct probe *sweep_find(struct cioctl_sweep *sweep, enum cioctl_source source, uint32_t ifindex) {
+struct probe *sweep_find(struct cioctl_sweep *sweep, size_t source, uint32_t ifindex) {
     struct lane *lane = &sweep->lanes[source];
     size_t index = lower_bound(lane, ifindex);
     if (index == lane->count || lane->probes[index].target.ifindex != ifindex) return NULL;
@@ -120,28 +120,34 @@ void sweep_settle(struct cioctl_sweep *sweep, const struct job *job, int result,
     if (!probe || probe->serial != job->serial) return;
     probe->is_running = false;
     probe->target = job->target;
-    probe->word.method = job->source == CIOCTL_MII ? CIOCTL_BY_MIIREG : job->target.method;
+    if (job->reading.method) probe->word.method = job->reading.method;
     if (result >= 0) settle_state(sweep, probe, job, result, now_ns);
     else settle_error(sweep, probe, -result, now_ns);
 }
 
 /* MARK: Renewing */
 
-/* Each port is in turn once, by the driver's lane where it is in both. They all have the same period, so if this one is not
- * due the next ones are not. */
+static bool is_in_later_lane(struct cioctl_sweep *sweep, size_t source, uint32_t ifindex) {
+    while (++source < cioctl_source_count)
+        if (sweep_find(sweep, source, ifindex)) return true;
+    return false;
+}
+
+/* Each port is in turn once, by the last of its lanes. They all have the same period, so if this one is not due the next ones
+ * are not. */
 struct probe *sweep_next_renewal(struct cioctl_sweep *sweep, int64_t now_ns) {
-    for (int turn = 0; turn <= CIOCTL_SOURCES; turn++) {
+    for (size_t turn = 0; turn <= cioctl_source_count; turn++) {
         struct lane *lane = &sweep->lanes[sweep->renew_source];
         for (size_t index = lower_bound(lane, sweep->renew_from); index < lane->count; index++) {
             struct probe *probe = &lane->probes[index];
             uint32_t ifindex = probe->target.ifindex;
-            if (sweep->renew_source == CIOCTL_MII && sweep_find(sweep, CIOCTL_DRIVER, ifindex)) continue;
+            if (is_in_later_lane(sweep, sweep->renew_source, ifindex)) continue;
             if (probe->is_running || probe->word.outcome == CIOCTL_UNKNOWN) continue;
             if (probe->renew_ns > now_ns) return NULL;
             sweep->renew_from = (uint64_t)ifindex + 1;
             return probe;
         }
-        sweep->renew_source = (sweep->renew_source + 1) % CIOCTL_SOURCES;
+        sweep->renew_source = (sweep->renew_source + 1) % cioctl_source_count;
         sweep->renew_from = 0;
     }
     return NULL;
@@ -161,8 +167,7 @@ void sweep_renewed(
 
 static void make_fresh(struct cioctl_sweep *sweep, struct probe *probe) {
     probe->serial = ++sweep->next_serial;
-    probe->target.has_phy = false;
-    probe->target.method = CIOCTL_BY_MIIREG;
+    probe->target.known = (struct cioctl_known){0};
     probe->is_fresh = true;
     probe->is_running = false;
     probe->failures = 0;
@@ -170,7 +175,7 @@ static void make_fresh(struct cioctl_sweep *sweep, struct probe *probe) {
     sweep->lanes[probe->word.source].has_fresh = true;
 }
 
-static struct probe carry_over(struct cioctl_sweep *sweep, enum cioctl_source source, const struct cioctl_port *port) {
+static struct probe carry_over(struct cioctl_sweep *sweep, uint32_t source, const struct cioctl_port *port) {
     struct probe *old = sweep_find(sweep, source, port->ifindex);
     if (old && strncmp(old->target.ifname, port->ifname, CIOCTL_NAME_SIZE) == 0) return *old;
     /* When it comes up it is asked in any case. */
@@ -185,12 +190,12 @@ static struct probe carry_over(struct cioctl_sweep *sweep, enum cioctl_source so
 }
 
 static void replace_probes(
-    struct cioctl_sweep *sweep, enum cioctl_source source, const struct cioctl_port *ports, size_t count,
+    struct cioctl_sweep *sweep, uint32_t source, const struct cioctl_port *ports, size_t count,
     struct probe *probes) {
     struct lane *lane = &sweep->lanes[source];
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
-        if (ports[i].wants[source]) probes[used++] = carry_over(sweep, source, &ports[i]);
+        if (ports[i].sources >> source & 1) probes[used++] = carry_over(sweep, source, &ports[i]);
     if (lane->count == 0) lane->due_ns = grid_after(clock_ns(), lane->interval_ns);
     free(lane->probes);
     lane->probes = probes;
@@ -217,21 +222,29 @@ static struct cioctl_port *sorted(const struct cioctl_port *ports, size_t count)
     return copy;
 }
 
+/* Room for every port in every lane. */
+static bool allocate(struct probe **probes, size_t count) {
+    for (size_t source = 0; source < cioctl_source_count; source++) {
+        probes[source] = calloc(count ? count : 1, sizeof *probes[source]);
+        if (probes[source]) continue;
+        while (source-- > 0) free(probes[source]);
+        return false;
+    }
+    return true;
+}
+
 int cioctl_sweep_set_ports(struct cioctl_sweep *sweep, const struct cioctl_port *ports, size_t count) {
     if (count > CIOCTL_PORTS_MAX) return -E2BIG;
     struct cioctl_port *copy = sorted(ports, count);
     if (!copy) return -errno;
-    struct probe *probes[CIOCTL_SOURCES];
-    for (int source = 0; source < CIOCTL_SOURCES; source++)
-        probes[source] = calloc(count ? count : 1, sizeof *probes[source]);
-    if (!probes[CIOCTL_MII] || !probes[CIOCTL_DRIVER]) {
-        free(probes[CIOCTL_MII]);
-        free(probes[CIOCTL_DRIVER]);
+    struct probe *probes[CIOCTL_SOURCES_MAX];
+    if (!allocate(probes, count)) {
         free(copy);
         return -ENOMEM;
     }
     pthread_mutex_lock(&sweep->lock);
-    for (int source = 0; source < CIOCTL_SOURCES; source++) replace_probes(sweep, source, copy, count, probes[source]);
+    for (uint32_t source = 0; source < cioctl_source_count; source++)
+        replace_probes(sweep, source, copy, count, probes[source]);
     pthread_cond_broadcast(&sweep->changed);
     pthread_mutex_unlock(&sweep->lock);
     free(copy);
@@ -240,7 +253,7 @@ int cioctl_sweep_set_ports(struct cioctl_sweep *sweep, const struct cioctl_port 
 
 void cioctl_sweep_refresh(struct cioctl_sweep *sweep, uint32_t ifindex) {
     pthread_mutex_lock(&sweep->lock);
-    for (int source = 0; source < CIOCTL_SOURCES; source++) {
+    for (size_t source = 0; source < cioctl_source_count; source++) {
         struct probe *probe = sweep_find(sweep, source, ifindex);
         if (probe) make_fresh(sweep, probe);
     }
@@ -248,7 +261,7 @@ void cioctl_sweep_refresh(struct cioctl_sweep *sweep, uint32_t ifindex) {
     pthread_mutex_unlock(&sweep->lock);
 }
 
-int64_t cioctl_sweep_confirmed_ns(struct cioctl_sweep *sweep, uint32_t ifindex, enum cioctl_source source) {
+int64_t cioctl_sweep_confirmed_ns(struct cioctl_sweep *sweep, uint32_t ifindex, size_t source) {
     pthread_mutex_lock(&sweep->lock);
     struct probe *probe = sweep_find(sweep, source, ifindex);
     int64_t confirmed_ns = probe ? probe->confirmed_ns : 0;
@@ -271,7 +284,7 @@ size_t cioctl_sweep_drain(struct cioctl_sweep *sweep, struct cioctl_report *repo
     ssize_t got = read(sweep->notify_fd, &count, sizeof count);
     (void)got;
     pthread_mutex_lock(&sweep->lock);
-    for (int source = 0; source < CIOCTL_SOURCES; source++)
+    for (size_t source = 0; source < cioctl_source_count; source++)
         for (size_t i = 0; i < sweep->lanes[source].count && used < max; i++) {
             struct probe *probe = &sweep->lanes[source].probes[i];
             if (probe->is_pending || probe->is_renewed) take(probe, &reports[used++]);

@@ -43,15 +43,15 @@ static bool is_identity(int high, int low) {
 
 static bool has_identity(
     const struct cioctl_backend *backend, const struct cioctl_target *target, struct cioctl_reading *reading) {
-    int high = backend->mii_register(backend->context, target->ifname, target->phy, MII_PHYSID1);
-    int low = backend->mii_register(backend->context, target->ifname, target->phy, MII_PHYSID2);
+    int high = backend->mii_register(backend->context, target->ifname, target->known.phy, MII_PHYSID1);
+    int low = backend->mii_register(backend->context, target->ifname, target->known.phy, MII_PHYSID2);
     reading->calls += 2;
     return is_identity(high, low);
 }
 
 static int read_bmsr(
     const struct cioctl_backend *backend, const struct cioctl_target *target, struct cioctl_reading *reading) {
-    int bmsr = backend->mii_register(backend->context, target->ifname, target->phy, MII_BMSR);
+    int bmsr = backend->mii_register(backend->context, target->ifname, target->known.phy, MII_BMSR);
     reading->calls++;
     if (bmsr < 0) return bmsr;
     reading->bmsr = (uint16_t)bmsr;
@@ -64,14 +64,17 @@ static int find_phy(
     int phy = backend->mii_phy(backend->context, target->ifname);
     reading->calls++;
     if (phy < 0) return phy;
-    target->phy = (uint16_t)phy;
-    target->has_phy = true;
+    target->known.phy = (uint16_t)phy;
+    target->known.has_phy = true;
     return 0;
 }
 
-int cioctl_poll_mii(
+/* In the steady state of a healthy link this is one ioctl. -ENXIO: the registers read 0xffff or 0xffXX, or nothing but a
+ * link bit without a PHY's identity: nobody is there. */
+static int poll_mii(
     const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
-    if (!target->has_phy) {
+    reading->method = "bmsr";
+    if (!target->known.has_phy) {
         int result = find_phy(backend, target, reading);
         if (result < 0) return result;
     }
@@ -84,36 +87,32 @@ int cioctl_poll_mii(
     return reading->latched;
 }
 
-static int ask_driver(const struct cioctl_backend *backend, const struct cioctl_target *target) {
-    switch (target->method) {
-    case CIOCTL_BY_GETLINK: return backend->netlink_carrier(backend->context, target->ifindex);
-    default: return backend->glink(backend->context, target->ifname);
-    }
-}
-
-/* GLINK: drivers without get_link. */
-static bool tries_next_method(enum cioctl_method method, int result) {
-    return method != CIOCTL_BY_GETLINK && cioctl_is_unsupported(-result);
-}
-
-int cioctl_poll_driver(
+/* By GLINK; of a driver that has none (no get_link), by RTM_GETLINK from then on. */
+static int poll_driver(
     const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
-    if (target->method == CIOCTL_BY_MIIREG) target->method = CIOCTL_BY_GLINK;
-    for (;;) {
-        int result = ask_driver(backend, target);
+    if (!target->known.has_no_glink) {
+        reading->method = "glink";
         reading->calls++;
-        if (result >= 0) return result;
-        if (!tries_next_method(target->method, result)) return result;
-        target->method++;
+        int result = backend->glink(backend->context, target->ifname);
+        if (result >= 0 || !cioctl_is_unsupported(-result)) return result;
+        target->known.has_no_glink = true;
     }
+    reading->method = "getlink";
+    reading->calls++;
+    return backend->netlink_carrier(backend->context, target->ifindex);
 }
 
-static int poll_once(
-    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target,
-    struct cioctl_reading *reading) {
-    if (source == CIOCTL_MII) return cioctl_poll_mii(backend, target, reading);
-    return cioctl_poll_driver(backend, target, reading);
-}
+const struct cioctl_probe cioctl_probes[] = {
+    {"mii", poll_mii},
+    {"driver", poll_driver},
+};
+
+enum { SOURCES = sizeof cioctl_probes / sizeof *cioctl_probes };
+_Static_assert(SOURCES <= CIOCTL_SOURCES_MAX, "a lane, an interval and a bit for each");
+
+const size_t cioctl_source_count = SOURCES;
+
+const char *cioctl_source_name(size_t source) { return cioctl_probes[source].name; }
 
 /* 1: the target has the name it should have. 0: it had another one, and is to be asked from the beginning. */
 static int check_name(
@@ -124,20 +123,19 @@ static int check_name(
     if (result < 0) return result;
     if (strncmp(ifname, target->ifname, CIOCTL_NAME_SIZE) == 0) return 1;
     memcpy(target->ifname, ifname, CIOCTL_NAME_SIZE);
-    target->has_phy = false;
-    target->method = CIOCTL_BY_MIIREG;
+    target->known = (struct cioctl_known){0};
     return 0;
 }
 
 int cioctl_poll_checked(
-    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target, int expected,
+    const struct cioctl_backend *backend, size_t source, struct cioctl_target *target, int expected,
     struct cioctl_reading *reading) {
     if (expected < 0) {
         int name = check_name(backend, target, reading);
         if (name < 0) return name;
     }
     for (int renames = 0; renames < RENAMES_MAX; renames++) {
-        int result = poll_once(backend, source, target, reading);
+        int result = cioctl_probes[source].poll(backend, target, reading);
         if (result >= 0 && result == expected && !reading->latched) return result;
         int name = check_name(backend, target, reading);
         if (name < 0) return name;

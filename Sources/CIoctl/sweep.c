@@ -4,13 +4,15 @@
  * the grid and the next one at the first point that is still to come. Nothing can drift, equal intervals share their wake-ups,
  * and a sweep that takes too long skips points and is counted.
  *
- * Being stuck. The questions take RTNL and can block for as long as anyone holds it. Before it asks, the worker arms
- * a timerfd that the owner's event loop watches, unless it is armed for long enough; before a long sleep it arms it for the
- * question after that, so a healthy sweep wakes nobody. When it fires while a question has been open for too long, another worker takes over the
- * sweep where it stands, and sees to it that the port is told as failed if the answer does not come soon: others hold RTNL
- * for a moment now and then, and that is no news. The stuck one delivers its answer when it comes, and ends; the port
- * rejoins. When all workers are stuck (RTNL is not given back), every port is told as failed, and the first worker to
- * come back goes on.
+ * Being stuck. The questions take RTNL and can block for as long as anyone holds it. So there is a watchdog, a timerfd:
+ *   - The worker arms it before a question, unless it is armed for long enough, and before a long sleep for the question
+ *     after that. A healthy sweep therefore wakes nobody.
+ *   - The owner's event loop watches it. When it fires and the question has been open for too long, the owner starts another
+ *     worker, which goes on with the other ports.
+ *   - The stuck worker delivers its answer when it comes, and ends. The port rejoins. If the answer is not there by four
+ *     times that time, the port is reported as failed; before that it is no news, as others hold RTNL for a moment now and
+ *     then.
+ * When all workers are stuck, every port is reported as failed, and the first worker to come back goes on.
  *
  * Lock. One mutex around everything, never held during a question; the owner's calls therefore never wait for the kernel. */
 #include "sweep.h"
@@ -82,7 +84,7 @@ static int64_t tell_overdue(struct cioctl_sweep *sweep, int64_t now_ns) {
 
 /* Nobody is left to ask. */
 static void tell_all_stuck(struct cioctl_sweep *sweep, int64_t now_ns) {
-    for (int source = 0; source < CIOCTL_SOURCES; source++)
+    for (size_t source = 0; source < cioctl_source_count; source++)
         for (size_t i = 0; i < sweep->lanes[source].count; i++)
             sweep_tell_stuck(sweep, &sweep->lanes[source].probes[i], now_ns);
     for (size_t i = 0; i < CIOCTL_REQUESTS_MAX; i++)
@@ -139,7 +141,7 @@ static int expected_of(const struct probe *probe) {
     return probe->word.outcome == CIOCTL_DOWN ? 0 : -1;
 }
 
-static int64_t run_poll(struct worker *worker, enum cioctl_source source, struct probe *probe, int64_t now_ns) {
+static int64_t run_poll(struct worker *worker, uint32_t source, struct probe *probe, int64_t now_ns) {
     struct cioctl_sweep *sweep = worker->sweep;
     struct job *job = &worker->job;
     *job = (struct job){
@@ -201,7 +203,7 @@ static const uint64_t renewal_id = UINT64_MAX;
 static int64_t run_renewal(struct worker *worker, struct probe *probe, int64_t now_ns) {
     struct cioctl_sweep *sweep = worker->sweep;
     uint32_t ifindex = probe->target.ifindex;
-    enum cioctl_source source = probe->word.source;
+    uint32_t source = probe->word.source;
     uint64_t serial = probe->serial;
     const struct probe *mii = sweep_find(sweep, CIOCTL_MII, ifindex);
     bool has_mii = mii && mii->has_answered;
@@ -262,14 +264,15 @@ static bool step_request(struct worker *worker, int64_t *now_ns) {
 static bool step(struct worker *worker, int64_t *now_ns) {
     struct cioctl_sweep *sweep = worker->sweep;
     if (sweep->is_requests_turn && step_request(worker, now_ns)) return true;
-    for (size_t i = 0; i < CIOCTL_SOURCES; i++) {
-        size_t source = (sweep->turn + i) % CIOCTL_SOURCES;
+    for (size_t i = 0; i < cioctl_source_count; i++) {
+        size_t next = sweep->turn + i;
+        uint32_t source = (uint32_t)(next < cioctl_source_count ? next : next - cioctl_source_count);
         struct lane *lane = &sweep->lanes[source];
         start_lane(lane, *now_ns);
         if (!lane->is_sweeping) continue;
         struct probe *probe = sweep_next(lane, *now_ns);
         if (probe) {
-            sweep->turn = source + 1;
+            sweep->turn = source + 1 < cioctl_source_count ? source + 1 : 0;
             *now_ns = run_poll(worker, source, probe, *now_ns);
             return true;
         }
@@ -281,14 +284,14 @@ static bool step(struct worker *worker, int64_t *now_ns) {
 }
 
 static bool has_work(const struct cioctl_sweep *sweep) {
-    for (int source = 0; source < CIOCTL_SOURCES; source++)
+    for (size_t source = 0; source < cioctl_source_count; source++)
         if (sweep->lanes[source].has_fresh) return true;
     return false;
 }
 
 static void sleep_until_due(struct cioctl_sweep *sweep) {
     int64_t due_ns = tell_overdue(sweep, clock_ns());
-    for (int source = 0; source < CIOCTL_SOURCES; source++) {
+    for (size_t source = 0; source < cioctl_source_count; source++) {
         const struct lane *lane = &sweep->lanes[source];
         if (lane->count > 0 && lane->due_ns < due_ns) due_ns = lane->due_ns;
     }
@@ -314,7 +317,7 @@ static void release(struct cioctl_sweep *sweep) {
     close(sweep->notify_fd);
     close(sweep->watchdog_fd);
     if (sweep->owns_backend) cioctl_kernel_close(&sweep->backend);
-    for (int source = 0; source < CIOCTL_SOURCES; source++) free(sweep->lanes[source].probes);
+    for (size_t source = 0; source < cioctl_source_count; source++) free(sweep->lanes[source].probes);
     pthread_cond_destroy(&sweep->changed);
     pthread_mutex_destroy(&sweep->lock);
     free(sweep);
@@ -385,7 +388,7 @@ static int start_worker(struct cioctl_sweep *sweep) {
 static bool is_interval(int64_t ns) { return ns >= CIOCTL_INTERVAL_MIN_NS && ns <= CIOCTL_INTERVAL_MAX_NS; }
 
 static bool is_valid(const struct cioctl_options *options) {
-    for (int source = 0; source < CIOCTL_SOURCES; source++)
+    for (size_t source = 0; source < cioctl_source_count; source++)
         if (!is_interval(options->interval_ns[source])) return false;
     return options->stuck_after_ns >= CIOCTL_INTERVAL_MIN_NS && options->stuck_after_ns <= 10 * second_ns;
 }
@@ -423,7 +426,7 @@ int cioctl_sweep_create(const struct cioctl_options *options, struct cioctl_swee
     sweep->notify_fd = sweep->watchdog_fd = -1;
     sweep->stuck_after_ns = options->stuck_after_ns;
     sweep->owners = 1;
-    for (int source = 0; source < CIOCTL_SOURCES; source++)
+    for (size_t source = 0; source < cioctl_source_count; source++)
         sweep->lanes[source].interval_ns = options->interval_ns[source];
     int result = init_lock(sweep);
     if (result == 0) result = open_descriptors(sweep, options->backend);
@@ -464,8 +467,8 @@ int cioctl_sweep_notify_fd(const struct cioctl_sweep *sweep) { return sweep->not
 
 int cioctl_sweep_watchdog_fd(const struct cioctl_sweep *sweep) { return sweep->watchdog_fd; }
 
-int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, enum cioctl_source source, int64_t interval_ns) {
-    if (!is_interval(interval_ns)) return -EINVAL;
+int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, size_t source, int64_t interval_ns) {
+    if (source >= cioctl_source_count || !is_interval(interval_ns)) return -EINVAL;
     pthread_mutex_lock(&sweep->lock);
     struct lane *lane = &sweep->lanes[source];
     lane->interval_ns = interval_ns;
@@ -520,8 +523,7 @@ static void add_stuck(const struct worker *worker, int64_t now_ns, struct cioctl
     if (waited_ns > statistics->stuck_ns) statistics->stuck_ns = waited_ns;
 }
 
-void cioctl_sweep_statistics(
-    struct cioctl_sweep *sweep, enum cioctl_source source, struct cioctl_statistics *statistics) {
+void cioctl_sweep_statistics(struct cioctl_sweep *sweep, size_t source, struct cioctl_statistics *statistics) {
     int64_t now_ns = clock_ns();
     pthread_mutex_lock(&sweep->lock);
     *statistics = sweep->lanes[source].statistics;

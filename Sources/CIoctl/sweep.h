@@ -76,7 +76,7 @@ struct job {
     int64_t started_ns;
     /* A poll, or, with a request_id, registers. */
     uint64_t request_id;
-    enum cioctl_source source;
+    uint32_t source;
     uint64_t serial;
     int expected;
     struct cioctl_target target;
@@ -105,8 +105,8 @@ struct cioctl_sweep {
     size_t owners; /* the caller and every worker */
     struct worker workers[CIOCTL_WORKERS_MAX];
     struct worker *active; /* NULL: all of them are stuck */
-    struct lane lanes[CIOCTL_SOURCES];
-    size_t turn; /* the lane that asks next, so that a slow one cannot starve the other */
+    struct lane lanes[CIOCTL_SOURCES_MAX];
+    size_t turn; /* the lane that asks next, so that a slow one cannot starve the others */
     uint64_t next_serial;
     uint64_t next_request_id;
     bool is_requests_turn; /* a sweep has ended since the last one */
@@ -119,7 +119,7 @@ struct cioctl_sweep {
 /* ports.c */
 
 /* The probe that an answer belongs to; NULL: it is gone. */
-struct probe *sweep_find(struct cioctl_sweep *sweep, enum cioctl_source source, uint32_t ifindex);
+struct probe *sweep_find(struct cioctl_sweep *sweep, size_t source, uint32_t ifindex);
 
 /* The next one to ask in the sweep under way; NULL: that was the last. */
 struct probe *sweep_next(struct lane *lane, int64_t now_ns);

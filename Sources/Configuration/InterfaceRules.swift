@@ -18,10 +18,10 @@ public enum Probing: Hashable, Sendable {
 
 /// What holds for one interface.
 public struct InterfacePolicy: Hashable, Sendable {
-    /// Reading the PHY's registers.
-    public var mii = Probing.automatic
-    /// The fast probe of the driver.
-    public var probe = Probing.automatic
+    /// The sources that are asked, whatever kind of interface it is.
+    public private(set) var alwaysProbed: SourceSet = []
+    /// The sources that are not.
+    public private(set) var neverProbed: SourceSet = []
     /// Whether the interface is left out of everything.
     public var isIgnored = false
     /// Whether a section has its name or an alternative name of it, and not only a pattern.
@@ -30,6 +30,15 @@ public struct InterfacePolicy: Hashable, Sendable {
     public var settle = SettlePolicy()
 
     public init() {}
+
+    /// Whether a polled source is asked.
+    public subscript(source: EvidenceSource) -> Probing {
+        get { alwaysProbed[source] ? .always : neverProbed[source] ? .never : .automatic }
+        set {
+            alwaysProbed[source] = newValue == .always
+            neverProbed[source] = newValue == .never
+        }
+    }
 }
 
 /// The sections of a file that speak of interfaces, in its order.
@@ -103,14 +112,13 @@ private struct InterfaceKey: Sendable {
     let read: @Sendable (TableReader, inout InterfacePolicy) -> Bool
     let copy: @Sendable (_ from: InterfacePolicy, _ to: inout InterfacePolicy) -> Void
 
-    static let all = [
-        InterfaceKey("mii", .probing, \.mii),
-        InterfaceKey("probe", .probing, \.probe),
-        InterfaceKey("ignore", .flag, \.isIgnored),
-        InterfaceKey("up-delay", .duration(0...Time.hour), \.settle.upDelayNs),
-        InterfaceKey("down-delay", .duration(0...Time.hour), \.settle.downDelayNs),
-        InterfaceKey(\.settle.dampening) { $0.dampening("dampening", into: &$1.settle.dampening) },
-    ]
+    static let all =
+        EvidenceSource.probes.map { row in InterfaceKey(row.probe.key, .probing, \.[row.source]) } + [
+            InterfaceKey("ignore", .flag, \.isIgnored),
+            InterfaceKey("up-delay", .duration(0...Time.hour), \.settle.upDelayNs),
+            InterfaceKey("down-delay", .duration(0...Time.hour), \.settle.downDelayNs),
+            InterfaceKey(\.settle.dampening) { $0.dampening("dampening", into: &$1.settle.dampening) },
+        ]
 
     private init<Value>(
         _ name: String, _ kind: @autoclosure @escaping @Sendable () -> Kind<Value>,

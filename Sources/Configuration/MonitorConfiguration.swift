@@ -8,10 +8,8 @@ public struct MonitorConfiguration: Hashable, Sendable {
     /// Where linkwatchd looks unless told otherwise.
     public static let defaultPath = "/etc/linkwatch/linkwatchd.toml"
 
-    /// Between two reads of a PHY's registers.
-    public var miiIntervalNs: Int64 = 100_000_000
-    /// Between two fast probes of a port.
-    public var probeIntervalNs: Int64 = 100_000_000
+    /// Between two polls of a port, by source, in nanoseconds.
+    public var intervalsNs = EvidenceSource.defaultIntervalsNs
     /// How many ports are probed at most.
     public var probeLimit = 256
     /// How many transitions are kept for each interface.
@@ -34,10 +32,8 @@ public struct MonitorConfiguration: Hashable, Sendable {
     public init() {}
 
     /// Reads `path`.
-    ///
-    /// - Parameter acceptsPipe: whether it may be a pipe that is open already, which is waited for.
-    public init(path: String, acceptsPipe: Bool = false) throws(ConfigurationRefused) {
-        try self.init(root: TomlNode.load(path, acceptsPipe: acceptsPipe), file: path)
+    public init(path: String) throws(ConfigurationRefused) {
+        try self.init(root: TomlNode.load(path), file: path)
     }
 
     /// Reads `text`; `file` names it in messages.
@@ -70,8 +66,11 @@ public struct MonitorConfiguration: Hashable, Sendable {
     private static let defaultRoutes = [IPPrefix.everything(.ipv4), .everything(.ipv6)]
 
     private mutating func read(_ keys: TableReader) {
-        keys.read("mii-interval", .duration(Time.millisecond...Time.minute), into: &miiIntervalNs)
-        keys.read("probe-interval", .duration(Time.millisecond...Time.minute), into: &probeIntervalNs)
+        for (source, probe) in EvidenceSource.probes {
+            keys.read(
+                probe.intervalKey, .duration(EvidenceSource.intervalsNs),
+                into: &intervalsNs[source, default: probe.intervalNs])
+        }
         keys.read("probe-limit", .number(1...4096), into: &probeLimit)
         keys.read("history", .number(1...4096), into: &historySize)
         keys.read("receive-buffer", .size(2048...268_435_456), into: &receiveBuffer)

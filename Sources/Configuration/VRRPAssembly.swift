@@ -121,7 +121,7 @@ struct VRRPAssembly {
     }
 
     private func tracks(_ section: NamedSection<GroupKeys>) -> [VRRPConfiguration.Track] {
-        var lines: [VRRPConfiguration.Track.Object: Int] = [:]
+        var lines: [String: Int] = [:]
         var result: [Located<VRRPConfiguration.Track>] = []
         for var track in section.value.tracks {
             if case .check(let name) = track.value.object {
@@ -132,11 +132,11 @@ struct VRRPAssembly {
                 }
                 track.value.weight = track.value.weight ?? check.weight
             }
-            if let line = lines[track.value.object] {
+            if let line = lines[track.value.name] {
                 problems.report(
                     track.position, "\(track.value.name) is tracked already (line \(line)): expected it once")
             }
-            lines[track.value.object] = track.position.line
+            lines[track.value.name] = track.position.line
             result.append(track)
         }
         for index in result.indices { warnOfWeight(index, among: result, section.value.group) }

@@ -10,20 +10,22 @@ extension VRRPConfiguration {
             case route(Route)
             /// The interface of this name is up.
             case link(String)
+
+            /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, `link:INTERFACE`.
+            public var name: String {
+                switch self {
+                case .check(let name): "check:\(name)"
+                case .route(let route): "route:\(route)"
+                case .link(let interface): "link:\(interface)"
+                }
+            }
         }
         public var object: Object
         /// Added to the priority while the object fails (below 0) or is well (above 0), -253 to 253; nil: it is a cause of
         /// FAULT.
         public var weight: Int?
 
-        /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, `link:INTERFACE`.
-        public var name: String {
-            switch object {
-            case .check(let name): "check:\(name)"
-            case .route(let route): "route:\(route)"
-            case .link(let interface): "link:\(interface)"
-            }
-        }
+        public var name: String { object.name }
     }
 
     /// A route that must be there.

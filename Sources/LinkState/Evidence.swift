@@ -1,32 +1,8 @@
 /// What linkwatch knows of one interface, and who said it.
 ///
-/// Evidence is kept apart by its source, because the sources disagree: a PHY shows a cut wire at once, the kernel
-/// one to two seconds later, some drivers never. `Verdict` draws the conclusion; this file only holds the words.
-
-/// Where a piece of evidence comes from.
-public enum EvidenceSource: Int, CaseIterable, Hashable, Sendable {
-    /// `IFF_UP`, by rtnetlink.
-    case admin
-    /// BMSR.LSTATUS, by SIOCGMIIREG.
-    case mii
-    /// The fast probe: ETHTOOL_GLINK, else RTM_GETLINK.
-    case driver
-    /// `IFLA_CARRIER` or `IFF_LOWER_UP`, by rtnetlink.
-    case carrier
-    /// The RFC 2863 operational state (`IFLA_OPERSTATE`), by rtnetlink.
-    case operstate
-
-    /// The name as published.
-    public var name: String {
-        switch self {
-        case .admin: "admin"
-        case .mii: "mii"
-        case .driver: "driver"
-        case .carrier: "carrier"
-        case .operstate: "operstate"
-        }
-    }
-}
+/// Evidence is kept apart by its source (`EvidenceSource` is the table of them), because the sources disagree: a PHY shows a
+/// cut wire at once, the kernel one to two seconds later, some drivers never. `Verdict` draws the conclusion; this file only
+/// holds the words.
 
 /// Up or down: the state of a link, raw or settled, and what one source says of it.
 public enum State: Hashable, Sendable {
@@ -57,8 +33,7 @@ public struct Evidence: Hashable, Sendable {
     public var staleSinceNs: Int64
     /// When `last` was last confirmed, CLOCK_MONOTONIC; 0: never.
     public var confirmedNs: Int64
-    /// Whether the verdict listens to it. A PHY whose link bit has never been seen set is published and not counted:
-    /// fibre and combo ports may never set it.
+    /// Whether the verdict listens to it; from when on, the table of the sources says (`EvidenceSource.SaysDown`).
     public var counts: Bool
     /// Why it is unsupported or stale, or the source's own word ("dormant", "glink"); empty: nothing to add.
     public var detail: String

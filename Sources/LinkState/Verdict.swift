@@ -62,11 +62,11 @@ public struct Verdict: Hashable, Sendable {
         return phy != carrier
     }
 
-    /// What an operator should know and no state says, by name: `mii-stale`, `driver-lost`, `disagreement`,
+    /// What an operator should know and no state says, by name: of each polled source `-stale` and `-lost`; `disagreement`,
     /// `dampened`.
     public var conditions: [String] {
         var names: [String] = []
-        for source in [EvidenceSource.mii, .driver] where self[source].isStale {
+        for source in EvidenceSource.polled where self[source].isStale {
             names.append(self[source].last == nil ? "\(source.name)-lost" : "\(source.name)-stale")
         }
         if disagreement { names.append("disagreement") }
@@ -97,14 +97,6 @@ public struct Verdict: Hashable, Sendable {
         for _ in 0..<min(count, 64) { countFlap(nowNs: nowNs) }
         flaps += max(0, count - 64)
         return [.latchedDrops(count)] + conclude(since: before, nowNs: nowNs)
-    }
-
-    /// A source confirmed its last word; nothing else changed.
-    public mutating func confirm(_ source: EvidenceSource, atNs: Int64) {
-        let index = source.rawValue
-        if evidence[index].last != nil, !evidence[index].isStale, atNs > evidence[index].confirmedNs {
-            evidence[index].confirmedNs = atNs
-        }
     }
 
     /// Lets time pass: holds end, suppression ends, stale words expire.
@@ -143,8 +135,8 @@ public struct Verdict: Hashable, Sendable {
         let index = source.rawValue
         switch reading {
         case .state(let state):
-            let hasBeenUp = evidence[index].counts || source != .mii || state == .up
-            evidence[index] = Evidence(last: state, confirmedNs: nowNs, counts: hasBeenUp, detail: detail)
+            let counts = evidence[index].counts || state == .up || source.row.saysDown == .always
+            evidence[index] = Evidence(last: state, confirmedNs: nowNs, counts: counts, detail: detail)
         case .unsupported(let why):
             evidence[index] = Evidence(detail: why)
         case .failed(let why):
@@ -179,16 +171,7 @@ public struct Verdict: Hashable, Sendable {
         }
 
         if let policy = policy.dampening { dampening.advance(policy, nowNs: nowNs) }
-        let settled: State
-        if isFirst {
-            settled = raw
-        } else if dampening.isSuppressed {
-            settled = settledState == .up && rawState == .down && nowNs < settleAtNs ? .up : .down
-        } else if rawState != settledState, nowNs >= settleAtNs {
-            settled = rawState
-        } else {
-            settled = settledState
-        }
+        let settled = isFirst ? raw : settledStateAt(nowNs)
         if isFirst || settled != settledState {
             settledState = settled
             settledSinceNs = nowNs
@@ -196,6 +179,14 @@ public struct Verdict: Hashable, Sendable {
         }
         if changes.isEmpty, isNews(since: before) { changes.append(.evidence) }
         return changes
+    }
+
+    /// What the settled state follows to: the raw state once its delay is over, and down while dampening suppresses it.
+    private func settledStateAt(_ nowNs: Int64) -> State {
+        if dampening.isSuppressed {
+            return settledState == .up && rawState == .down && nowNs < settleAtNs ? .up : .down
+        }
+        return nowNs >= settleAtNs ? rawState : settledState
     }
 
     /// The administrator's word explains all others; then the word that was first stays the reason while it holds.

@@ -27,7 +27,7 @@ public struct InterfaceState {
     /// Whether its speed, duplex and autonegotiation are followed: of a port with a wire, and of what the configuration names or
     /// has probed. Not of what somebody asked for: what is published does not depend on that.
     public var isOfInterest: Bool {
-        link.isPhysicalPort || policy.isNamed || policy.mii == .always || policy.probe == .always
+        link.isPhysicalPort || policy.isNamed || !policy.alwaysProbed.isEmpty
     }
 
     /// An interface of which nothing has been said.
@@ -35,22 +35,5 @@ public struct InterfaceState {
         self.link = link
         self.policy = policy
         verdict = Verdict(policy: policy.settle)
-    }
-}
-
-extension Link {
-    /// What one rtnetlink message says, as readings.
-    var readings: [(EvidenceSource, Reading, detail: String)] {
-        [
-            (.admin, .state(flags.contains(.up) ? .up : .down), detail: ""),
-            (.carrier, .state(hasCarrier ? .up : .down), detail: ""),
-            operStateReading,
-        ]
-    }
-
-    /// The RFC 2863 state as a reading: `UNKNOWN` is a driver that does not maintain it, and says nothing.
-    private var operStateReading: (EvidenceSource, Reading, detail: String) {
-        guard let isUp = operState.isUp else { return (.operstate, .unsupported(detail: "unknown"), detail: "") }
-        return (.operstate, .state(isUp ? .up : .down), detail: isUp ? "" : operState.name.lowercased())
     }
 }

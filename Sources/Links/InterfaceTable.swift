@@ -122,13 +122,13 @@ public final class InterfaceTable {
     private func added(_ link: Link, policy: InterfacePolicy, driver: String?, cause: String, nowNs: Int64) {
         var state = InterfaceState(link, policy: policy)
         state.driver = driver
-        let unprobed = Self.withdrawn(ProbeSource.allCases, "not probed")
+        let unprobed = Self.withdrawn(.polled, "not probed")
         let changes = state.verdict.observe(link.readings + unprobed, nowNs: nowNs)
         let place = order.firstIndex { $0 > link.ifindex } ?? order.count
         order.insert(link.ifindex, at: place)
         record(.added, of: link, nowNs: nowNs)
         note(changes, in: &state, nowNs: nowNs)
-        // What it was found in is no transition.
+        // The initial state does not count as a transition.
         state.transitions = 0
         store(state)
         publish(Publication(kind: .added, cause: cause, state: state, atNs: nowNs))
@@ -143,7 +143,7 @@ public final class InterfaceTable {
         if former.flags.contains(.up) != isUp {
             // A port that is switched off is not probed, and its PHY may be switched off as well.
             let why = isUp ? "not probed" : "administratively down"
-            changes += withdraw(ProbeSource.allCases, why, from: &state, nowNs: nowNs)
+            changes += withdraw(.polled, why, from: &state, nowNs: nowNs)
         }
         if policy != state.policy {
             state.policy = policy
@@ -175,7 +175,7 @@ public final class InterfaceTable {
 
     /// Takes back what probes have said that are made no more.
     private func withdraw(
-        _ sources: some Sequence<ProbeSource>, _ why: String, from state: inout InterfaceState, nowNs: Int64
+        _ sources: SourceSet, _ why: String, from state: inout InterfaceState, nowNs: Int64
     ) -> [Verdict.Change] {
         state.registers = nil
         state.settings = nil
@@ -183,16 +183,16 @@ public final class InterfaceTable {
     }
 
     private static func withdrawn(
-        _ sources: some Sequence<ProbeSource>, _ why: String
+        _ sources: SourceSet, _ why: String
     ) -> [(EvidenceSource, Reading, detail: String)] {
-        sources.map { ($0.evidence, .unsupported(detail: why), detail: "") }
+        sources.map { ($0, .unsupported(detail: why), detail: "") }
     }
 
     // MARK: From the sweep
 
     /// A probe has something new to say.
     public func probed(_ report: SweepReport) {
-        let source = report.source.evidence
+        let source = report.source
         guard var state = states[report.ifindex], state.link.flags.contains(.up) else { return }
         var changes: [Verdict.Change] = []
         if report.drops > 0 {
@@ -203,7 +203,7 @@ public final class InterfaceTable {
     }
 
     /// These are not asked any more on a port, and have nothing to say; what else was read of it is asked for anew.
-    public func unprobed(_ ifindex: Int32, _ sources: Set<ProbeSource>, nowNs: Int64) {
+    public func unprobed(_ ifindex: Int32, _ sources: SourceSet, nowNs: Int64) {
         guard var state = states[ifindex] else { return }
         let changes = withdraw(sources, "not probed", from: &state, nowNs: nowNs)
         conclude(changes, cause: "config", state: state, nowNs: nowNs)
@@ -290,11 +290,6 @@ extension Link {
         guard former.name != name || former.altnames != altnames else { return [] }
         return former.names.filter { !names.contains($0) }
     }
-}
-
-extension ProbeSource {
-    /// What it gives evidence of.
-    fileprivate var evidence: EvidenceSource { self == .mii ? .mii : .driver }
 }
 
 extension SweepReport {

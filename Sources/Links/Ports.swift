@@ -19,9 +19,13 @@ public struct Ports {
     private var requested: [String: Int] = [:]
     /// Without CAP_NET_ADMIN no register is read.
     public let mayReadRegisters: Bool
+    /// The sources that may be asked.
+    private let possible: SourceSet
 
     public init(mayReadRegisters: Bool) {
         self.mayReadRegisters = mayReadRegisters
+        possible = SourceSet(
+            EvidenceSource.probes.filter { mayReadRegisters || !$0.probe.needsNetAdmin }.map(\.source))
     }
 
     /// A subscriber asks for interfaces of these names, which need not exist.
@@ -52,11 +56,9 @@ public struct Ports {
         let isRequested = requested[link.name] != nil || link.altnames.contains { requested[$0] != nil }
         let isHeld = current[link.ifindex] != nil && state.isDownByProbe
         let isAutomatic = link.isPhysicalPort || state.policy.isNamed || isRequested || isHeld
-        func wants(_ probing: Probing) -> Bool { probing == .always || (probing == .automatic && isAutomatic) }
-        let port = SweepPort(
-            ifindex: link.ifindex, ifname: link.name, wantsMII: wants(state.policy.mii) && mayReadRegisters,
-            wantsDriver: wants(state.policy.probe))
-        return port.wantsMII || port.wantsDriver ? port : nil
+        let wanted = isAutomatic ? possible.subtracting(state.policy.neverProbed) : state.policy.alwaysProbed
+        let sources = wanted.intersection(possible)
+        return sources.isEmpty ? nil : SweepPort(ifindex: link.ifindex, ifname: link.name, sources: sources)
     }
 
     /// Whether this interface's part differs from what the sweep has.
@@ -73,7 +75,7 @@ public struct Ports {
     /// - Returns: who is asked no more, by ifindex, and how many ports are over the limit.
     public mutating func update(
         _ states: [Int32: InterfaceState], limit: Int
-    ) -> (ended: [Int32: Set<ProbeSource>], overLimit: Int) {
+    ) -> (ended: [Int32: SourceSet], overLimit: Int) {
         let wanted = states.values.compactMap { state in port(state).map { (rank: state.rank, port: $0) } }
             .sorted { ($0.rank, $0.port.ifindex) < ($1.rank, $1.port.ifindex) }
         let taken = Dictionary(uniqueKeysWithValues: wanted.prefix(limit).map { ($0.port.ifindex, $0.port) })
@@ -92,13 +94,6 @@ extension InterfaceState {
 
     /// One of its probes says down, and the verdict listens to it.
     fileprivate var isDownByProbe: Bool {
-        [.mii, .driver].contains { (source: EvidenceSource) in verdict[source].counts && verdict[source].last == .down }
-    }
-}
-
-extension SweepPort {
-    /// Who is asked.
-    fileprivate var sources: Set<ProbeSource> {
-        Set(ProbeSource.allCases.filter { $0 == .mii ? wantsMII : wantsDriver })
+        EvidenceSource.polled.contains { verdict[$0].counts && verdict[$0].last == .down }
     }
 }

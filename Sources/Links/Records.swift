@@ -11,15 +11,14 @@ extension InterfaceState {
     public func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
         let evidence = EvidenceTable(
             EvidenceSource.allCases.map {
-                EvidenceTable.Entry(
-                    source: $0.name, word: EvidenceRecord(verdict[$0], polledNs: confirmedNs($0)))
+                EvidenceTable.Entry($0.name, EvidenceRecord(verdict[$0], polledNs: confirmedNs($0)))
             })
         return InterfaceRecord(
             ifindex: Int(link.ifindex), ifname: link.name, altnames: link.altnames,
             kind: link.kind.isEmpty ? nil : link.kind, driver: driver, address: link.address?.description,
             mtu: Int(link.mtu), master: link.master == 0 ? nil : Int(link.master),
             link: link.lower.map(Int.init), linkNetnsid: link.linkNetnsID < 0 ? nil : Int(link.linkNetnsID),
-            flags: link.flags.names,
+            flags: link.flags.names, protoDown: link.protoDown,
             operstate: link.operState.name.lowercased(),
             state: verdict.settledState.name, rawState: verdict.rawState.name, reason: verdict.reason?.name,
             since: verdict.settledSinceNs / 1000, sinceBoottimeUsec: settledBoottimeNs / 1000, evidence: evidence,
@@ -27,7 +26,8 @@ extension InterfaceState {
             speed: speed, duplex: duplex, autoneg: autoneg,
             duplexMismatchSuspected: isMismatchSuspected, carrierChanges: Int(link.carrierChanges),
             flaps: verdict.flaps, transitions: transitions, dampening: dampening(nowNs: nowNs),
-            disagreement: verdict.disagreement, conditions: verdict.conditions)
+            disagreement: verdict.disagreement,
+            conditions: verdict.conditions + (link.isProtoDown ? ["protodown"] : []))
     }
 
     private var isUp: Bool { verdict.rawState == .up }

@@ -20,11 +20,11 @@ public struct Option: Hashable, Sendable {
 }
 
 /// A command line that cannot be taken, in words that say what would be right.
-public struct UsageError: Error, Hashable, Sendable {
-    public let message: String
+public struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let description: String
 
     public init(_ message: String) {
-        self.message = message
+        description = message
     }
 }
 

@@ -1,4 +1,5 @@
 import CIoctl
+import LinkState
 import LinuxSystem
 import SystemPackage
 
@@ -23,7 +24,12 @@ import SystemPackage
     /// A backend of the caller's own instead of the kernel: for tests.
     init(_ options: SweepOptions, backend: UnsafePointer<cioctl_backend>?) throws(Errno) {
         var c = unsafe cioctl_options()
-        unsafe c.interval_ns = (options.miiIntervalNs, options.driverIntervalNs)
+        unsafe withUnsafeMutableBytes(of: &c.interval_ns) { bytes in
+            let intervalsNs = unsafe bytes.bindMemory(to: Int64.self)
+            for (place, row) in EvidenceSource.probes.enumerated() {
+                unsafe intervalsNs[place] = options.intervalsNs[row.source] ?? row.probe.intervalNs
+            }
+        }
         unsafe c.stuck_after_ns = options.stuckAfterNs
         unsafe c.backend = backend
         var created: OpaquePointer?
@@ -66,15 +72,15 @@ import SystemPackage
         unsafe cioctl_sweep_refresh(sweep, UInt32(bitPattern: ifindex))
     }
 
-    /// Polls at other intervals from now on, in nanoseconds.
+    /// Polls these sources at other intervals from now on, in nanoseconds.
     ///
-    /// - Throws: `EINVAL` outside of `SweepOptions.intervalsNs`; nothing changes then.
-    public func setIntervals(miiNs: Int64, driverNs: Int64) throws(Errno) {
-        guard SweepOptions.intervalsNs.contains(miiNs), SweepOptions.intervalsNs.contains(driverNs) else {
-            throw .invalidArgument
+    /// - Throws: `EINVAL` outside of `EvidenceSource.intervalsNs`; nothing changes then.
+    public func setIntervals(_ intervalsNs: [EvidenceSource: Int64]) throws(Errno) {
+        guard intervalsNs.values.allSatisfy(EvidenceSource.intervalsNs.contains) else { throw .invalidArgument }
+        for (place, source) in EvidenceSource.polled.enumerated() {
+            guard let intervalNs = intervalsNs[source] else { continue }
+            try check(unsafe cioctl_sweep_set_interval(sweep, place, intervalNs))
         }
-        try check(unsafe cioctl_sweep_set_interval(sweep, CIOCTL_MII, miiNs))
-        try check(unsafe cioctl_sweep_set_interval(sweep, CIOCTL_DRIVER, driverNs))
     }
 
     // MARK: Answers
@@ -86,14 +92,14 @@ import SystemPackage
     }
 
     private func drainReports(_ body: (SweepReport) -> Void) {
-        var batch = [cioctl_report](repeating: cioctl_report(), count: 64)
+        var batch = unsafe [cioctl_report](repeating: cioctl_report(), count: 64)
         var count: Int
         repeat {
             count = unsafe batch.withUnsafeMutableBufferPointer { buffer in
                 unsafe cioctl_sweep_drain(sweep, buffer.baseAddress, buffer.count)
             }
-            for report in batch[..<count] { body(SweepReport(report)) }
-        } while count == batch.count
+            for index in 0..<count { body(unsafe SweepReport(batch[index])) }
+        } while unsafe count == batch.count
     }
 
     private func drainRegisters(_ body: (RegistersReport) -> Void) {
@@ -117,17 +123,26 @@ import SystemPackage
     }
 
     /// When that source last said up or down on that port, CLOCK_MONOTONIC; nil: never, or it is not asked.
-    public func confirmedNs(ifindex: Int32, source: ProbeSource) -> Int64? {
-        let ns = unsafe cioctl_sweep_confirmed_ns(sweep, UInt32(bitPattern: ifindex), source.c)
+    public func confirmedNs(ifindex: Int32, source: EvidenceSource) -> Int64? {
+        guard let place = source.place else { return nil }
+        let ns = unsafe cioctl_sweep_confirmed_ns(sweep, UInt32(bitPattern: ifindex), place)
         return ns == 0 ? nil : ns
     }
 
-    /// Counters since the start.
-    public func statistics(_ source: ProbeSource) -> ProbeStatistics {
+    /// Counters of a source since the start; zeros if it is not polled.
+    public func statistics(_ source: EvidenceSource) -> ProbeStatistics {
         var c = cioctl_statistics()
-        unsafe cioctl_sweep_statistics(sweep, source.c, &c)
+        if let place = source.place { unsafe cioctl_sweep_statistics(sweep, place, &c) }
         return ProbeStatistics(c)
     }
+}
+
+extension EvidenceSource {
+    private static let places = allCases.map { polled.firstIndex(of: $0) }
+
+    /// Its place in CIoctl's table, which has the polled sources in the order of the other table; a test compares them.
+    /// Nil: it is not polled.
+    var place: Int? { Self.places[rawValue] }
 }
 
 /// 0 or more, or -errno.
@@ -137,13 +152,8 @@ func check(_ result: CInt) throws(Errno) {
 
 /// How a sweep runs.
 public struct SweepOptions: Hashable, Sendable {
-    /// What an interval may be: 1 ms to 60 s, in nanoseconds.
-    public static let intervalsNs = Int64(CIOCTL_INTERVAL_MIN_NS)...Int64(CIOCTL_INTERVAL_MAX_NS)
-
-    /// How often a PHY is asked, in nanoseconds.
-    public var miiIntervalNs: Int64 = 100_000_000
-    /// How often a driver is asked, in nanoseconds.
-    public var driverIntervalNs: Int64 = 100_000_000
+    /// Between two polls of a port, by source, in nanoseconds.
+    public var intervalsNs = EvidenceSource.defaultIntervalsNs
     /// A question that is open for longer is stuck; 1 ms to 10 s, in nanoseconds. A healthy one takes microseconds, a
     /// bit-banged bus a millisecond; whatever waits behind a stuck one waits this long, once.
     public var stuckAfterNs: Int64 = 50_000_000
@@ -157,23 +167,20 @@ public struct SweepPort: Hashable, Sendable {
     public var ifindex: Int32
     /// What the ioctls call it; at most 15 bytes.
     public var ifname: String
-    /// Whether its PHY is asked: SIOCGMIIREG, which needs CAP_NET_ADMIN.
-    public var wantsMII: Bool
-    /// Whether its driver is asked: ETHTOOL_GLINK, else RTM_GETLINK; needs nothing.
-    public var wantsDriver: Bool
+    /// Who is asked.
+    public var sources: SourceSet
 
-    public init(ifindex: Int32, ifname: String, wantsMII: Bool = true, wantsDriver: Bool = true) {
+    public init(ifindex: Int32, ifname: String, sources: SourceSet = .polled) {
         self.ifindex = ifindex
         self.ifname = ifname
-        self.wantsMII = wantsMII
-        self.wantsDriver = wantsDriver
+        self.sources = sources
     }
 
     /// A name that is too long is cut: the sweep finds the right one by the ifindex.
     fileprivate var c: cioctl_port {
         var port = cioctl_port()
         port.ifindex = ifindex > 0 ? UInt32(ifindex) : 0
-        port.wants = (wantsMII, wantsDriver)
+        port.sources = sources.reduce(0) { $0 | 1 << UInt32($1.place ?? Int(UInt32.bitWidth)) }
         unsafe withUnsafeMutableBytes(of: &port.ifname) { bytes in
             for (index, byte) in ifname.utf8.prefix(bytes.count - 1).enumerated() { unsafe bytes[index] = byte }
         }

@@ -1,35 +1,8 @@
 import CIoctl
+import LinkState
 import SystemPackage
 
 /// What a sweep tells, in Swift's words.
-
-/// Who is asked.
-public enum ProbeSource: CaseIterable, Hashable, Sendable {
-    /// The PHY: BMSR.LSTATUS by SIOCGMIIREG.
-    case mii
-    /// The driver: ETHTOOL_GLINK, else RTM_GETLINK.
-    case driver
-
-    var c: cioctl_source { self == .mii ? CIOCTL_MII : CIOCTL_DRIVER }
-}
-
-/// How it is asked.
-public enum ProbeMethod: String, Hashable, Sendable {
-    /// SIOCGMIIREG, register 1.
-    case bmsr
-    /// SIOCETHTOOL, ETHTOOL_GLINK.
-    case glink
-    /// RTM_GETLINK, IFLA_CARRIER.
-    case getlink
-
-    fileprivate init(_ c: cioctl_method) {
-        switch c {
-        case CIOCTL_BY_GLINK: self = .glink
-        case CIOCTL_BY_GETLINK: self = .getlink
-        default: self = .bmsr
-        }
-    }
-}
 
 /// What it says.
 public enum ProbeOutcome: Hashable, Sendable {
@@ -45,57 +18,66 @@ public enum ProbeOutcome: Hashable, Sendable {
 /// A change on one port, by one source.
 public struct SweepReport: Hashable, Sendable {
     public var ifindex: Int32
-    public var source: ProbeSource
+    public var source: EvidenceSource
     public var outcome: ProbeOutcome
-    /// How it was asked last.
-    public var method: ProbeMethod
-    /// BMSR as it was read last; 0 by the driver, and before the first reading.
-    public var bmsr: UInt16
+    /// How it was asked last: `bmsr` (SIOCGMIIREG, register 1), `glink` (SIOCETHTOOL, ETHTOOL_GLINK), `getlink` (RTM_GETLINK,
+    /// IFLA_CARRIER); empty: not yet.
+    public var method = ""
+    /// BMSR as it was read last; 0 by another source, and before the first reading.
+    public var bmsr: UInt16 = 0
     /// Times that the link was down since the last report and is not any more: latched by the PHY between two polls, or
     /// over before this was drained. Above 0 with `.up` it blinked.
-    public var drops: Int
+    public var drops = 0
     /// The outcome is known: speed, duplex or autonegotiation may not be what they were.
-    public var isRenewal: Bool
+    public var isRenewal = false
     /// When the answer was there, CLOCK_MONOTONIC.
     public var atNs: Int64
 
+    public init(ifindex: Int32, source: EvidenceSource, outcome: ProbeOutcome, drops: Int = 0, atNs: Int64) {
+        self.ifindex = ifindex
+        self.source = source
+        self.outcome = outcome
+        self.drops = drops
+        self.atNs = atNs
+    }
+
     init(_ c: cioctl_report) {
-        ifindex = Int32(bitPattern: c.ifindex)
-        source = c.source == CIOCTL_MII ? .mii : .driver
-        outcome = ProbeOutcome(c)
-        method = ProbeMethod(c.method)
-        bmsr = c.bmsr
-        drops = Int(c.drops)
-        isRenewal = c.is_renewal
-        atNs = c.at_ns
+        ifindex = unsafe Int32(bitPattern: c.ifindex)
+        source = unsafe EvidenceSource.polled[Int(c.source)]
+        outcome = unsafe ProbeOutcome(c.outcome, error: c.error)
+        method = unsafe c.method.map { unsafe String(cString: $0) } ?? ""
+        bmsr = unsafe c.bmsr
+        drops = unsafe Int(c.drops)
+        isRenewal = unsafe c.is_renewal
+        atNs = unsafe c.at_ns
     }
 
     /// The outcome in words for an operator: what was asked, or why there is no answer.
     public var detail: String {
         switch outcome {
-        case .up, .down: source == .mii ? "BMSR 0x" + hex(bmsr) : method.rawValue
+        case .up, .down: method == "bmsr" ? "BMSR 0x" + hex(bmsr) : method
         case .unsupported(let errno), .failed(let errno): probeDetail(errno, source)
         }
     }
 }
 
 extension ProbeOutcome {
-    fileprivate init(_ c: cioctl_report) {
-        switch c.outcome {
+    fileprivate init(_ c: cioctl_outcome, error: CInt) {
+        switch c {
         case CIOCTL_UP: self = .up
         case CIOCTL_DOWN: self = .down
-        case CIOCTL_UNSUPPORTED: self = .unsupported(Errno(rawValue: c.error))
-        default: self = .failed(Errno(rawValue: c.error))
+        case CIOCTL_UNSUPPORTED: self = .unsupported(Errno(rawValue: error))
+        default: self = .failed(Errno(rawValue: error))
         }
     }
 }
 
-/// Why a PHY or a driver does not answer, in words for an operator.
-public func probeDetail(_ errno: Errno, _ source: ProbeSource) -> String {
+/// Why a source does not answer, in words for an operator.
+public func probeDetail(_ errno: Errno, _ source: EvidenceSource) -> String {
     switch errno.rawValue {
     case Errno.notSupported.rawValue, CIOCTL_ENOTSUPP, Errno.noFunction.rawValue,
         Errno.inappropriateIOCTLForDevice.rawValue:
-        source == .mii ? "the driver has no MII registers" : "the driver does not tell its link"
+        source.row.probe?.refusal ?? errno.description
     case Errno.notPermitted.rawValue, Errno.permissionDenied.rawValue: "not permitted: needs CAP_NET_ADMIN"
     case Errno.noSuchAddressOrDevice.rawValue: "no PHY answers"
     case Errno.operationNotSupportedByDevice.rawValue: "no such device"

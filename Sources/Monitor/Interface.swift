@@ -54,7 +54,8 @@ public enum MonitorInterface {
         # since: when state last changed, microseconds of CLOCK_MONOTONIC; sinceBoottimeUsec: the same instant.
         # transitions: how often rawState changed. link: the ifindex of the interface beneath, or the peer, in this namespace;
         # linkNetnsid: it is in that other one, by this namespace's numbering.
-        # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened.
+        # protoDown: the reasons for which programs keep it down, as ip -json has them in proto_down_reason.
+        # conditions: mii-stale, mii-lost, driver-stale, driver-lost, disagreement, dampened, protodown.
         type Interface (
           ifindex: int,
           ifname: string,
@@ -67,6 +68,7 @@ public enum MonitorInterface {
           link: ?int,
           linkNetnsid: ?int,
           flags: []string,
+          protoDown: ?[]string,
           operstate: string,
           state: string,
           rawState: string,
@@ -126,7 +128,7 @@ public enum MonitorInterface {
         # Counts of readings by latency: `le` is the upper bound in microseconds, the last one is open.
         type Bucket (le: ?int, count: int)
 
-        # One prober: mii or driver. overruns: sweeps that missed their deadline; staleMs: the longest wait right now.
+        # One prober. overruns: sweeps that missed their deadline; staleMs: the longest wait right now.
         type Probe (
           ports: int,
           intervalUsec: int,
@@ -155,7 +157,7 @@ public enum MonitorInterface {
         # The newest transitions, newest last.
         method History(ifname: ?string, limit: ?int) -> (transitions: []Transition)
 
-        # Counters since the start.
+        # Counters since the start. probes: by the name of the source, mii and driver among them.
         method Statistics() -> (
           version: string,
           startedRealtimeUsec: int,
@@ -176,6 +178,7 @@ public enum MonitorInterface {
           degraded: ?string,
           mii: Probe,
           driver: Probe,
+          probes: ?[string]Probe,
           reloads: int,
           reloadError: ?string,
           capabilities: []string

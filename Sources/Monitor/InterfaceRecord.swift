@@ -63,61 +63,6 @@ public struct EvidenceRecord: MonitorRecord {
     }
 }
 
-/// What each source says, by its name: a list rather than a dictionary, as there are five, and written in its order.
-public struct EvidenceTable: JSONEncodable, JSONDecodable, Hashable, Sendable, ExpressibleByDictionaryLiteral {
-    /// A source's name and its word.
-    public struct Entry: Hashable, Sendable {
-        public let source: String
-        public let word: EvidenceRecord
-
-        public init(source: String, word: EvidenceRecord) {
-            self.source = source
-            self.word = word
-        }
-    }
-    /// In the order of the model, where linkwatchd has written them.
-    public private(set) var entries: [Entry]
-
-    public init(dictionaryLiteral elements: (String, EvidenceRecord)...) {
-        entries = elements.map { Entry(source: $0, word: $1) }
-    }
-
-    /// - Parameter entries: no source twice.
-    public init(_ entries: [Entry]) {
-        self.entries = entries
-    }
-
-    public init(decoding value: JSON.Value) throws(JSON.FieldError) {
-        entries = []
-        for member in try value.object().members {
-            do throws(JSON.FieldError) {
-                entries.append(Entry(source: member.key, word: try EvidenceRecord(decoding: member.value)))
-            } catch {
-                throw error.within(member.key)
-            }
-        }
-    }
-
-    public func encode(into writer: inout JSONWriter) {
-        writer.object { writer in
-            for entry in entries {
-                writer.key(named: entry.source)
-                entry.word.encode(into: &writer)
-            }
-        }
-    }
-
-    /// What this source says; nil: it is not there.
-    public subscript(source: String) -> EvidenceRecord? {
-        get { entries.first { $0.source == source }?.word }
-        set {
-            let place = entries.firstIndex { $0.source == source } ?? entries.endIndex
-            let end = min(place + 1, entries.endIndex)
-            entries.replaceSubrange(place..<end, with: newValue.map { [Entry(source: source, word: $0)] } ?? [])
-        }
-    }
-}
-
 /// The PHY's registers, decoded.
 public struct MIIRecord: MonitorRecord {
     /// The PHY's address, 0 to 31.
@@ -271,6 +216,8 @@ public struct InterfaceRecord: MonitorRecord {
     public var linkNetnsid: Int?
     /// As `ip link` prints them: `UP`, `LOWER_UP`, ...
     public var flags: [String]
+    /// The reasons for which programs keep it down, as `ip -json link` has them in `proto_down_reason`; nil: none does.
+    public var protoDown: [String]?
     /// The RFC 2863 state, in lower case.
     public var operstate: String
     /// After hold times and dampening: `up` or `down`.
@@ -311,7 +258,7 @@ public struct InterfaceRecord: MonitorRecord {
     public init(
         ifindex: Int, ifname: String, altnames: [String] = [], kind: String? = nil, driver: String? = nil,
         address: String? = nil, mtu: Int = 0, master: Int? = nil, link: Int? = nil,
-        linkNetnsid: Int? = nil, flags: [String] = [],
+        linkNetnsid: Int? = nil, flags: [String] = [], protoDown: [String]? = nil,
         operstate: String = "unknown", state: String = "down", rawState: String = "down", reason: String? = nil,
         since: Int64 = 0, sinceBoottimeUsec: Int64? = nil, evidence: EvidenceTable = [:], mii: MIIRecord? = nil,
         speed: Int? = nil,
@@ -330,6 +277,7 @@ public struct InterfaceRecord: MonitorRecord {
         self.link = link
         self.linkNetnsid = linkNetnsid
         self.flags = flags
+        self.protoDown = protoDown
         self.operstate = operstate
         self.state = state
         self.rawState = rawState
@@ -362,6 +310,7 @@ public struct InterfaceRecord: MonitorRecord {
         link = try object.decodeIfPresent("link")
         linkNetnsid = try object.decodeIfPresent("linkNetnsid")
         flags = try object.decode("flags")
+        protoDown = try object.decodeIfPresent("protoDown")
         operstate = try object.decode("operstate")
         state = try object.decode("state")
         rawState = try object.decode("rawState")
@@ -394,6 +343,7 @@ public struct InterfaceRecord: MonitorRecord {
         writer.field("link", link)
         writer.field("linkNetnsid", linkNetnsid)
         writer.field("flags", flags)
+        writer.field("protoDown", protoDown)
         writer.field("operstate", operstate)
         writer.field("state", state)
         writer.field("rawState", rawState)

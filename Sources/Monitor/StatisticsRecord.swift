@@ -178,6 +178,8 @@ public struct StatisticsRecord: MonitorRecord {
     public var mii: ProbeRecord
     /// The fast probe.
     public var driver: ProbeRecord
+    /// Every prober, those two among them, by the name of its source; nil: the daemon is too old to say.
+    public var probes: ProbeTable?
     /// Configurations taken over.
     public var reloads: Int
     /// Why the last one was refused.
@@ -190,7 +192,7 @@ public struct StatisticsRecord: MonitorRecord {
         routes: Int = 0, subscribers: Int = 0, overflows: Int = 0, events: Int = 0, netlinkMessages: Int = 0,
         netlinkIgnored: Int = 0, netlinkMalformed: Int = 0, netlinkOverruns: Int = 0, resyncs: Int = 0,
         dumpRetries: Int = 0, inconsistent: Bool = false, degraded: String? = nil, mii: ProbeRecord = ProbeRecord(),
-        driver: ProbeRecord = ProbeRecord(), reloads: Int = 0, reloadError: String? = nil,
+        driver: ProbeRecord = ProbeRecord(), probes: ProbeTable? = nil, reloads: Int = 0, reloadError: String? = nil,
         capabilities: [String] = []
     ) {
         self.version = version
@@ -212,6 +214,7 @@ public struct StatisticsRecord: MonitorRecord {
         self.degraded = degraded
         self.mii = mii
         self.driver = driver
+        self.probes = probes
         self.reloads = reloads
         self.reloadError = reloadError
         self.capabilities = capabilities
@@ -237,6 +240,7 @@ public struct StatisticsRecord: MonitorRecord {
         degraded = try object.decodeIfPresent("degraded")
         mii = try object.decode("mii")
         driver = try object.decode("driver")
+        probes = try object.decodeIfPresent("probes")
         reloads = try object.decode("reloads")
         reloadError = try object.decodeIfPresent("reloadError")
         capabilities = try object.decode("capabilities")
@@ -262,6 +266,7 @@ public struct StatisticsRecord: MonitorRecord {
         writer.field("degraded", degraded)
         writer.field("mii", mii)
         writer.field("driver", driver)
+        writer.field("probes", probes)
         writer.field("reloads", reloads)
         writer.field("reloadError", reloadError)
         writer.field("capabilities", capabilities)

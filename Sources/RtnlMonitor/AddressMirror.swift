@@ -3,32 +3,32 @@
 /// The refresh of a lease changes nothing that is kept, so it is no change.
 package struct AddressMirror {
     package private(set) var addresses: [AddressKey: Address] = [:]
-    private var sweep: Sweep<AddressKey>?
+    private var reconciliation: Reconciliation<AddressKey>?
     /// Whether the dump under way has missed something and must be made again.
     package private(set) var isSpoiled = false
 
     package init() {}
 
     package mutating func apply(_ address: Address, isRemoval: Bool, _ changes: inout [MirrorChange]) {
-        if sweep?.touch(address.key) == false { isSpoiled = true }
+        if reconciliation?.touch(address.key) == false { isSpoiled = true }
         if isRemoval { remove(address.key, &changes) } else { put(address, &changes) }
     }
 
     package mutating func beginDump() {
-        sweep = Sweep()
+        reconciliation = Reconciliation()
         isSpoiled = false
     }
 
     package mutating func applyDumped(_ address: Address, _ changes: inout [MirrorChange]) {
-        guard sweep?.confirm(address.key) == true else { return }
+        guard reconciliation?.confirm(address.key) == true else { return }
         put(address, &changes)
     }
 
     /// - Parameter isWhole: whether the dump can be trusted to have named everything.
     package mutating func endDump(isWhole: Bool, _ changes: inout [MirrorChange]) {
-        defer { sweep = nil }
-        guard isWhole, let sweep else { return }
-        for key in addresses.keys where sweep.isGone(key) { remove(key, &changes) }
+        defer { reconciliation = nil }
+        guard isWhole, let reconciliation else { return }
+        for key in addresses.keys where reconciliation.isGone(key) { remove(key, &changes) }
     }
 
     private mutating func put(_ address: Address, _ changes: inout [MirrorChange]) {

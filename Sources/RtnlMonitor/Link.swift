@@ -1,7 +1,8 @@
 /// A network interface as the kernel describes it in RTM_NEWLINK, without what nobody here asks for.
 ///
 /// Ten thousand of these are kept at once, so it is flat: names of up to 15 bytes and addresses of up to 23 bytes live
-/// inside it, and only alternative names take memory of their own. Words are spelled as `ip -json link` spells them.
+/// inside it, and only alternative names take memory of their own. Words are spelled as `ip -json link` spells them. The
+/// attributes are read at the end of this file; what they say of the link's state is decided in `LinkEvidence.swift`.
 import CMnl
 
 /// The flags of an interface.
@@ -58,16 +59,6 @@ public enum OperState: UInt8, Hashable, Sendable {
     case dormant = 5
     /// The corresponding C constant is `IF_OPER_UP`.
     case up = 6
-
-    /// Whether packets pass, as RFC 2863 has it: not while it is tested, nor while it waits for something. nil: the driver does
-    /// not maintain it, which says nothing.
-    public var isUp: Bool? {
-        switch self {
-        case .unknown: nil
-        case .up: true
-        case .notPresent, .down, .lowerLayerDown, .testing, .dormant: false
-        }
-    }
 
     /// The name that `ip` prints.
     public var name: String {
@@ -163,6 +154,11 @@ public struct Link: Hashable, Sendable {
     public var kind = ""
     /// Its link-layer address. (`IFLA_ADDRESS`)
     public var address: HardwareAddress?
+    /// A program keeps it down: the kernel takes its carrier away. (`IFLA_PROTO_DOWN`)
+    public var isProtoDown = false
+    /// Which programs do, a bit each; the names of the bits are in `protodown_reasons.d` of ip(8).
+    /// (`IFLA_PROTO_DOWN_REASON_VALUE`)
+    public var protoDownReasons: UInt32 = 0
     /// Its further names, up to 127 bytes each. (`IFLA_ALT_IFNAME` in `IFLA_PROP_LIST`)
     public var altnames: [String] = []
 
@@ -188,12 +184,81 @@ public struct Link: Hashable, Sendable {
         }
     }
 
-    /// Whether the driver has carrier, by `IFLA_CARRIER`, or by the flag where the kernel does not send that.
-    public var hasCarrier: Bool { carrier ?? flags.contains(.lowerUp) }
-
     /// The interface that it is built on, if that is one of this namespace; nil: there is none here.
     public var lower: Int32? { link != 0 && linkNetnsID < 0 ? link : nil }
 
     /// Whether it looks like a port with a wire: Ethernet, and a device of a bus behind it.
     public var isPhysicalPort: Bool { !parentDevice.isEmpty && CInt(hardwareType) == ARPHRD_ETHER }
+}
+
+// MARK: - From bytes
+
+extension RtnlDecoder {
+    static func link(_ payload: Bytes, isRemoval: Bool) -> RtnlMessage {
+        guard let header = payload.load(ifinfomsg.self) else { return .malformed }
+        // AF_BRIDGE: a bridge on its port; an RTM_DELLINK of that family says that the port left, not that it is gone.
+        guard header.ifi_family == UInt8(AF_UNSPEC) else { return .ignored }
+        guard header.ifi_index > 0 else { return .malformed }
+        var link = Link(ifindex: header.ifi_index, name: "")
+        link.flags = LinkFlags(rawValue: header.ifi_flags)
+        link.hardwareType = header.ifi_type
+        var seen: UInt64 = 0
+        let isWhole = payload.dropping(MemoryLayout<ifinfomsg>.size).forEachAttribute { type, value in
+            guard type < UInt64.bitWidth, seen & 1 << UInt64(type) == 0 else { return }
+            seen |= 1 << UInt64(type)
+            linkAttribute(type, value, &link)
+        }
+        // A nest's length has 16 bits, and the kernel lets a longer one wrap (the addresses of a macvlan in mode `source`): the
+        // rest of it then looks like more attributes. The state and the name stand before it, so the first of a type counts.
+        guard isWhole || payload.count > Int(UInt16.max) && !link.name.isEmpty else { return .malformed }
+        // Wireless drivers send RTM_NEWLINK with nothing but IFLA_WIRELESS (net/wireless/wext-core.c).
+        if link.name.isEmpty && !isRemoval { return .ignored }
+        return .link(link, isRemoval: isRemoval)
+    }
+
+    private static func linkAttribute(_ type: Int, _ value: Bytes, _ link: inout Link) {
+        switch type {
+        case Int(IFLA_IFNAME): link.name = value.text
+        case Int(IFLA_MTU): link.mtu = value.load(UInt32.self) ?? 0
+        case Int(IFLA_MASTER): link.master = value.load(Int32.self) ?? 0
+        case Int(IFLA_LINK): link.link = value.load(Int32.self) ?? 0
+        case Int(IFLA_LINK_NETNSID): link.linkNetnsID = value.load(Int32.self) ?? -1
+        case Int(IFLA_CARRIER): link.carrier = value.load(UInt8.self).map { $0 != 0 }
+        case Int(IFLA_CARRIER_CHANGES): link.carrierChanges = value.load(UInt32.self) ?? 0
+        case Int(IFLA_OPERSTATE): link.operState = value.load(UInt8.self).flatMap(OperState.init) ?? .unknown
+        case Int(IFLA_ADDRESS): link.address = HardwareAddress(value)
+        case Int(IFLA_PARENT_DEV_NAME): link.parentDevice += "/" + value.text
+        // It comes after the name.
+        case Int(IFLA_PARENT_DEV_BUS_NAME): link.parentDevice = value.text + link.parentDevice
+        case Int(IFLA_PROTO_DOWN): link.isProtoDown = value.load(UInt8.self) ?? 0 != 0
+        case Int(IFLA_PROTO_DOWN_REASON): link.protoDownReasons = protoDownReasons(value)
+        case Int(IFLA_LINKINFO): link.kind = kind(value)
+        case Int(IFLA_PROP_LIST): link.altnames = altnames(value)
+        default: break
+        }
+    }
+
+    private static func kind(_ nest: Bytes) -> String {
+        var kind = ""
+        _ = nest.forEachAttribute { type, value in
+            if type == Int(IFLA_INFO_KIND) { kind = value.text }
+        }
+        return kind
+    }
+
+    private static func protoDownReasons(_ nest: Bytes) -> UInt32 {
+        var reasons: UInt32 = 0
+        _ = nest.forEachAttribute { type, value in
+            if type == Int(IFLA_PROTO_DOWN_REASON_VALUE) { reasons = value.load(UInt32.self) ?? 0 }
+        }
+        return reasons
+    }
+
+    private static func altnames(_ nest: Bytes) -> [String] {
+        var names: [String] = []
+        _ = nest.forEachAttribute { type, value in
+            if type == Int(IFLA_ALT_IFNAME) { names.append(value.text) }
+        }
+        return names
+    }
 }

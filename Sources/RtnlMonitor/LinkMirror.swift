@@ -9,32 +9,32 @@
 /// dump: `RtnlMonitor.askForLinks`.
 package struct LinkMirror {
     package private(set) var links: [Int32: Link] = [:]
-    private var sweep: Sweep<Int32>?
+    private var reconciliation: Reconciliation<Int32>?
     /// Whether the dump under way has missed something and must be made again.
     package private(set) var isSpoiled = false
 
     package init() {}
 
     package mutating func apply(_ link: Link, isRemoval: Bool, _ changes: inout [MirrorChange]) {
-        if sweep?.touch(link.ifindex) == false { isSpoiled = true }
+        if reconciliation?.touch(link.ifindex) == false { isSpoiled = true }
         if isRemoval { remove(link.ifindex, &changes) } else { put(link, &changes) }
     }
 
     package mutating func beginDump() {
-        sweep = Sweep()
+        reconciliation = Reconciliation()
         isSpoiled = false
     }
 
     package mutating func applyDumped(_ link: Link, _ changes: inout [MirrorChange]) {
-        guard sweep?.confirm(link.ifindex) == true else { return }
+        guard reconciliation?.confirm(link.ifindex) == true else { return }
         put(link, &changes)
     }
 
     /// - Parameter isWhole: whether the dump can be trusted to have named everything.
     package mutating func endDump(isWhole: Bool, _ changes: inout [MirrorChange]) {
-        defer { sweep = nil }
-        guard isWhole, let sweep else { return }
-        for ifindex in links.keys.filter(sweep.isGone).sorted() { remove(ifindex, &changes) }
+        defer { reconciliation = nil }
+        guard isWhole, let reconciliation else { return }
+        for ifindex in links.keys.filter(reconciliation.isGone).sorted() { remove(ifindex, &changes) }
     }
 
     private mutating func put(_ link: Link, _ changes: inout [MirrorChange]) {

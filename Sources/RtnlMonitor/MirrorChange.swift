@@ -22,12 +22,12 @@ public enum MirrorChange: Hashable, Sendable {
     case degraded([DumpKind: Degradation])
 }
 
-/// A dump under way, beside events that keep coming.
+/// A dump under way, beside events that keep coming: what it says is reconciled with what they say.
 ///
 /// Every change after the dump's start is announced by an event, so what an event has said of an entry is never older
 /// than what the dump will say, or a newer event is still to come: the dump's word on it is not taken. What neither named
-/// by the end is gone (mark and sweep).
-struct Sweep<Key: Hashable> {
+/// by the end is gone.
+struct Reconciliation<Key: Hashable> {
     /// Entries that events named since the start, removed ones among them.
     private var touched: Set<Key> = []
     private var confirmed: Set<Key> = []

@@ -18,7 +18,7 @@ package struct RouteMirror {
     /// Seen through the links: what is published.
     package private(set) var routes: [RouteKey: [Route]] = [:]
     private var count = 0
-    private var sweep: Sweep<RouteKey>?
+    private var reconciliation: Reconciliation<RouteKey>?
     private var dumped: [RouteKey: [Route]] = [:]
     private var dumpedCount = 0
     private var isDumpOverfull = false
@@ -49,7 +49,7 @@ extension RouteMirror {
         _ route: Route, isRemoval: Bool, isReplacement: Bool, _ links: [Int32: Link], _ changes: inout [MirrorChange]
     ) {
         guard tracking.isTracked(route.key) else { return }
-        if sweep?.touch(route.key) == false { isSpoiled = true }
+        if reconciliation?.touch(route.key) == false { isSpoiled = true }
         var list = said[route.key] ?? []
         if isRemoval { remove(route, from: &list) } else { put(route, into: &list, isReplacement: isReplacement) }
         set(route.key, list)
@@ -125,7 +125,7 @@ extension RouteMirror {
 
 extension RouteMirror {
     package mutating func beginDump() {
-        sweep = Sweep()
+        reconciliation = Reconciliation()
         dumped = [:]
         dumpedCount = 0
         nexthops = [:]
@@ -135,7 +135,7 @@ extension RouteMirror {
     }
 
     package mutating func applyDumped(_ route: Route) {
-        guard sweep != nil, tracking.isTracked(route.key) else { return }
+        guard reconciliation != nil, tracking.isTracked(route.key) else { return }
         // The kernel may list one twice.
         if let same = dumped[route.key]?.firstIndex(where: route.isSame) {
             dumped[route.key]?[same] = route
@@ -156,14 +156,14 @@ extension RouteMirror {
     /// - Parameter isWhole: whether the dump can be trusted to have named everything.
     package mutating func endDump(isWhole: Bool, _ links: [Int32: Link], _ changes: inout [MirrorChange]) {
         defer {
-            sweep = nil
+            reconciliation = nil
             dumped = [:]
             nexthops = [:]
         }
-        guard isWhole, let sweep else { return }
+        guard isWhole, let reconciliation else { return }
         isOverfull = isDumpOverfull
         // What is gone goes first and makes room.
-        for key in said.keys.filter({ dumped[$0] == nil }) + dumped.keys where !sweep.isTouched(key) {
+        for key in said.keys.filter({ dumped[$0] == nil }) + dumped.keys where !reconciliation.isTouched(key) {
             set(key, (dumped[key] ?? []).map(resolved))
             publish(key, links, isInferred: true, &changes)
         }

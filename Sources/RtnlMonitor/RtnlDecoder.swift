@@ -94,68 +94,6 @@ public enum RtnlDecoder {
     }
 }
 
-// MARK: - Links
-
-extension RtnlDecoder {
-    private static func link(_ payload: Bytes, isRemoval: Bool) -> RtnlMessage {
-        guard let header = payload.load(ifinfomsg.self) else { return .malformed }
-        // AF_BRIDGE: a bridge on its port; an RTM_DELLINK of that family says that the port left, not that it is gone.
-        guard header.ifi_family == UInt8(AF_UNSPEC) else { return .ignored }
-        guard header.ifi_index > 0 else { return .malformed }
-        var link = Link(ifindex: header.ifi_index, name: "")
-        link.flags = LinkFlags(rawValue: header.ifi_flags)
-        link.hardwareType = header.ifi_type
-        var seen: UInt64 = 0
-        let isWhole = payload.dropping(MemoryLayout<ifinfomsg>.size).forEachAttribute { type, value in
-            guard type < UInt64.bitWidth, seen & 1 << UInt64(type) == 0 else { return }
-            seen |= 1 << UInt64(type)
-            linkAttribute(type, value, &link)
-        }
-        // A nest's length has 16 bits, and the kernel lets a longer one wrap (the addresses of a macvlan in mode `source`): the
-        // rest of it then looks like more attributes. The state and the name stand before it, so the first of a type counts.
-        guard isWhole || payload.count > Int(UInt16.max) && !link.name.isEmpty else { return .malformed }
-        // Wireless drivers send RTM_NEWLINK with nothing but IFLA_WIRELESS (net/wireless/wext-core.c).
-        if link.name.isEmpty && !isRemoval { return .ignored }
-        return .link(link, isRemoval: isRemoval)
-    }
-
-    private static func linkAttribute(_ type: Int, _ value: Bytes, _ link: inout Link) {
-        switch type {
-        case Int(IFLA_IFNAME): link.name = value.text
-        case Int(IFLA_MTU): link.mtu = value.load(UInt32.self) ?? 0
-        case Int(IFLA_MASTER): link.master = value.load(Int32.self) ?? 0
-        case Int(IFLA_LINK): link.link = value.load(Int32.self) ?? 0
-        case Int(IFLA_LINK_NETNSID): link.linkNetnsID = value.load(Int32.self) ?? -1
-        case Int(IFLA_CARRIER): link.carrier = value.load(UInt8.self).map { $0 != 0 }
-        case Int(IFLA_CARRIER_CHANGES): link.carrierChanges = value.load(UInt32.self) ?? 0
-        case Int(IFLA_OPERSTATE): link.operState = value.load(UInt8.self).flatMap(OperState.init) ?? .unknown
-        case Int(IFLA_ADDRESS): link.address = HardwareAddress(value)
-        case Int(IFLA_PARENT_DEV_NAME): link.parentDevice += "/" + value.text
-        // It comes after the name.
-        case Int(IFLA_PARENT_DEV_BUS_NAME): link.parentDevice = value.text + link.parentDevice
-        case Int(IFLA_LINKINFO): link.kind = kind(value)
-        case Int(IFLA_PROP_LIST): link.altnames = altnames(value)
-        default: break
-        }
-    }
-
-    private static func kind(_ nest: Bytes) -> String {
-        var kind = ""
-        _ = nest.forEachAttribute { type, value in
-            if type == Int(IFLA_INFO_KIND) { kind = value.text }
-        }
-        return kind
-    }
-
-    private static func altnames(_ nest: Bytes) -> [String] {
-        var names: [String] = []
-        _ = nest.forEachAttribute { type, value in
-            if type == Int(IFLA_ALT_IFNAME) { names.append(value.text) }
-        }
-        return names
-    }
-}
-
 // MARK: - Routes and nexthops
 
 extension RtnlDecoder {

@@ -49,7 +49,7 @@ public final class RtnlMonitor {
         public var messages = 0
         /// Messages of no concern.
         public var ignored = 0
-        /// Messages that could not be.
+        /// Messages that could not be decoded.
         public var malformed = 0
         /// Datagrams that did not come from the kernel.
         public var foreign = 0
@@ -206,7 +206,7 @@ extension RtnlMonitor {
         return [dump?.deadlineNs, queue.deadlineNs, lateRecheckNs].compactMap(\.self).min()
     }
 
-    /// Does what its time has come for.
+    /// Runs whatever is due.
     public func advance(nowNs: Int64) -> [MirrorChange] {
         var changes: [MirrorChange] = []
         if let dump, dump.deadlineNs <= nowNs { endDump(.silent, nowNs, &changes) }

@@ -17,10 +17,8 @@ public struct Cause: Hashable, Sendable {
         case config
         /// The virtual addresses cannot be added, or somebody takes them away as often as they are. Subject: the member.
         case address
-        /// A tracked route is missing. Subject: the prefix.
-        case route
-        /// A check fails. Subject: its name.
-        case check
+        /// Something tracked is not well and has no kind of its own. Subject: its kind and name, `check:upstream`.
+        case tracked
         /// A packet filter drops adverts and the configuration says that this is a fault. Subject: the interface.
         case packetFilter
         /// A leg that cannot be proven while the peer's are. Raised by the engine alone. Subject: the interface.
@@ -44,7 +42,7 @@ public struct Cause: Hashable, Sendable {
     public var isHard: Bool {
         switch kind {
         case .link, .noAddress, .sendDenied, .config, .address: true
-        case .route, .check, .packetFilter, .isolated: false
+        case .tracked, .packetFilter, .isolated: false
         }
     }
 }
@@ -52,19 +50,24 @@ public struct Cause: Hashable, Sendable {
 extension Cause: CustomStringConvertible {
     /// `link:eth1:mii`, `no-address:eth0`, `check:upstream`: the form that status, logs and notify programs use.
     public var description: String {
-        let name =
-            switch kind {
-            case .link: "link"
-            case .noAddress: "no-address"
-            case .sendDenied: "send-denied"
-            case .config: "config"
-            case .address: "address"
-            case .route: "route"
-            case .check: "check"
-            case .packetFilter: "packet-filter"
-            case .isolated: "isolated"
-            }
-        return detail.isEmpty ? "\(name):\(subject)" : "\(name):\(subject):\(detail)"
+        let name = kind == .tracked ? subject : "\(kind.name):\(subject)"
+        return detail.isEmpty ? name : "\(name):\(detail)"
+    }
+}
+
+extension Cause.Kind {
+    /// What stands before the subject; something tracked has its own name there.
+    var name: String {
+        switch self {
+        case .link: "link"
+        case .noAddress: "no-address"
+        case .sendDenied: "send-denied"
+        case .config: "config"
+        case .address: "address"
+        case .tracked: "tracked"
+        case .packetFilter: "packet-filter"
+        case .isolated: "isolated"
+        }
     }
 }
 
@@ -132,8 +135,8 @@ public struct Condition: Hashable, Sendable {
         /// A switch of the kernel is not as the virtual MAC address needs it, and cannot be turned. Raised by the process.
         /// Subject: the member. Error level.
         case sysctlRefused = "sysctl-refused"
-        /// Another router of the VRID sends adverts of another version, which are refused. Subject: the member, or the heartbeat;
-        /// detail: who, and what differs; so with the next ones. Raised by the process. Error level: both may serve.
+        /// Another router of the VRID sends adverts of another version, which are refused. Subject: the member; detail: who, and
+        /// what differs; so with the next ones. Raised by the process. Error level: both may serve.
         case peerVersion = "peer-version"
         /// Adverts of another interval (version 2), or of none. Error level.
         case peerInterval = "peer-interval"
@@ -149,14 +152,6 @@ public struct Condition: Hashable, Sendable {
         case peerSource = "peer-source"
         /// Adverts without an address, or whose first is not link-local. Error level.
         case peerAddresses = "peer-addresses"
-        /// Heartbeats arrive, and not with the peer's VRID: with ours, or, while the peer is silent, with another. Subject: the
-        /// heartbeat; detail: who, and which. Raised by the process.
-        case peerVRID = "peer-vrid"
-        /// Adverts with a heartbeat's VRID that are no heartbeats. Subject: the heartbeat; detail: who. Raised by the process.
-        case peerFormat = "peer-format"
-        /// No failure of what is tracked brings our priority below that of the other router. Detail: both. Raised by the
-        /// process.
-        case weightsTooSmall = "weights-too-small"
         /// Our own adverts cannot be sent. Subject: the member; detail: why. Raised by the process. Error level.
         case sendFailed = "send-failed"
 

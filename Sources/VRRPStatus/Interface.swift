@@ -135,9 +135,8 @@ public enum VRRPInterface {
         # Lets the peer serve. For root and the process's own user only.
         method Handover(group: string) -> ()
 
-        # What a reload would find wrong, and what it would accept and warn of, one line each. For root and the process's
-        # own user only.
-        method CheckConfig() -> (errors: []string, warnings: []string)
+        # What a reload would find wrong, one line each. For root and the process's own user only.
+        method CheckConfig() -> (errors: []string)
 
         error NoSuchGroup (group: string)
 

@@ -52,6 +52,23 @@ public final class ListeningSocket {
         unsafe mkdir(String(path[..<slash]), 0o755)
     }
 
+    /// The socket of a service: the one that a service manager handed in, or else one at `path`, whose folder is made if it is
+    /// missing.
+    ///
+    /// - Parameters:
+    ///   - mode: the file's permission bits; who may write to it may connect.
+    ///   - group: the file's group, by name or number; nil: the process's own.
+    /// - Throws: `UsageError` for a group that does not exist, or a `Failure`.
+    public static func ofService(path: String, mode: mode_t, group: String?) throws -> ListeningSocket {
+        if let socket = try handedIn() { return socket }
+        let id = try group.map { group in
+            guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
+            return id
+        }
+        makeFolder(of: path)
+        return try ListeningSocket(path: path, mode: mode, group: id)
+    }
+
     /// Binds `path` and listens. The folder must exist.
     ///
     /// - Parameters:

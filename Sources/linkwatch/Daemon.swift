@@ -1,4 +1,4 @@
-/// The other end: linkwatchd behind its socket, with every way in which that can fail put into one line for a person.
+/// The other end: linkwatchd behind its socket.
 import Glibc
 import MIIRegisters
 import Monitor
@@ -10,7 +10,7 @@ import enum LinuxSystem.StandardStreams
 
 struct Daemon {
     private let client: MonitorClient
-    private let path: String
+    private let service: Service
 
     /// How long linkwatchd may take to answer a question, unless told otherwise.
     static let answerNsMax: Int64 = 10_000_000_000
@@ -25,14 +25,14 @@ struct Daemon {
     init(_ options: ConnectionOptions, answerNs: Int64 = Self.answerNsMax) throws {
         self.answerNs = answerNs
         let deadlineNs = Clock.monotonicNs() + (options.connectTimeout?.ns ?? 0)
-        path = options.socket
+        service = Service(name: "linkwatchd", path: options.socket, explain: Self.explanation)
         while true {
             do throws(VarlinkClientError) {
-                client = try MonitorClient(path: path, timeoutNs: min(answerNs, 5_000_000_000))
+                client = try MonitorClient(path: options.socket, timeoutNs: min(answerNs, 5_000_000_000))
                 return
             } catch {
                 guard Clock.monotonicNs() < deadlineNs, Self.mayAppear(error) else {
-                    throw Self.failure(error, path: options.socket)
+                    throw service.failure(error)
                 }
                 usleep(Self.lookAgainUsec)
             }
@@ -95,7 +95,7 @@ struct Daemon {
             } catch .readerGone {
                 throw Finished()
             } catch {
-                throw Self.failure(error, path: path)
+                throw service.failure(error)
             }
             guard try body(event) else { return true }
         }
@@ -107,46 +107,18 @@ struct Daemon {
         do throws(VarlinkClientError) {
             return try question()
         } catch {
-            throw Self.failure(error, path: path)
+            throw service.failure(error)
         }
     }
 
     // MARK: Answers that are none
 
-    private static func failure(_ error: VarlinkClientError, path: String) -> Failure {
-        switch error {
-        case .unreachable(_, let number):
-            Failure(.unreachable(number), "no linkwatchd on \(path): \(Errno(rawValue: number))")
-        case .timedOut:
-            Failure(.unavailable, "linkwatchd on \(path) does not answer")
-        case .closed, .readerGone:
-            Failure(.unavailable, "linkwatchd on \(path) closed the connection")
-        case .malformed(let what):
-            Failure(.software, "linkwatchd on \(path) does not speak this program's language: \(what)")
-        case .refused(let refusal):
-            self.failure(refusal)
+    private static func explanation(_ refusal: VarlinkError) -> Failure? {
+        switch (refusal.name, refusal.text("ifname")) {
+        case ("\(MonitorInterface.name).NoSuchInterface", let ifname?): Failure(.noInterface, "no interface \(ifname)")
+        case ("\(MonitorInterface.name).NoRegisters", let ifname?):
+            Failure(.noInterface, "\(ifname): no MII: \(refusal.text("detail") ?? "the daemon cannot read any")")
+        default: nil
         }
-    }
-
-    private static func failure(_ refusal: VarlinkError) -> Failure {
-        func text(_ key: String) -> String? {
-            guard case .string(let text) = refusal.parameters[key] else { return nil }
-            return text
-        }
-        switch (refusal.name, text("ifname")) {
-        case ("io.linkwatch.Monitor.NoSuchInterface", let ifname?):
-            return Failure(.noInterface, "no interface \(ifname)")
-        case ("io.linkwatch.Monitor.NoRegisters", let ifname?):
-            return Failure(.noInterface, "\(ifname): no MII: \(text("detail") ?? "the daemon cannot read any")")
-        default:
-            return Failure(.software, "linkwatchd refuses: \(refusal)")
-        }
-    }
-}
-
-extension ExitStatus {
-    /// Of a socket that cannot be connected to.
-    static func unreachable(_ number: CInt) -> ExitStatus {
-        [EACCES, EPERM].contains(number) ? .permission : .unavailable
     }
 }

@@ -48,7 +48,7 @@ enum Direct {
         guard !ports.current.isEmpty else { return }
         let sweep = try Sweep()
         try sweep.setPorts(Array(ports.current.values))
-        var reports = 2 * ports.current.count
+        var reports = ports.current.values.reduce(0) { $0 + $1.sources.count }
         var unread = Array(ports.current.keys)
         var underWay = 0
         let deadlineNs = Clock.monotonicNs() + roundNsMax

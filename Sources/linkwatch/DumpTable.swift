@@ -2,9 +2,6 @@
 import Monitor
 
 enum DumpTable {
-    /// The evidence columns, in the order in which a fault travels: the administrator, the PHY, the driver, the kernel.
-    private static let sources = ["admin", "mii", "driver", "carrier"]
-
     /// - Parameters:
     ///   - now: for the ages; nil: nobody has watched, so ages and flaps are unknown.
     ///   - width: the terminal's columns; nil: not on one.
@@ -21,6 +18,7 @@ enum DumpTable {
 
     private static func linkTable(_ interfaces: [InterfaceRecord], now: Instant?) -> Table {
         let hasNotes = interfaces.contains { !$0.notes.isEmpty }
+        let sources = interfaces.first?.sources ?? []
         var columns: [Table.Column] = ["INTERFACE", "STATE", "WHY"].map { Table.Column(title: $0) }
         columns.append(Table.Column(title: "SINCE", isRight: true))
         columns += sources.map { Table.Column(title: $0.uppercased()) }
@@ -28,12 +26,12 @@ enum DumpTable {
         columns.append(Table.Column(title: "FLAPS", isRight: true))
         if hasNotes { columns.append(Table.Column(title: "NOTES")) }
         let rows = interfaces.map { interface in
-            linkRow(interface, now: now) + (hasNotes ? [notesCell(interface)] : [])
+            linkRow(interface, sources, now: now) + (hasNotes ? [notesCell(interface)] : [])
         }
         return Table(columns: columns, rows: rows)
     }
 
-    private static func linkRow(_ interface: InterfaceRecord, now: Instant?) -> [Cell] {
+    private static func linkRow(_ interface: InterfaceRecord, _ sources: [String], now: Instant?) -> [Cell] {
         let style = interface.stateStyle
         let age = now.map { Cell($0.age(of: interface).brief) } ?? .none
         let flaps = Cell("\(interface.flaps)", interface.flaps == 0 ? .faint : .plain)

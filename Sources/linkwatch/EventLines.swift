@@ -6,9 +6,6 @@ import LinuxSystem
 import Monitor
 
 struct EventLines {
-    /// The sources whose words are told; the operational state is told in the kernel's word.
-    private static let sources = ["admin", "mii", "driver", "carrier"]
-
     private let palette: Palette
     private var known: [Int: InterfaceRecord] = [:]
     /// How many came since the snapshot began.
@@ -86,7 +83,7 @@ struct EventLines {
     /// What is worth saying of an interface that is new to the reader: what is not simply up.
     private static func summary(_ interface: InterfaceRecord) -> String {
         var words = [because(interface)]
-        for source in sources where source != interface.reason {
+        for source in interface.sources where source != interface.reason {
             words.append(interface.word(of: source).flatMap { $0.text == "up" ? nil : "\(source) \($0.text)" })
         }
         words.append(["up", "unknown"].contains(interface.operstate) ? nil : "operstate \(interface.operstate)")
@@ -99,7 +96,7 @@ struct EventLines {
         func change(_ name: String, _ old: String?, _ new: String?) -> String? {
             old == new ? nil : "\(name) \(old ?? "-") -> \(new ?? "-")"
         }
-        var changes = Self.sources.map { change($0, old.word(of: $0)?.text, new.word(of: $0)?.text) }
+        var changes = new.sources.map { change($0, old.word(of: $0)?.text, new.word(of: $0)?.text) }
         changes.append(change("operstate", old.operstate, new.operstate))
         let isSaid = new.reason.map { old.evidence[$0]?.state != new.evidence[$0]?.state } ?? false
         if new.why != old.why, !isSaid { changes.append(Self.because(new)) }

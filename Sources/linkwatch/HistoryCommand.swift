@@ -11,7 +11,7 @@ struct HistoryCommand: Command {
 
     @Argument(
         help: ArgumentHelp("The interface; without it, all.", valueName: "ifname"),
-        completion: InterfaceNames.completion, transform: InterfaceNames.published)
+        completion: InterfaceNames.completion)
     var name: String?
 
     @Option(

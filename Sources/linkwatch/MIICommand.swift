@@ -14,9 +14,7 @@ struct MIICommand: Command {
         commandName: "mii",
         abstract: "Print what the PHY's registers say, as mii-diag does.")
 
-    @Argument(
-        help: ArgumentHelp("The interface.", valueName: "ifname"), completion: InterfaceNames.completion,
-        transform: InterfaceNames.published)
+    @Argument(help: ArgumentHelp("The interface.", valueName: "ifname"), completion: InterfaceNames.completion)
     var name: String
 
     @OptionGroup var format: FormatOptions
@@ -41,8 +39,7 @@ struct MIICommand: Command {
         do throws(Errno) {
             return try RegisterFile.read(ifindex: link.ifindex)
         } catch {
-            throw Failure(
-                error == .notPermitted ? .permission : .noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
+            throw Failure(.noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
         }
     }
 }

@@ -15,7 +15,7 @@ enum MetricsReport {
         self.routes(routes, &metrics)
         daemon(statistics, &metrics)
         netlink(statistics, &metrics)
-        probes([("mii", statistics.mii), ("driver", statistics.driver)], &metrics)
+        probes(statistics.probes ?? ["mii": statistics.mii, "driver": statistics.driver], &metrics)
         return metrics.text
     }
 
@@ -50,11 +50,11 @@ enum MetricsReport {
             help: "What each supported source says of the link; a stale one keeps its last answer.")
         for interface in interfaces {
             for entry in interface.evidence.entries {
-                guard let word = entry.word.state == "stale" ? entry.word.last : entry.word.state,
+                guard let word = entry.record.state == "stale" ? entry.record.last : entry.record.state,
                     word == "up" || word == "down"
                 else { continue }
                 metrics.sample(
-                    "linkwatch_interface_evidence_up", labels(interface) + [("source", entry.source)], word == "up")
+                    "linkwatch_interface_evidence_up", labels(interface) + [("source", entry.name)], word == "up")
             }
         }
         metrics.family("linkwatch_interface_condition", .gauge, help: "Conditions of the link that are present.")
@@ -182,13 +182,13 @@ enum MetricsReport {
 
     // MARK: Probes
 
-    private static func probes(_ probes: [(source: String, probe: ProbeRecord)], _ metrics: inout MetricsText) {
+    private static func probes(_ probes: ProbeTable, _ metrics: inout MetricsText) {
         func family(
             _ name: String, _ kind: MetricsText.Kind, _ help: String, unit: String? = nil,
             sample: (inout MetricsText, MetricsText.Labels, ProbeRecord) -> Void
         ) {
             metrics.family("linkwatch_probe_\(name)", kind, unit: unit, help: help)
-            for (source, probe) in probes { sample(&metrics, [("source", source)], probe) }
+            for entry in probes.entries { sample(&metrics, [("source", entry.name)], entry.record) }
         }
         family("ports", .gauge, "Ports that are probed.") { metrics, labels, probe in
             metrics.sample("linkwatch_probe_ports", labels, Int64(probe.ports))

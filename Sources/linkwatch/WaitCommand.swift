@@ -44,8 +44,7 @@ struct WaitCommand: Command {
     var reconnect = false
 
     @Argument(
-        help: ArgumentHelp("The interfaces to wait for.", valueName: "ifname"), completion: InterfaceNames.completion,
-        transform: InterfaceNames.published)
+        help: ArgumentHelp("The interfaces to wait for.", valueName: "ifname"), completion: InterfaceNames.completion)
     var names: [String]
 
     @OptionGroup var connection: ConnectionOptions
@@ -63,7 +62,7 @@ struct WaitCommand: Command {
             let answerNs = min(max(leftNs, Self.patienceNsMin), Daemon.answerNsMax)
             do {
                 return try wait(until: endNs, connection, answerNs: answerNs)
-            } catch let failure as Failure where reconnect && failure.isPassing {
+            } catch let failure as Failure where reconnect && failure.status == .unavailable {
                 let leftNs = endNs.map { $0 - Clock.monotonicNs() } ?? Span.nsMax
                 guard leftNs > 0 else { throw failure }
                 if !hasComplained { Console.complain("\(failure.message); waiting for it") }

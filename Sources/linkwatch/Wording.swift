@@ -20,6 +20,9 @@ extension InterfaceRecord {
         return state == rawState ? nil : dampening?.suppressed == true ? "dampened" : "hold"
     }
 
+    /// The sources whose words are told, in linkwatchd's order. The operational state is told in the kernel's word.
+    var sources: [String] { evidence.entries.map(\.name).filter { $0 != "operstate" } }
+
     /// One source's word: `up`, `down`; `up?` while it is stale and this was its last; `(down)` while the verdict does
     /// not count it; nil: it has nothing to say here.
     func word(of source: String) -> (text: String, style: Style)? {

@@ -5,6 +5,7 @@
 ///     clock, operator ───────────────────────┘
 ///
 /// Everything here runs on the loop's thread and none of it waits for the kernel: what may block is asked by the sweep's.
+/// What time it is, the loop says, and nobody else: all that happens in one turn happens at its instant.
 import Configuration
 import Glibc
 import LinkState
@@ -94,8 +95,7 @@ final class Daemon: HubSource {
         server = VarlinkServer(loop: loop, info: info, limits: limits)
         manager = ServiceManager(loop: loop)
         var options = SweepOptions()
-        options.miiIntervalNs = configuration.miiIntervalNs
-        options.driverIntervalNs = configuration.probeIntervalNs
+        options.intervalsNs = configuration.intervalsNs
         sweep = try Sweep(options)
     }
 
@@ -107,8 +107,7 @@ final class Daemon: HubSource {
         interfaces.publish = { [unowned self] in publish($0) }
         for fd in rtnl.descriptors {
             try loop.watch(fd, .readable) { [unowned self] _ in
-                let nowNs = Clock.monotonicNs()
-                take(rtnl.handleReadable(fd, nowNs: nowNs), nowNs: nowNs)
+                take(rtnl.handleReadable(fd, nowNs: loop.nowNs))
             }
         }
         try loop.watch(sweep.notifyDescriptor, .readable) { [unowned self] _ in drainSweep() }
@@ -117,8 +116,7 @@ final class Daemon: HubSource {
             drainSweep()
         }
         self.listener = listener
-        let nowNs = Clock.monotonicNs()
-        take(rtnl.start(nowNs: nowNs), nowNs: nowNs)
+        take(rtnl.start(nowNs: loop.nowNs))
         try loop.run()
         server.close()
     }
@@ -150,7 +148,8 @@ final class Daemon: HubSource {
 
     // MARK: From rtnetlink
 
-    private func take(_ changes: [MirrorChange], nowNs: Int64) {
+    private func take(_ changes: [MirrorChange]) {
+        let nowNs = loop.nowNs
         for change in changes {
             switch change {
             case .linkAdded(let link), .linkChanged(_, let link), .linkRenamed(_, let link):
@@ -186,14 +185,13 @@ final class Daemon: HubSource {
     func afresh(_ body: @escaping () -> Void) {
         guard waitingForLinks.count < Self.waitingMax, rtnl.links.values.contains(where: { !$0.flags.contains(.up) })
         else { return body() }
-        let nowNs = Clock.monotonicNs()
-        let changes = rtnl.askForLinks(nowNs: nowNs)
+        let changes = rtnl.askForLinks(nowNs: loop.nowNs)
         guard rtnl.isReadingLinks else {
-            take(changes, nowNs: nowNs)
+            take(changes)
             return body()
         }
         waitingForLinks.append(body)
-        take(changes, nowNs: nowNs)
+        take(changes)
     }
 
     private func mirrorChanged(nowNs: Int64) {
@@ -231,7 +229,7 @@ final class Daemon: HubSource {
     func settle() {
         guard !arguments.locksMemory else { return }
         if let settling { loop.cancel(settling) }
-        settling = loop.schedule(atNs: Clock.monotonicNs() + Self.settlingNs) { [unowned self] in
+        settling = loop.schedule(atNs: loop.nowNs + Self.settlingNs) { [unowned self] in
             settling = nil
             Privileges.releaseStartPages()
         }
@@ -243,7 +241,7 @@ final class Daemon: HubSource {
         sweep.drain { report in
             guard ports.current[report.ifindex] != nil else { return }
             // A look at what is known is rare, and what it needs of the program's pages is not kept.
-            if report.isRenewal { settle() } else { interfaces.probed(report) }
+            if report.isRenewal { settle() } else { interfaces.probed(report.asOf(loop.nowNs)) }
             wantDetails(report.ifindex)
         } registers: { report in
             finish(report)
@@ -297,12 +295,12 @@ final class Daemon: HubSource {
         if let reply = request.reply {
             reply(report.result)
         } else {
-            interfaces.learned(report, isProbed: ports.current[report.ifindex]?.wantsMII == true)
+            interfaces.learned(report, isProbed: ports.current[report.ifindex]?.sources[.mii] == true)
         }
         sendRequests()
     }
 
-    private func updatePorts(nowNs: Int64) {
+    private func updatePorts() {
         arePortsOutdated = false
         // A port may be back in the same step: what was found in its former life must not pass for the new one's.
         if isPortForgotten { setPorts() }
@@ -316,7 +314,7 @@ final class Daemon: HubSource {
             }
         }
         for (ifindex, sources) in ended {
-            interfaces.unprobed(ifindex, sources, nowNs: nowNs)
+            interfaces.unprobed(ifindex, sources, nowNs: loop.nowNs)
             if ports.current[ifindex] != nil { wantDetails(ifindex) }
         }
     }
@@ -348,13 +346,7 @@ final class Daemon: HubSource {
     /// The interface as it is published now.
     func record(_ state: InterfaceState) -> InterfaceRecord {
         let ifindex = state.link.ifindex
-        return state.record(nowNs: Clock.monotonicNs()) { source in
-            switch source {
-            case .mii: sweep.confirmedNs(ifindex: ifindex, source: .mii)
-            case .driver: sweep.confirmedNs(ifindex: ifindex, source: .driver)
-            default: nil
-            }
-        }
+        return state.record(nowNs: loop.nowNs) { sweep.confirmedNs(ifindex: ifindex, source: $0) }
     }
 
     var generation: Int { rtnl.generation }
@@ -386,7 +378,7 @@ final class Daemon: HubSource {
         guard portsTimer == nil else { return }
         portsTimer = loop.schedule(atNs: portsLookedAtNs + Self.portsIntervalNs) { [unowned self] in
             portsTimer = nil
-            portsLookedAtNs = Clock.monotonicNs()
+            portsLookedAtNs = loop.nowNs
             arePortsOutdated = true
             finishStep()
         }
@@ -396,7 +388,7 @@ final class Daemon: HubSource {
 
     /// What a step may have left to do: other ports, another deadline.
     private func finishStep() {
-        if arePortsOutdated { updatePorts(nowNs: Clock.monotonicNs()) }
+        if arePortsOutdated { updatePorts() }
         let deadlines = [rtnl.nextDeadlineNs, interfaces.nextDeadlineNs].compactMap(\.self)
         guard let nextNs = deadlines.min() else {
             if let armed { loop.cancel(armed.timer) }
@@ -409,9 +401,8 @@ final class Daemon: HubSource {
 
     private func advance() {
         armed = nil
-        let nowNs = Clock.monotonicNs()
-        interfaces.advance(nowNs: nowNs)
-        take(rtnl.advance(nowNs: nowNs), nowNs: nowNs)
+        interfaces.advance(nowNs: loop.nowNs)
+        take(rtnl.advance(nowNs: loop.nowNs))
     }
 
     // MARK: From the operator
@@ -429,13 +420,13 @@ final class Daemon: HubSource {
     private func readAgain() -> String? {
         do {
             let new = try arguments.configuration()
-            let nowNs = Clock.monotonicNs()
             warnOfRestart(new)
             configuration = new
             reloads += 1
             reloadError = nil
-            try sweep.setIntervals(miiNs: new.miiIntervalNs, driverNs: new.probeIntervalNs)
-            interfaces.adopt(new, links: rtnl.links.values.map(\.withParentDevice), nowNs: nowNs, driver: \.driverName)
+            try sweep.setIntervals(new.intervalsNs)
+            interfaces.adopt(
+                new, links: rtnl.links.values.map(\.withParentDevice), nowNs: loop.nowNs, driver: \.driverName)
             // Of what is named now, more is published than before.
             ports.current.keys.forEach(wantDetails)
             arePortsOutdated = true
@@ -468,6 +459,8 @@ final class Daemon: HubSource {
 
     var statistics: StatisticsRecord {
         let netlink = rtnl.statistics
+        let probes = ProbeTable(
+            EvidenceSource.polled.map { ProbeTable.Entry($0.name, ProbeRecord(sweep.statistics($0))) })
         return StatisticsRecord(
             version: Linkwatchd.version, startedRealtimeUsec: startedRealtimeNs / 1000, generation: rtnl.generation,
             seq: hub.seq, interfaces: interfaces.states.count, routes: rtnl.routeCount,
@@ -476,7 +469,16 @@ final class Daemon: HubSource {
             netlinkMalformed: netlink.malformed + netlink.foreign, netlinkOverruns: netlink.overruns, resyncs: resyncs,
             dumpRetries: netlink.dumpRetries, inconsistent: !rtnl.degradation.isEmpty,
             degraded: degraded(routes: true),
-            mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)),
+            mii: ProbeRecord(sweep.statistics(.mii)), driver: ProbeRecord(sweep.statistics(.driver)), probes: probes,
             reloads: reloads, reloadError: reloadError, capabilities: capabilities.names)
+    }
+}
+
+extension SweepReport {
+    /// An answer that came after the turn began counts as of the turn: what is handled after it must not look older.
+    fileprivate func asOf(_ turnNs: Int64) -> SweepReport {
+        var report = self
+        report.atNs = min(report.atNs, turnNs)
+        return report
     }
 }

@@ -116,12 +116,12 @@ final class Hub {
     /// The subscriber has read all that was queued.
     private func resume(_ subscriber: Subscriber) {
         if case .behind = subscriber.phase {
-            _ = subscriber.call.send(encode(.overflow, cause: "slow reader", nowNs: Clock.monotonicNs()))
+            _ = subscriber.call.send(encode(.overflow, cause: "slow reader", nowNs: loop.nowNs))
             subscriber.phase = .interfaces(from: 0)
         }
         pump(subscriber)
         if case .incomplete = subscriber.phase {
-            conclude(subscriber, cause: "netlink", nowNs: Clock.monotonicNs())
+            conclude(subscriber, cause: "netlink", nowNs: loop.nowNs)
         }
     }
 
@@ -130,7 +130,7 @@ final class Hub {
 
     /// Sends as much of the snapshot as the queue takes: some of it in this turn, the rest in the next ones.
     private func pump(_ subscriber: Subscriber) {
-        let nowNs = Clock.monotonicNs()
+        let nowNs = loop.nowNs
         var left = Self.lookedAtInTurn
         while case .interfaces(let from) = subscriber.phase {
             guard left > 0 else {

@@ -5,6 +5,7 @@
 /// thread's own.
 import Configuration
 import Glibc
+import LinkState
 import LinuxSystem
 import Monitor
 import SystemPackage
@@ -17,22 +18,27 @@ enum Linkwatchd {
     /// Where its interface is described.
     static let url = "https://varlink.org"
 
-    /// A configuration that is refused. The corresponding C constant is `EX_CONFIG`.
-    static let exitConfiguration: Int32 = 78
-    /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
-    static let exitUnavailable: Int32 = 69
+    static let options =
+        [
+            Option("config", value: "FILE", help: "read FILE instead of \(MonitorConfiguration.defaultPath)"),
+            Option("socket", value: "PATH", help: "listen on PATH instead of \(MonitorInterface.defaultSocketPath)"),
+        ] + EvidenceSource.probes.map { interval($0.probe) } + [
+            Option("realtime", value: "PRIORITY", help: "schedule the process as SCHED_RR, 1 to 99"),
+            Option("lock-memory", help: "keep the pages that are used in memory"),
+            Option("check", help: "check the configuration and exit: 0, or 78 if it is refused"),
+            Option("version", help: "print the version and exit"),
+            Option("help", help: "print this help and exit"),
+        ]
 
-    static let options = [
-        Option("config", value: "FILE", help: "read FILE instead of \(MonitorConfiguration.defaultPath)"),
-        Option("socket", value: "PATH", help: "listen on PATH instead of \(MonitorInterface.defaultSocketPath)"),
-        Option("mii-interval", value: "TIME", help: "read the PHY of each port this often, 1ms to 60s (100ms)"),
-        Option("probe-interval", value: "TIME", help: "ask the driver of each port this often, 1ms to 60s (100ms)"),
-        Option("realtime", value: "PRIORITY", help: "schedule the process as SCHED_RR, 1 to 99"),
-        Option("lock-memory", help: "keep the pages that are used in memory"),
-        Option("check", help: "check the configuration and exit: 0, or 78 if it is refused"),
-        Option("version", help: "print the version and exit"),
-        Option("help", help: "print this help and exit"),
-    ]
+    private static func interval(_ probe: EvidenceSource.Probe) -> Option {
+        Option(
+            probe.intervalKey, value: "TIME",
+            help: "\(probe.help) this often, \(intervals) (\(DurationText.format(probe.intervalNs)))")
+    }
+
+    /// What an interval may be.
+    static let intervals = [EvidenceSource.intervalsNs.lowerBound, EvidenceSource.intervalsNs.upperBound]
+        .map(DurationText.format).joined(separator: " to ")
 
     static let usage = """
         usage: linkwatchd [OPTION]...
@@ -47,34 +53,19 @@ enum Linkwatchd {
 
     /// Not isolated: what it starts is called from other threads than the first.
     nonisolated static func run() {
-        StandardStreams.reserve()
-        // A reader that has gone is an error of write(2), and treated as one.
-        signal(SIGPIPE, SIG_IGN)
-        Log.prepare()
-        do {
-            let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
-            if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
-            if options.has("version") { return StandardStreams.print("linkwatchd \(version)\n") }
+        DaemonProgram(name: "linkwatchd", usage: usage, options: options).run { options in
             let arguments = try Arguments(options)
             let configuration = try arguments.configuration()
             if options.has("check") { return StandardStreams.print(arguments.checked + "\n") }
             try start(arguments, configuration)
-        } catch let error as UsageError {
-            fail(error.message, Options.exitUsage)
-        } catch let error as ConfigurationRefused {
-            fail(error.description, exitConfiguration)
-        } catch {
-            fail("\(error)", exitUnavailable)
+        } status: {
+            $0 is ConfigurationRefused ? .configuration : .unavailable
         }
     }
 
-    nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
-        for line in message.split(separator: "\n") { Log.error(String(line)) }
-        exit(status)
-    }
-
     nonisolated private static func start(_ arguments: Arguments, _ configuration: MonitorConfiguration) throws {
-        let listener = try listen(configuration.socket)
+        let socket = configuration.socket
+        let listener = try ListeningSocket.ofService(path: socket.path, mode: socket.mode, group: socket.group)
         if arguments.locksMemory {
             do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
         }
@@ -101,19 +92,6 @@ enum Linkwatchd {
         daemon = nil
     }
 
-    /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
-    nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
-        if let socket = try ListeningSocket.handedIn() { return socket }
-        ListeningSocket.makeFolder(of: configuration.path)
-        return try ListeningSocket(
-            path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
-    }
-
-    nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
-        guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
-        return id
-    }
-
     /// Whom the process becomes; nil: it stays who it is.
     nonisolated private static func account(_ user: String?) throws(UsageError) -> Account? {
         guard geteuid() == 0 else { return nil }
@@ -137,24 +115,21 @@ struct Arguments {
     private let configPath: String
     private let isPathGiven: Bool
     private let socketPath: String?
-    private let miiIntervalNs: Int64?
-    private let probeIntervalNs: Int64?
+    private let intervalsNs: [EvidenceSource: Int64]
     /// 1 to 99; nil: not asked for.
     let realtimePriority: Int32?
     let locksMemory: Bool
-    /// The file is checked, once, and nothing is started.
-    private let isCheck: Bool
-
-    private static let intervals: ClosedRange<Int64> = 1_000_000...60_000_000_000
 
     init(_ options: Options) throws(UsageError) {
         configPath = options["config"] ?? MonitorConfiguration.defaultPath
         isPathGiven = options.has("config")
         socketPath = options["socket"]
-        miiIntervalNs = try Self.interval(options, "mii-interval")
-        probeIntervalNs = try Self.interval(options, "probe-interval")
+        var intervalsNs: [EvidenceSource: Int64] = [:]
+        for (source, probe) in EvidenceSource.probes {
+            intervalsNs[source] = try Self.interval(options, probe.intervalKey)
+        }
+        self.intervalsNs = intervalsNs
         locksMemory = options.has("lock-memory")
-        isCheck = options.has("check")
         if let text = options["realtime"] {
             guard let priority = Int32(text), (1...99).contains(priority) else {
                 throw UsageError("--realtime '\(text)': expected a priority from 1 to 99")
@@ -167,8 +142,9 @@ struct Arguments {
 
     private static func interval(_ options: Options, _ name: String) throws(UsageError) -> Int64? {
         guard let text = options[name] else { return nil }
-        guard let valueNs = DurationText.parse(text), intervals.contains(valueNs) else {
-            throw UsageError("--\(name) '\(text)': expected a time from 1ms to 60s with its unit, such as 100ms")
+        guard let valueNs = DurationText.parse(text), EvidenceSource.intervalsNs.contains(valueNs) else {
+            throw UsageError(
+                "--\(name) '\(text)': expected a time, \(Linkwatchd.intervals), with its unit, such as 100ms")
         }
         return valueNs
     }
@@ -192,14 +168,13 @@ struct Arguments {
     func configuration() throws(ConfigurationRefused) -> MonitorConfiguration {
         var configuration = MonitorConfiguration()
         do {
-            configuration = try MonitorConfiguration(path: configPath, acceptsPipe: isCheck)
+            configuration = try MonitorConfiguration(path: configPath)
         } catch  where error.isFileMissing && !isPathGiven {}
         try configuration.accounts.check(file: configPath) { mention in
             mention.kind == .user ? Account(mention.name) != nil : Account.groupID(mention.name) != nil
         }
         configuration.socket.path = socketPath ?? configuration.socket.path
-        configuration.miiIntervalNs = miiIntervalNs ?? configuration.miiIntervalNs
-        configuration.probeIntervalNs = probeIntervalNs ?? configuration.probeIntervalNs
+        configuration.intervalsNs.merge(intervalsNs) { $1 }
         return configuration
     }
 }

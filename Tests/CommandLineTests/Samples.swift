@@ -6,10 +6,9 @@ import Monitor
 enum Sample {
     /// A link as it should be.
     static func up(_ ifname: String, ifindex: Int) -> InterfaceRecord {
-        var evidence = ["admin", "driver", "carrier", "operstate"].reduce(into: [:] as EvidenceTable) {
+        let evidence = ["admin", "mii", "driver", "carrier", "operstate"].reduce(into: [:] as EvidenceTable) {
             $0[$1] = EvidenceRecord(state: "up", counted: true)
         }
-        evidence["mii"] = EvidenceRecord(state: "up", counted: true)
         return record(ifname, ifindex: ifindex, state: "up", rawState: "up", reason: nil, evidence: evidence)
     }
 

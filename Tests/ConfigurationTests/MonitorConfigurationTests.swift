@@ -11,7 +11,7 @@ private func read(_ text: String) throws -> MonitorConfiguration {
     @Test func anEmptyFileIsTheDefaults() throws {
         let configuration = try read("")
         #expect(configuration == MonitorConfiguration())
-        #expect(configuration.miiIntervalNs == 100_000_000)
+        #expect(configuration.intervalsNs == [.mii: 100_000_000, .driver: 100_000_000])
         #expect(configuration.socket.path == "/run/linkwatch/linkwatchd.sock")
         #expect(configuration.trackedRoutes.map(\.description) == ["0.0.0.0/0", "::/0"])
         #expect(configuration.policy(forInterface: "eth0") == InterfacePolicy())
@@ -48,8 +48,7 @@ private func read(_ text: String) throws -> MonitorConfiguration {
             max-half-lives = 5
             penalty = 900
             """)
-        #expect(configuration.miiIntervalNs == 10_000_000)
-        #expect(configuration.probeIntervalNs == 20_000_000)
+        #expect(configuration.intervalsNs == [.mii: 10_000_000, .driver: 20_000_000])
         #expect(configuration.probeLimit == 8)
         #expect(configuration.historySize == 100)
         #expect(configuration.receiveBuffer == 8192)
@@ -60,7 +59,7 @@ private func read(_ text: String) throws -> MonitorConfiguration {
         #expect(configuration.trackedRoutes.map(\.description) == ["10.0.0.0/8", "2001:db8::/32"])
         #expect(configuration.routeTables == [254, 100])
         let policy = configuration.policy(forInterface: "eth0")
-        #expect(policy.mii == .always && policy.probe == .automatic && !policy.isIgnored && policy.isNamed)
+        #expect(policy[.mii] == .always && policy[.driver] == .automatic && !policy.isIgnored && policy.isNamed)
         let dampening = DampeningPolicy(
             halfLifeNs: 10_000_000_000, reuse: 500, suppress: 3000, maxHalfLives: 5, penaltyPerFlap: 900)
         #expect(
@@ -98,7 +97,7 @@ private func read(_ text: String) throws -> MonitorConfiguration {
         #expect(upDelay("x", ["eth7"]) == 1)
         #expect(configuration.policy(forInterface: "eth0", altnames: ["uplink"]).settle.downDelayNs == 4_000_000_000)
         // Only the keys that a section sets are overridden, and `false` sets.
-        #expect(configuration.policy(forInterface: "eth0").mii == .never)
+        #expect(configuration.policy(forInterface: "eth0")[.mii] == .never)
         #expect(configuration.policy(forInterface: "eth0").settle.dampening == nil)
         #expect(configuration.policy(forInterface: "eth7").settle.dampening == DampeningPolicy())
         #expect(!configuration.policy(forInterface: "eth7").isNamed)

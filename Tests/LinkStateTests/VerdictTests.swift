@@ -218,20 +218,10 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict.latchedDrops(0, nowNs: 2) == [])
     }
 
-    @Test func aConfirmationIsNoNews() {
+    @Test func theSameWordAgainIsNoNews() {
         var verdict = port()
-        verdict.confirm(.mii, atNs: 77)
-        #expect(verdict[.mii].confirmedNs == 77)
-        verdict.confirm(.mii, atNs: 76)
-        #expect(verdict[.mii].confirmedNs == 77, "never back")
-        var silent = verdict
-        _ = silent.observe(.mii, .failed(detail: "EIO"), nowNs: 78)
-        silent.confirm(.mii, atNs: 79)
-        #expect(silent[.mii].confirmedNs == 77, "who has failed must speak first")
-        var wordless = Verdict()
-        wordless.confirm(.mii, atNs: 79)
-        #expect(wordless[.mii].confirmedNs == 0)
         #expect(verdict.observe(.mii, .state(.up), nowNs: 78) == [])
+        #expect(verdict[.mii].confirmedNs == 78)
     }
 
     @Test func aNewPolicyKeepsTheCounters() {

@@ -23,17 +23,9 @@ private func link(_ ifindex: Int32, _ name: String, isUp: Bool = true, hasCarrie
 }
 
 private func report(
-    _ ifindex: UInt32, _ source: cioctl_source, _ outcome: cioctl_outcome, error: Int32 = 0, drops: UInt32 = 0,
-    atNs: Int64
+    _ ifindex: Int32, _ source: EvidenceSource, _ outcome: ProbeOutcome, drops: Int = 0, atNs: Int64
 ) -> SweepReport {
-    var report = cioctl_report()
-    report.ifindex = ifindex
-    report.source = source
-    report.outcome = outcome
-    report.error = error
-    report.drops = drops
-    report.at_ns = atNs
-    return SweepReport(report)
+    SweepReport(ifindex: ifindex, source: source, outcome: outcome, drops: drops, atNs: atNs)
 }
 
 /// A table that remembers what it published.
@@ -88,9 +80,9 @@ private final class Recorder {
     @Test func thePhyIsBelievedBeforeTheKernel() throws {
         let recorder = try Recorder()
         recorder.observe(link(2, "eth0"), nowNs: 1)
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, atNs: 2))
+        recorder.table.probed(report(2, .mii, .up, atNs: 2))
         #expect(recorder.take() == ["added netlink up", "changed mii up"])
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_DOWN, atNs: 5 * ms))
+        recorder.table.probed(report(2, .mii, .down, atNs: 5 * ms))
         #expect(recorder.publications.last?.atNs == 5 * ms, "the event carries the probe's time")
         #expect(recorder.publications.last?.state.verdict.disagreement == true)
         #expect(recorder.take() == ["changed mii down"])
@@ -110,9 +102,9 @@ private final class Recorder {
     @Test func aBlinkIsAFlapAndNoTransition() throws {
         let recorder = try Recorder()
         recorder.observe(link(2, "eth0"), nowNs: 1)
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, atNs: 2))
+        recorder.table.probed(report(2, .mii, .up, atNs: 2))
         _ = recorder.take()
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, drops: 2, atNs: 3))
+        recorder.table.probed(report(2, .mii, .up, drops: 2, atNs: 3))
         #expect(recorder.take() == ["flap mii up"])
         #expect(recorder.table.states[2]?.verdict.flaps == 2)
         #expect(recorder.table.states[2]?.transitions == 0)
@@ -121,12 +113,12 @@ private final class Recorder {
     @Test func aPortThatIsSwitchedOffHasNoProbes() throws {
         let recorder = try Recorder()
         recorder.observe(link(2, "eth0"), nowNs: 1)
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_UP, atNs: 2))
+        recorder.table.probed(report(2, .mii, .up, atNs: 2))
         recorder.observe(link(2, "eth0", isUp: false, hasCarrier: false), nowNs: 3)
         let verdict = try #require(recorder.table.states[2]?.verdict)
         #expect(verdict.reason == .admin)
         #expect(verdict[.mii].name == "unsupported")
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_FAILED, error: 5, atNs: 4))
+        recorder.table.probed(report(2, .mii, .failed(.ioError), atNs: 4))
         #expect(recorder.table.states[2]?.verdict.conditions == [], "a late word of a probe is not taken")
     }
 
@@ -233,8 +225,8 @@ private final class Recorder {
     @Test func aSourceThatIsNotAskedAnyMoreHasNothingToSay() throws {
         let recorder = try Recorder()
         recorder.observe(link(2, "eth0"), nowNs: 1)
-        for source in [CIOCTL_MII, CIOCTL_DRIVER] { recorder.table.probed(report(2, source, CIOCTL_UP, atNs: 2)) }
-        recorder.table.probed(report(2, CIOCTL_MII, CIOCTL_DOWN, atNs: 3))
+        for source in EvidenceSource.polled { recorder.table.probed(report(2, source, .up, atNs: 2)) }
+        recorder.table.probed(report(2, .mii, .down, atNs: 3))
         recorder.table.unprobed(2, [.mii], nowNs: 4)
         let verdict = try #require(recorder.table.states[2]?.verdict)
         #expect(verdict.rawState == .up, "the word of a source that is not asked would never change")
@@ -276,6 +268,28 @@ private final class Recorder {
         recorder.observe(eth0, nowNs: 1)
         let record = try recorder.record(2)
         #expect(record.rawState == "down" && record.reason == "operstate")
+    }
+
+    @Test func aProgramThatKeepsALinkDownIsNamed() throws {
+        let recorder = try Recorder()
+        var mv0 = link(2, "mv0", hasCarrier: false)
+        recorder.observe(mv0, nowNs: 1)
+        #expect(try recorder.record(2).evidence["carrier"]?.detail == nil && recorder.record(2).protoDown == nil)
+        mv0.isProtoDown = true
+        recorder.observe(mv0, nowNs: 2)
+        #expect(try recorder.record(2).evidence["carrier"]?.detail == "protodown")
+        mv0.protoDownReasons = 1 << 3 | 1 << 17
+        recorder.observe(mv0, nowNs: 3)
+        let record = try recorder.record(2)
+        #expect(record.reason == "carrier" && record.evidence["carrier"]?.detail == "protodown (3, 17)")
+        #expect(record.protoDown == ["3", "17"] && record.conditions == ["protodown"])
+        #expect(recorder.take() == ["added netlink down", "changed netlink down", "changed netlink down"])
+        // A driver that lets itself be kept down and keeps its carrier is up.
+        var eth0 = link(3, "eth0")
+        eth0.isProtoDown = true
+        recorder.observe(eth0, nowNs: 4)
+        let other = try recorder.record(3)
+        #expect(other.rawState == "up" && other.evidence["carrier"]?.detail == nil && other.protoDown == [])
     }
 
     @Test func aLowerLinkOfAnotherNamespaceHasNoNumberHere() throws {
@@ -367,9 +381,9 @@ private final class Recorder {
     @Test func physicalPortsAreProbedWhileTheyAreUp() throws {
         let ports = Ports(mayReadRegisters: true)
         let port = try #require(ports.port(try state(link(2, "eth0"))))
-        #expect(port.wantsMII && port.wantsDriver)
+        #expect(port.sources == [.mii, .driver])
         #expect(ports.port(try state(link(2, "eth0", isUp: false))) == nil)
-        #expect(Ports(mayReadRegisters: false).port(try state(link(2, "eth0")))?.wantsMII == false)
+        #expect(Ports(mayReadRegisters: false).port(try state(link(2, "eth0")))?.sources == [.driver])
     }
 
     @Test func othersAreProbedWhenTheyAreNamedOrAskedFor() throws {
@@ -378,7 +392,7 @@ private final class Recorder {
         #expect(ports.port(try state(veth, "[interface.veth0]\nup-delay = \"1s\"\n")) != nil)
         #expect(
             ports.port(try state(veth, "[interface.\"veth*\"]\nup-delay = \"1s\"\n")) == nil, "a pattern names nobody")
-        #expect(ports.port(try state(veth, "[interface.\"veth*\"]\nprobe = true\n"))?.wantsMII == false)
+        #expect(ports.port(try state(veth, "[interface.\"veth*\"]\nprobe = true\n"))?.sources == [.driver])
         let isNews = ports.request(["veth0"])
         #expect(isNews)
         #expect(ports.port(try state(veth)) != nil)

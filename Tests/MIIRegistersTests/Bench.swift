@@ -1,5 +1,6 @@
 import CIoctl
 import Glibc
+import LinkState
 import SystemPackage
 import Testing
 
@@ -61,8 +62,7 @@ final class Bench: Loop {
     ) throws {
         kernel = FakeKernel(ports)
         var options = SweepOptions()
-        options.miiIntervalNs = intervalNs
-        options.driverIntervalNs = intervalNs
+        for source in EvidenceSource.polled { options.intervalsNs[source] = intervalNs }
         options.stuckAfterNs = stuckAfterNs
         var backend = unsafe kernel.backend
         super.init(try unsafe Sweep(options, backend: &backend))
@@ -74,5 +74,5 @@ final class Bench: Loop {
         try sweep.setPorts([mii])
     }
 
-    var mii: SweepPort { SweepPort(ifindex: 7, ifname: "eth0", wantsDriver: false) }
+    var mii: SweepPort { SweepPort(ifindex: 7, ifname: "eth0", sources: [.mii]) }
 }

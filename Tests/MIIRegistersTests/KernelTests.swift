@@ -1,6 +1,7 @@
 import CIoctl
 import CLinux
 import Glibc
+import LinkState
 import SystemPackage
 import Testing
 
@@ -42,13 +43,13 @@ import Testing
         try space.ip("link", "add", "va", "type", "veth", "peer", "name", "vb")
         for name in ["va", "vb"] { try space.ip("link", "set", name, "up") }
         var options = SweepOptions()
-        options.driverIntervalNs = 2_000_000
+        options.intervalsNs[.driver] = 2_000_000
         let (sweep, index) = try space.inside { (try Sweep(options), unsafe Int32(bitPattern: if_nametoindex("va"))) }
         let loop = Loop(sweep)
         try sweep.setPorts([SweepPort(ifindex: index, ifname: "va")])
         let driver = try loop.await { $0.source == .driver }
         #expect(driver.outcome == .up)
-        #expect(driver.method == .glink)
+        #expect(driver.method == "glink")
         let mii = try loop.await { $0.source == .mii }
         #expect(mii.outcome == .unsupported(.notSupported))
         #expect(mii.detail == "the driver has no MII registers")

@@ -1,5 +1,6 @@
 import CIoctl
 import Glibc
+import LinkState
 import SystemPackage
 import Testing
 
@@ -12,13 +13,27 @@ private let down = FakeKernel.bmsrDown
 /// Driver errors that `Errno` has no name for.
 private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
 
+/// The two tables of sources: `EvidenceSource` and CIoctl's.
+@Suite struct SourceTests {
+    @Test func bothTablesHaveTheSameSourcesInTheSameOrder() throws {
+        let names = try (0..<cioctl_source_count).map { place in
+            unsafe String(cString: try #require(unsafe cioctl_source_name(place)))
+        }
+        #expect(names == EvidenceSource.polled.map(\.name))
+    }
+
+    @Test func bothHaveTheSameIntervals() {
+        #expect(EvidenceSource.intervalsNs == Int64(CIOCTL_INTERVAL_MIN_NS)...Int64(CIOCTL_INTERVAL_MAX_NS))
+    }
+}
+
 /// What one poll means.
 @Suite(.timeLimit(.minutes(1))) struct PollTests {
     @Test func aHealthyLinkCostsOneIoctlAPoll() throws {
         let bench = try Bench()
         let report = try bench.await { $0.outcome == .up }
         #expect(report.ifindex == 7)
-        #expect(report.method == .bmsr)
+        #expect(report.method == "bmsr")
         #expect(report.bmsr == 0x782d)
         #expect(report.drops == 0)
         bench.kernel.wait("bmsr eth0", count: 20)
@@ -27,7 +42,8 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(bench.kernel.count("name 7") == 2)
         let statistics = bench.sweep.statistics(.mii)
         #expect(statistics.polls >= 19)
-        #expect(statistics.ioctls == statistics.polls + 3)
+        let callsAPoll = try #require(EvidenceSource.mii.row.probe).callsAPoll
+        #expect(callsAPoll == 1 && statistics.ioctls == statistics.polls * UInt64(callsAPoll) + 3)
         #expect(statistics.latency.reduce(0) { $0 + $1.count } == statistics.polls)
         #expect(statistics.latency.last?.atMostUsec == nil)
         bench.drain()
@@ -99,7 +115,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         var port = Port(ifindex: 7)
         port.phy = -errno.rawValue
         let bench = try Bench(["eth0": port, "eth1": Port(ifindex: 8)])
-        try bench.sweep.setPorts([bench.mii, SweepPort(ifindex: 8, ifname: "eth1", wantsDriver: false)])
+        try bench.sweep.setPorts([bench.mii, SweepPort(ifindex: 8, ifname: "eth1", sources: [.mii])])
         let report = try bench.await { $0.ifindex == 7 }
         #expect(report.outcome == .unsupported(errno))
         #expect(!report.detail.isEmpty)
@@ -125,7 +141,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         var port = Port(ifindex: 7)
         port.phy = -EINVAL
         let bench = try Bench(["eth0": port, "eth1": Port(ifindex: 8)])
-        try bench.sweep.setPorts([bench.mii, SweepPort(ifindex: 8, ifname: "eth1", wantsDriver: false)])
+        try bench.sweep.setPorts([bench.mii, SweepPort(ifindex: 8, ifname: "eth1", sources: [.mii])])
         #expect(try bench.await { $0.ifindex == 7 }.outcome == .unsupported(.invalidArgument))
         bench.kernel.change("eth0") { $0.phy = 1 }
         #expect(try bench.await { $0.ifindex == 7 }.outcome == .up)
@@ -140,16 +156,16 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         a.glink = 0
         let bench = try Bench(["a": a, "b": b, "c": c])
         try bench.sweep.setPorts(
-            [("a", 1), ("b", 2), ("c", 3)].map { SweepPort(ifindex: $0.1, ifname: $0.0, wantsMII: false) })
+            [("a", 1), ("b", 2), ("c", 3)].map { SweepPort(ifindex: $0.1, ifname: $0.0, sources: [.driver]) })
         let first = try bench.await { $0.ifindex == 1 }
         #expect(first.outcome == .down)
-        #expect(first.method == .glink)
+        #expect(first.method == "glink")
         let second = try bench.await { $0.ifindex == 2 }
         #expect(second.outcome == .up)
-        #expect(second.method == .getlink)
+        #expect(second.method == "getlink")
         let third = try bench.await { $0.ifindex == 3 }
         #expect(third.outcome == .down)
-        #expect(third.method == .getlink)
+        #expect(third.method == "getlink")
         bench.kernel.wait("netlink 2", count: 10)
         #expect(bench.kernel.count("glink b") == 1, "what does not work is tried once")
     }
@@ -158,7 +174,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         var port = Port(ifindex: 7)
         (port.glink, port.netlink) = (-EOPNOTSUPP, -EOPNOTSUPP)
         let bench = try Bench(["eth0": port])
-        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0", wantsMII: false)])
+        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0", sources: [.driver])])
         #expect(try bench.await { _ in true }.outcome == .unsupported(.notSupported))
     }
 }
@@ -199,7 +215,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
 @Suite(.timeLimit(.minutes(1))) struct RenewalTests {
     @Test(arguments: [true, false]) func whatEthtoolSaysIsLookedAtAgain(_ wantsDriver: Bool) throws {
         let bench = try Bench(["eth0": Port(ifindex: 7)])
-        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0", wantsDriver: wantsDriver)])
+        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "eth0", sources: wantsDriver ? .polled : [.mii])])
         try bench.await { $0.source == .mii && !$0.isRenewal }
         // The first look, and then nothing until something changes.
         try bench.await { $0.isRenewal }
@@ -270,7 +286,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         let bench = try Bench()
         try bench.await { $0.outcome == .up }
         bench.kernel.rename(["eth0": "wan0"])
-        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "wan0", wantsDriver: false)])
+        try bench.sweep.setPorts([SweepPort(ifindex: 7, ifname: "wan0", sources: [.mii])])
         bench.kernel.wait("bmsr wan0", count: 3)
         // Twice if a poll under way has found the new name by itself.
         #expect((1...2).contains(bench.kernel.count("phy wan0")))
@@ -314,7 +330,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
     }
 
     private static func all(_ count: Int32) -> [SweepPort] {
-        (1...count).map { SweepPort(ifindex: $0, ifname: "eth\($0)", wantsDriver: false) }
+        (1...count).map { SweepPort(ifindex: $0, ifname: "eth\($0)", sources: [.mii]) }
     }
 
     @Test func itDelaysNothingButItself() throws {
@@ -339,7 +355,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
     @Test func itsOtherEvidenceGoesOn() throws {
         let bench = try Bench(Self.ports(1), stuckAfterNs: Self.stuckAfterNs)
         try bench.sweep.setPorts([SweepPort(ifindex: 1, ifname: "eth1")])
-        for source in ProbeSource.allCases { try bench.await { $0.source == source && $0.outcome == .up } }
+        for source in EvidenceSource.polled { try bench.await { $0.source == source && $0.outcome == .up } }
         bench.kernel.change("eth1") { $0.isBlocked = true }
         #expect(try bench.await { _ in true }.source == .mii)
         bench.kernel.change("eth1") { $0.glink = 0 }
@@ -374,7 +390,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         bench.kernel.change("eth1") { $0.isBlocked = true }
         try bench.sweep.setPorts(Self.all(2))
         try bench.await { $0.ifindex == 1 && $0.outcome == .failed(.timedOut) }
-        try bench.sweep.setPorts([SweepPort(ifindex: 2, ifname: "eth2", wantsDriver: false)])
+        try bench.sweep.setPorts([SweepPort(ifindex: 2, ifname: "eth2", sources: [.mii])])
         bench.kernel.change("eth1") { $0.isBlocked = false }
         bench.kernel.change("eth2") { $0.bmsr = [down] }
         #expect(try bench.await { $0.outcome != .up }.ifindex == 2)
@@ -406,7 +422,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         bench.kernel.waitUntilBlocked(1)
         bench.kernel.change("eth1") { $0.ifindex = 2 }
         bench.kernel.change("eth2") { $0.ifindex = 1 }
-        try bench.sweep.setPorts([SweepPort(ifindex: 1, ifname: "eth2", wantsDriver: false)])
+        try bench.sweep.setPorts([SweepPort(ifindex: 1, ifname: "eth2", sources: [.mii])])
         try bench.await { $0.outcome == .down }
         bench.kernel.change("eth1") { $0.isBlocked = false }
         while bench.sweep.statistics(.mii).stuckPorts > 0 { sched_yield() }
@@ -534,12 +550,14 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
     @Test func intervalsAreChecked() throws {
         let bench = try Bench()
         for ns in [0, -1, 999_999, 60_000_000_001, .max] as [Int64] {
-            #expect(throws: Errno.invalidArgument) { try bench.sweep.setIntervals(miiNs: ns, driverNs: 1_000_000) }
-            #expect(throws: Errno.invalidArgument) { try bench.sweep.setIntervals(miiNs: 1_000_000, driverNs: ns) }
+            for source in EvidenceSource.polled {
+                #expect(throws: Errno.invalidArgument) { try bench.sweep.setIntervals([source: ns]) }
+            }
         }
+        #expect(bench.sweep.statistics(.mii).intervalNs == 1_000_000)
         #expect(throws: Errno.invalidArgument) { try Bench([:], intervalNs: 1) }
         #expect(throws: Errno.invalidArgument) { try Bench([:], stuckAfterNs: 0) }
-        try bench.sweep.setIntervals(miiNs: 60_000_000_000, driverNs: 2_000_000)
+        try bench.sweep.setIntervals([.mii: 60_000_000_000, .driver: 2_000_000])
         #expect(bench.sweep.statistics(.mii).intervalNs == 60_000_000_000)
         #expect(bench.sweep.statistics(.driver).intervalNs == 2_000_000)
     }

@@ -15,7 +15,8 @@ enum Sample {
     static let dampening = DampeningRecord(penalty: 1000, suppressed: true, reuseUsec: 99)
     static let interface = InterfaceRecord(
         ifindex: 2, ifname: "eth0", altnames: ["enp0s3"], kind: "vlan", driver: "e1000", address: "02:00:00:00:00:01",
-        mtu: 1500, master: 5, link: 4, linkNetnsid: 1, flags: ["UP", "LOWER_UP"], operstate: "up", state: "down",
+        mtu: 1500, master: 5, link: 4, linkNetnsid: 1, flags: ["UP", "LOWER_UP"],
+        protoDown: ["3", "17"], operstate: "up", state: "down",
         rawState: "up",
         reason: "mii", since: 123_456_789, sinceBoottimeUsec: 223_456_789,
         evidence: ["mii": evidence, "admin": EvidenceRecord(state: "up", counted: true)],
@@ -37,7 +38,8 @@ enum Sample {
     static let statistics = StatisticsRecord(
         version: "1", startedRealtimeUsec: 1, generation: 2, seq: 3, interfaces: 4, routes: 5, subscribers: 6,
         overflows: 7, events: 8, netlinkMessages: 9, netlinkIgnored: 10, netlinkMalformed: 11, netlinkOverruns: 12,
-        resyncs: 13, dumpRetries: 14, inconsistent: true, degraded: "links: no", mii: probe, driver: probe, reloads: 15,
+        resyncs: 13, dumpRetries: 14, inconsistent: true, degraded: "links: no", mii: probe, driver: probe,
+        probes: ["mii": probe, "driver": probe], reloads: 15,
         reloadError: "linkwatchd.toml:3: no", capabilities: ["CAP_NET_ADMIN"])
     static let dump = DumpRecord(generation: 1, seq: 2, interfaces: [interface], routes: [route], degraded: "links: no")
 }

@@ -4,6 +4,7 @@
 /// lengths set right; everything else is as the kernel wrote it.
 import Addresses
 import Glibc
+import LinkState
 import Testing
 
 @testable import RtnlMonitor
@@ -36,6 +37,15 @@ import Testing
         #expect(link.operState == .lowerLayerDown)
         #expect(link.flags.names == ["NO-CARRIER", "BROADCAST", "MULTICAST", "UP"])
         #expect(!link.isPhysicalPort)
+    }
+
+    @Test func aLinkThatProgramsKeepDown() throws {
+        guard case .link(let link, isRemoval: false) = try only(Transcript.keptDown) else { throw Unexpected() }
+        #expect(link.isProtoDown && link.protoDownReasons == 1 << 3 | 1 << 17)
+        #expect(link.protoDown == ["3", "17"])
+        #expect(link.downSource == .carrier)
+        guard case .link(let port, isRemoval: false) = try only(Transcript.port) else { throw Unexpected() }
+        #expect(port.protoDown == nil && port.downSource == nil)
     }
 
     @Test func aBridgesWordOnItsPortIsNotADeletion() throws {

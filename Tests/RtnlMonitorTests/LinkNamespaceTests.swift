@@ -88,6 +88,26 @@ import Testing
         }
     }
 
+    /// A macvlan, as not every driver lets itself be kept down (`ip link set protodown`).
+    @Test func whoIsKeptDownByAProgramIsSeen() throws {
+        try inNamespace {
+            try ip("link add left type veth peer name right")
+            try ip("link add link left name mv type macvlan")
+            for name in ["left", "right", "mv"] { try ip("link set \(name) up") }
+            let monitor = try RtnlMonitor.started()
+            let mv = try monitor.ifindex("mv")
+            try monitor.read { _ in monitor.links[mv]?.operState == .up }
+            #expect(monitor.links[mv]?.protoDown == nil)
+            try ip("link set mv protodown on")
+            try monitor.read { _ in monitor.links[mv]?.protoDown == [] && monitor.links[mv]?.carrier == false }
+            for reason in [3, 31] { try ip("link set mv protodown_reason \(reason) on") }
+            try monitor.read { _ in monitor.links[mv]?.protoDown == ["3", "31"] }
+            for reason in [3, 31] { try ip("link set mv protodown_reason \(reason) off") }
+            try ip("link set mv protodown off")
+            try monitor.read { _ in monitor.links[mv]?.protoDown == nil && monitor.links[mv]?.operState == .up }
+        }
+    }
+
     @Test func aLinkMovesToAnotherNamespaceAndBack() throws {
         try inNamespace {
             try ip("link add left type veth peer name right")

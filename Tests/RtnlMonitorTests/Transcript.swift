@@ -24,7 +24,8 @@ private func hex(_ lines: String...) -> [UInt8] {
 
 enum Transcript {
     static let all = [
-        port, bridgedVeth, leftBridge, deleted, defaultRoute, defaultRoute6, twoHops, viaOtherFamily, blackhole,
+        port, bridgedVeth, keptDown, leftBridge, deleted, defaultRoute, defaultRoute6, twoHops, viaOtherFamily,
+        blackhole,
         byNexthop, nexthop, nexthopGroupDeleted, leasedAddress, linkLocalAddress, peerAddress, neighbour, refused,
         acknowledged, done,
     ]
@@ -41,7 +42,7 @@ enum Transcript {
         "0600450000000000",  // 69, unknown to the headers this was built with
         "0a00010002fc000000010000",  // IFLA_ADDRESS
         "0c00380076697274696f3200",  // IFLA_PARENT_DEV_NAME
-        "04003e80"  // IFLA_PROTO_DOWN_REASON, empty nest
+        "04003e80"  // IFLA_DEVLINK_PORT, empty nest
     )
 
     /// `ip link set right down`: its peer, in a bridge, loses carrier. IFLA_INFO_SLAVE_DATA is cut to one attribute.
@@ -59,7 +60,18 @@ enum Transcript {
         "280012000900010076657468000000000b00040062726964676500000c0005000500010000000000",  // IFLA_LINKINFO
         "0800050002000000",  // IFLA_LINK
         "2400348020003500612d6d7563682d6c6f6e6765722d6e616d652d666f722d6c65667400",  // IFLA_PROP_LIST
-        "04003e80"  // IFLA_PROTO_DOWN_REASON
+        "04003e80"  // IFLA_DEVLINK_PORT
+    )
+
+    /// `ip link set mv0 protodown on protodown_reason 3 on`, and 17: a macvlan.
+    static let keptDown = hex(
+        "4c000000100000000000000000000000",  // RTM_NEWLINK, 76 bytes
+        "00000100040000000310000000000000",  // ifinfomsg: ARPHRD_ETHER, ifindex 4, up without carrier
+        "080003006d763000",  // IFLA_IFNAME
+        "0500100002000000",  // IFLA_OPERSTATE
+        "0500210000000000",  // IFLA_CARRIER
+        "0500270001000000",  // IFLA_PROTO_DOWN
+        "0c0037800800020008000200"  // IFLA_PROTO_DOWN_REASON: IFLA_PROTO_DOWN_REASON_VALUE
     )
 
     /// `ip link set left nomaster`.
@@ -87,7 +99,7 @@ enum Transcript {
         "0a00010046cb43d0b5090000",  // IFLA_ADDRESS
         "10001200090001007665746800000000",  // IFLA_LINKINFO
         "0800050000000000",  // IFLA_LINK
-        "04003e80"  // IFLA_PROTO_DOWN_REASON
+        "04003e80"  // IFLA_DEVLINK_PORT
     )
 
     /// `ip route add default via 198.51.100.254 metric 100`.

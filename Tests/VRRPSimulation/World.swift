@@ -356,7 +356,7 @@ package struct World: Hashable, Sendable {
         case .check(let index, let fails):
             guard directors[index].checkFails != fails else { return false }
             directors[index].checkFails = fails
-            give(.cause(Cause(.check, "upstream"), isPresent: fails), to: index)
+            give(.cause(Cause(.tracked, "check:upstream"), isPresent: fails), to: index)
         case .handover(let index):
             guard directors[index].isAlive, directors[index].engine?.handoverRefusal == nil else { return false }
             give(.handover, to: index)
@@ -448,7 +448,7 @@ package struct World: Hashable, Sendable {
 
     private func snapshot(of index: Int) -> Snapshot {
         let director = directors[index]
-        var causes: Set<Cause> = director.checkFails ? [Cause(.check, "upstream")] : []
+        var causes: Set<Cause> = director.checkFails ? [Cause(.tracked, "check:upstream")] : []
         for (leg, member) in director.configuration.members.enumerated() where director.ports[leg] == .noCarrier {
             causes.insert(Cause(.link, member.interface, detail: "carrier"))
         }
@@ -481,7 +481,7 @@ package struct World: Hashable, Sendable {
         }
         for leg in directors[index].legs.indices { tellLink(of: index, leg: leg) }
         if index < 2 { for cable in cables.indices { tellCable(of: index, cable) } }
-        give(.cause(Cause(.check, "upstream"), isPresent: directors[index].checkFails), to: index)
+        give(.cause(Cause(.tracked, "check:upstream"), isPresent: directors[index].checkFails), to: index)
         guard directors[index].state == .master else { return }
         // The next refresh of the lease brings back what the kernel took.
         for leg in directors[index].legs.indices where !directors[index].held.contains(member: leg) {

@@ -29,7 +29,7 @@ struct FaultTests {
 
     /// A goodbye is not sent where it cannot leave; where it can, it is, whatever else is wrong there.
     @Test(arguments: [
-        (Cause.Kind.link, false), (.noAddress, false), (.sendDenied, false), (.config, true), (.check, true),
+        (Cause.Kind.link, false), (.noAddress, false), (.sendDenied, false), (.config, true), (.tracked, true),
     ])
     func goodbyeIsSaidOnLegsThatCarryIt(kind: Cause.Kind, isSaid: Bool) {
         var router = Router(members: 2)
@@ -92,7 +92,7 @@ struct FaultTests {
     @Test func nobodyPreemptsWithACause() {
         var router = Router(200, cables: 1)
         router.become(.backup)
-        router.give(.cause(Cause(.check, "upstream"), isPresent: true))
+        router.give(.cause(Cause(.tracked, "check:upstream"), isPresent: true))
         func hearLesser() {
             router.hear(100)
             router.hearWord(100, holds: Self.both)
@@ -101,7 +101,7 @@ struct FaultTests {
         for _ in 0..<120 { hearLesser() }
         #expect(router.state == .backup && !router.engine.status.isClaiming)
         #expect(router.conditions.contains("tolerated"))
-        router.give(.cause(Cause(.check, "upstream"), isPresent: false))
+        router.give(.cause(Cause(.tracked, "check:upstream"), isPresent: false))
         for _ in 0..<80 where !router.engine.status.isClaiming { hearLesser() }
         #expect(router.engine.status.isClaiming)
     }

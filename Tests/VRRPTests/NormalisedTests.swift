@@ -46,7 +46,7 @@ struct NormalisedTests {
         case 8: return { $0.give(isSo ? .proof(member: member) : .foreignAnswer(member: member, by: .stranger)) }
         case 9: return { $0.give(.fence(succeeded: isSo)) }
         case 10: return { $0.give(.handover) }
-        case 11: return { $0.give(.cause(Cause(.check, "upstream"), isPresent: isSo)) }
+        case 11: return { $0.give(.cause(Cause(.tracked, "check:upstream"), isPresent: isSo)) }
         default:
             let on = random.number(0...cables - 1)
             return { $0.hearWord(priority, holds: sets[0], hears: sets[1], proven: sets[2], on: on) }

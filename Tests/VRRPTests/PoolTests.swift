@@ -297,7 +297,7 @@ struct PoolTests {
 
     // MARK: Soft causes
 
-    private static let check = Cause(.check, "upstream")
+    private static let check = Cause(.tracked, "check:upstream")
 
     /// FAULT without a pool; with one, only while the peer is fresh, able and free of soft causes.
     @Test(arguments: [GroupState.backup, .master]) func softCauseIsFaultOnlyForSomebodyBetter(state: GroupState) {

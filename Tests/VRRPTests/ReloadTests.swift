@@ -71,11 +71,11 @@ struct ReloadTests {
     @Test func causesAreTheSnapshots() {
         var router = router(.backup, members: 2)
         router.give(.primaryAddress(member: 1, nil))
-        router.give(.cause(Cause(.check, "upstream"), isPresent: true))
+        router.give(.cause(Cause(.tracked, "check:upstream"), isPresent: true))
         router.give(.cause(Cause(.config, "m0"), isPresent: true))
         func causes() -> [String] { router.engine.status.causes.map(\.description) }
         #expect(causes() == ["no-address:eth1", "config:m0", "check:upstream"])
-        router.reload(causes: [Cause(.route, "0.0.0.0/0"), Cause(.config, "m0")]) { $0.members.removeLast() }
+        router.reload(causes: [Cause(.tracked, "route:0.0.0.0/0"), Cause(.config, "m0")]) { $0.members.removeLast() }
         #expect(causes() == ["config:m0", "route:0.0.0.0/0"])
         router.reload { _ in }
         #expect(causes() == [])
@@ -159,7 +159,7 @@ struct ReloadTests {
         router.reload { $0.cables = [] }
         #expect(router.engine.status.peer == nil && router.conditions == [])
         // No pool, so a soft cause is FAULT again.
-        router.give(.cause(Cause(.check, "upstream"), isPresent: true))
+        router.give(.cause(Cause(.tracked, "check:upstream"), isPresent: true))
         #expect(router.state == .fault)
     }
 

@@ -251,7 +251,7 @@ struct StatusTests {
         router.pass(20 * Router.secondNs)
         #expect(router.state == .initialize && router.takeWords() == [] && router.engine.status.peer == nil)
         router.become(.backup)
-        router.start(causes: [Cause(.check, "upstream")])
+        router.start(causes: [Cause(.tracked, "check:upstream")])
         #expect(router.engine.status.causes == [])
         router.give(.shutdown)
         _ = router.takeWords()

@@ -78,6 +78,21 @@ def test_a_daemon_and_its_options(name: str):
     assert documented(page(f"{name}.8")) == helped(program(name), "--help")
 
 
+# The sources of evidence.
+
+
+def test_every_source_of_evidence():
+    """In the order of the table, each with the constants of what is asked."""
+    source = (CHECKOUT / "Sources/LinkState/EvidenceSource.swift").read_text()
+    rows = re.findall(r'Row\(\s*"(\w+)",\s*question: "(.*?)"', source)
+    part = sections(page("linkwatchd.8"), "Ss")["Evidence"]
+    entries = re.findall(r"^\.It Sy (\w+)$(.*?)(?=^\.It|^\.El)", part, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in entries] == [name for name, _ in rows]
+    for (name, question), (_, text) in zip(rows, entries):
+        for constant in re.findall(r"SIOC[A-Z]+|[A-Z]+_[A-Z_]+", question):
+            assert re.search(rf"\b{constant}\b", text), f"{name}: {constant}"
+
+
 # The interface description.
 
 

@@ -114,6 +114,23 @@ def test_veth_loses_and_regains_its_carrier(lab):
     assert event["interface"]["evidence"]["carrier"]["state"] == "up"
 
 
+def test_a_program_that_keeps_an_interface_down_is_named(lab):
+    lab.ns.ip("m", "link add link e0 name mv type macvlan")
+    lab.ns.ip("m", "link set mv up")
+    lab.watch.await_state("mv", rawState="up", conditions=[])
+    lab.watch.mark()
+    lab.ns.ip("m", "link set mv protodown on protodown_reason 7 on")
+    interface = lab.watch.await_interface("mv", protoDown=["7"])["interface"]
+    assert (interface["rawState"], interface["reason"], interface["conditions"]) == ("down", "carrier", ["protodown"])
+    assert interface["evidence"]["carrier"]["detail"] == "protodown (7)"
+    kernel = json.loads(lab.ns.run("m", "ip", "-j", "link", "show", "mv"))[0]
+    assert kernel["proto_down"] and kernel["proto_down_reason"] == interface["protoDown"]
+    lab.watch.mark()
+    lab.ns.ip("m", "link set mv protodown_reason 7 off")
+    lab.ns.ip("m", "link set mv protodown off")
+    lab.watch.await_interface("mv", rawState="up", conditions=[], protoDown=None)
+
+
 def test_administratively_down_is_the_reason(lab):
     lab.watch.await_state("e0", rawState="up")
     lab.watch.mark()

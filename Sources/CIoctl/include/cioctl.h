@@ -74,21 +74,19 @@ void cioctl_kernel_close(struct cioctl_backend *backend);
 
 /* MARK: probe.c */
 
-/* Where evidence comes from. */
-enum cioctl_source { CIOCTL_MII, CIOCTL_DRIVER };
-#define CIOCTL_SOURCES 2
+/* What a probe has found out about asking, all zero at first. Forgotten when the name changes. */
+struct cioctl_known {
+    uint16_t phy;
+    bool has_phy;
+    /* The driver does not answer GLINK. */
+    bool has_no_glink;
+};
 
-/* How the question was put. */
-enum cioctl_method { CIOCTL_BY_MIIREG, CIOCTL_BY_GLINK, CIOCTL_BY_GETLINK };
-
-/* Whom to ask, and what is already known about asking. Zero it, then set ifindex and ifname. */
+/* Whom to ask. Zero it, then set ifindex and ifname. */
 struct cioctl_target {
     uint32_t ifindex;
     char ifname[CIOCTL_NAME_SIZE];
-    uint16_t phy;
-    bool has_phy;
-    /* The driver probe's method; BY_MIIREG (zero) means: not chosen yet. */
-    enum cioctl_method method;
+    struct cioctl_known known;
 };
 
 /* What came with the answer. */
@@ -98,22 +96,34 @@ struct cioctl_reading {
     bool latched;
     /* System calls that this took. */
     uint16_t calls;
+    /* How the question was put: a literal. NULL: it was not. */
+    const char *method;
 };
 
-/* One poll of the PHY: 1 up, 0 down, -errno. In the steady state of a healthy link this is one ioctl.
- * -ENXIO: the registers read 0xffff or 0xffXX, or nothing but a link bit without a PHY's identity: nobody is there. */
-int cioctl_poll_mii(const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
+/* A source of evidence that is polled: its name, as in the table of Sources/LinkState/EvidenceSource.swift, and one poll,
+ * which returns 1 for up, 0 for down, or -errno. */
+struct cioctl_probe {
+    const char *name;
+    int (*poll)(const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
+};
 
-/* One poll of the driver: 1 up, 0 down, -errno. Falls back from GLINK to RTM_GETLINK, and remembers. */
-int cioctl_poll_driver(
-    const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading);
+/* A source is known by its place in this table. In the order of the other table. */
+#define CIOCTL_SOURCES_MAX 8
+extern const struct cioctl_probe cioctl_probes[];
+extern const size_t cioctl_source_count;
+/* The table's names, for those who cannot see an array without a size. */
+const char *cioctl_source_name(size_t source);
+
+/* The first: the PHY's registers, of which one latches. */
+#define CIOCTL_MII 0
+#define CIOCTL_DRIVER 1
 
 /* A poll whose answer may be published: unless it is `expected`, what was published last, the name is checked against
  * the ifindex, and a renamed port is asked again by its new name. Nothing is asked of a name that was not checked or
  * did not answer the last time: an ioctl on an absent name can make the kernel try to load a module.
  * -ENODEV: the interface is gone. */
 int cioctl_poll_checked(
-    const struct cioctl_backend *backend, enum cioctl_source source, struct cioctl_target *target, int expected,
+    const struct cioctl_backend *backend, size_t source, struct cioctl_target *target, int expected,
     struct cioctl_reading *reading);
 
 /* Whether this errno (positive) says that the port has no such thing, rather than that it did not work just now. */
@@ -157,19 +167,20 @@ enum cioctl_outcome { CIOCTL_UNKNOWN, CIOCTL_UP, CIOCTL_DOWN, CIOCTL_UNSUPPORTED
 struct cioctl_port {
     uint32_t ifindex;
     char ifname[CIOCTL_NAME_SIZE];
-    /* By cioctl_source. */
-    bool wants[CIOCTL_SOURCES];
+    /* Which sources are asked: bit 0 for the first of cioctl_probes, and so on. */
+    uint32_t sources;
 };
 
 /* A change. There is one slot per port and source, so nothing is lost and nothing grows: what changes again before it
  * is drained is one report, and a down that is over by then is counted as a drop. */
 struct cioctl_report {
     uint32_t ifindex;
-    enum cioctl_source source;
+    uint32_t source;
     enum cioctl_outcome outcome;
     /* Positive; 0 unless unsupported or failed. */
     int error;
-    enum cioctl_method method;
+    /* How it was asked last: a literal. NULL: not yet. */
+    const char *method;
     uint16_t bmsr;
     /* Times the link was down and came back unseen since the last report. */
     uint32_t drops;
@@ -213,8 +224,8 @@ struct cioctl_statistics {
 uint32_t cioctl_bucket_us(size_t bucket);
 
 struct cioctl_options {
-    /* By cioctl_source. */
-    int64_t interval_ns[CIOCTL_SOURCES];
+    /* By source. */
+    int64_t interval_ns[CIOCTL_SOURCES_MAX];
     /* A poll that takes longer is stuck, and another thread goes on with the others; 1 ms to 10 s. */
     int64_t stuck_after_ns;
     /* NULL: the kernel. Copied; what context points to must outlive every poll. */
@@ -241,7 +252,7 @@ int cioctl_sweep_set_ports(struct cioctl_sweep *sweep, const struct cioctl_port 
 /* Asks a port from the beginning, whatever it said before: for an interface that went up. */
 void cioctl_sweep_refresh(struct cioctl_sweep *sweep, uint32_t ifindex);
 
-int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, enum cioctl_source source, int64_t interval_ns);
+int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, size_t source, int64_t interval_ns);
 
 /* Takes up to `max` reports. Fewer than `max`: that was all. */
 size_t cioctl_sweep_drain(struct cioctl_sweep *sweep, struct cioctl_report *reports, size_t max);
@@ -259,9 +270,8 @@ int cioctl_sweep_next_registers(struct cioctl_sweep *sweep, struct cioctl_regist
 void cioctl_sweep_handle_watchdog(struct cioctl_sweep *sweep);
 
 /* When the source last said up or down on that port, CLOCK_MONOTONIC; 0: never. */
-int64_t cioctl_sweep_confirmed_ns(struct cioctl_sweep *sweep, uint32_t ifindex, enum cioctl_source source);
+int64_t cioctl_sweep_confirmed_ns(struct cioctl_sweep *sweep, uint32_t ifindex, size_t source);
 
-void cioctl_sweep_statistics(
-    struct cioctl_sweep *sweep, enum cioctl_source source, struct cioctl_statistics *statistics);
+void cioctl_sweep_statistics(struct cioctl_sweep *sweep, size_t source, struct cioctl_statistics *statistics);
 
 #endif

@@ -38,7 +38,7 @@ extension GroupDriver {
     /// sent from it as before, for less than an interval: nobody misses one, and nothing moves.
     func chooseSource(of leg: Leg, mayLinger: Bool = true) {
         let name = leg.instance.name
-        let isUp = services.linkState(leg.instance.interface, group.linkState).isUp
+        let isUp = services.links.state(of: leg.instance.interface, group.linkState).isUp
         if leg.chooseSource(mayLinger: mayLinger && isUp, isVirtual: services.kernel.isFollowed),
             let index = index(of: leg)
         {
@@ -83,26 +83,19 @@ extension GroupDriver {
         }
     }
 
-    /// The interfaces that this group looks at.
-    var interfaces: Set<String> {
-        var names = Set(legs.map(\.instance.interface)).union(cables.map(\.heartbeat.interface))
-        for case .link(let name) in group.tracks.map(\.object) { names.insert(name) }
-        return names
+    /// Asks to be told of the interfaces of legs and cables.
+    func followLinks() {
+        let names = Set(legs.map(\.instance.interface) + cables.map(\.heartbeat.interface))
+        services.links.follow(names, group.linkState, by: self) { [unowned self] in linkChanged($0, $1) }
     }
 
-    /// An interface may have another state, another number, or be gone.
-    func linkChanged(_ name: String) {
-        guard interfaces.contains(name) else { return }
+    /// An interface of ours may have another state, another number, or be gone.
+    private func linkChanged(_ name: String, _ state: LinkWatch.State) {
         for leg in legs where leg.instance.interface == name { bind(leg) }
         for cable in cables where cable.heartbeat.interface == name { bind(cable) }
-        let state = services.linkState(name, group.linkState)
-        let isEnginesBusiness =
-            legs.contains { $0.instance.interface == name } || cables.contains { $0.heartbeat.interface == name }
-            || trackedLinks.contains(name)
-        if isEnginesBusiness { feed(.link(interface: name, isUp: state.isUp, reason: state.reason)) }
+        feed(.link(interface: name, isUp: state.isUp, reason: state.reason))
         // An interface that is up may be sent on again; if not, the next advert says so.
         if state.isUp { setCause(Cause(.sendDenied, name), false) }
-        trackedChanged { $0 == .link(name) }
     }
 
     /// What is known of an interface is not what it was.

@@ -29,6 +29,7 @@ extension GroupDriver {
             oldCables.first { $0.heartbeat == heartbeat } ?? makeCable(heartbeat)
         }
         for cable in oldCables where !cables.contains(where: { $0 === cable }) { cable.unbind() }
+        followLinks()
         forgetWhatWent()
     }
 
@@ -42,12 +43,11 @@ extension GroupDriver {
         feed(.reload(GroupConfiguration(group), snapshot()))
         meanwhile.forEach(feed)
         services.leases.reconsider()
-        judgeWeights()
         // Other addresses, another place or MAC address, or another way to announce them.
         for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
     }
 
-    /// What was wrong with something that is configured no longer is over. What is tracked is judged anew in any case.
+    /// What was wrong with something that is configured no longer is over.
     func forgetWhatWent() {
         let names = Set(legs.map(\.instance.name))
         let interfaces = Set(legs.map(\.instance.interface))
@@ -55,11 +55,10 @@ extension GroupDriver {
             switch cause.kind {
             case .config, .address: names.contains(cause.subject)
             case .sendDenied, .packetFilter: interfaces.contains(cause.subject)
-            case .route, .check: false
-            case .link, .noAddress, .isolated: true
+            case .link, .noAddress, .tracked, .isolated: true
             }
         }
-        passing.keep(names.union(cables.map(\.heartbeat.name)))
+        passing.keep(names)
         for condition in conditions where condition.kind == .sendFailed && !names.contains(condition.subject) {
             setCondition(condition, false)
         }
@@ -90,6 +89,7 @@ extension GroupDriver {
             services.leases.forget(leg.addresses)
         }
         for cable in cables { cable.unbind() }
+        services.links.unfollow(self)
         stopTimers()
     }
 }

@@ -28,10 +28,8 @@ final class GroupDriver {
     /// What the timer calls: made once, not with every timer.
     private var onTimer: () -> Void = {}
     private var armedNs = Int64.max
-    /// The engine's time, CLOCK_BOOTTIME, which never goes back.
+    /// The engine's time, which never goes back.
     private var lastNs = Int64.min
-    /// How much that is ahead of CLOCK_MONOTONIC.
-    var aheadNs: Int64 { loop.aheadNs }
 
     /// Who the peer said it is, so that our heartbeats can say that we hear it.
     private(set) var peerIdentity: IPAddress?
@@ -48,8 +46,6 @@ final class GroupDriver {
     /// By instance: until when adverts are sent from an address that has gone.
     var graces: [String: EventLoop.TimerID] = [:]
     var bindTimer: EventLoop.TimerID?
-    /// The highest priority that another router was heard with; 0: none was.
-    var rivalPriority: UInt8 = 0
 
     var name: String { group.name }
 
@@ -60,10 +56,11 @@ final class GroupDriver {
         engine = Engine(configuration: GroupConfiguration(group))
         legs = group.instances.map(makeLeg)
         cables = group.heartbeats.map(makeCable)
+        followLinks()
         onTimer = { [unowned self] in
             timer = nil
             armedNs = .max
-            checkClock()
+            checkClock(nowNs: loop.nowNs)
         }
     }
 
@@ -76,14 +73,10 @@ final class GroupDriver {
     func makeLeg(_ instance: VRRPConfiguration.Instance) -> Leg {
         let leg = Leg(instance, group: group, wire: services.wire, kernel: services.kernel, loop: loop)
         leg.onAdvert = { [unowned self, unowned leg] advert in
-            guard let index = index(of: leg) else { return }
-            hearRival(advert.priority)
-            feed(.advert(member: index, advert))
+            if let index = index(of: leg) { feed(.advert(member: index, advert)) }
         }
         leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
-        leg.onRefused = { [unowned self, unowned leg] in
-            tell($0, of: leg.instance.name, version: self.group.version, intervalNs: self.group.advertIntervalNs)
-        }
+        leg.onRefused = { [unowned self, unowned leg] in hearRefused($0, on: leg) }
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
         }
@@ -105,40 +98,19 @@ final class GroupDriver {
     func makeCable(_ heartbeat: VRRPConfiguration.Heartbeat) -> Cable {
         let cable = Cable(heartbeat, wire: services.wire, kernel: services.kernel)
         cable.onAdvert = { [unowned self, unowned cable] in hear($0, on: cable) }
-        cable.onRefused = { [unowned self, unowned cable] refused in
-            tell(refused, of: cable.heartbeat.name, version: 3, intervalNs: cable.heartbeat.intervalNs)
-        }
-        cable.onStranger = { [unowned self, unowned cable] in hearStranger($0, on: cable) }
         return cable
     }
 
     func index(of leg: Leg) -> Int? { legs.firstIndex { $0 === leg } }
 
     private func hear(_ advert: Advert, on cable: Cable) {
-        guard let index = cables.firstIndex(where: { $0 === cable }), let identity else { return }
-        guard
-            var word = HeartbeatCodec.word(advert, ownIdentity: identity, members: engine.configuration.members)
-        else {
-            return tell(.peerFormat, of: cable) {
-                "\(advert.source) sends adverts with VRID \(advert.vrid) that are no heartbeats"
-            }
-        }
-        if advert.vrid == cable.heartbeat.vrid {
-            // Our own words, or those of a director whose file has the numbers as ours has them.
-            word.identity = identity
-            if advert.source != cable.source {
-                tell(.peerVRID, of: cable) {
-                    cable.isOurs(advert.source)
-                        ? nil
-                        : "\(advert.source) sends heartbeats with VRID \(advert.vrid), as we do: expected vrid and "
-                            + "peer-vrid swapped"
-                }
-            }
-        } else if word.identity != identity {
-            peerIdentity = word.identity
-            cable.heardPeerNs = loop.nowNs
-            hearRival(word.priority)
-        }
+        guard let index = cables.firstIndex(where: { $0 === cable }), let identity,
+            var word = HeartbeatCodec.word(
+                advert, ownIdentity: identity, members: engine.configuration.members)
+        else { return }
+        // Under our own number come our own words, or those of a director whose file has the numbers as ours has them.
+        if advert.vrid == cable.heartbeat.vrid { word.identity = identity }
+        if word.identity != identity { peerIdentity = word.identity }
         feed(.heartbeat(cable: index, word))
     }
 
@@ -163,7 +135,7 @@ final class GroupDriver {
     }
 
     private func handle(_ input: Input) {
-        lastNs = max(lastNs, loop.nowBoottimeNs)
+        lastNs = max(lastNs, loop.nowNs)
         engine.handle(input, nowNs: lastNs, into: &outputs)
         guard !outputs.isEmpty else { return }
         for output in outputs { carryOut(output) }
@@ -176,12 +148,12 @@ final class GroupDriver {
         guard let deadlineNs = engine.nextDeadlineNs else { return }
         if deadlineNs >= armedNs {
             guard deadlineNs - armedNs > 500_000_000 else { return }
-            let nowNs = loop.nowBoottimeNs
+            let nowNs = loop.nowNs
             guard armedNs - nowNs < (deadlineNs - nowNs) / 2 else { return }
         }
         if let timer { loop.cancel(timer) }
         armedNs = deadlineNs
-        timer = loop.schedule(atNs: deadlineNs - loop.aheadNs, toleranceNs: toleranceNs, onTimer)
+        timer = loop.schedule(atNs: deadlineNs, toleranceNs: toleranceNs, onTimer)
     }
 
     private var toleranceNs: Int64 {
@@ -192,8 +164,8 @@ final class GroupDriver {
     var isServing: Bool { legs.contains { $0.addresses.isWanted } }
 
     /// Tells the engine the time if something is due.
-    func checkClock() {
-        lastNs = max(lastNs, loop.nowBoottimeNs)
+    func checkClock(nowNs: Int64) {
+        lastNs = max(lastNs, nowNs)
         if let deadlineNs = engine.nextDeadlineNs, deadlineNs <= lastNs {
             feed(.timer)
         } else {
@@ -281,20 +253,18 @@ final class GroupDriver {
         var snapshot = Snapshot(
             primaryAddresses: legs.map(\.source), holding: legs.map(\.addresses.isHolding),
             cableAddresses: cables.map(\.source), causes: causes)
-        for name in Set(legs.map(\.instance.interface)).union(trackedLinks) {
-            let state = services.linkState(name, group.linkState)
+        for name in Set(legs.map(\.instance.interface)) {
+            let state = services.links.state(of: name, group.linkState)
             if !state.isUp { snapshot.causes.insert(Cause(.link, name, detail: state.reason)) }
         }
-        for cable in cables where !services.linkState(cable.heartbeat.interface, group.linkState).isUp {
+        for cable in cables where !services.links.state(of: cable.heartbeat.interface, group.linkState).isUp {
             snapshot.cablesDown.insert(cable.heartbeat.interface)
         }
-        for track in group.tracks {
-            let (isWell, cause) = judge(track)
+        for (track, object) in tracked {
             if let weight = track.weight {
-                snapshot.weights[track.name] = contribution(weight, isWell: isWell)
-            } else if let cause, !isWell {
-                snapshot.causes.insert(cause)
-                if cause.kind != .link { causes.insert(cause) }
+                snapshot.weights[track.name] = object.contribution(of: weight)
+            } else if !object.isWell {
+                snapshot.causes.insert(object.cause)
             }
         }
         return snapshot

@@ -7,15 +7,14 @@ final class GroupServices {
     let loop: EventLoop
     let wire: any Wire
     let kernel: any Kernel
+    let links: LinkWatch
     let leases: LeaseKeeper
     let runner: any ProgramRunner
 
     /// Whether there are so many groups that their timers had better share their wake-ups.
     var isCrowded = false
-    /// The state of an interface.
-    var linkState: (String, VRRPConfiguration.LinkStateChoice) -> LinkWatch.State = { _, _ in .up }
-    /// Whether a tracked thing other than a link is well.
-    var isWell: (VRRPConfiguration.Track.Object) -> Bool = { _ in true }
+    /// What is tracked, by a group with this `link-state`.
+    var tracked: (VRRPConfiguration.Track.Object, VRRPConfiguration.LinkStateChoice) -> Tracked? = { _, _ in nil }
     /// What the process itself knows and publishes with every group.
     var sharedConditions: () -> [Condition] = { [] }
     /// Whether packets to addresses are taken although `accept = false` forbids it.
@@ -23,10 +22,14 @@ final class GroupServices {
     /// Called with what an engine publishes.
     var happened: (Output, GroupDriver) -> Void = { _, _ in }
 
-    init(loop: EventLoop, wire: any Wire, kernel: any Kernel, leases: LeaseKeeper, runner: any ProgramRunner) {
+    init(
+        loop: EventLoop, wire: any Wire, kernel: any Kernel, links: LinkWatch, leases: LeaseKeeper,
+        runner: any ProgramRunner
+    ) {
         self.loop = loop
         self.wire = wire
         self.kernel = kernel
+        self.links = links
         self.leases = leases
         self.runner = runner
     }

@@ -45,7 +45,6 @@ final class LegAddresses {
     private var renewal: [UInt8]?
     private(set) var isWanted = false
     private(set) var isHolding = false
-    /// When the lease began last, CLOCK_BOOTTIME.
     private var refreshedNs: Int64 = 0
 
     private var repairs = Tally(spanNs: 10_000_000_000)
@@ -131,7 +130,7 @@ final class LegAddresses {
     func add() {
         isWanted = true
         isUnable = false
-        refreshedNs = Clock.boottimeNs()
+        refreshedNs = Clock.monotonicNs()
         put(keys.filter { !isForeign($0) || isStray($0) })
     }
 
@@ -247,14 +246,13 @@ final class LegAddresses {
 
     // MARK: The lease
 
-    /// When the lease wants to be refreshed, CLOCK_BOOTTIME; nil: nothing is leased.
+    /// When the lease wants to be refreshed; nil: nothing is leased.
     var refreshDueNs: Int64? { isWanted && !keys.isEmpty ? refreshedNs + leaseNs / 3 : nil }
 
     /// How much earlier than due it may be refreshed, so that one wake-up serves for several things.
     var refreshSlackNs: Int64 { leaseNs / 6 }
 
-    /// Whether the kernel may have taken the addresses back before we came to refresh them, or another router has taken them over:
-    /// we slept. The kernel itself counts no time while the machine is suspended.
+    /// Whether the kernel may have taken the addresses back before we came to refresh them: we slept.
     func hasLapsed(nowNs: Int64) -> Bool { isWanted && nowNs - refreshedNs >= leaseNs }
 
     /// What refreshes the lease. An address that somebody took away is not smuggled back in: that is the repair's job.
@@ -403,7 +401,7 @@ final class LegAddresses {
     private func noteDisturbance(_ what: String) {
         let nowNs = Clock.monotonicNs()
         let isUp = ifindex.flatMap { kernel.link(ifindex: $0)?.flags.contains(.up) } ?? false
-        guard isUp, !hasLapsed(nowNs: Clock.boottimeNs()) else { return }
+        guard isUp, !hasLapsed(nowNs: nowNs) else { return }
         let count = disturbances.add(nowNs: nowNs)
         if count <= 10 { Log.warning("\(name): somebody has \(what) its addresses, which are added again") }
         guard count > 1 else { return }

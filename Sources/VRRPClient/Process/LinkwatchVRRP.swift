@@ -14,15 +14,6 @@ import Varlink
 
 @main
 enum LinkwatchVRRP {
-    /// A configuration that is refused. The corresponding C constant is `EX_CONFIG`.
-    static let exitConfiguration: Int32 = 78
-    /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
-    static let exitUnavailable: Int32 = 69
-    /// Our runner has died. The corresponding C constant is `EX_SOFTWARE`.
-    static let exitRunnerLost: Int32 = 70
-    /// A right is missing. The corresponding C constant is `EX_NOPERM`.
-    static let exitPermission: Int32 = 77
-
     static let options = [
         Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
         Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
@@ -43,44 +34,54 @@ enum LinkwatchVRRP {
     static func main() { run() }
 
     nonisolated static func run() {
-        StandardStreams.reserve()
-        // A reader that has gone is an error of write(2), and treated as one.
-        signal(SIGPIPE, SIG_IGN)
-        Log.prepare()
-        do {
-            let options = try Options(Array(CommandLine.arguments.dropFirst()), table: Self.options)
-            if options.has("help") { return StandardStreams.print(usage + Options.help(Self.options)) }
-            if options.has("version") { return StandardStreams.print("linkwatch-vrrp \(Release.version)\n") }
-            if let file = options["check"] {
-                return try check(file)
-            }
+        DaemonProgram(name: "linkwatch-vrrp", usage: usage, options: options).run { options in
+            if let file = options["check"] { return try check(file) }
             let arguments = VRRPArguments(options)
             if options.has("release") { return try release(arguments) }
             let configuration = try arguments.configuration()
-            for doubt in FileDoubts.now(configuration, file: arguments.path).unsuitable { Log.warning(doubt) }
+            warn(of: configuration)
             try start(arguments, configuration)
-        } catch let error as UsageError {
-            fail(error.message, Options.exitUsage)
-        } catch let error as ConfigurationRefused {
-            fail(error.description, exitConfiguration)
-        } catch let error as NotPermitted {
-            fail(error.description, exitPermission)
-        } catch {
-            fail("\(error)", exitUnavailable)
+        } status: { error in
+            switch error {
+            case is ConfigurationRefused: .configuration
+            case is NotPermitted: .permission
+            default: .unavailable
+            }
         }
     }
 
     /// Says what is wrong with a file, this machine's users included. It may be anybody's: nothing of it is used.
     nonisolated private static func check(_ file: String) throws {
-        let configuration = try VRRPConfiguration(path: file, acceptsPipe: true)
+        let configuration = try VRRPConfiguration(path: file)
         try configuration.accounts.check(file: file, exists: \.exists)
-        for doubt in FileDoubts.now(configuration, file: file).all { Log.warning(doubt) }
+        if configuration.process.user == nil, Account.ofDaemons == nil { Log.warning(missingUser) }
+        for doubt in OwnAddresses.doubts(configuration, file: file) { Log.warning(doubt) }
+        warn(of: configuration)
         StandardStreams.print("\(file): good\n")
     }
 
-    nonisolated private static func fail(_ message: String, _ status: Int32) -> Never {
-        for line in message.split(separator: "\n") { Log.error(String(line)) }
-        exit(status)
+    private static let missingUser =
+        "there is no user '\(Account.defaultName)', so that the process stays root, with two capabilities: "
+        + "`useradd --system \(Account.defaultName)` or systemd-sysusers(8) makes it"
+
+    /// Says what is sound and does not do what it seems to, and what this host's interfaces cannot carry.
+    nonisolated private static func warn(of configuration: VRRPConfiguration) {
+        for warning in configuration.warnings { Log.warning(warning.description) }
+        for group in configuration.groups {
+            for instance in group.instances {
+                let octets = instance.advertOctets(version: group.version)
+                guard let mtu = mtu(of: instance.interface), octets > mtu else { continue }
+                Log.warning(
+                    "instance \(instance.name): its adverts have \(octets) octets and cannot be sent, as the MTU of "
+                        + "\(instance.interface) is \(mtu): expected fewer addresses, or a larger MTU")
+            }
+        }
+    }
+
+    /// nil: this host has no such interface.
+    nonisolated private static func mtu(of interface: String) -> Int? {
+        guard let link = try? RtnlRequester().link(named: interface), link.mtu > 0 else { return nil }
+        return Int(link.mtu)
     }
 
     /// Works without a configuration as well: then with the default folder.
@@ -142,7 +143,8 @@ enum LinkwatchVRRP {
         Log.follow(loop)
         let service = VRRPService(arguments, runner)
         try loop.onSignals([SIGHUP, SIGINT, SIGTERM]) { service.handle(signal: $0, loop) }
-        let listener = try listen(configuration.socket)
+        let socket = configuration.socket
+        let listener = try ListeningSocket.ofService(path: socket.path, mode: socket.mode, group: socket.group)
         let router = try RouterProcess(
             configuration, loop: loop, runner: runner, record: holdings, leftBehind: leftBehind)
         try checkCapabilities(Privileges.become(account, keeping: [.netAdmin, .netRaw]))
@@ -157,20 +159,7 @@ enum LinkwatchVRRP {
         try loop.run()
         service.end()
         runner.dismiss()
-        if runner.isLost { exit(exitRunnerLost) }
-    }
-
-    /// The socket that a service manager handed in, or one of our own; its folder is made if it is missing.
-    nonisolated private static func listen(_ configuration: SocketConfiguration) throws -> ListeningSocket {
-        if let socket = try ListeningSocket.handedIn() { return socket }
-        ListeningSocket.makeFolder(of: configuration.path)
-        return try ListeningSocket(
-            path: configuration.path, mode: configuration.mode, group: try configuration.group.map(groupID))
-    }
-
-    nonisolated private static func groupID(_ group: String) throws(UsageError) -> gid_t {
-        guard let id = Account.groupID(group) else { throw UsageError("there is no group '\(group)'") }
-        return id
+        if runner.isLost { exit(DaemonProgram.Status.software.rawValue) }
     }
 
     /// Whom the process becomes; nil: it stays who it is.
@@ -182,7 +171,7 @@ enum LinkwatchVRRP {
             return account
         }
         let account = Account.ofDaemons
-        if account == nil { Log.error(FileDoubts.missingUser) }
+        if account == nil { Log.error(missingUser) }
         return account
     }
 
@@ -275,7 +264,7 @@ final class VRRPService: StatusSource {
         guard let router else { return "the process is ending" }
         do throws(Errno) {
             try router.reload(configuration)
-            for doubt in doubts(configuration, router).unsuitable { Log.warning(doubt) }
+            for warning in configuration.warnings { Log.warning(warning.description) }
             Log.notice("\(arguments.path): read again and applied")
             return nil
         } catch {
@@ -283,19 +272,13 @@ final class VRRPService: StatusSource {
         }
     }
 
-    func complaints() -> (errors: [String], warnings: [String]) {
+    func complaints() -> [String] {
         do throws(ConfigurationRefused) {
-            let configuration = try arguments.configuration()
-            return ([], router.map { doubts(configuration, $0).all } ?? [])
+            _ = try arguments.configuration()
+            return []
         } catch {
-            return (error.description.split(separator: "\n").map(String.init), [])
+            return error.errors.map(\.description)
         }
-    }
-
-    private func doubts(_ configuration: VRRPConfiguration, _ router: RouterProcess) -> FileDoubts {
-        FileDoubts(
-            configuration: configuration, file: arguments.path, link: router.kernel.link(named:),
-            addresses: Array(router.kernel.addresses.values))
     }
 }
 

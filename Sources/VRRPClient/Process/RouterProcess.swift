@@ -28,9 +28,11 @@ final class RouterProcess {
     private let manager: ServiceManager
     private let reports: Reports
     private(set) var configuration: VRRPConfiguration
-    private(set) var links: LinkWatch
+    let links: LinkWatch
+    private(set) lazy var tracked = TrackedObjects(kernel: kernel, links: links, loop: loop) { [unowned self] in
+        ask($0, $1)
+    }
     private(set) var groups: [GroupDriver] = []
-    private var checks: [String: Check] = [:]
     private let record: HoldingsRecord?
     /// What an earlier process had recorded; empty once it is gone.
     private var leftBehind: [HoldingsRecord.Entry]
@@ -65,18 +67,17 @@ final class RouterProcess {
         self.loop = loop
         self.runner = runner
         wire = try WireSockets(loop: loop)
-        kernel = try KernelState(loop: loop, tracking: Self.tracking(configuration))
+        kernel = try KernelState(loop: loop, tracking: TrackedRoute.tracking(configuration))
+        links = LinkWatch(kernel: kernel, loop: loop)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
-        services = GroupServices(loop: loop, wire: wire, kernel: kernel, leases: leases, runner: runner)
+        services = GroupServices(
+            loop: loop, wire: wire, kernel: kernel, links: links, leases: leases, runner: runner)
         manager = ServiceManager(loop: loop)
         acceptFilter = AcceptFilter(runner: runner, loop: loop)
         reports = Reports(loop: loop)
         self.record = record
         self.leftBehind = leftBehind
-        links = LinkWatch(
-            kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
-            interfaces: Self.interfaces(configuration))
     }
 
     // MARK: Beginning
@@ -97,43 +98,32 @@ final class RouterProcess {
         reports.tell = { [unowned self] in tell($0, $1, $2, isNews: $3) }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
         // A backup is told the time when it has heard what came meanwhile.
-        leases.onLapse = { [unowned self] in
-            for group in groups where group.isServing { group.checkClock() }
+        leases.onLapse = { [unowned self] nowNs in
+            for group in groups where group.isServing { group.checkClock(nowNs: nowNs) }
         }
         loop.onLate = { [unowned self] in leases.awake() }
-        try loop.wakeOnResume()
         leases.onRefresh = { [unowned self] nowNs in checkSwitches(nowNs) }
         kernel.switches.onBorrow = { [unowned self] in runner.borrowed($0, isOver: false) }
         kernel.switches.onGiveBack = { [unowned self] in runner.borrowed($0, isOver: true) }
         wire.wouldTake = { [unowned self] in kernel.wouldTake(from: $0, to: $1, on: $2) }
         wire.onFiltered = { [unowned self] in groups.forEach { $0.filtersChanged() } }
-        services.linkState = { [unowned self] in links.state(of: $0, $1) }
-        services.isWell = { [unowned self] in isWell($0) }
+        services.tracked = { [unowned self] in tracked.object($0, $1) }
         services.sharedConditions = { [unowned self] in sharedConditions }
         services.acceptsInSpite = { [unowned self] in !acceptFilter.isInForce }
         services.happened = { [unowned self] in happened($0, in: $1) }
-        follow(links)
+        links.onMonitor = { [unowned self] isThere in
+            beginIfReady()
+            if hasBegun { groups.forEach { $0.setCondition(Condition(.monitorLost), !isThere) } }
+        }
+        tracked.onChange = { [unowned self] object in
+            if hasBegun { groups.forEach { $0.trackedChanged(object) } }
+        }
         adopt(configuration)
         groups = configuration.groups.map { GroupDriver($0, services: services) }
         services.isCrowded = groups.count >= AdvertSocket.crowd
         try kernel.start()
-        links.start()
+        links.subscribe(at: configuration.monitorSocketPath)
         loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [unowned self] in begin() }
-    }
-
-    private func follow(_ links: LinkWatch) {
-        links.onChange = { [unowned self] name in
-            guard hasBegun else { return }
-            for group in groups { group.linkChanged(name) }
-        }
-        links.onMonitor = { [unowned self] isThere in
-            beginIfReady()
-            guard hasBegun else { return }
-            for group in groups {
-                group.setCondition(Condition(.monitorLost), !isThere)
-                if isThere { group.interfaces.forEach(group.linkChanged) }
-            }
-        }
     }
 
     private func beginIfReady() {
@@ -143,6 +133,7 @@ final class RouterProcess {
     private func begin() {
         guard !hasBegun, kernel.hasBeenRead else { return }
         hasBegun = true
+        links.begin()
         removeLeftovers()
         for group in groups {
             group.bindAll()
@@ -220,27 +211,11 @@ final class RouterProcess {
         nextSwitches = 0
     }
 
-    /// Takes over what the groups share: virtual addresses and checks. A check that did not change goes on.
+    /// Takes over what the groups share: virtual addresses, and what they track.
     private func adopt(_ configuration: VRRPConfiguration) {
         self.configuration = configuration
         kernel.follow(Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address }))
-        var adopted: [String: Check] = [:]
-        for check in configuration.checks {
-            let known = checks[check.name]
-            let same = known.flatMap { $0.configuration == check ? $0 : nil }
-            adopted[check.name] = same ?? makeCheck(check, isWell: known?.isWell ?? true)
-        }
-        for (name, check) in checks where adopted[name] !== check { check.stop() }
-        checks = adopted
-    }
-
-    private func makeCheck(_ check: VRRPConfiguration.Check, isWell: Bool) -> Check {
-        let made = Check(check, isWell: isWell, loop: loop) { [unowned self] done in ask(check, done) }
-        made.onChange = { [unowned self] in
-            guard hasBegun else { return }
-            for group in groups { group.trackedChanged { $0 == .check(check.name) } }
-        }
-        return made
+        tracked.adopt(configuration)
     }
 
     private func ask(_ check: VRRPConfiguration.Check, _ done: @escaping (Bool?, String) -> Void) {
@@ -302,12 +277,14 @@ final class RouterProcess {
         guard hasBegun else { return }
         for group in groups {
             if !keys.isEmpty { group.addressesChanged(keys) }
-            for name in names { group.linkChanged(name) }
+        }
+        links.tell(of: names)
+        for group in groups {
             // With an interface goes its socket, and what that knew.
             if !names.isEmpty { group.filtersChanged() }
-            if areRoutesChanged { group.trackedChanged { if case .route = $0 { true } else { false } } }
             for (link, old) in changed { group.interfaceChanged(link, before: old) }
         }
+        if areRoutesChanged { tracked.routesChanged() }
     }
 
     /// What could not be read whole is read again for as long as it takes. Meanwhile the groups go on with what is known, as
@@ -329,50 +306,7 @@ final class RouterProcess {
         links.kernelSaw(link, before: old)
     }
 
-    /// The routes that are tracked; nil: none.
-    private static func tracking(_ configuration: VRRPConfiguration) -> RouteTracking? {
-        var prefixes: [IPPrefix] = []
-        var tables: [UInt32] = []
-        for case .route(let route) in configuration.groups.flatMap(\.tracks).map(\.object) {
-            if !prefixes.contains(route.prefix) { prefixes.append(route.prefix) }
-            if !tables.contains(route.table) { tables.append(route.table) }
-        }
-        return prefixes.isEmpty ? nil : RouteTracking(prefixes: prefixes, tables: tables)
-    }
-
-    private static func interfaces(_ configuration: VRRPConfiguration) -> [String] {
-        var names: Set<String> = []
-        for group in configuration.groups {
-            names.formUnion(group.instances.map(\.interface))
-            names.formUnion(group.heartbeats.map(\.interface))
-            for case .link(let name) in group.tracks.map(\.object) { names.insert(name) }
-        }
-        return names.sorted()
-    }
-
     // MARK: What groups use
-
-    private func isWell(_ object: VRRPConfiguration.Track.Object) -> Bool {
-        switch object {
-        case .check(let name): checks[name]?.isWell ?? true
-        case .route(let route): hasRoute(route)
-        case .link: true
-        }
-    }
-
-    private func hasRoute(_ wanted: VRRPConfiguration.Route) -> Bool {
-        let ifindex = wanted.interface.map { kernel.link(named: $0)?.ifindex ?? 0 }
-        return kernel.routes.contains { route in
-            guard route.key.destination == wanted.prefix, route.key.table == wanted.table, route.isUsable else {
-                return false
-            }
-            if wanted.via == nil, ifindex == nil { return true }
-            return route.hops.contains { hop in
-                (wanted.via == nil || hop.gateway == wanted.via)
-                    && (ifindex == nil || hop.ifindex == ifindex)
-            }
-        }
-    }
 
     private var sharedConditions: [Condition] {
         (links.isMonitorLost == false ? [] : [Condition(.monitorLost)])
@@ -417,14 +351,10 @@ final class RouterProcess {
 
     /// Applies a configuration that has passed all checks: the difference, and nothing else.
     func reload(_ new: VRRPConfiguration) throws(Errno) {
-        let wantsOtherLinks =
-            Self.interfaces(new) != Self.interfaces(configuration)
-            || new.monitorSocketPath != configuration.monitorSocketPath
         // What may fail comes first.
-        try kernel.track(Self.tracking(new))
+        try kernel.track(TrackedRoute.tracking(new))
         adopt(new)
         acceptFilter.apply(new)
-        if wantsOtherLinks { replaceLinkWatch() }
         var old: [String: GroupDriver] = [:]
         for group in groups { old[group.name] = group }
         for group in groups where !new.groups.contains(where: { $0.name == group.name }) { group.shutDown() }
@@ -444,21 +374,11 @@ final class RouterProcess {
                 driver.reload()
                 driver.filtersChanged()
             } else {
-                driver.trackedChanged { _ in true }
+                driver.trackedChanged()
             }
         }
+        links.subscribe(at: new.monitorSocketPath)
         runner.holdsOnlyWhatIsNamed()
-    }
-
-    /// Another set of interfaces is watched: the new subscription begins with what the old one knew last.
-    private func replaceLinkWatch() {
-        let old = links
-        old.stop()
-        links = LinkWatch(
-            kernel: kernel, loop: loop, monitorPath: configuration.monitorSocketPath,
-            interfaces: Self.interfaces(configuration), predecessor: old)
-        follow(links)
-        links.start()
     }
 
     /// Resigns everywhere: addresses first, then the word.

@@ -6,8 +6,9 @@
 /// since the runner has died, keeps its last result: that says nothing of what it checks.
 import Configuration
 import LinuxSystem
+import VRRP
 
-final class Check {
+final class Check: Tracked {
     let configuration: VRRPConfiguration.Check
     private let loop: EventLoop
     private let ask: (@escaping (Bool?, String) -> Void) -> Void
@@ -18,8 +19,7 @@ final class Check {
     private var isDecided = false
 
     private(set) var isWell: Bool
-    /// What the last failure said, for an operator.
-    private(set) var detail = ""
+    var cause: Cause { Cause(.tracked, VRRPConfiguration.Track.Object.check(configuration.name).name) }
 
     /// Called when `isWell` has changed.
     var onChange: () -> Void = {}
@@ -67,7 +67,6 @@ final class Check {
     }
 
     private func take(_ success: Bool, _ said: String) {
-        if !success { detail = said }
         if success == isWell && isDecided {
             streak = 0
             return

@@ -5,6 +5,7 @@
 /// administrative state are followed here as well, and a wire that only the registers saw cut stays cut until its carrier
 /// comes back or linkwatchd does. So a restart of linkwatchd changes nothing.
 import Configuration
+import LinkState
 import LinuxSystem
 import Monitor
 import RtnlMonitor
@@ -20,43 +21,93 @@ final class LinkWatch {
         static func down(_ reason: String) -> State { State(isUp: false, reason: reason) }
     }
 
-    private let kernel: KernelState
-    private let subscription: MonitorSubscription
-    /// What linkwatchd said last of interfaces that its registers or driver saw down, while it is gone.
+    /// Somebody who asked for interfaces.
+    private struct Follower {
+        let owner: ObjectIdentifier
+        let choice: VRRPConfiguration.LinkStateChoice
+        let tell: (String, State) -> Void
+    }
+
+    private let kernel: any Kernel
+    private let loop: EventLoop
+    private var subscription: MonitorSubscription?
+    private var subscribed: (path: String, interfaces: Set<String>) = ("", [])
+    /// By interface.
+    private var followers: [String: [Follower]] = [:]
+    private var followed: [ObjectIdentifier: Set<String>] = [:]
+    /// Before the groups have begun, nobody is told.
+    private var hasBegun = false
+    /// What linkwatchd said last of interfaces that its registers or driver saw down, while it is gone; and of all others,
+    /// until it has answered about another set of them.
     private var remembered: [String: InterfaceRecord] = [:]
 
     /// Whether linkwatchd cannot be asked; nil until that is known.
     private(set) var isMonitorLost: Bool?
 
-    /// Called with an interface's name when its state may have changed.
-    var onChange: (String) -> Void = { _ in }
     /// Called when linkwatchd can be asked, or no longer.
     var onMonitor: (Bool) -> Void = { _ in }
 
-    /// - Parameter predecessor: one that watched other interfaces; what it knew stands until linkwatchd has answered.
-    init(
-        kernel: KernelState, loop: EventLoop, monitorPath: String, interfaces: [String],
-        predecessor: LinkWatch? = nil
-    ) {
+    init(kernel: any Kernel, loop: EventLoop) {
         self.kernel = kernel
-        if let predecessor {
-            isMonitorLost = predecessor.isMonitorLost
-            remembered = predecessor.remembered
-            for record in predecessor.subscription.interfaces.values { remembered[record.ifname] = record }
-        }
-        var options = MonitorSubscription.Options()
-        options.path = monitorPath
-        options.interfaces = interfaces
-        // A daemon that hangs is told by its silence; meanwhile our own netlink has its say, so that need not be soon.
-        options.heartbeatMs = 30_000
-        options.routes = false
-        subscription = MonitorSubscription(loop: loop, options: options)
-        subscription.onChange = { [unowned self] in take($0) }
+        self.loop = loop
     }
 
-    func start() { subscription.start() }
+    // MARK: Who is told
 
-    func stop() { subscription.stop() }
+    /// Tells `owner` the state of these interfaces whenever it may have changed, and of no others.
+    func follow(
+        _ names: Set<String>, _ choice: VRRPConfiguration.LinkStateChoice, by owner: AnyObject,
+        _ tell: @escaping (String, State) -> Void
+    ) {
+        unfollow(owner)
+        let follower = Follower(owner: ObjectIdentifier(owner), choice: choice, tell: tell)
+        for name in names { followers[name, default: []].append(follower) }
+        followed[follower.owner] = names
+    }
+
+    /// Tells `owner` nothing any more.
+    func unfollow(_ owner: AnyObject) {
+        let owner = ObjectIdentifier(owner)
+        for name in followed.removeValue(forKey: owner) ?? [] {
+            followers[name]?.removeAll { $0.owner == owner }
+            if followers[name]?.isEmpty == true { followers[name] = nil }
+        }
+    }
+
+    /// From now on followers are told.
+    func begin() { hasBegun = true }
+
+    /// Something about these interfaces may have changed: their state, their number, or whether they are there.
+    func tell(of names: Set<String>) {
+        guard hasBegun else { return }
+        for name in names.sorted() {
+            for follower in followers[name] ?? [] { follower.tell(name, state(of: name, follower.choice)) }
+        }
+    }
+
+    /// Asks linkwatchd about all that is followed, if it is not asked already. A new subscription begins with what the old one
+    /// knew last.
+    func subscribe(at path: String) {
+        let interfaces = Set(followers.keys)
+        guard subscription == nil || subscribed != (path, interfaces) else { return }
+        for record in subscription?.interfaces.values ?? [:].values { remembered[record.ifname] = record }
+        stop()
+        subscribed = (path, interfaces)
+        var options = MonitorSubscription.Options()
+        options.path = path
+        options.interfaces = interfaces.sorted()
+        // A hung linkwatchd is detected by its silence; meanwhile our own netlink counts, so that need not be soon.
+        options.heartbeatMs = 30_000
+        options.routes = false
+        let subscription = MonitorSubscription(loop: loop, options: options)
+        subscription.onChange = { [unowned self] in take($0) }
+        self.subscription = subscription
+        subscription.start()
+    }
+
+    func stop() { subscription?.stop() }
+
+    // MARK: States
 
     /// The state of an interface by its name.
     func state(of name: String, _ choice: VRRPConfiguration.LinkStateChoice) -> State {
@@ -71,6 +122,7 @@ final class LinkWatch {
     }
 
     private func record(_ name: String) -> InterfaceRecord? {
+        guard let subscription else { return nil }
         if subscription.isCurrent { return subscription.interface(named: name) }
         // What it has by netlink may be out of date, as it says itself; what it probes is not.
         if subscription.isDegraded, let record = subscription.interface(named: name), Self.isDownByProbe(record) {
@@ -80,14 +132,12 @@ final class LinkWatch {
     }
 
     private static func isDownByProbe(_ record: InterfaceRecord) -> Bool {
-        !record.isRawUp && ["mii", "driver"].contains(record.reason)
+        !record.isRawUp && record.reason.map(EvidenceSource.isPolled) == true
     }
 
     /// What netlink alone says.
     static func state(of link: Link) -> State {
-        if !link.flags.contains(.up) { return .down("admin") }
-        if !link.hasCarrier { return .down("carrier") }
-        return link.operState.isUp ?? true ? .up : .down("operstate")
+        link.downSource.map { .down($0.name) } ?? .up
     }
 
     // MARK: Changes
@@ -101,17 +151,20 @@ final class LinkWatch {
     private func take(_ change: MonitorSubscription.Change) {
         switch change {
         case .interface(let before, let now):
-            if !Self.saysTheSame(before, now), let record = now ?? before { tell(of: record) }
+            if !Self.saysTheSame(before, now), let record = now ?? before {
+                tell(of: Set([record.ifname] + record.altnames))
+            }
         case .route: break
         case .synced:
             remembered = [:]
             isMonitorLost = false
             onMonitor(true)
-            for record in subscription.interfaces.values { tell(of: record) }
+            tell(of: Set(followers.keys))
         case .degraded(let why):
             Log.warning("linkwatchd is degraded (\(why)): its probes and our own netlink count")
             isMonitorLost = false
             onMonitor(true)
+            tell(of: Set(followers.keys))
         case .lost(let error):
             remember()
             if isMonitorLost != true {
@@ -124,11 +177,6 @@ final class LinkWatch {
         }
     }
 
-    private func tell(of record: InterfaceRecord) {
-        onChange(record.ifname)
-        for name in record.altnames { onChange(name) }
-    }
-
     /// Whether two records differ in nothing that counts here. On a busy machine evidence turns stale and fresh again many
     /// times a second, and each change would have every group look at its addresses.
     private static func saysTheSame(_ one: InterfaceRecord?, _ other: InterfaceRecord?) -> Bool {
@@ -139,7 +187,7 @@ final class LinkWatch {
 
     /// Down by evidence that netlink does not have is kept; all else netlink knows as well.
     private func remember() {
-        for record in subscription.interfaces.values where Self.isDownByProbe(record) {
+        for record in subscription?.interfaces.values ?? [:].values where Self.isDownByProbe(record) {
             remembered[record.ifname] = record
         }
     }
