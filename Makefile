@@ -1,7 +1,7 @@
 # linkwatch: `make run` shows this machine's links, `make test` runs everything. See README.md.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build demo run test test-pure test-namespaces test-wirelab test-tsan format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions
+.PHONY: build demo run test test-pure test-namespaces test-wirelab test-tsan format deps deps-test soak fuzz bench bench-lab lab lab-cut install clean completions generate
 
 SWIFTFLAGS := -c release --static-swift-stdlib
 BIN := .build/release
@@ -93,6 +93,10 @@ bench: build
 bench-lab: build
 	@Tests/install-packages test bench
 	@Benchmarks/run --lab wire $(BENCH)
+
+# What follows from the varlink descriptions: records, and the lists of linkwatch-varlink(7).
+generate:
+	@Tools/generate
 
 format:
 	swift format -i -r -p Sources Tests Fuzz Benchmarks Package.swift

@@ -27,6 +27,10 @@ let targets: [Target] = [
     .testTarget(name: "CommandLineTests", dependencies: ["Monitor", "linkwatch"], swiftSettings: strict),
     .target(name: "Configuration", dependencies: ["Addresses", "CToml", "LinkState"], swiftSettings: strict),
     .testTarget(name: "ConfigurationTests", dependencies: ["Addresses", "Configuration"], swiftSettings: strict),
+    .target(name: "KeepalivedImport", dependencies: ["Addresses"], swiftSettings: strict),
+    .testTarget(
+        name: "KeepalivedImportTests", dependencies: ["Configuration", "KeepalivedImport"],
+        exclude: ["configurations"], swiftSettings: strict),
     .target(name: "LinkState", swiftSettings: strict),
     .testTarget(name: "LinkStateTests", dependencies: ["LinkState"], swiftSettings: strict),
     .target(
@@ -41,7 +45,9 @@ let targets: [Target] = [
     .testTarget(
         name: "MIIRegistersTests", dependencies: ["CIoctl", "CLinux", "LinkState", "MIIRegisters"],
         swiftSettings: strict),
-    .target(name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"], swiftSettings: strict),
+    .target(
+        name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"],
+        exclude: ["io.linkwatch.Monitor.varlink"], swiftSettings: strict),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
     .target(
         name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinkState", "LinuxSystem", system],
@@ -61,7 +67,9 @@ let targets: [Target] = [
     .target(
         name: "VRRPSimulation", dependencies: ["Addresses", "VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict
     ),
-    .target(name: "VRRPStatus", dependencies: ["Monitor", "Varlink"], swiftSettings: strict),
+    .target(
+        name: "VRRPStatus", dependencies: ["Monitor", "Varlink"], exclude: ["io.linkwatch.VRRP.varlink"],
+        swiftSettings: strict),
     .testTarget(name: "VRRPStatusTests", dependencies: ["VRRPStatus"], swiftSettings: strict),
     .testTarget(name: "VRRPTests", dependencies: ["Addresses", "VRRP", "VRRPSimulation"], swiftSettings: strict),
     .target(name: "Varlink", dependencies: ["CLinux", "LinuxSystem", system], swiftSettings: strict),
@@ -69,8 +77,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "linkwatch",
         dependencies: [
-            "Configuration", "Links", "LinuxSystem", "MIIRegisters", "Monitor", "RtnlMonitor", "VRRPStatus",
-            "Varlink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "CLinux", "Configuration", "KeepalivedImport", "Links", "LinuxSystem", "MIIRegisters", "Monitor",
+            "RtnlMonitor", "VRRPStatus", "Varlink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: strict),
     .executableTarget(
@@ -87,6 +95,7 @@ let targets: [Target] = [
 let fuzzTargets: [Target] = [
     fuzz("FuzzAdverts", ["Addresses", "VRRP"]),
     fuzz("FuzzConfiguration", ["Configuration"]),
+    fuzz("FuzzKeepalived", ["Configuration", "KeepalivedImport"]),
     fuzz("FuzzRtnl", ["RtnlMonitor"]),
     fuzz("FuzzVarlink", ["LinuxSystem", "Monitor", "Varlink"]),
 ]

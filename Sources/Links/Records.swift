@@ -119,10 +119,10 @@ extension ProbeRecord {
     /// What one prober has done.
     public init(_ statistics: ProbeStatistics) {
         self.init(
-            ports: statistics.ports, intervalUsec: Int(statistics.intervalNs / 1000),
+            ports: statistics.ports, intervalUsec: statistics.intervalNs / 1000,
             polls: Int(clamping: statistics.polls), ioctls: Int(clamping: statistics.ioctls),
             overruns: Int(clamping: statistics.overruns), staleMs: Int(statistics.stuckNs / 1_000_000),
-            latencyMaxUsec: Int(statistics.latencyMaxNs / 1000), latencySumUsec: Int(statistics.latencySumNs / 1000),
+            latencyMaxUsec: statistics.latencyMaxNs / 1000, latencySumUsec: statistics.latencySumNs / 1000,
             latency: statistics.latency.map { BucketRecord(le: $0.atMostUsec, count: Int(clamping: $0.count)) })
     }
 }

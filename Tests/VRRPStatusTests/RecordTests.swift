@@ -11,7 +11,7 @@ private enum Sample {
         lastSource: "192.0.2.3", lastPriority: 100, checksumForm: "message", advertsReceived: 4, advertsSent: 5,
         resignationsReceived: 6, resignationsSent: 7, ownAddressReceived: 8, sendErrors: 9,
         lastSendError: "Message too long")
-    static let cable = CableRecord(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21, alive: true)
+    static let cable = CableRecord(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21, alive: true, sendErrors: 1)
     static let peer = PeerRecord(
         identity: "fe80::1", priority: 90, fresh: true, holds: [], hears: ["outside"], hearsHeartbeat: true,
         proven: ["outside"])
@@ -29,7 +29,7 @@ private enum Sample {
         seq: 1, kind: "cause", monotonicUsec: 2, realtimeUsec: 3, group: group, transition: transition,
         what: "check:upstream", present: true)
     static let status = VRRPStatusRecord(
-        version: "1", nowUsec: 2, nowBoottimeUsec: 4, groups: [group],
+        groups: [group], version: "1", nowUsec: 2, nowBoottimeUsec: 4,
         discards: [DiscardRecord(reason: "ttl", count: 3)], reloads: 1,
         reloadError: "vrrp.toml:3: no")
 }

@@ -61,8 +61,8 @@ def test_every_command_of_linkwatch_and_its_options():
     assert {name.split()[1] for name in parts if name} == set(commands())
     for command in commands():
         options = helped(program("linkwatch"), "help", command)
-        # vrrp asks another daemon, on a socket of its own.
-        common = COMMON - {("socket", True), ("connect-timeout", True)} if command == "vrrp" else COMMON
+        # import asks no daemon, and vrrp another one, on a socket of its own.
+        common = COMMON - {("socket", True), ("connect-timeout", True)} if command in ("import", "vrrp") else COMMON
         assert documented(parts[f"linkwatch {command}"]) | common == options, command
 
 
@@ -93,64 +93,13 @@ def test_every_source_of_evidence():
             assert re.search(rf"\b{constant}\b", text), f"{name}: {constant}"
 
 
-# The interface description.
+# The interface descriptions.
 
 
-def description() -> str:
-    """Without its comments."""
-    source = (CHECKOUT / "Sources/Monitor/Interface.swift").read_text()
-    text = re.search(r'description = """(.*?)"""', source, re.DOTALL).group(1)
-    return re.sub(r"#.*", "", text)
-
-
-def fields(text: str) -> dict[str, str]:
-    return dict(re.findall(r"(\w+): ([^,\s)]+)", text))
-
-
-def declared(keyword: str) -> dict[str, str]:
-    pattern = rf"^ *{keyword} (\w+) ?(\(.*?\)(?: -> \(.*?\))?)(?=\s*(?:^ *(?:type|method|error)|\Z))"
-    found = dict(re.findall(pattern, description(), re.MULTILINE | re.DOTALL))
-    assert len(found) == len(re.findall(rf"^ *{keyword} ", description(), re.MULTILINE))
-    return found
-
-
-def explained(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^(?:\.It )?\.?Va (\w+) No : (\S+)", text, re.MULTILINE))
-
-
-def test_every_type_and_its_fields():
-    parts = sections(sections(page("linkwatch-varlink.7"), "Sh")["TYPES"], "Ss")
-    types = declared("type")
-    assert {name for name in parts if name} == set(types)
-    for name, body in types.items():
-        assert explained(parts[name]) == fields(body), name
-
-
-def test_every_method_and_its_parameters():
-    text = sections(page("linkwatch-varlink.7"), "Sh")["METHODS"]
-    methods = declared("method")
-    entries = re.findall(r"^\.It Fn (\w+)([^\n]*)$(.*?)(?=^\.It Fn|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert [name for name, _, _ in entries] == list(methods)
-    for name, arguments, body in entries:
-        taken, _, given = body.partition("Answers with")
-        expected_in, _, expected_out = methods[name].partition("->")
-        assert arguments.split() == list(fields(expected_in)), name
-        assert explained(taken) == fields(expected_in), name
-        assert explained(given) == fields(expected_out), name
-
-
-def test_every_error_and_its_parameters():
-    text = sections(page("linkwatch-varlink.7"), "Sh")["ERROR REPLIES"]
-    entries = re.findall(r"^\.It Sy (\w+)$(.*?)(?=^\.It|^\.El)", text, re.MULTILINE | re.DOTALL)
-    expected = {name: fields(body) for name, body in declared("error").items()}
-    assert {name: explained(body) for name, body in entries} == expected
-
-
-def test_every_kind_of_event():
-    source = (CHECKOUT / "Sources/Monitor/Interface.swift").read_text()
-    kinds = re.search(r"# kind: (.*?)\.\n", source).group(1).split(", ")
-    text = sections(page("linkwatch-varlink.7"), "Sh")["EVENTS"]
-    assert re.findall(r"^\.It Sy (\w+)$", text, re.MULTILINE) == kinds
+def test_what_the_varlink_descriptions_say_is_what_is_generated():
+    """The records in Swift, and the types, methods, events and errors of linkwatch-varlink(7)."""
+    checked = subprocess.run([CHECKOUT / "Tools/generate", "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.parametrize(
@@ -180,11 +129,11 @@ def test_the_limits_are_those_of_the_source(file: str, constant: str):
 
 
 def test_every_method_of_the_vrrp_socket():
-    source = (CHECKOUT / "Sources/VRRPStatus/Interface.swift").read_text()
-    methods = re.findall(r"^ *method (\w+)\(([^)]*)\)", source, re.MULTILINE)
+    source = (CHECKOUT / "Sources/VRRPStatus/io.linkwatch.VRRP.varlink").read_text()
+    methods = re.findall(r"^method (\w+)\(([^)]*)\)", re.sub(r"#.*", "", source), re.MULTILINE)
     text = sections(page("linkwatch-vrrp.8"), "Sh")["THE SOCKET"]
     entries = re.findall(r"^\.It Fn (\w+) ?(.*)$", text, re.MULTILINE)
-    assert entries == [(name, " ".join(fields(arguments))) for name, arguments in methods]
+    assert entries == [(name, " ".join(re.findall(r"(\w+):", arguments))) for name, arguments in methods]
 
 
 def test_every_variable_of_a_program():

@@ -94,12 +94,12 @@ final class StatusService {
     private func status(_ call: VarlinkCall) {
         var names = source.groups.map(\.name)[...]
         if let name = (try? call.parameters.decodeIfPresent("group", as: String.self)) ?? nil {
-            guard group(name) != nil else { return call.fail(.noSuchGroup(name)) }
+            guard group(name) != nil else { return call.fail(VRRPInterface.noSuchGroup(name)) }
             names = [name]
         }
         let header = VRRPStatusRecord(
-            version: Release.version, nowUsec: Clock.monotonicNs() / 1000,
-            nowBoottimeUsec: Clock.boottimeNs() / 1000, groups: [],
+            groups: [], version: Release.version, nowUsec: Clock.monotonicNs() / 1000,
+            nowBoottimeUsec: Clock.boottimeNs() / 1000,
             discards: source.discards.map { DiscardRecord(reason: $0.rawValue, count: Int(clamping: $1)) }
                 .sorted { $0.reason < $1.reason },
             reloads: reloads, reloadError: reloadError)
@@ -123,7 +123,7 @@ final class StatusService {
     private func reload(_ call: VarlinkCall) {
         reload { message in
             if let message {
-                call.fail(VarlinkError("\(VRRPInterface.name).ReloadFailed", ["message": .string(message)]))
+                call.fail(VRRPInterface.reloadFailed(message))
             } else {
                 call.reply()
             }
@@ -151,10 +151,10 @@ final class StatusService {
 
     private func handover(_ call: VarlinkCall) {
         guard let name = try? call.parameters.decode("group", as: String.self), let driver = group(name) else {
-            return call.fail(.noSuchGroup((try? call.parameters.decode("group")) ?? ""))
+            return call.fail(VRRPInterface.noSuchGroup((try? call.parameters.decode("group")) ?? ""))
         }
         if let reason = driver.engine.handoverRefusal {
-            return call.fail(VarlinkError("\(VRRPInterface.name).HandoverRefused", ["reason": .string(reason)]))
+            return call.fail(VRRPInterface.handoverRefused(reason))
         }
         Log.notice("group \(name): handover, asked for by uid \(call.peer.uid)")
         driver.feed(.handover)
@@ -251,11 +251,5 @@ final class StatusService {
         for watcher in watchers.values where follows(watcher, driver) {
             watcher.isBehind = !watcher.call.send(bytes)
         }
-    }
-}
-
-extension VarlinkError {
-    fileprivate static func noSuchGroup(_ name: String) -> VarlinkError {
-        VarlinkError("\(VRRPInterface.name).NoSuchGroup", ["group": .string(name)])
     }
 }

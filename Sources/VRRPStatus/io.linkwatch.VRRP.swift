@@ -1,8 +1,282 @@
-/// The records of `io.linkwatch.VRRP`, for both ends.
+/// The records of `io.linkwatch.VRRP`, written by `make generate`: change io.linkwatch.VRRP.varlink instead.
 ///
-/// They mirror the description field by field, which a test checks.
+/// Records are for the wire and keep its types: enumerations are strings, so a consumer takes a daemon that is
+/// newer than itself. Unknown fields are ignored, missing ones named.
+// swift-format-ignore-file
 import Monitor
 import Varlink
+
+extension VRRPInterface {
+    /// The interface description, in varlink's own language.
+    public static let description = #"""
+        # What linkwatch-vrrp does, and why. All times named ...Usec are microseconds of CLOCK_MONOTONIC, or durations; those
+        # named ...BoottimeUsec are of CLOCK_BOOTTIME, which goes on while the machine sleeps.
+        interface io.linkwatch.VRRP
+
+        # One instance.
+        type Member (
+          # The instance's name.
+          name: string,
+          # The interface that carries it.
+          interface: string,
+          # The interface's number; absent while it does not exist.
+          ifindex: ?int,
+          # From 1 to 255.
+          vrid: int,
+          # The virtual addresses.
+          addresses: []string,
+          # Where its adverts come from.
+          primaryAddress: ?string,
+          # The kernel lists its addresses.
+          holding: bool,
+          # Another router's advert came within the down interval.
+          heard: bool,
+          # The leg is known to work.
+          proven: bool,
+          # When the down timer runs out.
+          downUsec: ?int,
+          # The advert interval of the master in force.
+          masterIntervalUsec: int,
+          # The last router heard.
+          lastSource: ?string,
+          # Its priority.
+          lastPriority: ?int,
+          # How it sums its adverts: `pseudo-header` or `message`.
+          checksumForm: ?string,
+          # Adverts that reached the state machine.
+          advertsReceived: int,
+          # Adverts sent.
+          advertsSent: int,
+          # Adverts of priority 0 received.
+          resignationsReceived: int,
+          # Adverts of priority 0 sent.
+          resignationsSent: int,
+          # Adverts that a stranger sent from our own address.
+          ownAddressReceived: int,
+          # Adverts that could not be sent.
+          sendErrors: int,
+          # Why the last of them was not; absent if there was none.
+          lastSendError: ?string
+        )
+
+        # One heartbeat.
+        type Cable (
+          # The heartbeat's name.
+          name: string,
+          # Our end of the cable.
+          interface: string,
+          # What we send.
+          vrid: int,
+          # What the peer sends.
+          peerVrid: int,
+          # The peer was heard over it within three intervals.
+          alive: bool,
+          # Heartbeats that could not be sent.
+          sendErrors: int
+        )
+
+        # The peer as its heartbeats tell.
+        type Peer (
+          # Who it is: its address on its first cable.
+          identity: string,
+          # Its effective priority; 0: unable or leaving.
+          priority: int,
+          # Its newest heartbeat is younger than three intervals.
+          fresh: bool,
+          # The members whose addresses it has.
+          holds: []string,
+          # The members on which it hears adverts.
+          hears: []string,
+          # It hears our heartbeats.
+          hearsHeartbeat: bool,
+          # The members whose leg it knows to work.
+          proven: []string
+        )
+
+        # A change of a group's state.
+        type Transition (
+          # The group.
+          group: string,
+          # The state entered: `initialize`, `backup`, `master` or `fault`.
+          state: string,
+          # The state left.
+          previous: string,
+          # The rule that decided.
+          reason: string,
+          # The priority in force.
+          priority: int,
+          # When, of CLOCK_MONOTONIC.
+          monotonicUsec: int,
+          # The same instant since the epoch.
+          realtimeUsec: int
+        )
+
+        # One group.
+        type Group (
+          # The group's name.
+          name: string,
+          # `initialize`, `backup`, `master` or `fault`.
+          state: string,
+          # When the state was entered.
+          sinceUsec: int,
+          # The same instant, of CLOCK_BOOTTIME; absent while no state has been entered yet.
+          sinceBoottimeUsec: ?int,
+          # The effective priority.
+          priority: int,
+          # As the file has it.
+          configuredPriority: int,
+          # The version of VRRP, 2 or 3.
+          version: int,
+          # Between two adverts.
+          advertIntervalUsec: int,
+          # It takes over from a master of lower priority.
+          preempt: bool,
+          # It waits for a master of lower priority to release.
+          claiming: bool,
+          # The kernel lists an address of some member.
+          holding: bool,
+          # When the next advert is sent.
+          advertUsec: ?int,
+          # What keeps it from serving.
+          causes: []string,
+          # What else an operator should know.
+          conditions: []string,
+          # The members, in the file's order.
+          members: []Member,
+          # The heartbeat pool.
+          cables: []Cable,
+          # The peer; absent without a pool, or if it was never heard.
+          peer: ?Peer,
+          # How often it became master.
+          becameMaster: int,
+          # How often it left master.
+          leftMaster: int,
+          # Heartbeats accepted.
+          heartbeatsReceived: int,
+          # Heartbeats sent.
+          heartbeatsSent: int,
+          # Heartbeats of our own that came back.
+          heartbeatEchoes: int,
+          # Heartbeats older than the newest.
+          heartbeatsStale: int,
+          # The newest transitions, newest last.
+          transitions: []Transition
+        )
+
+        # Packets that were no adverts for us.
+        type Discard (
+          # Which check they failed: `ttl`, `checksum`, `vrid`, ...
+          reason: string,
+          # How many.
+          count: int
+        )
+
+        # One event of a watch.
+        type Event (
+          # Rises by one with every event; filters leave gaps.
+          seq: int,
+          # `snapshot`, `synced`, `transition`, `cause`, `condition`, `reload` or `overflow`.
+          kind: string,
+          # When, of CLOCK_MONOTONIC.
+          monotonicUsec: int,
+          # The same instant since the epoch.
+          realtimeUsec: int,
+          # The group as it is now.
+          group: ?Group,
+          # What happened.
+          transition: ?Transition,
+          # The cause or condition that came or went.
+          what: ?string,
+          # It came.
+          present: ?bool
+        )
+
+        # Everything now, or one group.
+        method Status(
+          # Its name; all without it.
+          group: ?string
+        ) -> (
+          # In the file's order.
+          groups: []Group,
+          # Of the program.
+          version: string,
+          # The time that the other times are relative to.
+          nowUsec: int,
+          # The same instant, of CLOCK_BOOTTIME.
+          nowBoottimeUsec: ?int,
+          # Packets that were no adverts for us, by reason.
+          discards: []Discard,
+          # How often the file was read again with success.
+          reloads: int,
+          # Why the last reload was refused; absent if it was not.
+          reloadError: ?string
+        )
+
+        # With `more` only: a snapshot, `synced`, then what happens, for ever. A consumer that falls behind gets `overflow` and a
+        # fresh snapshot.
+        method Watch(
+          # The names of the groups to watch; all without it.
+          groups: ?[]string
+        ) -> (
+          # The next one.
+          event: Event
+        )
+
+        # Reads the configuration file again and applies the difference. For root and the process's own user only.
+        method Reload() -> ()
+
+        # Lets the peer serve. For root and the process's own user only.
+        method Handover(
+          # The name of the group.
+          group: string
+        ) -> ()
+
+        # What a reload would find wrong, one line each. For root and the process's own user only.
+        method CheckConfig() -> (
+          # Each with file and line; empty: nothing.
+          errors: []string
+        )
+
+        # There is no group of this name.
+        error NoSuchGroup (
+          # As it was asked for.
+          group: string
+        )
+
+        # The peer would not serve.
+        error HandoverRefused (
+          # Why.
+          reason: string
+        )
+
+        # The configuration file was refused, and the old configuration stays.
+        error ReloadFailed (
+          # Names file and line.
+          message: string
+        )
+        """#
+
+    /// There is no group of this name.
+    ///
+    /// - Parameter group: As it was asked for.
+    public static func noSuchGroup(_ group: String) -> VarlinkError {
+        VarlinkError("\(name).NoSuchGroup", ["group": .string(group)])
+    }
+
+    /// The peer would not serve.
+    ///
+    /// - Parameter reason: Why.
+    public static func handoverRefused(_ reason: String) -> VarlinkError {
+        VarlinkError("\(name).HandoverRefused", ["reason": .string(reason)])
+    }
+
+    /// The configuration file was refused, and the old configuration stays.
+    ///
+    /// - Parameter message: Names file and line.
+    public static func reloadFailed(_ message: String) -> VarlinkError {
+        VarlinkError("\(name).ReloadFailed", ["message": .string(message)])
+    }
+}
 
 /// One instance.
 public struct MemberRecord: MonitorRecord {
@@ -10,9 +284,9 @@ public struct MemberRecord: MonitorRecord {
     public var name: String
     /// The interface that carries it.
     public var interface: String
-    /// The interface's number; nil: it does not exist.
+    /// The interface's number; absent while it does not exist.
     public var ifindex: Int?
-    /// 1 to 255.
+    /// From 1 to 255.
     public var vrid: Int
     /// The virtual addresses.
     public var addresses: [String]
@@ -24,9 +298,9 @@ public struct MemberRecord: MonitorRecord {
     public var heard: Bool
     /// The leg is known to work.
     public var proven: Bool
-    /// When the down timer runs out, CLOCK_MONOTONIC.
+    /// When the down timer runs out.
     public var downUsec: Int64?
-    /// The interval of the master in force.
+    /// The advert interval of the master in force.
     public var masterIntervalUsec: Int64
     /// The last router heard.
     public var lastSource: String?
@@ -46,7 +320,7 @@ public struct MemberRecord: MonitorRecord {
     public var ownAddressReceived: Int
     /// Adverts that could not be sent.
     public var sendErrors: Int
-    /// Why the last of them was not; nil: there was none.
+    /// Why the last of them was not; absent if there was none.
     public var lastSendError: String?
 
     public init(
@@ -54,7 +328,7 @@ public struct MemberRecord: MonitorRecord {
         primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
         masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
         advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int,
-        ownAddressReceived: Int, sendErrors: Int = 0, lastSendError: String? = nil
+        ownAddressReceived: Int, sendErrors: Int, lastSendError: String? = nil
     ) {
         self.name = name
         self.interface = interface
@@ -143,9 +417,7 @@ public struct CableRecord: MonitorRecord {
     /// Heartbeats that could not be sent.
     public var sendErrors: Int
 
-    public init(
-        name: String, interface: String, vrid: Int, peerVrid: Int, alive: Bool, sendErrors: Int = 0
-    ) {
+    public init(name: String, interface: String, vrid: Int, peerVrid: Int, alive: Bool, sendErrors: Int) {
         self.name = name
         self.interface = interface
         self.vrid = vrid
@@ -179,7 +451,7 @@ public struct PeerRecord: MonitorRecord {
     public var identity: String
     /// Its effective priority; 0: unable or leaving.
     public var priority: Int
-    /// Its newest word is younger than three intervals.
+    /// Its newest heartbeat is younger than three intervals.
     public var fresh: Bool
     /// The members whose addresses it has.
     public var holds: [String]
@@ -228,7 +500,7 @@ public struct PeerRecord: MonitorRecord {
 public struct VRRPTransitionRecord: MonitorRecord {
     /// The group.
     public var group: String
-    /// The state entered.
+    /// The state entered: `initialize`, `backup`, `master` or `fault`.
     public var state: String
     /// The state left.
     public var previous: String
@@ -236,9 +508,9 @@ public struct VRRPTransitionRecord: MonitorRecord {
     public var reason: String
     /// The priority in force.
     public var priority: Int
-    /// CLOCK_MONOTONIC.
+    /// When, of CLOCK_MONOTONIC.
     public var monotonicUsec: Int64
-    /// CLOCK_REALTIME.
+    /// The same instant since the epoch.
     public var realtimeUsec: Int64
 
     public init(
@@ -281,25 +553,25 @@ public struct GroupRecord: MonitorRecord {
     public var name: String
     /// `initialize`, `backup`, `master` or `fault`.
     public var state: String
-    /// When the state was entered, CLOCK_MONOTONIC.
+    /// When the state was entered.
     public var sinceUsec: Int64
-    /// The same instant, CLOCK_BOOTTIME; nil: no state has been entered yet.
+    /// The same instant, of CLOCK_BOOTTIME; absent while no state has been entered yet.
     public var sinceBoottimeUsec: Int64?
     /// The effective priority.
     public var priority: Int
     /// As the file has it.
     public var configuredPriority: Int
-    /// 2 or 3.
+    /// The version of VRRP, 2 or 3.
     public var version: Int
     /// Between two adverts.
     public var advertIntervalUsec: Int64
-    /// It takes over from a lesser master.
+    /// It takes over from a master of lower priority.
     public var preempt: Bool
-    /// It waits for a lesser master to release.
+    /// It waits for a master of lower priority to release.
     public var claiming: Bool
     /// The kernel lists an address of some member.
     public var holding: Bool
-    /// When the next advert is sent, CLOCK_MONOTONIC.
+    /// When the next advert is sent.
     public var advertUsec: Int64?
     /// What keeps it from serving.
     public var causes: [String]
@@ -309,7 +581,7 @@ public struct GroupRecord: MonitorRecord {
     public var members: [MemberRecord]
     /// The heartbeat pool.
     public var cables: [CableRecord]
-    /// The peer; nil: no pool, or never heard.
+    /// The peer; absent without a pool, or if it was never heard.
     public var peer: PeerRecord?
     /// How often it became master.
     public var becameMaster: Int
@@ -328,11 +600,10 @@ public struct GroupRecord: MonitorRecord {
 
     public init(
         name: String, state: String, sinceUsec: Int64, sinceBoottimeUsec: Int64? = nil, priority: Int,
-        configuredPriority: Int, version: Int,
-        advertIntervalUsec: Int64, preempt: Bool, claiming: Bool, holding: Bool, advertUsec: Int64? = nil,
-        causes: [String], conditions: [String], members: [MemberRecord], cables: [CableRecord], peer: PeerRecord? = nil,
-        becameMaster: Int, leftMaster: Int, heartbeatsReceived: Int, heartbeatsSent: Int, heartbeatEchoes: Int,
-        heartbeatsStale: Int, transitions: [VRRPTransitionRecord]
+        configuredPriority: Int, version: Int, advertIntervalUsec: Int64, preempt: Bool, claiming: Bool, holding: Bool,
+        advertUsec: Int64? = nil, causes: [String], conditions: [String], members: [MemberRecord],
+        cables: [CableRecord], peer: PeerRecord? = nil, becameMaster: Int, leftMaster: Int, heartbeatsReceived: Int,
+        heartbeatsSent: Int, heartbeatEchoes: Int, heartbeatsStale: Int, transitions: [VRRPTransitionRecord]
     ) {
         self.name = name
         self.state = state
@@ -415,15 +686,38 @@ public struct GroupRecord: MonitorRecord {
     }
 }
 
+/// Packets that were no adverts for us.
+public struct DiscardRecord: MonitorRecord {
+    /// Which check they failed: `ttl`, `checksum`, `vrid`, ...
+    public var reason: String
+    /// How many.
+    public var count: Int
+
+    public init(reason: String, count: Int) {
+        self.reason = reason
+        self.count = count
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        reason = try object.decode("reason")
+        count = try object.decode("count")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("reason", reason)
+        writer.field("count", count)
+    }
+}
+
 /// One event of a watch.
 public struct VRRPEventRecord: MonitorRecord {
     /// Rises by one with every event; filters leave gaps.
     public var seq: Int
     /// `snapshot`, `synced`, `transition`, `cause`, `condition`, `reload` or `overflow`.
     public var kind: String
-    /// CLOCK_MONOTONIC.
+    /// When, of CLOCK_MONOTONIC.
     public var monotonicUsec: Int64
-    /// CLOCK_REALTIME.
+    /// The same instant since the epoch.
     public var realtimeUsec: Int64
     /// The group as it is now.
     public var group: GroupRecord?
@@ -471,65 +765,41 @@ public struct VRRPEventRecord: MonitorRecord {
     }
 }
 
-/// Packets that were no adverts for us.
-public struct DiscardRecord: MonitorRecord {
-    /// Which check they failed.
-    public var reason: String
-    /// How many.
-    public var count: Int
-
-    public init(reason: String, count: Int) {
-        self.reason = reason
-        self.count = count
-    }
-
-    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
-        reason = try object.decode("reason")
-        count = try object.decode("count")
-    }
-
-    public func encodeFields(into writer: inout JSONWriter) {
-        writer.field("reason", reason)
-        writer.field("count", count)
-    }
-}
-
-/// Everything now.
+/// Everything now, or one group.
 public struct VRRPStatusRecord: MonitorRecord {
-    /// The program's version.
-    public var version: String
-    /// Now, CLOCK_MONOTONIC.
-    public var nowUsec: Int64
-    /// Now, CLOCK_BOOTTIME.
-    public var nowBoottimeUsec: Int64?
-    /// The groups, in the file's order.
+    /// In the file's order.
     public var groups: [GroupRecord]
+    /// Of the program.
+    public var version: String
+    /// The time that the other times are relative to.
+    public var nowUsec: Int64
+    /// The same instant, of CLOCK_BOOTTIME.
+    public var nowBoottimeUsec: Int64?
     /// Packets that were no adverts for us, by reason.
     public var discards: [DiscardRecord]
     /// How often the file was read again with success.
     public var reloads: Int
-    /// Why the last reload was refused; nil: it was not.
+    /// Why the last reload was refused; absent if it was not.
     public var reloadError: String?
 
     public init(
-        version: String, nowUsec: Int64, nowBoottimeUsec: Int64? = nil, groups: [GroupRecord],
-        discards: [DiscardRecord], reloads: Int,
-        reloadError: String? = nil
+        groups: [GroupRecord], version: String, nowUsec: Int64, nowBoottimeUsec: Int64? = nil,
+        discards: [DiscardRecord], reloads: Int, reloadError: String? = nil
     ) {
+        self.groups = groups
         self.version = version
         self.nowUsec = nowUsec
         self.nowBoottimeUsec = nowBoottimeUsec
-        self.groups = groups
         self.discards = discards
         self.reloads = reloads
         self.reloadError = reloadError
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        groups = try object.decode("groups")
         version = try object.decode("version")
         nowUsec = try object.decode("nowUsec")
         nowBoottimeUsec = try object.decodeIfPresent("nowBoottimeUsec")
-        groups = try object.decode("groups")
         discards = try object.decode("discards")
         reloads = try object.decode("reloads")
         reloadError = try object.decodeIfPresent("reloadError")
@@ -540,7 +810,7 @@ public struct VRRPStatusRecord: MonitorRecord {
         encodeHeader(into: &writer)
     }
 
-    /// All but the groups, for those who write these one by one.
+    /// All but `groups`, for those who write these one by one.
     public func encodeHeader(into writer: inout JSONWriter) {
         writer.field("version", version)
         writer.field("nowUsec", nowUsec)

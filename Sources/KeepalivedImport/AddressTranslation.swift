@@ -1,0 +1,155 @@
+/// Virtual addresses as vrrp.toml has them: each in one place, of the instance's family, hosts of their network.
+import Addresses
+
+struct AddressTranslation {
+    private let findings: Findings
+    /// Where each address stands already.
+    private var owners: [String: String] = [:]
+
+    init(_ findings: Findings) {
+        self.findings = findings
+    }
+
+    private func report(
+        _ section: Keyword.Section, _ name: String, _ address: KeepalivedConfiguration.Address,
+        _ weight: Finding.Weight? = nil
+    ) {
+        guard let keyword = Keywords.find(section, name) else { return }
+        let subject = section == .address ? "\(address.prefix) \(name)" : "\(name) \(address.prefix)"
+        findings.add(weight ?? keyword.fate.weight, address.place, subject, keyword.text)
+    }
+
+    /// One address that is written.
+    private struct Entry {
+        var address: KeepalivedConfiguration.Address
+        var prefix: IPPrefix
+        var attributes: [(key: String, value: String)]
+    }
+
+    /// The elements of `addresses`.
+    mutating func translate(_ leg: Leg, default defaultInterface: String?) -> [String] {
+        let instance = leg.instance
+        // As many as one advert of keepalived has room for in 1500 bytes; it does not advertise the others.
+        let most = leg.family == .ipv4 ? 255 : 89
+        let all =
+            instance.addresses.prefix(most).map { ($0, false) }
+            + instance.addresses.dropFirst(most).map { ($0, true) } + instance.excluded.map { ($0, true) }
+        var entries: [Entry] = []
+        for (address, isExcluded) in all {
+            guard let entry = entry(address, isExcluded: isExcluded, leg) else { continue }
+            entries.append(entry)
+        }
+        entries = hosts(entries, leg)
+        if leg.family == .ipv6 { putLinkLocalFirst(&entries, leg) }
+        return entries.prefix(leg.family == .ipv4 ? 255 : 90).map(Self.element)
+    }
+
+    private mutating func entry(
+        _ address: KeepalivedConfiguration.Address, isExcluded: Bool, _ leg: Leg
+    ) -> Entry? {
+        let prefix = address.prefix
+        var attributes: [(key: String, value: String)] = []
+        if let interface = address.interface, interface != leg.interface {
+            guard Keywords.isCarried(.address, "dev") else {
+                report(.address, "dev", address)
+                return nil
+            }
+            attributes.append(("interface", Toml.text(interface)))
+        }
+        if isExcluded {
+            if Keywords.isCarried(.instance, "virtual_ipaddress_excluded") {
+                attributes.append(("advertised", "false"))
+            } else {
+                let isOfFamily = prefix.address.family == leg.family
+                report(.instance, "virtual_ipaddress_excluded", address, isOfFamily ? .loss : .missing)
+                guard isOfFamily else { return nil }
+            }
+        }
+        for word in address.others {
+            report(.address, word, address)
+            if word == "peer" || word == "use_vmac" { return nil }
+        }
+        addAttribute("label", address.label.map(Toml.text), address, &attributes)
+        addAttribute("scope", address.scope.map(Toml.text), address, &attributes)
+        addAttribute("brd", address.broadcast.map(Toml.text), address, &attributes, key: "broadcast")
+        addAttribute(
+            "noprefixroute", address.hasNoPrefixRoute ? "false" : nil, address, &attributes, key: "prefix-route")
+        guard prefix.address.isUnicast else {
+            findings.add(.missing, address.place, "\(prefix)", "it is not the address of a host: give it one that is")
+            return nil
+        }
+        let key = prefix.address.isLinkLocal ? "\(prefix.address)%\(leg.interface)" : "\(prefix.address)"
+        if let owner = owners[key] {
+            guard owner != leg.instance.name else { return nil }
+            findings.add(
+                .missing, address.place, "\(prefix)",
+                "it is an address of vrrp_instance \(owner) already, and vrrp.toml has each in one place: take it out of one"
+            )
+            return nil
+        }
+        owners[key] = leg.instance.name
+        return Entry(address: address, prefix: prefix, attributes: attributes)
+    }
+
+    private func addAttribute(
+        _ word: String, _ value: String?, _ address: KeepalivedConfiguration.Address,
+        _ attributes: inout [(key: String, value: String)], key: String? = nil
+    ) {
+        guard let value else { return }
+        // These are what every address has.
+        if word == "scope", address.scope == "global" || address.scope == "0" { return }
+        guard Keywords.isCarried(.address, word) else { return report(.address, word, address) }
+        attributes.append((key ?? word, value))
+    }
+
+    /// Those that a host can have; the address of a network itself becomes one without its network.
+    private func hosts(_ entries: [Entry], _ leg: Leg) -> [Entry] {
+        var entries = entries
+        for index in entries.indices {
+            let prefix = entries[index].prefix
+            guard prefix.length == 0 || prefix.reserved(prefix.address) != nil else { continue }
+            findings.add(
+                .loss, entries[index].address.place, "\(prefix)",
+                "the address of the network itself, or its broadcast address, is no host's: it is taken without its network"
+            )
+            entries[index].prefix = IPPrefix(prefix.address, length: prefix.address.family.width) ?? prefix
+        }
+        return entries.filter { entry in
+            guard let network = entries.first(where: { $0.prefix.reserved(entry.prefix.address) != nil }) else {
+                return true
+            }
+            findings.add(
+                .missing, entry.address.place, "\(entry.prefix)",
+                "it is the network's own or the broadcast address of \(network.prefix): give it another")
+            return false
+        }
+    }
+
+    /// RFC 9568, section 5.2.9; keepalived sends what it is given.
+    private func putLinkLocalFirst(_ entries: inout [Entry], _ leg: Leg) {
+        guard let first = entries.first, !first.prefix.address.isLinkLocal else { return }
+        if let index = entries.firstIndex(where: \.prefix.address.isLinkLocal) {
+            findings.add(
+                .difference, entries[index].address.place, "\(entries[index].prefix)",
+                "the first IPv6 address of an instance is link-local: it is written first")
+            entries.insert(entries.remove(at: index), at: 0)
+            return
+        }
+        guard let address = IPAddress("fe80::1:" + String(leg.vrid, radix: 16)),
+            let prefix = IPPrefix(address, length: 64)
+        else {
+            return
+        }
+        findings.add(
+            .loss, first.address.place, "\(first.prefix)",
+            "the first IPv6 address of an instance is link-local: \(address) is put before it, and a keepalived on the other side "
+                + "complains of an address that it does not have; give all routers one")
+        entries.insert(Entry(address: first.address, prefix: prefix, attributes: []), at: 0)
+    }
+
+    private static func element(_ entry: Entry) -> String {
+        let isWhole = entry.prefix.length == entry.prefix.address.family.width
+        let text = Toml.text(isWhole ? entry.prefix.address.description : entry.prefix.description)
+        return entry.attributes.isEmpty ? text : Toml.table([("address", text)] + entry.attributes)
+    }
+}

@@ -1,0 +1,573 @@
+/// The third stage: statements to what keepalived would run. Its handlers (vrrp_parser.c, global_parser.c) say what each
+/// keyword does, and in which order: what is said twice counts as it does there.
+import Addresses
+
+struct Interpreter {
+    private typealias Model = KeepalivedConfiguration
+
+    private var model = KeepalivedConfiguration()
+    private let findings: Findings
+
+    private init(_ findings: Findings) {
+        self.findings = findings
+    }
+
+    static func read(_ statements: [Statement], findings: Findings) throws(Refusal) -> KeepalivedConfiguration {
+        var interpreter = Interpreter(findings)
+        for statement in statements { try interpreter.file(statement) }
+        return interpreter.model
+    }
+
+    // MARK: Findings
+
+    /// Reports a word of which the table says that it is not carried, unless it asks for what is so anyway.
+    private func report(_ statement: Statement) {
+        guard statement.keyword.isReportedAlways, !Self.isAsAlways(statement) else { return }
+        add(statement.keyword, statement.words.joined(separator: " "), statement.place)
+    }
+
+    private static func isAsAlways(_ statement: Statement) -> Bool {
+        let value = statement.words.dropFirst().first
+        return switch statement.keyword.name {
+        case "smtp_alert", "smtp_alert_vrrp": flag(value) == false
+        case "vrrp_mcast_group4", "vrrp_mcast_group6", "mcast_dst_ip": value == "224.0.0.18" || value == "ff02::12"
+        case "vrrp_garp_master_refresh_repeat", "garp_master_refresh_repeat": value == "0" || value == "1"
+        case "vrrp_garp_lower_prio_repeat", "garp_lower_prio_repeat": value == "0"
+        case "vrrp_lower_prio_no_advert", "lower_prio_no_advert", "vrrp_higher_prio_send_advert",
+            "higher_prio_send_advert":
+            flag(value) == false
+        case "vrrp_down_timer_adverts", "down_timer_adverts": value == "3"
+        case "unicast_ttl": value == "255"
+        case "vrrp_startup_delay", "vrrp_delay_after_boot": value == "0"
+        case "virtual_routes", "virtual_rules", "static_ipaddress", "static_routes", "static_rules":
+            statement.entries.isEmpty
+        default: false
+        }
+    }
+
+    private func add(_ keyword: Keyword, _ subject: String, _ place: SourceLine) {
+        findings.add(keyword.fate.weight, place, subject, keyword.text)
+    }
+
+    /// What keepalived complains of and then does without.
+    private func ignored(_ statement: Statement, _ why: String) {
+        ignored(statement.words.joined(separator: " "), statement.place, why)
+    }
+
+    private func ignored(_ subject: String, _ place: SourceLine, _ why: String) {
+        findings.add(.difference, place, subject, "\(why): keepalived ignores it, and so does the import")
+    }
+
+    // MARK: The outermost level
+
+    private mutating func file(_ statement: Statement) throws(Refusal) {
+        report(statement)
+        switch statement.keyword.name {
+        case "global_defs": for inner in statement.body { try global(inner) }
+        case "vrrp_instance": try instance(statement)
+        case "vrrp_sync_group": try group(statement)
+        case "vrrp_script": try script(statement)
+        case "vrrp_track_process": try process(statement)
+        case "vrrp_track_file", "track_file": try trackedFile(statement)
+        case "garp_group": try garpGroup(statement)
+        default: break
+        }
+    }
+
+    private mutating func global(_ statement: Statement) throws(Refusal) {
+        report(statement)
+        switch statement.keyword.name {
+        case "vrrp_version":
+            guard let version = wholeNumber(try statement.argument(), 2...3) else {
+                return ignored(statement, "neither 2 nor 3")
+            }
+            model.global.version = version
+        case "vrrp_garp_master_delay":
+            model.global.garp.delayNs = try wholeSeconds(statement) ?? model.global.garp.delayNs
+        case "vrrp_garp_master_repeat": model.global.garp.repeats = try repeats(statement) ?? model.global.garp.repeats
+        case "vrrp_garp_master_refresh":
+            model.global.garp.refreshNs = try wholeSeconds(statement) ?? model.global.garp.refreshNs
+        case "vrrp_garp_interval": model.global.garpIntervalNs = try interval(statement) ?? model.global.garpIntervalNs
+        case "vrrp_gna_interval": model.global.gnaIntervalNs = try interval(statement) ?? model.global.gnaIntervalNs
+        case "vrrp_min_garp":
+            if flag(statement.words.dropFirst().first) ?? true {
+                model.global.garp.repeats = 1
+                model.global.garp.delayNs = 0
+            }
+        case "vrrp_strict": model.global.isStrict = flag(statement.words.dropFirst().first) ?? model.global.isStrict
+        case "v3_checksum_as_v2":
+            model.global.checksumIsAsInV2 = flag(statement.words.dropFirst().first) ?? model.global.checksumIsAsInV2
+        case "script_user": model.global.scriptUser = try account(statement, from: 1)
+        case "default_interface": model.global.defaultInterface = try statement.argument()
+        case "vrrp_rt_priority": model.global.realtimePriority = wholeNumber(try statement.argument(), 1...99)
+        case "vrrp_no_swap": model.global.locksMemory = true
+        default: break
+        }
+    }
+
+    private mutating func garpGroup(_ statement: Statement) throws(Refusal) {
+        var intervals: (garpNs: Int64?, gnaNs: Int64?) = (nil, nil)
+        var interfaces: [String] = []
+        for inner in statement.body {
+            switch inner.keyword.name {
+            case "garp_interval": intervals.garpNs = try interval(inner)
+            case "gna_interval": intervals.gnaNs = try interval(inner)
+            case "interface": interfaces.append(try inner.argument())
+            default: interfaces += inner.entries.flatMap(\.words)
+            }
+        }
+        for interface in interfaces { model.global.intervals[interface] = intervals }
+    }
+
+    // MARK: Values
+
+    private func wholeSeconds(_ statement: Statement) throws(Refusal) -> Int64? {
+        guard let number = wholeNumber(try statement.argument(), 0...4294) else {
+            ignored(statement, "not a number of seconds")
+            return nil
+        }
+        return Int64(number) * second
+    }
+
+    private func interval(_ statement: Statement) throws(Refusal) -> Int64? {
+        guard let interval = seconds(try statement.argument(), digits: 6, 0...4294 * second) else {
+            ignored(statement, "not a number of seconds")
+            return nil
+        }
+        return interval
+    }
+
+    private func repeats(_ statement: Statement) throws(Refusal) -> Int? {
+        guard let number = wholeNumber(try statement.argument(), 0...4_294_967_295) else {
+            ignored(statement, "not a number")
+            return nil
+        }
+        return max(1, number)
+    }
+
+    private func account(_ statement: Statement, from index: Int) throws(Refusal) -> KeepalivedConfiguration.Account {
+        Model.Account(
+            user: try statement.argument(index),
+            group: statement.words.count > index + 1 ? statement.words[index + 1] : nil)
+    }
+
+    /// A script or a notify program: the line is read by the shell's rules, and its second word once more; what follows is a user
+    /// and a group. nil: nothing to run.
+    private func program(_ statement: Statement) throws(Refusal) -> (
+        arguments: [String], account: KeepalivedConfiguration.Account?
+    )? {
+        _ = try statement.argument()
+        guard let words = quotedWords(statement.line, decodes: false), words.count > 1 else {
+            ignored(statement, "its quotes do not match")
+            return nil
+        }
+        guard let arguments = quotedWords(words[1], decodes: true), !arguments.isEmpty else {
+            ignored(statement, "nothing to run")
+            return nil
+        }
+        let account =
+            words.count > 2
+            ? Model.Account(user: words[2].text, group: words.count > 3 ? words[3].text : nil) : nil
+        return (arguments.map(\.text), account)
+    }
+
+    private func notify(_ statement: Statement) throws(Refusal) -> KeepalivedConfiguration.Notify? {
+        guard let program = try program(statement) else { return nil }
+        return Model.Notify(
+            keyword: statement.keyword.name, arguments: program.arguments, account: program.account,
+            place: statement.place)
+    }
+
+    private func tracks(_ statement: Statement, _ kind: KeepalivedConfiguration.Track.Kind) -> [KeepalivedConfiguration
+        .Track]
+    {
+        statement.entries.compactMap { entry in
+            var track = Model.Track(kind: kind, name: entry.words[0], place: entry.place)
+            guard entry.words.count > 1 else { return track }
+            let subject = entry.words.joined(separator: " ")
+            guard entry.words[1] == "weight", entry.words.count > 2 else {
+                ignored(subject, entry.place, "only weight may stand behind the name, and a number behind that")
+                return nil
+            }
+            if let weight = wholeNumber(entry.words[2], -254...254) {
+                track.weight = min(253, max(-253, weight))
+            } else {
+                ignored("weight \(entry.words[2])", entry.place, "not a weight from -253 to 253")
+                if kind == .interface { track.weight = 0 }
+            }
+            if entry.words.count > 3 {
+                switch entry.words[3] {
+                case "reverse": track.isReversed = true
+                case "noreverse": track.isReversed = false
+                default: ignored(subject, entry.place, "unknown option \(entry.words[3])")
+                }
+            }
+            return track
+        }
+    }
+
+    // MARK: Instances
+
+    private mutating func instance(_ statement: Statement) throws(Refusal) {
+        guard statement.words.count == 2 else { return ignored(statement, "an instance has one name") }
+        let name = statement.words[1]
+        guard !model.instances.contains(where: { $0.name == name }) else {
+            return ignored(statement, "there is an instance of this name")
+        }
+        var instance = Model.Instance(
+            name: name, place: statement.place, checksumIsAsInV2: model.global.checksumIsAsInV2, garp: model.global.garp
+        )
+        for inner in statement.body {
+            instance.places[inner.keyword.name] = inner.place
+            try keyword(inner, &instance)
+        }
+        model.instances.append(instance)
+    }
+
+    private func keyword(_ statement: Statement, _ instance: inout KeepalivedConfiguration.Instance) throws(Refusal) {
+        let option = statement.words.dropFirst().first
+        // Of these the translation knows whether they matter.
+        if !["virtual_ipaddress_excluded", "no_virtual_ipaddress"].contains(statement.keyword.name) {
+            report(statement)
+        }
+        switch statement.keyword.name {
+        case "state":
+            let state = try statement.argument()
+            if state != "MASTER", state != "BACKUP" { ignored(statement, "neither MASTER nor BACKUP") }
+            // A second BACKUP behind a MASTER does not count.
+            if state == "MASTER" || instance.isMaster != true { instance.isMaster = state == "MASTER" }
+        case "interface":
+            let name = try statement.argument()
+            guard name.utf8.count < 16 else { return ignored(statement, "a name of more than 15 bytes") }
+            instance.interface = name
+        case "virtual_router_id":
+            guard let vrid = wholeNumber(try statement.argument(), 1...255) else {
+                return ignored(statement, "not from 1 to 255")
+            }
+            instance.vrid = vrid
+        case "priority":
+            instance.priority = wholeNumber(try statement.argument(), 1...255)
+            if instance.priority == nil {
+                findings.add(
+                    .difference, statement.place, statement.words.joined(separator: " "),
+                    "not from 1 to 255: keepalived takes 100, and so does the import")
+                instance.priority = 100
+            }
+        case "advert_int":
+            guard let interval = seconds(try statement.argument(), digits: 6, 10_000_000...255 * second) else {
+                return ignored(statement, "not from 0.01 to 255 seconds")
+            }
+            instance.advertNs = interval
+        case "version":
+            guard let version = wholeNumber(try statement.argument(), 2...3) else {
+                return ignored(statement, "neither 2 nor 3")
+            }
+            if (instance.version ?? version) != version || (version == 2 && instance.family == .ipv6) {
+                return ignored(statement, "it contradicts what was said before")
+            }
+            instance.version = version
+        case "native_ipv6":
+            guard instance.family != .ipv4 else { return ignored(statement, "the instance has IPv4 addresses") }
+            instance.family = .ipv6
+            instance.version = 3
+        case "virtual_ipaddress": addresses(statement, &instance, areExcluded: false)
+        case "virtual_ipaddress_excluded": addresses(statement, &instance, areExcluded: true)
+        case "no_virtual_ipaddress": instance.allowsNoAddress = true
+        case "virtual_routes": instance.routes += statement.entries
+        case "virtual_rules": instance.rules += statement.entries
+        case "unicast_peer":
+            instance.isUnicastConfigured = true
+            for entry in statement.entries { peer(entry, &instance) }
+        case "unicast_src_ip", "mcast_src_ip":
+            if statement.keyword.name == "unicast_src_ip" { instance.isUnicastConfigured = true }
+            guard let address = IPAddress(try statement.argument()) else { return ignored(statement, "not an address") }
+            guard (instance.family ?? address.family) == address.family else {
+                return ignored(statement, "not an address of the instance's family")
+            }
+            instance.family = address.family
+            instance.source = address
+            instance.places["source"] = statement.place
+        case "check_unicast_src", "unicast_fault_no_peer", "old_unicast_checksum": instance.isUnicastConfigured = true
+        case "v3_checksum_as_v2": instance.checksumIsAsInV2 = flag(option) ?? instance.checksumIsAsInV2
+        case "nopreempt": instance.preempts = false
+        case "preempt": instance.preempts = true
+        case "preempt_delay":
+            guard let delay = seconds(try statement.argument(), digits: 6, 0...1000 * second) else {
+                return ignored(statement, "not from 0 to 1000 seconds")
+            }
+            instance.preemptDelayNs = delay
+        case "authentication": try authentication(statement, &instance)
+        case "use_vmac":
+            instance.hasVirtualMAC = true
+            instance.namesVirtualMAC = statement.words.count > 1
+        case "track_interface": add(tracks(statement, .interface), to: &instance.tracks)
+        case "track_script": add(tracks(statement, .script), to: &instance.tracks)
+        case "track_process": add(tracks(statement, .process), to: &instance.tracks)
+        case "track_file": add(tracks(statement, .file), to: &instance.tracks)
+        case "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify":
+            add(try notify(statement), to: &instance.notifies)
+        case "accept": instance.accepts = true
+        case "no_accept": instance.accepts = false
+        case "strict_mode": instance.isStrict = flag(option) ?? instance.isStrict
+        case "garp_master_delay": instance.garp.delayNs = try wholeSeconds(statement) ?? instance.garp.delayNs
+        case "garp_master_repeat": instance.garp.repeats = try repeats(statement) ?? instance.garp.repeats
+        case "garp_master_refresh": instance.garp.refreshNs = try wholeSeconds(statement) ?? instance.garp.refreshNs
+        default: break
+        }
+    }
+
+    private func authentication(
+        _ statement: Statement, _ instance: inout KeepalivedConfiguration.Instance
+    ) throws(Refusal) {
+        for inner in statement.body {
+            instance.places[inner.keyword.name] = inner.place
+            let word = try inner.argument()
+            switch inner.keyword.name {
+            case "auth_type" where word == "AH" || word == "PASS": instance.auth = (word, inner.place)
+            case "auth_type": ignored(inner, "neither PASS nor AH")
+            default: instance.password = word
+            }
+        }
+    }
+
+    private func peer(_ entry: Statement.Entry, _ instance: inout KeepalivedConfiguration.Instance) {
+        let subject = entry.words.joined(separator: " ")
+        guard let address = IPAddress(entry.words[0]) else { return ignored(subject, entry.place, "not an address") }
+        guard (instance.family ?? address.family) == address.family else {
+            return ignored(subject, entry.place, "not an address of the instance's family")
+        }
+        instance.family = address.family
+        var index = 1
+        while index < entry.words.count {
+            guard let keyword = Keywords.find(.peer, entry.words[index]) else {
+                ignored(entry.words[index], entry.place, "each peer has a line of its own, so this is none")
+                break
+            }
+            add(keyword, subject, entry.place)
+            index += 2
+        }
+        guard !instance.peers.contains(where: { $0.address == address }) else {
+            return ignored(subject, entry.place, "the peer is there already")
+        }
+        instance.peers.append((address, entry.place))
+    }
+
+    /// What is tracked already is not tracked again.
+    private func add(_ new: [KeepalivedConfiguration.Track], to tracks: inout [KeepalivedConfiguration.Track]) {
+        for track in new {
+            guard !tracks.contains(where: { $0.kind == track.kind && $0.name == track.name }) else {
+                ignored(track.name, track.place, "it is tracked already")
+                continue
+            }
+            tracks.append(track)
+        }
+    }
+
+    /// The first program of a kind counts.
+    private func add(_ notify: KeepalivedConfiguration.Notify?, to notifies: inout [KeepalivedConfiguration.Notify]) {
+        guard let notify else { return }
+        guard !notifies.contains(where: { $0.keyword == notify.keyword }) else {
+            return ignored(notify.keyword, notify.place, "there is one already")
+        }
+        notifies.append(notify)
+    }
+
+    // MARK: Addresses
+
+    private func addresses(
+        _ statement: Statement, _ instance: inout KeepalivedConfiguration.Instance, areExcluded: Bool
+    ) {
+        for entry in statement.entries {
+            guard let address = address(entry) else { continue }
+            let subject = entry.words.joined(separator: " ")
+            if !areExcluded {
+                guard (instance.family ?? address.prefix.address.family) == address.prefix.address.family else {
+                    ignored(
+                        subject, entry.place,
+                        "not an address of the instance's family, and so not for virtual_ipaddress")
+                    continue
+                }
+                instance.family = address.prefix.address.family
+            }
+            let known = instance.addresses + instance.excluded
+            guard !known.contains(where: { $0.prefix == address.prefix && $0.interface == address.interface }) else {
+                ignored(subject, entry.place, "the address is there already")
+                continue
+            }
+            if areExcluded { instance.excluded.append(address) } else { instance.addresses.append(address) }
+        }
+    }
+
+    /// One address with its attributes (`alloc_ipaddress`); nil: keepalived leaves it out.
+    private func address(_ entry: Statement.Entry) -> KeepalivedConfiguration.Address? {
+        let subject = entry.words.joined(separator: " ")
+        let parts = entry.words[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
+        guard let address = IPAddress(parts[0]) else {
+            ignored(subject, entry.place, "not an address")
+            return nil
+        }
+        let width = address.family.width
+        let length = parts.count > 1 ? wholeNumber(parts[1], 0...width) : width
+        if length == nil { ignored("/\(parts[1])", entry.place, "not a prefix length, \(width) it is") }
+        guard let prefix = IPPrefix(address, length: length ?? width) else { return nil }
+        var result = Model.Address(prefix: prefix, place: entry.place)
+        var index = 1
+        while index < entry.words.count {
+            let word = entry.words[index]
+            index += 1
+            if ["dev", "scope", "brd", "broadcast", "label", "peer", "preferred_lft"].contains(word) {
+                guard index < entry.words.count else {
+                    ignored(subject, entry.place, "nothing stands behind \(word)")
+                    return nil
+                }
+                let value = entry.words[index]
+                index += 1
+                switch word {
+                case "dev": result.interface = value
+                case "scope": result.scope = value
+                case "label": result.label = value
+                case "brd", "broadcast": result.broadcast = value
+                default: result.others.append(word)
+                }
+            } else if word == "noprefixroute" {
+                result.hasNoPrefixRoute = true
+            } else if Keywords.find(.address, word) != nil {
+                result.others.append(word)
+            } else {
+                ignored(word, entry.place, "keepalived knows no such word for an address")
+            }
+        }
+        if let label = result.label, label.utf8.count > 15 {
+            ignored(subject, entry.place, "a label of more than 15 bytes")
+            return nil
+        }
+        if prefix.address.isIPv6 {
+            if result.broadcast != nil {
+                ignored(subject, entry.place, "IPv6 has no broadcast")
+                return nil
+            }
+            result.label = nil
+            result.scope = nil
+        }
+        return result
+    }
+
+    // MARK: Sync groups
+
+    private mutating func group(_ statement: Statement) throws(Refusal) {
+        guard statement.words.count == 2 else { return ignored(statement, "a sync group has one name") }
+        guard !model.groups.contains(where: { $0.name == statement.words[1] }) else {
+            return ignored(statement, "there is a sync group of this name")
+        }
+        var group = Model.SyncGroup(name: statement.words[1], place: statement.place)
+        for inner in statement.body {
+            report(inner)
+            switch inner.keyword.name {
+            case "group":
+                guard !group.hasMembers else {
+                    ignored(inner, "the group has its members already")
+                    continue
+                }
+                group.hasMembers = true
+                group.members = inner.entries.flatMap { entry in entry.words.map { ($0, entry.place) } }
+            case "track_interface": add(tracks(inner, .interface), to: &group.tracks)
+            case "track_script": add(tracks(inner, .script), to: &group.tracks)
+            case "track_process": add(tracks(inner, .process), to: &group.tracks)
+            case "track_file": add(tracks(inner, .file), to: &group.tracks)
+            case "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify":
+                add(try notify(inner), to: &group.notifies)
+            case "global_tracking", "sync_group_tracking_weight": group.weighsMembers = true
+            default: break
+            }
+        }
+        guard !group.members.isEmpty else { return ignored(statement, "the group has no member") }
+        model.groups.append(group)
+    }
+
+    // MARK: What is tracked
+
+    private mutating func script(_ statement: Statement) throws(Refusal) {
+        var script = Model.Script(name: try statement.argument(), place: statement.place)
+        for inner in statement.body {
+            script.places[inner.keyword.name] = inner.place
+            report(inner)
+            switch inner.keyword.name {
+            case "script": script.arguments = try program(inner)?.arguments ?? script.arguments
+            case "interval": script.intervalNs = try period(inner) ?? script.intervalNs
+            case "timeout": script.timeoutNs = try period(inner) ?? script.timeoutNs
+            case "weight":
+                let weight = wholeNumber(try inner.argument(), -254...254)
+                if weight == nil { ignored(inner, "not a weight from -253 to 253") }
+                script.weight = min(253, max(-253, weight ?? 0))
+                script.isReversed = inner.words.count > 2 && inner.words[2] == "reverse"
+            case "rise": script.rise = try count(inner)
+            case "fall": script.fall = try count(inner)
+            case "user": script.account = try account(inner, from: 1)
+            default: break
+            }
+        }
+        guard script.arguments != nil else { return ignored(statement, "the script runs nothing") }
+        // Of two of a name, the first is the one that is found.
+        guard !model.scripts.contains(where: { $0.name == script.name }) else {
+            return ignored(statement, "there is a script of this name")
+        }
+        model.scripts.append(script)
+    }
+
+    /// An interval or a timeout: milliseconds count, and 0 is 1 s.
+    private func period(_ statement: Statement) throws(Refusal) -> Int64? {
+        guard let period = seconds(try statement.argument(), digits: 3, 0...4_294_000 * second) else {
+            ignored(statement, "not a number of seconds")
+            return nil
+        }
+        return period == 0 ? second : period
+    }
+
+    private func count(_ statement: Statement) throws(Refusal) -> Int {
+        guard let count = wholeNumber(try statement.argument(), 1...2_147_483_647) else {
+            findings.add(
+                .difference, statement.place, statement.words.joined(separator: " "),
+                "not a number above 0: keepalived takes 1, and so does the import")
+            return 1
+        }
+        return count
+    }
+
+    private mutating func process(_ statement: Statement) throws(Refusal) {
+        var process = Model.TrackedProcess(name: try statement.argument(), place: statement.place)
+        for inner in statement.body {
+            report(inner)
+            switch inner.keyword.name {
+            case "process":
+                process.path = try inner.argument()
+                if inner.words.count > 2, let keyword = Keywords.find(.process, "param_match") {
+                    add(keyword, inner.words.joined(separator: " "), inner.place)
+                }
+            case "weight":
+                process.weight = wholeNumber(try inner.argument(), -254...254).map { min(253, max(-253, $0)) } ?? 0
+                process.isReversed = inner.words.count > 2 && inner.words[2] == "reverse"
+            case "quorum": process.quorum = wholeNumber(try inner.argument(), 1...65535) ?? 1
+            default: break
+            }
+        }
+        guard process.path != nil else { return ignored(statement, "no process is named") }
+        model.processes.append(process)
+    }
+
+    private mutating func trackedFile(_ statement: Statement) throws(Refusal) {
+        var file = Model.TrackedFile(name: try statement.argument(), place: statement.place)
+        for inner in statement.body {
+            report(inner)
+            switch inner.keyword.name {
+            case "file": file.path = try inner.argument()
+            case "weight":
+                file.weight = wholeNumber(try inner.argument(), -254...254) ?? 1
+                file.isReversed = inner.words.count > 2 && inner.words[2] == "reverse"
+            default: break
+            }
+        }
+        guard file.path != nil else { return ignored(statement, "no file is named") }
+        model.files.append(file)
+    }
+}

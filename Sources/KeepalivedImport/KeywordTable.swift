@@ -1,0 +1,547 @@
+/// Every word that keepalived 2.2.7 to 2.4.3 reads for VRRP, and what becomes of it. A word becomes carried by changing its row
+/// here, once `Translation` writes it.
+///
+/// The order is that of keepalived.conf(5).
+extension Keywords {
+    public static let table: [Keyword] =
+        file + global + instance + authentication + group + script + process + trackedFile + garpGroup + address + route
+        + rule + peer + track
+
+    private static let checker =
+        "It is for LVS: go on with `keepalived -C`, which runs the health checks alone, for it."
+    private static let mail =
+        "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics. Without `smtp_alert` it moves nothing."
+    private static let noMail = "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics."
+    private static let snmp = "There is no SNMP: use `linkwatch vrrp --json`, or the metrics."
+    private static let dbus = "There is no D-Bus: follow the socket, `linkwatch vrrp --watch --json`."
+    private static let own =
+        "How keepalived's own processes run. For linkwatch-vrrp the unit says it, or it is always so."
+    private static let onStart =
+        "linkwatch puts nothing into the kernel but what moves with a group: put it into the configuration of the network, such "
+        + "as systemd.network(5) or interfaces(5)."
+    private static let fifo = "Use a `[notify]` program, or follow the socket: `linkwatch vrrp --watch --json`."
+
+    private static let file: [Keyword] = [
+        Keyword(.file, "global_defs", .block(.global), .carried, "what holds for all, written out in each group"),
+        Keyword(.file, "vrrp_instance", .block(.instance), .carried, "`[instance.NAME]`"),
+        Keyword(.file, "vrrp_sync_group", .block(.group), .carried, "`[group.NAME]`"),
+        Keyword(.file, "vrrp_script", .block(.script), .carried, "`[check.NAME]`; one that nobody tracks is left out"),
+        Keyword(.file, "vrrp_track_process", .block(.process), .carried, "`{ process = ... }` in `track`"),
+        Keyword(.file, "vrrp_track_file", .block(.trackedFile), .carried, "`{ file = ... }` in `track`"),
+        Keyword(.file, "track_file", .block(.trackedFile), .carried, "`{ file = ... }` in `track`"),
+        Keyword(
+            .file, "garp_group", .block(.garpGroup), .carried, "`announce-interval` of the groups on its interfaces"),
+        Keyword(
+            .file, "bfd_instance", .foreign, .never(.loss),
+            "There is no BFD: heartbeats tell a dead peer within three of their intervals; track a route of the daemon that speaks BFD."
+        ),
+        Keyword(.file, "track_group", .foreign, .never(.loss), onStart),
+        Keyword(.file, "static_ipaddress", .list, .never(.missing), onStart),
+        Keyword(.file, "static_routes", .list, .never(.missing), onStart),
+        Keyword(.file, "static_rules", .list, .never(.missing), onStart),
+        Keyword(
+            .file, "linkbeat_interfaces", .list, .different,
+            "linkwatchd asks the PHY and the driver of every interface."),
+        Keyword(
+            .file, "linkbeat_use_polling", .line, .different,
+            "linkwatchd asks the PHY and the driver of every interface."),
+        Keyword(
+            .file, "interface_up_down_delays", .list, .never(.loss),
+            "Give the interface `up-delay` and `down-delay` in linkwatchd.toml, and the group `link-state = \"settled\"`."
+        ),
+        Keyword(
+            .file, "net_namespace", .line, .never(.loss),
+            "Start linkwatchd and linkwatch-vrrp in the namespace: `NetworkNamespacePath=` of systemd.exec(5), or ip-netns(8)."
+        ),
+        Keyword(.file, "net_namespace_ipvs", .line, .never(.loss), checker),
+        Keyword(.file, "namespace_with_ipsets", .line, .different, "linkwatch uses no ipsets."),
+        Keyword(
+            .file, "instance", .line, .different,
+            "Two processes side by side have two files, with a `state-directory` and a `[socket]` each."),
+        Keyword(.file, "use_pid_dir", .line, .different, own),
+        Keyword(.file, "child_wait_time", .line, .different, own),
+        Keyword(.file, "virtual_server", .foreign, .never(.loss), checker),
+        Keyword(.file, "virtual_server_group", .foreign, .never(.loss), checker),
+        Keyword(.file, "SSL", .foreign, .never(.loss), checker),
+    ]
+
+    private static let global: [Keyword] =
+        [
+            Keyword(.global, "vrrp_version", .line, .carried, "`version`"),
+            Keyword(.global, "vrrp_garp_master_delay", .line, .carried, "`announce-repeat`"),
+            Keyword(.global, "vrrp_garp_master_repeat", .line, .depends(.loss), "`announce-count`, from 1 to 50."),
+            Keyword(.global, "vrrp_garp_master_refresh", .line, .carried, "`announce-refresh`"),
+            Keyword(
+                .global, "vrrp_garp_master_refresh_repeat", .line, .later(.loss),
+                "A refresh is one announcement of each address."),
+            Keyword(
+                .global, "vrrp_garp_lower_prio_delay", .line, .later(.difference),
+                "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+            ),
+            Keyword(
+                .global, "vrrp_garp_lower_prio_repeat", .line, .later(.difference),
+                "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+            ),
+            Keyword(.global, "vrrp_garp_interval", .line, .carried, "`announce-interval` of all groups"),
+            Keyword(.global, "vrrp_gna_interval", .line, .carried, "`announce-interval` of the groups with IPv6"),
+            Keyword(
+                .global, "vrrp_min_garp", .line, .depends(.difference),
+                "One announcement in a burst and no second burst: `announce-count = 1`, `announce-repeat = \"0s\"`."),
+            Keyword(
+                .global, "vrrp_garp_extra_if", .line, .never(.loss),
+                "Announcements leave through the interface that has the address."),
+            Keyword(
+                .global, "vrrp_vmac_garp_intvl", .line, .never(.loss),
+                "Announcements leave through the interface that has the address."),
+            Keyword(
+                .global, "vrrp_mcast_group4", .line, .later(.missing),
+                "Adverts go to 224.0.0.18 alone: take this line out of keepalived's file on all routers first."),
+            Keyword(
+                .global, "vrrp_mcast_group6", .line, .later(.missing),
+                "Adverts go to ff02::12 alone: take this line out of keepalived's file on all routers first."),
+            Keyword(
+                .global, "vrrp_down_timer_adverts", .line, .later(.loss),
+                "The peer counts as dead after three intervals, as RFC 9568 says: choose another `advert-interval`."),
+            Keyword(
+                .global, "vrrp_strict", .line, .depends(.difference),
+                "What it forbids is left out, and `accept = false` unless the priority is 255."),
+            Keyword(
+                .global, "vrrp_skip_check_adv_addr", .line, .different,
+                "An advert with another list of addresses counts, and raises the condition `addresses-differ`."),
+            Keyword(
+                .global, "vrrp_check_unicast_src", .line, .different,
+                "With unicast peers, adverts of others never count."),
+            Keyword(
+                .global, "vrrp_lower_prio_no_advert", .line, .later(.difference),
+                "A master answers an advert of lower priority with one of its own."),
+            Keyword(
+                .global, "vrrp_higher_prio_send_advert", .line, .later(.difference),
+                "A master that yields sends no last advert."),
+            Keyword(.global, "vrrp_owner_ignore_adverts", .line, .different, "An owner never yields."),
+            Keyword(.global, "v3_checksum_as_v2", .line, .carried, "`checksum = \"message\"`"),
+            Keyword(.global, "script_user", .line, .carried, "`user` of every check and program"),
+            Keyword(
+                .global, "enable_script_security", .line, .different,
+                "It is always so: what runs as root must belong to root, every folder above it as well."),
+            Keyword(.global, "default_interface", .line, .carried, "`interface` of an address that has none"),
+            Keyword(.global, "dynamic_interfaces", .line, .different, "An interface may come and go: it is always so."),
+            Keyword(
+                .global, "vrrp_startup_delay", .line, .later(.loss),
+                "Delay the unit, or give the group a `preempt-delay`."),
+            Keyword(
+                .global, "vrrp_delay_after_boot", .line, .later(.loss),
+                "Delay the unit, or give the group a `preempt-delay`."),
+            Keyword(.global, "vrrp_rt_priority", .line, .carried, "`[process] realtime-priority`"),
+            Keyword(.global, "vrrp_no_swap", .line, .carried, "`[process] lock-memory = true`"),
+            Keyword(.global, "vrrp_notify_fifo", .line, .later(.loss), fifo),
+            Keyword(.global, "vrrp_notify_fifo_script", .line, .later(.loss), fifo),
+            Keyword(.global, "notify_fifo", .line, .later(.loss), fifo),
+            Keyword(.global, "notify_fifo_script", .line, .later(.loss), fifo),
+            Keyword(.global, "fifo_write_vrrp_states_on_reload", .line, .later(.difference), fifo),
+            Keyword(.global, "vrrp_notify_priority_changes", .line, .later(.difference), fifo),
+            Keyword(.global, "smtp_alert", .line, .never(.loss), noMail),
+            Keyword(.global, "smtp_alert_vrrp", .line, .never(.loss), noMail),
+            Keyword(.global, "router_id", .line, .different, "It names this router in mails and for SNMP alone."),
+            Keyword(.global, "notification_email", .list, .different, mail),
+            Keyword(.global, "startup_script", .line, .never(.loss), "Let the unit run it: `ExecStartPre=`."),
+            Keyword(.global, "shutdown_script", .line, .never(.loss), "Let the unit run it: `ExecStopPost=`."),
+            Keyword(
+                .global, "lvs_sync_daemon", .line, .never(.loss),
+                "Start and stop it by a `[notify]` program, with `ipvsadm --start-daemon`."),
+            Keyword(.global, "log_unknown_vrids", .line, .different, "Adverts of unknown VRIDs are not logged."),
+            Keyword(
+                .global, "vmac_prefix", .line, .later(.loss),
+                "A macvlan is named `vr4-VRID-NUMBER` or `vr6-VRID-NUMBER`."),
+            Keyword(.global, "vmac_addr_prefix", .line, .never(.loss), "There are no macvlans for single addresses."),
+            Keyword(.global, "include_check", .line, .different, "Each kind of `include` complains as it says itself."),
+        ]
+        + words(
+            .global, mail, "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
+            "no_email_faults")
+        + words(
+            .global, own, "process_names", "process_name", "vrrp_process_name", "use_symlink_paths",
+            "set_supplementary_groups",
+            "startup_script_timeout", "shutdown_script_timeout", "max_auto_priority", "min_auto_priority_delay",
+            "disable_local_igmp", "vrrp_iptables", "vrrp_ipsets", "nftables", "nftables_priority", "nftables_ifindex",
+            "nftables_counters", "vrrp_priority", "vrrp_cpu_affinity", "vrrp_rlimit_rttime", "vrrp_rlimit_rtime",
+            "vrrp_netlink_cmd_rcv_bufs", "vrrp_netlink_cmd_rcv_bufs_force", "vrrp_netlink_monitor_rcv_bufs",
+            "vrrp_netlink_monitor_rcv_bufs_force", "process_monitor_rcv_bufs", "process_monitor_rcv_bufs_force",
+            "vrrp_rx_bufs_policy", "vrrp_rx_bufs_multiplier", "umask", "random_seed", "reload_check_config",
+            "reload_time_file", "reload_repeat", "reload_file", "config_save_dir", "tmp_config_directory",
+            "data_use_instance", "json_version", "iproute_usr_dir", "iproute_etc_dir", "state_dump_file",
+            "stats_dump_file", "json_dump_file")
+        + words(
+            .global, checker, "checker_process_name", "lvs_process_name", "smtp_alert_checker",
+            "checker_log_all_failures",
+            "lvs_timeouts", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "nftables_ipvs",
+            "nftables_ipvs_priority", "nftables_ipvs_start_fwmark", "lvs_notify_fifo", "lvs_notify_fifo_script",
+            "checker_priority", "checker_no_swap", "checker_rt_priority", "checker_cpu_affinity",
+            "checker_rlimit_rttime",
+            "checker_rlimit_rtime", "lvs_netlink_cmd_rcv_bufs", "lvs_netlink_cmd_rcv_bufs_force",
+            "lvs_netlink_monitor_rcv_bufs", "lvs_netlink_monitor_rcv_bufs_force", "rs_init_notifies",
+            "no_checker_emails")
+        + words(
+            .global, "There is no BFD.", "bfd_process_name", "bfd_priority", "bfd_no_swap", "bfd_rt_priority",
+            "bfd_cpu_affinity", "bfd_rlimit_rttime", "bfd_rlimit_rtime")
+        + words(
+            .global, snmp, fate: .never(.loss), "enable_traps", "enable_snmp_vrrp", "enable_snmp_keepalived",
+            "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3", "enable_snmp_checker")
+        + words(.global, snmp, "snmp_socket", "snmp_vs_stats_update_interval", "snmp_rs_stats_update_interval")
+        + words(.global, dbus, fate: .never(.loss), "enable_dbus")
+        + words(.global, dbus, "dbus_service_name", "dbus_no_interface_name")
+
+    private static func words(
+        _ section: Keyword.Section, _ text: String, fate: Keyword.Fate = .different, _ names: String...
+    ) -> [Keyword] {
+        names.map { Keyword(section, $0, .line, fate, text) }
+    }
+
+    private static let instance: [Keyword] = [
+        Keyword(
+            .instance, "state", .line, .carried,
+            "`MASTER` voids `nopreempt` and `preempt_delay`, as in keepalived; else it only says who begins"),
+        Keyword(.instance, "interface", .line, .carried, "`interface`; required, also with unicast"),
+        Keyword(.instance, "virtual_router_id", .line, .carried, "`vrid`"),
+        Keyword(
+            .instance, "priority", .line, .depends(.loss),
+            "`priority`, one for a group: members that differ get the lowest."),
+        Keyword(
+            .instance, "advert_int", .line, .depends(.loss),
+            "`advert-interval`, one for a group, at most 40s; rounded as keepalived does."),
+        Keyword(
+            .instance, "version", .line, .depends(.loss),
+            "`version`, one for a group: 3 if any member needs it, and then a keepalived with version 2 does not understand it."
+        ),
+        Keyword(.instance, "native_ipv6", .line, .different, "The addresses tell the family."),
+        Keyword(
+            .instance, "virtual_ipaddress", .list, .depends(.missing),
+            "`addresses`, each in one place; the last of two instances with the same address does without it."),
+        Keyword(
+            .instance, "virtual_ipaddress_excluded", .list, .later(.missing),
+            "vrrp.toml cannot leave an address out of the adverts yet. One of the instance's family is listed there all the same, which a keepalived on the other side complains of; one of the other family needs an instance of its own."
+        ),
+        Keyword(
+            .instance, "no_virtual_ipaddress", .line, .later(.missing),
+            "vrrp.toml has no instance without an address yet: give it one, or wait."),
+        Keyword(
+            .instance, "virtual_routes", .list, .later(.missing),
+            "vrrp.toml cannot say routes of the master yet: add and delete them by a `[notify]` program."),
+        Keyword(
+            .instance, "virtual_rules", .list, .later(.missing),
+            "vrrp.toml cannot say rules of the master yet: add and delete them by a `[notify]` program."),
+        Keyword(.instance, "unicast_peer", .list, .depends(.missing), "`unicast-peers`, at most 16."),
+        Keyword(.instance, "unicast_src_ip", .line, .carried, "`source`"),
+        Keyword(
+            .instance, "mcast_src_ip", .line, .depends(.loss),
+            "`source`; of IPv6 without unicast it has to be link-local."),
+        Keyword(
+            .instance, "mcast_dst_ip", .line, .later(.missing),
+            "Adverts go to 224.0.0.18 and ff02::12 alone: take this line out of keepalived's file on all routers first."
+        ),
+        Keyword(.instance, "unicast_ttl", .line, .later(.loss), "Unicast adverts are sent with a TTL of 255."),
+        Keyword(.instance, "unicast_fault_no_peer", .line, .different, "Without peers it is multicast."),
+        Keyword(
+            .instance, "check_unicast_src", .line, .different, "With unicast peers, adverts of others never count."),
+        Keyword(
+            .instance, "old_unicast_checksum", .line, .never(.loss),
+            "It is for keepalived before 1.3.6: bring the peer up to date first."),
+        Keyword(.instance, "v3_checksum_as_v2", .line, .carried, "`checksum = \"message\"`"),
+        Keyword(.instance, "nopreempt", .line, .carried, "`preempt = false`"),
+        Keyword(.instance, "preempt", .line, .carried, "`preempt = true`, the default"),
+        Keyword(.instance, "preempt_delay", .line, .depends(.difference), "`preempt-delay`, at most 1h."),
+        Keyword(.instance, "authentication", .block(.authentication), .carried, ""),
+        Keyword(
+            .instance, "auth_hmac", .block(.hmac), .later(.missing),
+            "Adverts with an HMAC are not understood yet: take the block out of keepalived's file on all routers first."
+        ),
+        Keyword(
+            .instance, "use_vmac", .line, .depends(.loss),
+            "`virtual-mac = true`. The macvlan has a name of linkwatch's own, and always the virtual router's address: change what names it."
+        ),
+        Keyword(
+            .instance, "vmac_xmit_base", .line, .depends(.loss),
+            "Adverts to unicast peers leave through the interface, from its own MAC address, as keepalived then has it; multicast ones through the macvlan, from the virtual router's."
+        ),
+        Keyword(
+            .instance, "use_vmac_addr", .line, .never(.missing),
+            "Addresses on other interfaces have those interfaces' MAC address."),
+        Keyword(.instance, "use_ipvlan", .line, .never(.missing), "There is no ipvlan: use `virtual-mac`, or none."),
+        Keyword(
+            .instance, "dont_track_primary", .line, .later(.loss),
+            "The interface of an instance always counts: while it is down the group is in fault."),
+        Keyword(
+            .instance, "track_interface", .list, .depends(.loss),
+            "`\"link:NAME\"` in `track` of the group, at most 64 objects."),
+        Keyword(
+            .instance, "track_script", .list, .depends(.loss),
+            "`\"check:NAME\"` in `track` of the group. A weight of a member counts as keepalived counts it: not at all in a sync group, unless `sync_group_tracking_weight` is there."
+        ),
+        Keyword(.instance, "track_process", .list, .carried, "`{ process = \"NAME\" }` in `track` of the group"),
+        Keyword(.instance, "track_file", .list, .carried, "`{ file = \"PATH\" }` in `track` of the group"),
+        Keyword(
+            .instance, "track_bfd", .list, .never(.loss),
+            "There is no BFD: heartbeats tell a dead peer within three of their intervals; track a route of the daemon that speaks BFD."
+        ),
+        Keyword(
+            .instance, "track_src_ip", .line, .different,
+            "A source that is not there is a cause of fault: it is always so."),
+        Keyword(
+            .instance, "notify_master", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(
+            .instance, "notify_backup", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(.instance, "notify_fault", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(
+            .instance, "notify_stop", .line, .carried,
+            "a `[notify]` program for the state `initialize`; a master is told of `backup` before"),
+        Keyword(
+            .instance, "notify", .line, .carried, "a `[notify]` program; `/bin/sh` adds keepalived's four arguments"),
+        Keyword(
+            .instance, "notify_deleted", .line, .never(.loss),
+            "A group that a reload takes out ends as it does when the process stops: use `notify_stop`."),
+        Keyword(
+            .instance, "notify_master_rx_lower_pri", .line, .never(.loss),
+            "Watch the condition `two-masters` in `linkwatch vrrp --watch`."),
+        Keyword(.instance, "notify_priority_changes", .line, .different, "It is for the FIFO."),
+        Keyword(.instance, "smtp_alert", .line, .never(.loss), noMail),
+        Keyword(.instance, "accept", .line, .carried, "`accept = true`, the default"),
+        Keyword(.instance, "no_accept", .line, .carried, "`accept = false`, which requires nft(8)"),
+        Keyword(
+            .instance, "strict_mode", .line, .depends(.difference),
+            "What it forbids is left out, and `accept = false` unless the priority is 255."),
+        Keyword(
+            .instance, "skip_check_adv_addr", .line, .different,
+            "An advert with another list of addresses counts, and raises the condition `addresses-differ`."),
+        Keyword(
+            .instance, "promote_secondaries", .line, .different,
+            "Virtual addresses are /32 in the kernel and nobody's primary address: taking one away takes no other with it."
+        ),
+        Keyword(
+            .instance, "garp_master_delay", .line, .depends(.difference),
+            "`announce-repeat`, at most 1h, one for a group."),
+        Keyword(
+            .instance, "garp_master_repeat", .line, .depends(.loss), "`announce-count`, from 1 to 50, one for a group."),
+        Keyword(
+            .instance, "garp_master_refresh", .line, .depends(.difference),
+            "`announce-refresh`, at most 1h, one for a group."),
+        Keyword(
+            .instance, "garp_master_refresh_repeat", .line, .later(.loss),
+            "A refresh is one announcement of each address."),
+        Keyword(
+            .instance, "garp_lower_prio_delay", .line, .later(.difference),
+            "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+        ),
+        Keyword(
+            .instance, "garp_lower_prio_repeat", .line, .later(.difference),
+            "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+        ),
+        Keyword(
+            .instance, "garp_extra_if", .line, .never(.loss),
+            "Announcements leave through the interface that has the address."),
+        Keyword(
+            .instance, "vmac_garp_intvl", .line, .never(.loss),
+            "Announcements leave through the interface that has the address."),
+        Keyword(
+            .instance, "lower_prio_no_advert", .line, .later(.difference),
+            "A master answers an advert of lower priority with one of its own."),
+        Keyword(
+            .instance, "higher_prio_send_advert", .line, .later(.difference),
+            "A master that yields sends no last advert."),
+        Keyword(.instance, "owner_ignore_adverts", .line, .different, "An owner never yields."),
+        Keyword(
+            .instance, "down_timer_adverts", .line, .later(.loss),
+            "The peer counts as dead after three intervals, as RFC 9568 says: choose another `advert-interval`."),
+        Keyword(
+            .instance, "timer_expired_backup", .line, .never(.loss),
+            "A process that was not scheduled listens for one interval more before it takes over."),
+        Keyword(
+            .instance, "thread_timer_expired", .line, .never(.loss),
+            "A process that was not scheduled listens for one interval more before it takes over."),
+        Keyword(
+            .instance, "lvs_sync_daemon_interface", .line, .never(.loss),
+            "Start and stop it by a `[notify]` program, with `ipvsadm --start-daemon`."),
+        Keyword(
+            .instance, "linkbeat_use_polling", .line, .different,
+            "linkwatchd asks the PHY and the driver of every interface."),
+        Keyword(.instance, "vrf", .line, .never(.missing), "An instance has an interface: name one in the VRF."),
+        Keyword(.instance, "kernel_rx_buf_size", .line, .different, own),
+        Keyword(.instance, "debug", .line, .different, "`linkwatch vrrp --watch` says what happens."),
+    ]
+
+    private static let authentication: [Keyword] = [
+        Keyword(
+            .authentication, "auth_type", .line, .depends(.missing),
+            "`PASS` is carried with version 2. AH is not, as RFC 3768 took it out: go to `PASS` or to nothing on all routers first."
+        ),
+        Keyword(
+            .authentication, "auth_pass", .line, .depends(.loss),
+            "`auth-pass`, its first 8 characters, which is what keepalived sends; ASCII alone."),
+        Keyword(.hmac, "key", .line, .later(.missing), "See `auth_hmac`."),
+        Keyword(.hmac, "active_key", .line, .later(.missing), "See `auth_hmac`."),
+        Keyword(.hmac, "time_window", .line, .later(.missing), "See `auth_hmac`."),
+        Keyword(.hmac, "anti_replay", .line, .later(.missing), "See `auth_hmac`."),
+        Keyword(.hmac, "mode", .line, .later(.missing), "See `auth_hmac`."),
+    ]
+
+    private static let group: [Keyword] = [
+        Keyword(
+            .group, "group", .list, .depends(.missing),
+            "`instances`. Two members on one interface cannot be in one group yet: the second becomes a group of its own."
+        ),
+        Keyword(.group, "track_interface", .list, .depends(.loss), "`\"link:NAME\"` in `track`, at most 64 objects."),
+        Keyword(.group, "track_script", .list, .depends(.loss), "`\"check:NAME\"` in `track`, at most 64 objects."),
+        Keyword(.group, "track_process", .list, .carried, "`{ process = \"NAME\" }` in `track`"),
+        Keyword(.group, "track_file", .list, .carried, "`{ file = \"PATH\" }` in `track`"),
+        Keyword(
+            .group, "track_bfd", .list, .never(.loss),
+            "There is no BFD: heartbeats tell a dead peer within three of their intervals; track a route of the daemon that speaks BFD."
+        ),
+        Keyword(.group, "notify_master", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(.group, "notify_backup", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(.group, "notify_fault", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(
+            .group, "notify_stop", .line, .carried,
+            "a `[notify]` program for the state `initialize`; a master is told of `backup` before"),
+        Keyword(.group, "notify", .line, .carried, "a `[notify]` program; `/bin/sh` adds keepalived's four arguments"),
+        Keyword(.group, "smtp_alert", .line, .never(.loss), noMail),
+        Keyword(.group, "global_tracking", .line, .carried, "weights of members count, for the group"),
+        Keyword(.group, "sync_group_tracking_weight", .line, .carried, "weights of members count, for the group"),
+        Keyword(.group, "notify_priority_changes", .line, .different, "It is for the FIFO."),
+    ]
+
+    private static let script: [Keyword] = [
+        Keyword(
+            .script, "script", .line, .depends(.loss),
+            "`exec`. keepalived runs no shell, and nor does linkwatch: a name without a slash is found by `/usr/bin/env`, what begins with `<` goes to `/bin/sh`."
+        ),
+        Keyword(.script, "interval", .line, .depends(.difference), "`interval`, from 10ms to 1h; the default is 1s."),
+        Keyword(
+            .script, "timeout", .line, .depends(.loss),
+            "`timeout`; by default the interval. One above the interval is not there yet: the interval is raised to it, so that a slow program is not killed."
+        ),
+        Keyword(.script, "weight", .line, .carried, "`weight` where it is tracked"),
+        Keyword(.script, "rise", .line, .depends(.difference), "`rise`, at most 100; the default is 1."),
+        Keyword(.script, "fall", .line, .depends(.difference), "`fall`, at most 100; the default is 1."),
+        Keyword(
+            .script, "user", .line, .depends(.loss),
+            "`user`; the program gets the groups of that user, and no other."),
+        Keyword(.script, "init_fail", .line, .later(.loss), "Until its first answer a check counts as well."),
+    ]
+
+    private static let process: [Keyword] = [
+        Keyword(
+            .process, "process", .line, .later(.loss),
+            "vrrp.toml cannot track processes yet: use a check, `exec = [\"/usr/bin/pgrep\", \"-x\", \"NAME\"]`."),
+        Keyword(.process, "param_match", .line, .never(.difference), "A process is known by its name."),
+        Keyword(.process, "weight", .line, .carried, "`weight` where it is tracked"),
+        Keyword(.process, "quorum", .line, .carried, "`at-least`"),
+        Keyword(.process, "quorum_max", .line, .never(.loss), "There is no most: only `at-least`."),
+        Keyword(.process, "delay", .line, .never(.difference), "A change counts at once."),
+        Keyword(.process, "terminate_delay", .line, .never(.difference), "A change counts at once."),
+        Keyword(.process, "fork_delay", .line, .never(.difference), "A change counts at once."),
+        Keyword(.process, "full_command", .line, .never(.difference), "A process is known by its name."),
+    ]
+
+    private static let trackedFile: [Keyword] = [
+        Keyword(
+            .trackedFile, "file", .line, .later(.loss), "vrrp.toml cannot track files yet: use a check that reads it."),
+        Keyword(.trackedFile, "weight", .line, .carried, "`weight` where it is tracked"),
+        Keyword(.trackedFile, "init_file", .line, .different, "linkwatch writes no such file."),
+    ]
+
+    private static let garpGroup: [Keyword] = [
+        Keyword(.garpGroup, "garp_interval", .line, .carried, "`announce-interval`"),
+        Keyword(.garpGroup, "gna_interval", .line, .carried, "`announce-interval`"),
+        Keyword(.garpGroup, "interface", .line, .carried, "the groups on it"),
+        Keyword(.garpGroup, "interfaces", .list, .carried, "the groups on them"),
+    ]
+
+    private static let noAttribute = "The kernel's flag is not set."
+
+    private static let address: [Keyword] = [
+        Keyword(
+            .address, "dev", .option, .later(.missing),
+            "vrrp.toml cannot put an address on another interface yet: give that interface an instance of its own in the same group."
+        ),
+        Keyword(
+            .address, "label", .option, .later(.loss),
+            "The address gets no label: what looks for `eth0:1` has to look for the address."),
+        Keyword(.address, "scope", .option, .later(.loss), "The address gets the scope `global`."),
+        Keyword(
+            .address, "brd", .option, .later(.loss),
+            "The address gets no broadcast address; the interface's own has one."),
+        Keyword(
+            .address, "broadcast", .option, .later(.loss),
+            "The address gets no broadcast address; the interface's own has one."),
+        Keyword(
+            .address, "noprefixroute", .option, .later(.loss),
+            "The address's network gets a route unless an address of the interface is in it."),
+        Keyword(.address, "no_track", .option, .different, "The interface of the instance counts anyway."),
+        Keyword(
+            .address, "peer", .option, .never(.missing),
+            "There are no peer addresses: write the network of the address."),
+        Keyword(.address, "home", .option, .never(.difference), noAttribute),
+        Keyword(
+            .address, "-nodad", .option, .never(.difference),
+            "There is no duplicate address detection for a virtual address."),
+        Keyword(.address, "mngtmpaddr", .option, .never(.difference), noAttribute),
+        Keyword(.address, "autojoin", .option, .never(.difference), noAttribute),
+        Keyword(.address, "preferred_lft", .option, .never(.difference), "The lifetimes are those of the lease."),
+        Keyword(
+            .address, "use_vmac", .option, .never(.missing),
+            "A macvlan has all addresses of an instance: use `virtual-mac`."),
+    ]
+
+    private static let route: [Keyword] =
+        [
+            Keyword(.route, "via", .option, .carried, "`via`"), Keyword(.route, "gw", .option, .carried, "`via`"),
+            Keyword(.route, "dev", .option, .carried, "`interface`"),
+            Keyword(.route, "oif", .option, .carried, "`interface`"),
+            Keyword(.route, "table", .option, .carried, "`table`"),
+            Keyword(.route, "src", .option, .carried, "`source`"),
+            Keyword(.route, "metric", .option, .carried, "`metric`"),
+            Keyword(.route, "priority", .option, .carried, "`metric`"),
+            Keyword(.route, "preference", .option, .carried, "`metric`"),
+            Keyword(.route, "scope", .option, .carried, "`scope`"),
+            Keyword(.route, "onlink", .option, .carried, "`onlink`"),
+            Keyword(.route, "mtu", .option, .carried, "`mtu`"),
+            Keyword(.route, "inet", .option, .carried, "the addresses tell the family"),
+            Keyword(.route, "inet6", .option, .carried, "the addresses tell the family"),
+            Keyword(.route, "no_track", .option, .different, "A route that somebody deletes is put back."),
+            Keyword(
+                .route, "protocol", .option, .never(.difference),
+                "Routes have the protocol of linkwatch, so that it knows its own."),
+            Keyword(
+                .route, "nexthop", .option, .never(.missing),
+                "There are no routes with several next hops: write one, or let a routing daemon do it."),
+        ]
+        + ["unicast", "local", "broadcast", "multicast", "throw", "unreachable", "prohibit", "blackhole", "nat"].map {
+            Keyword(
+                .route, $0, .option, $0 == "unicast" ? .carried : .never(.missing),
+                $0 == "unicast"
+                    ? "a route like others" : "Routes of this type are not there: add them by a `[notify]` program.")
+        }
+
+    private static let rule: [Keyword] = [
+        Keyword(.rule, "from", .option, .carried, "`from`"), Keyword(.rule, "to", .option, .carried, "`to`"),
+        Keyword(.rule, "table", .option, .carried, "`table`"), Keyword(.rule, "lookup", .option, .carried, "`table`"),
+        Keyword(.rule, "priority", .option, .carried, "`priority`"),
+        Keyword(.rule, "preference", .option, .carried, "`priority`"),
+        Keyword(.rule, "order", .option, .carried, "`priority`"), Keyword(.rule, "iif", .option, .carried, "`iif`"),
+        Keyword(.rule, "dev", .option, .carried, "`iif`"), Keyword(.rule, "oif", .option, .carried, "`oif`"),
+        Keyword(.rule, "fwmark", .option, .carried, "`fwmark`"),
+        Keyword(.rule, "inet", .option, .carried, "the addresses tell the family"),
+        Keyword(.rule, "inet6", .option, .carried, "the addresses tell the family"),
+        Keyword(.rule, "no_track", .option, .different, "A rule that somebody deletes is put back."),
+    ]
+
+    private static let peer: [Keyword] = [
+        Keyword(.peer, "min_ttl", .option, .later(.loss), "Adverts with a TTL below 255 do not count."),
+        Keyword(.peer, "max_ttl", .option, .later(.difference), "Adverts with a TTL of 255 count."),
+    ]
+
+    private static let track: [Keyword] = [
+        Keyword(.track, "weight", .option, .carried, "`weight`"),
+        Keyword(.track, "reverse", .option, .later(.loss), "A weight counts in one direction: turn the check round."),
+        Keyword(.track, "noreverse", .option, .carried, "the default"),
+    ]
+}

@@ -1,0 +1,158 @@
+/// What keepalived would run: its configuration with its defaults filled in and its corrections made, still in its own terms.
+import Addresses
+
+struct KeepalivedConfiguration {
+    var global = Global()
+    var instances: [Instance] = []
+    var groups: [SyncGroup] = []
+    var scripts: [Script] = []
+    var processes: [TrackedProcess] = []
+    var files: [TrackedFile] = []
+
+    struct Global {
+        var version = 2
+        var garp = Garp()
+        var garpIntervalNs: Int64 = 0
+        var gnaIntervalNs: Int64 = 0
+        /// By interface, from `garp_group`.
+        var intervals: [String: (garpNs: Int64?, gnaNs: Int64?)] = [:]
+        var isStrict = false
+        var checksumIsAsInV2 = false
+        var scriptUser: Account?
+        var defaultInterface: String?
+        var realtimePriority: Int?
+        var locksMemory = false
+    }
+
+    /// Announcements, `VRRP_GARP_*` of vrrp.h.
+    struct Garp: Hashable {
+        var delayNs: Int64 = 5 * second
+        var repeats = 5
+        var refreshNs: Int64 = 0
+    }
+
+    struct Account: Hashable {
+        var user: String
+        var group: String?
+    }
+
+    struct Instance {
+        var name: String
+        var place: SourceLine
+        /// Where which keyword stands.
+        var places: [String: SourceLine] = [:]
+        var isMaster: Bool?
+        var interface: String?
+        var vrid: Int?
+        var priority: Int?
+        var advertNs: Int64 = second
+        var version: Int?
+        var family: IPAddress.Family?
+        var addresses: [Address] = []
+        var excluded: [Address] = []
+        var peers: [(address: IPAddress, place: SourceLine)] = []
+        var isUnicastConfigured = false
+        var source: IPAddress?
+        var auth: (type: String, place: SourceLine)?
+        var password: String?
+        var preempts = true
+        var preemptDelayNs: Int64 = 0
+        var hasVirtualMAC = false
+        /// Whether its macvlan is given a name or an address.
+        var namesVirtualMAC = false
+        var checksumIsAsInV2: Bool
+        var isStrict: Bool?
+        var accepts: Bool?
+        var allowsNoAddress = false
+        var garp: Garp
+        var routes: [Statement.Entry] = []
+        var rules: [Statement.Entry] = []
+        var tracks: [Track] = []
+        var notifies: [Notify] = []
+
+        /// The line of a keyword of this instance.
+        func line(_ keyword: String) -> SourceLine { places[keyword] ?? place }
+    }
+
+    struct Address {
+        var prefix: IPPrefix
+        var place: SourceLine
+        var interface: String?
+        var label: String?
+        var scope: String?
+        var broadcast: String?
+        var hasNoPrefixRoute = false
+        /// The words behind the address that the import has no field for.
+        var others: [String] = []
+    }
+
+    struct SyncGroup {
+        var name: String
+        var place: SourceLine
+        var members: [(name: String, place: SourceLine)] = []
+        var hasMembers = false
+        var tracks: [Track] = []
+        var notifies: [Notify] = []
+        /// Whether weights of members count.
+        var weighsMembers = false
+    }
+
+    struct Track {
+        enum Kind: String {
+            case interface
+            case script
+            case process
+            case file
+        }
+        var kind: Kind
+        var name: String
+        /// nil: that of the object.
+        var weight: Int?
+        var isReversed: Bool?
+        var place: SourceLine
+    }
+
+    struct Script {
+        var name: String
+        var place: SourceLine
+        var places: [String: SourceLine] = [:]
+        /// nil: none.
+        var arguments: [String]?
+        var intervalNs: Int64 = second
+        /// nil: the interval.
+        var timeoutNs: Int64?
+        var weight = 0
+        var isReversed = false
+        var rise = 1
+        var fall = 1
+        var account: Account?
+
+        func line(_ keyword: String) -> SourceLine { places[keyword] ?? place }
+    }
+
+    struct TrackedProcess {
+        var name: String
+        var place: SourceLine
+        var path: String?
+        var weight = 0
+        var isReversed = false
+        var quorum = 1
+    }
+
+    struct TrackedFile {
+        var name: String
+        var place: SourceLine
+        var path: String?
+        var weight = 1
+        var isReversed = false
+    }
+
+    /// A program that is told of transitions.
+    struct Notify {
+        /// The keyword.
+        var keyword: String
+        var arguments: [String]
+        var account: Account?
+        var place: SourceLine
+    }
+}

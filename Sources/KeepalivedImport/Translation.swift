@@ -1,0 +1,608 @@
+/// The last stage: what keepalived would run, as vrrp.toml.
+///
+/// A sync group becomes a group with the same name; an instance in none is a group of its own, with the keys of a group in its
+/// own section. Whatever is not carried as it was is in the report, and what matters of that in a comment as well.
+import Addresses
+
+struct Translation {
+    private let model: KeepalivedConfiguration
+    private let findings: Findings
+    private let surroundings: Surroundings
+    private let names = Names()
+    private var addresses: AddressTranslation
+    private var sections: [Section] = []
+    private var notifies: [Section] = []
+    /// The checks that are tracked, by keepalived's name.
+    private var usedScripts: [String: String] = [:]
+
+    /// What vrrp.toml takes at most.
+    private enum Limits {
+        static let tracks = 64
+        static let checks = 256
+        static let notifies = 64
+        static let advertNs: Int64 = 40 * second
+        static let hourNs: Int64 = 3600 * second
+    }
+
+    private init(_ model: KeepalivedConfiguration, _ findings: Findings, _ surroundings: Surroundings) {
+        self.model = model
+        self.findings = findings
+        self.surroundings = surroundings
+        addresses = AddressTranslation(findings)
+    }
+
+    /// - Returns: the sections, in order; none, if nothing can be carried.
+    static func sections(
+        of model: KeepalivedConfiguration, findings: Findings, surroundings: Surroundings
+    ) throws(Refusal) -> [Section] {
+        var translation = Translation(model, findings, surroundings)
+        try translation.translate()
+        return translation.sections
+    }
+
+    private mutating func translate() throws(Refusal) {
+        let completion = Completion(model.global, findings)
+        var legs: [Leg] = []
+        for instance in model.instances {
+            if let leg = try completion.complete(instance) { legs.append(leg) }
+        }
+        legs = try completion.distinct(legs)
+        var members: [(leg: Leg, section: Section)] = []
+        for leg in legs {
+            if let section = section(of: leg) { members.append((leg, section)) }
+        }
+        var grouped: Set<String> = []
+        for group in model.groups { translate(group, &members, &grouped) }
+        for member in members where !grouped.contains(member.leg.instance.name) { lone(member.leg, member.section) }
+        appendChecks()
+        if notifies.count > Limits.notifies, let place = model.instances.first?.place {
+            findings.add(
+                .loss, place, "notify",
+                "more than \(Limits.notifies) programs, and vrrp.toml takes no more: the last are left out")
+        }
+        sections += notifies.prefix(Limits.notifies)
+        appendProcess()
+    }
+
+    private func report(_ section: Keyword.Section, _ name: String, _ subject: String, _ place: SourceLine) {
+        guard let keyword = Keywords.find(section, name) else { return }
+        findings.add(keyword.fate.weight, place, subject, keyword.text)
+    }
+
+    // MARK: Instances
+
+    /// The instance without the keys of a group; nil: it has no address that vrrp.toml can have.
+    private mutating func section(of leg: Leg) -> Section? {
+        let instance = leg.instance
+        let list = addresses.translate(leg, default: model.global.defaultInterface)
+        guard !list.isEmpty || Keywords.isCarried(.instance, "no_virtual_ipaddress") else {
+            report(
+                .instance, "no_virtual_ipaddress", "vrrp_instance \(instance.name)", instance.line("virtual_ipaddress"))
+            return nil
+        }
+        var section = Section(header: "instance.\(Toml.key(names.instance(instance.name, instance.place, findings)))")
+        section.set("interface", Toml.text(leg.interface))
+        section.set("vrid", String(leg.vrid))
+        section.set("addresses", Toml.array(list))
+        if leg.version == 3, leg.family == .ipv4, instance.checksumIsAsInV2 {
+            section.set("checksum", Toml.text("message"))
+        }
+        setPeers(of: leg, &section)
+        if let password = leg.password { section.set("auth-pass", Toml.text(password)) }
+        if instance.hasVirtualMAC {
+            section.set("virtual-mac", "true")
+            let text = Keywords.find(.instance, "use_vmac")?.text ?? ""
+            findings.add(instance.namesVirtualMAC ? .loss : .difference, instance.line("use_vmac"), "use_vmac", text)
+            if instance.places["vmac_xmit_base"] != nil, instance.peers.isEmpty {
+                report(.instance, "vmac_xmit_base", "vmac_xmit_base", instance.line("vmac_xmit_base"))
+            }
+        }
+        if !leg.accepts { section.set("accept", "false") }
+        let routes = RouteTranslation(findings)
+        if !instance.routes.isEmpty, Keywords.isCarried(.instance, "virtual_routes") {
+            section.set("routes", Toml.array(instance.routes.compactMap { routes.route($0) }))
+        }
+        if !instance.rules.isEmpty, Keywords.isCarried(.instance, "virtual_rules") {
+            section.set("rules", Toml.array(instance.rules.compactMap { routes.rule($0) }))
+        }
+        return section
+    }
+
+    private func setPeers(of leg: Leg, _ section: inout Section) {
+        let instance = leg.instance
+        var peers = instance.peers.filter { peer in
+            guard peer.address != instance.source,
+                !instance.addresses.contains(where: { $0.prefix.address == peer.address })
+            else {
+                findings.add(
+                    .difference, peer.place, peer.address.description,
+                    "an address of this router or a virtual one is no peer: it is left out")
+                return false
+            }
+            guard peer.address.isUnicast else {
+                findings.add(
+                    .missing, peer.place, peer.address.description, "not an address of a host: name the peer's own")
+                return false
+            }
+            return true
+        }
+        if peers.count > 16 {
+            report(.instance, "unicast_peer", "unicast_peer", peers[16].place)
+            peers = Array(peers.prefix(16))
+        }
+        if !peers.isEmpty {
+            section.set("unicast-peers", Toml.array(peers.map { Toml.text($0.address.description) }))
+            let networks = instance.addresses.map(\.prefix).filter { $0.length < $0.address.family.width }
+            if let source = instance.source,
+                !networks.contains(where: { $0.contains(source) && $0.contains(peers[0].address) })
+            {
+                findings.add(
+                    .difference, peers[0].place, "unicast_peer",
+                    "adverts that crossed a router, with a TTL below 255, do not count: the peers have to be on the same link"
+                )
+            }
+        }
+        guard let source = instance.source else { return }
+        if source.isIPv6, !source.isLinkLocal, peers.isEmpty {
+            report(.instance, "mcast_src_ip", "\(source)", instance.line("source"))
+        } else if source.isUnicast {
+            section.set("source", Toml.text(source.description))
+        }
+    }
+
+    // MARK: Groups
+
+    private mutating func lone(_ leg: Leg, _ section: Section) {
+        var section = section
+        let name = names.instance(leg.instance.name, leg.instance.place, findings)
+        section.comments = comments(of: leg.instance)
+        setGroupKeys([leg], tracks: tracks(of: [leg], nil), &section)
+        sections.append(section)
+        appendNotifies(leg.instance.notifies, kind: "INSTANCE", of: leg.instance.name, group: name)
+    }
+
+    private mutating func translate(
+        _ group: KeepalivedConfiguration.SyncGroup, _ members: inout [(leg: Leg, section: Section)],
+        _ grouped: inout Set<String>
+    ) {
+        var chosen: [(leg: Leg, section: Section)] = []
+        for (name, place) in group.members {
+            guard let member = members.first(where: { $0.leg.instance.name == name }) else {
+                let isKnown = model.instances.contains { $0.name == name }
+                findings.add(
+                    .difference, place, name,
+                    isKnown
+                        ? "it is not carried, and so not in the group"
+                        : "there is no such instance: it is left out, in keepalived as here")
+                continue
+            }
+            guard !grouped.contains(name) else {
+                findings.add(
+                    .difference, place, name, "it is in a group already: it is left out, in keepalived as here")
+                continue
+            }
+            if let other = chosen.first(where: {
+                $0.leg.interface == member.leg.interface && $0.leg.family == member.leg.family
+            }) {
+                report(.group, "group", "\(name), on \(member.leg.interface) as \(other.leg.instance.name)", place)
+                continue
+            }
+            grouped.insert(name)
+            chosen.append(member)
+        }
+        guard !chosen.isEmpty else {
+            findings.add(
+                .difference, group.place, "vrrp_sync_group \(group.name)",
+                "it has no member that is carried: it is left out")
+            return
+        }
+        let name = names.group(group.name, group.place, instances: model.instances.map(\.name), findings)
+        var section = Section(header: "group.\(Toml.key(name))")
+        section.set(
+            "instances",
+            Toml.array(chosen.map { Toml.text(names.instance($0.leg.instance.name, $0.leg.instance.place, findings)) }))
+        let legs = agreed(chosen.map(\.leg))
+        setGroupKeys(legs, tracks: tracks(of: legs, group), &section)
+        section.comments = comments(at: group.place, "vrrp_sync_group \(group.name)")
+        sections.append(section)
+        for member in chosen {
+            var section = member.section
+            section.comments = comments(of: member.leg.instance)
+            if legs[0].version == 3 { section.keys.removeAll { $0.key == "auth-pass" } }
+            sections.append(section)
+            appendNotifies(member.leg.instance.notifies, kind: "INSTANCE", of: member.leg.instance.name, group: name)
+        }
+        appendNotifies(group.notifies, kind: "GROUP", of: group.name, group: name)
+    }
+
+    /// The members with one opinion: a group decides once, with one priority, one version and one interval.
+    private func agreed(_ legs: [Leg]) -> [Leg] {
+        func say(_ leg: Leg, _ keyword: String, _ what: String) {
+            findings.add(
+                .loss, leg.instance.line(keyword), "\(keyword) of \(leg.instance.name)",
+                "a group has one \(keyword), and its members differ: \(what); give them one on all routers")
+        }
+        let priority = legs.map(\.priority).min() ?? 100
+        let version = legs.contains { $0.version == 3 || $0.family == .ipv6 } ? 3 : 2
+        let advertNs = legs.map(\.advertNs).min() ?? second
+        let preempts = legs.allSatisfy(\.preempts)
+        let delayNs = legs.map(\.preemptDelayNs).max() ?? 0
+        return legs.map { leg in
+            if leg.priority != priority { say(leg, "priority", "it is the lowest, \(priority)") }
+            if leg.version != version {
+                say(leg, "version", "it is 3, which a keepalived with version 2 does not understand")
+            }
+            if leg.advertNs != advertNs { say(leg, "advert_int", "it is the shortest, \(Toml.duration(advertNs))") }
+            if leg.preempts != preempts { say(leg, "nopreempt", "nobody preempts") }
+            if leg.preemptDelayNs != delayNs {
+                say(leg, "preempt_delay", "it is the longest, \(Toml.duration(delayNs))")
+            }
+            var leg = leg
+            (leg.priority, leg.version, leg.advertNs) = (priority, version, advertNs)
+            (leg.preempts, leg.preemptDelayNs) = (preempts, preempts ? delayNs : 0)
+            return leg
+        }
+    }
+
+    /// What holds for all members, from the first of them.
+    private func setGroupKeys(_ legs: [Leg], tracks: [String], _ section: inout Section) {
+        let leg = legs[0]
+        let instance = leg.instance
+        section.set("priority", String(leg.priority))
+        var version = leg.version
+        if version == 2, leg.family == .ipv6 {
+            version = 3
+            findings.add(
+                .loss, instance.line("version"), "version 2",
+                "IPv6 has version 3 alone: a keepalived that sends version 2 does not understand it")
+        }
+        section.set("version", String(version))
+        if leg.advertNs > Limits.advertNs { report(.instance, "advert_int", "advert_int", instance.line("advert_int")) }
+        section.set("advert-interval", Toml.duration(min(leg.advertNs, Limits.advertNs)))
+        if !leg.preempts { section.set("preempt", "false") }
+        if leg.preemptDelayNs > 0 {
+            section.set("preempt-delay", Toml.duration(min(leg.preemptDelayNs, Limits.hourNs)))
+        }
+        if !tracks.isEmpty { section.set("track", Toml.array(tracks)) }
+        setAnnouncements(legs, &section)
+    }
+
+    /// keepalived sends a burst without a pause, and a second one five seconds later.
+    private func setAnnouncements(_ legs: [Leg], _ section: inout Section) {
+        let instance = legs[0].instance
+        let garp = instance.garp
+        for leg in legs where leg.instance.garp != garp {
+            report(.instance, "garp_master_delay", "garp_master_* of \(leg.instance.name)", leg.instance.place)
+        }
+        if garp.repeats > 50 {
+            report(.instance, "garp_master_repeat", "garp_master_repeat", instance.line("garp_master_repeat"))
+        }
+        if garp.repeats != 5 { section.set("announce-count", String(min(50, garp.repeats))) }
+        let intervals = legs.map { leg in
+            let own = model.global.intervals[leg.interface]
+            return leg.family == .ipv4
+                ? own?.garpNs ?? model.global.garpIntervalNs : own?.gnaNs ?? model.global.gnaIntervalNs
+        }
+        section.set("announce-interval", Toml.duration(min(10 * second, intervals.max() ?? 0)))
+        if garp.delayNs != 5 * second {
+            section.set("announce-repeat", Toml.duration(min(Limits.hourNs, garp.delayNs)))
+        }
+        if garp.refreshNs != 0 { section.set("announce-refresh", Toml.duration(min(Limits.hourNs, garp.refreshNs))) }
+    }
+
+    // MARK: Comments
+
+    private func comments(of instance: KeepalivedConfiguration.Instance) -> [String] {
+        comments(
+            at: instance.place, "vrrp_instance \(instance.name)",
+            Set(instance.places.values).union(instance.entryPlaces))
+    }
+
+    /// Where it came from, and what has been lost of it.
+    private func comments(at place: SourceLine, _ what: String, _ places: Set<SourceLine> = []) -> [String] {
+        let lost = findings.list.filter { ($0.line == place || places.contains($0.line)) && $0.weight >= .loss }
+        return ["\(what), line \(place.number)"] + lost.map { "line \($0.line.number), \($0.subject): \($0.text)" }
+    }
+
+    // MARK: What is tracked
+
+    /// The objects of a group, each once, with the weights that count.
+    private mutating func tracks(of legs: [Leg], _ group: KeepalivedConfiguration.SyncGroup?) -> [String] {
+        var result: [(key: String, element: String, place: SourceLine)] = []
+        let interfaces = Set(legs.map(\.interface))
+        let hasOwner = legs.contains(where: \.isOwner)
+        var all: [(track: KeepalivedConfiguration.Track, member: Leg?)] = legs.flatMap { leg in
+            leg.instance.tracks.map { ($0, leg) }
+        }
+        all += group?.tracks.map { ($0, nil) } ?? []
+        for (track, member) in all {
+            let rule: WeightRule =
+                if let member {
+                    group != nil && group?.weighsMembers == false ? .ofMember : member.isOwner ? .ofOwner : .counts
+                } else {
+                    hasOwner ? .ofGroupWithOwner : .counts
+                }
+            guard let object = object(track, rule) else { continue }
+            let key = "\(track.kind.rawValue) \(track.name)"
+            if track.kind == .interface, interfaces.contains(track.name) {
+                if object.weight != nil || group == nil {
+                    findings.add(
+                        .difference, track.place, track.name,
+                        "an interface of the group's own always counts, without a weight")
+                }
+                continue
+            }
+            let element = element(object)
+            if let earlier = result.first(where: { $0.key == key }) {
+                if earlier.element != element {
+                    findings.add(
+                        .difference, track.place, track.name,
+                        "it is tracked in this group already, with another weight (line \(earlier.place.number)): that one counts"
+                    )
+                }
+                continue
+            }
+            if member != nil, group != nil, object.weight != nil {
+                findings.add(
+                    .difference, track.place, track.name, "the weight counts for the group, which has one priority")
+            }
+            guard result.count < Limits.tracks else {
+                report(.instance, "track_script", track.name, track.place)
+                continue
+            }
+            if track.kind == .script {
+                guard usedScripts[track.name] != nil || usedScripts.count < Limits.checks else {
+                    findings.add(.missing, track.place, track.name, "more than \(Limits.checks) checks")
+                    continue
+                }
+                usedScripts[track.name] = names.check(track.name, track.place, findings)
+            }
+            result.append((key, element, track.place))
+        }
+        return result.map(\.element)
+    }
+
+    /// Which weights count (`vrrp_complete_instance`, `sync_group_tracking_init`).
+    private enum WeightRule {
+        case counts
+        /// In a sync group that does not weigh its members: interfaces count without, what else has a weight does not.
+        case ofMember
+        /// What has a weight does not count.
+        case ofOwner
+        /// All counts, without weights.
+        case ofGroupWithOwner
+    }
+
+    /// What is tracked, in the words of vrrp.toml.
+    private struct Object {
+        /// `check`, `link`, `process` or `file`.
+        var kind: String
+        var value: String
+        var others: [(key: String, value: String)] = []
+        /// nil: a cause of FAULT.
+        var weight: Int?
+    }
+
+    /// nil: it does not count, in keepalived or here.
+    private func object(_ track: KeepalivedConfiguration.Track, _ rule: WeightRule) -> Object? {
+        func missing() -> Object? {
+            findings.add(
+                .difference, track.place, track.name,
+                "there is no such \(track.kind.rawValue): it is ignored, in keepalived as here")
+            return nil
+        }
+        var weight = track.weight ?? 0
+        var isReversed = track.isReversed ?? false
+        var object: Object
+        switch track.kind {
+        case .interface:
+            guard (1...15).contains(track.name.utf8.count) else { return missing() }
+            object = Object(kind: "link", value: track.name)
+        case .script:
+            guard let script = model.scripts.first(where: { $0.name == track.name }) else { return missing() }
+            object = Object(kind: "check", value: names.check(track.name, track.place, findings))
+            (weight, isReversed) = (track.weight ?? script.weight, track.isReversed ?? script.isReversed)
+            if program(script) == nil { return nil }
+        case .process:
+            guard let process = model.processes.first(where: { $0.name == track.name }), let path = process.path else {
+                return missing()
+            }
+            guard Keywords.isCarried(.process, "process") else { return nil }
+            object = Object(kind: "process", value: path.split(separator: "/").last.map(String.init) ?? path)
+            if process.quorum != 1 { object.others.append(("at-least", String(process.quorum))) }
+            (weight, isReversed) = (track.weight ?? process.weight, track.isReversed ?? process.isReversed)
+        case .file:
+            guard let file = model.files.first(where: { $0.name == track.name }), let path = file.path else {
+                return missing()
+            }
+            guard Keywords.isCarried(.trackedFile, "file") else { return nil }
+            object = Object(kind: "file", value: path)
+            (weight, isReversed) = (track.weight ?? file.weight, track.isReversed ?? file.isReversed)
+        }
+        if weight != 0, rule != .counts {
+            // A file's weight is 1 unless it is said.
+            let isKept =
+                rule == .ofGroupWithOwner || (rule == .ofMember && track.kind == .interface)
+                || (track.kind == .file && weight == 1)
+            findings.add(
+                .difference, track.place, track.name,
+                "in a sync group without sync_group_tracking_weight, and with priority 255, there are no weights: "
+                    + (isKept ? "it counts without" : "it does not count") + ", in keepalived as here")
+            guard isKept else { return nil }
+            weight = 0
+        }
+        guard !isReversed else {
+            report(.track, "reverse", track.name, track.place)
+            return nil
+        }
+        object.weight = weight == 0 ? nil : weight
+        return object
+    }
+
+    private func element(_ object: Object) -> String {
+        if object.others.isEmpty, object.weight == nil, ["check", "link"].contains(object.kind) {
+            return Toml.text("\(object.kind):\(object.value)")
+        }
+        return Toml.table(
+            [(object.kind, Toml.text(object.value))] + object.others
+                + (object.weight.map { [("weight", String($0))] } ?? []))
+    }
+
+    // MARK: Programs
+
+    private mutating func appendChecks() {
+        let all = model.instances.flatMap(\.tracks) + model.groups.flatMap(\.tracks)
+        let tracked = Set(all.filter { $0.kind == .script }.map(\.name))
+        for script in model.scripts {
+            guard let name = usedScripts[script.name], let arguments = program(script) else {
+                if !tracked.contains(script.name) {
+                    findings.add(
+                        .difference, script.place, "vrrp_script \(script.name)",
+                        "nobody tracks it: it is left out, in keepalived as here")
+                }
+                continue
+            }
+            var section = Section(header: "check.\(Toml.key(name))")
+            section.comments = comments(at: script.place, "vrrp_script \(script.name)", Set(script.places.values))
+            section.set("exec", Toml.array(arguments.map(Toml.text)))
+            var interval = script.intervalNs
+            var timeout = script.timeoutNs ?? interval
+            if timeout > interval {
+                report(.script, "timeout", "timeout", script.line("timeout"))
+                interval = timeout
+            }
+            if interval < 10_000_000 || interval > Limits.hourNs {
+                report(.script, "interval", "interval", script.line("interval"))
+            }
+            interval = min(Limits.hourNs, max(10_000_000, interval))
+            timeout = min(interval, max(10_000_000, timeout))
+            section.set("interval", Toml.duration(interval))
+            section.set("timeout", Toml.duration(timeout))
+            for (key, value) in [("rise", script.rise), ("fall", script.fall)] {
+                if value > 100 { report(.script, key, "\(key) \(value)", script.line(key)) }
+                section.set(key, String(min(100, value)))
+            }
+            section.set("user", Toml.text(user(script.account, script.line("user"))))
+            sections.append(section)
+        }
+    }
+
+    private func program(_ script: KeepalivedConfiguration.Script) -> [String]? {
+        program(script.arguments ?? [], script.line("script"))
+    }
+
+    /// What `exec` runs; nil: vrrp.toml cannot say it.
+    private func program(_ arguments: [String], _ place: SourceLine, extra: Int = 0) -> [String]? {
+        guard let first = arguments.first, !first.isEmpty else { return nil }
+        var result = arguments
+        let subject = arguments.joined(separator: " ")
+        if first.hasPrefix("<") {
+            result = ["/bin/sh", "-c", subject]
+        } else if !first.contains("/") {
+            findings.add(
+                .difference, place, subject,
+                "\(first) is looked up in PATH, as in keepalived: name it by its path, so that nobody can put another before it"
+            )
+            result = ["/usr/bin/env"] + arguments
+        } else if !first.hasPrefix("/") {
+            findings.add(
+                .loss, place, subject, "a path from where keepalived was started: name it by its path from the root")
+            return nil
+        }
+        if !first.hasPrefix("<"), !first.hasSuffix("sh"),
+            arguments.contains(where: { ["|", "||", "&&", ";", ">", "<", "2>&1", "&>"].contains($0) })
+        {
+            findings.add(
+                .difference, place, subject,
+                "no shell reads it, in keepalived as here: `|`, `>` and the like are arguments; if it never worked that is why, and "
+                    + "\"/bin/sh\", \"-c\" before it would help")
+        }
+        guard result.count + extra <= 64, result.allSatisfy({ $0.utf8.count <= 4096 && !$0.utf8.contains(0) }) else {
+            findings.add(
+                .loss, place, subject, "vrrp.toml takes 63 arguments of at most 4096 bytes: let a script have them")
+            return nil
+        }
+        return result
+    }
+
+    /// As whom keepalived runs programs: its default is `keepalived_script`, or root where there is none.
+    private func user(_ account: KeepalivedConfiguration.Account?, _ place: SourceLine) -> String {
+        guard let account = account ?? model.global.scriptUser else {
+            return surroundings.hasUser("keepalived_script") ? "keepalived_script" : "root"
+        }
+        if let group = account.group, group != account.user {
+            findings.add(
+                .loss, place, "user \(account.user) \(group)",
+                "a program has the groups of its user: make \(account.user) a member of \(group) if it has to be")
+        }
+        let isName =
+            (1...32).contains(account.user.utf8.count) && !account.user.hasPrefix("-")
+            && account.user.utf8.allSatisfy { $0.isName || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+        guard isName else {
+            findings.add(.loss, place, "user \(account.user)", "no user can have this name: it is root")
+            return "root"
+        }
+        return account.user
+    }
+
+    private static let states = [
+        "notify_master": "master", "notify_backup": "backup", "notify_fault": "fault", "notify_stop": "initialize",
+    ]
+
+    /// One section for each program; `/bin/sh` chooses the state, or adds keepalived's arguments.
+    private mutating func appendNotifies(
+        _ given: [KeepalivedConfiguration.Notify], kind: String, of owner: String, group: String
+    ) {
+        for notify in given {
+            guard let program = program(notify.arguments, notify.place, extra: 4) else { continue }
+            let name = names.notify(notify.keyword, of: owner, kind, notify.place, findings)
+            var section = Section(header: "notify.\(Toml.key(name))")
+            section.comments = [
+                "\(notify.keyword) of \(kind == "GROUP" ? "vrrp_sync_group" : "vrrp_instance") \(owner), line \(notify.place.number)"
+            ]
+            let script: String
+            if let state = Self.states[notify.keyword] {
+                script = "[ \"$LINKWATCH_STATE\" != \(state) ] || exec \"$@\""
+            } else {
+                let priority = kind == "GROUP" ? "0" : "\"$LINKWATCH_PRIORITY\""
+                script =
+                    "case $LINKWATCH_STATE in master) s=MASTER;; backup) s=BACKUP;; fault) s=FAULT;; *) s=STOP;; esac; "
+                    + "exec \"$@\" \(kind) \(Self.shellQuoted(owner)) $s \(priority)"
+            }
+            let exec = ["/bin/sh", "-c", script, notify.keyword] + program
+            section.set("exec", "[\n" + exec.map { "    \(Self.literal($0)),\n" }.joined() + "]")
+            // keepalived lets them run for ever, and side by side.
+            section.set("timeout", Toml.text("1min"))
+            section.set("user", Toml.text(user(notify.account, notify.place)))
+            section.set("groups", Toml.array([Toml.text(group)]))
+            notifies.append(section)
+        }
+    }
+
+    /// A text with double quotes reads better in single ones.
+    private static func literal(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f && $0 != UInt8.apostrophe }
+        return isPlain && text.contains("\"") ? "'\(text)'" : Toml.text(text)
+    }
+
+    private static func shellQuoted(_ text: String) -> String {
+        text.utf8.allSatisfy { $0.isName || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") } && !text.isEmpty
+            ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    private mutating func appendProcess() {
+        var section = Section(header: "process")
+        if let priority = model.global.realtimePriority { section.set("realtime-priority", String(priority)) }
+        if model.global.locksMemory { section.set("lock-memory", "true") }
+        if !section.keys.isEmpty { sections.append(section) }
+    }
+}
+
+extension KeepalivedConfiguration.Instance {
+    /// The lines of its lists.
+    fileprivate var entryPlaces: Set<SourceLine> {
+        Set(
+            addresses.map(\.place) + excluded.map(\.place) + peers.map(\.place) + tracks.map(\.place)
+                + notifies.map(\.place) + routes.map(\.place) + rules.map(\.place))
+    }
+}

@@ -1,0 +1,338 @@
+import Configuration
+import Testing
+
+@testable import KeepalivedImport
+
+/// What becomes of keepalived's keywords, defaults and corrections. Every output is read by linkwatch-vrrp's own reader.
+@Suite struct TranslationTests {
+    private typealias Group = VRRPConfiguration.Group
+
+    /// The configuration that the output is.
+    private func configuration(_ result: KeepalivedImport) throws -> VRRPConfiguration {
+        let toml = try #require(result.toml, "\(result.findings)")
+        return try VRRPConfiguration(text: Array(toml.utf8), file: "vrrp.toml")
+    }
+
+    private func group(_ keys: String, global: String = "", users: Set<String> = []) throws -> (Group, KeepalivedImport)
+    {
+        let result = imported(Samples.instance(keys, global: global), users: users)
+        return (try #require(try configuration(result).groups.first), result)
+    }
+
+    // MARK: Defaults
+
+    @Test func keepalivedsDefaultsAreWrittenOut() throws {
+        let (group, result) = try group("")
+        #expect(
+            group.version == 2 && group.priority == 100 && group.advertIntervalNs == 1_000_000_000 && group.preempts)
+        #expect(
+            group.announce.count == 5 && group.announce.intervalNs == 0 && group.announce.repeatAfterNs == 5_000_000_000
+        )
+        #expect(group.name == "VI_1" && group.instances[0].name == "VI_1" && group.instances[0].accepts)
+        #expect(result.worst == nil)
+    }
+
+    @Test func aScriptsDefaults() throws {
+        let result = imported(Samples.checked("script /bin/true"), users: ["keepalived_script"])
+        let check = try #require(try configuration(result).checks.first)
+        #expect(
+            check.intervalNs == 1_000_000_000 && check.timeoutNs == 1_000_000_000 && check.fall == 1 && check.rise == 1)
+        guard case .program(let program) = check.kind else { throw Unexpected() }
+        #expect(program.arguments == ["/bin/true"] && program.user == "keepalived_script")
+        let other = try configuration(imported(Samples.checked("script /bin/true")))
+        guard case .program(let program) = other.checks[0].kind else { throw Unexpected() }
+        #expect(program.user == "root")
+    }
+
+    // MARK: Corrections
+
+    @Test(arguments: [
+        "state MASTER\nnopreempt", "nopreempt\nstate MASTER", "state MASTER\nnopreempt\nstate BACKUP",
+        "priority 255\nnopreempt",
+    ])
+    func masterVoidsNopreempt(keys: String) throws {
+        let (group, result) = try group(keys)
+        #expect(group.preempts && result.findings.count == 1 && result.worst == .difference)
+    }
+
+    @Test func whatElseKeepalivedCorrects() throws {
+        #expect(try !group("nopreempt").0.preempts)
+        #expect(try group("preempt_delay 5\nnopreempt").0.preemptDelayNs == 0)
+        #expect(try group("preempt_delay 5").0.preemptDelayNs == 5_000_000_000)
+        #expect(try group("preempt_delay 5\nstate MASTER").0.preemptDelayNs == 0)
+        #expect(try group("state MASTER").0.priority == 255)
+        #expect(
+            imported(Samples.plain.replacing("priority 100", with: "state MASTER")).toml?.contains("priority = 255")
+                == true)
+        #expect(try group("advert_int 1.5").0.advertIntervalNs == 2_000_000_000)
+        #expect(try group("advert_int 0.4").0.advertIntervalNs == 1_000_000_000)
+        #expect(try group("advert_int 0.4\nversion 3").0.advertIntervalNs == 400_000_000)
+        #expect(try group("advert_int 90").1.worst == .loss)
+        #expect(try group("priority 300").0.priority == 100)
+        #expect(try group("strict_mode").0.instances[0].accepts == false)
+    }
+
+    @Test func passwordsAreOfVersion2() throws {
+        let block = "authentication {\n auth_type PASS\n auth_pass 123456789\n}\n"
+        let (group, result) = try group(block)
+        #expect(group.instances[0].authPass == "12345678" && result.worst == .difference)
+        #expect(try self.group(block + "version 3").0.instances[0].authPass == nil)
+        #expect(try self.group(block + "strict_mode").0.instances[0].authPass == nil)
+        #expect(try self.group(block.replacing("PASS", with: "AH")).1.worst == .missing)
+    }
+
+    // MARK: Addresses
+
+    @Test func addressesKeepTheirOrderAndTheirNetwork() throws {
+        let (group, result) = try group("virtual_ipaddress {\n 198.51.100.2\n 198.51.100.3/24 dev eth0\n}")
+        #expect(
+            group.instances[0].addresses.map(\.description) == ["192.0.2.1/24", "198.51.100.2/32", "198.51.100.3/24"])
+        #expect(result.worst == nil)
+    }
+
+    @Test(arguments: [
+        ("198.51.100.2 dev eth1", Finding.Weight.missing), ("198.51.100.2 label eth0:1", .loss),
+        ("198.51.100.2 scope link", .loss),
+        ("198.51.100.2 brd +", .loss), ("198.51.100.0/24", .loss), ("198.51.100.2 peer 198.51.100.3", .missing),
+        ("2001:db8::1", .difference), ("198.51.100.256", .difference), ("198.51.100.2 no_track", .difference),
+        ("198.51.100.2 frob", .difference), ("192.0.2.1/24", .difference), ("224.0.0.1", .missing),
+        ("192.0.2.255", .missing),
+    ])
+    func attributesThatAreNotCarriedHaveTheirLine(address: String, weight: Finding.Weight) throws {
+        let (group, result) = try group("virtual_ipaddress {\n\(address)\n}")
+        #expect(!group.instances[0].addresses.isEmpty)
+        #expect(result.findings.map(\.weight) == [weight] && result.findings[0].line.number == Samples.line + 1)
+    }
+
+    @Test func theFirstIPv6AddressIsLinkLocal() throws {
+        let text = Samples.plain.replacing("192.0.2.1/24", with: "2001:db8::1/64\n    fe80::7")
+        let result = imported(text)
+        let group = try configuration(result).groups[0]
+        #expect(
+            group.version == 3 && group.instances[0].addresses.map(\.description) == ["fe80::7/128", "2001:db8::1/64"])
+        #expect(result.worst == .difference)
+        let other = imported(text.replacing("fe80::7", with: ""))
+        #expect(try configuration(other).groups[0].instances[0].addresses[0].description == "fe80::1:33/64")
+        #expect(other.worst == .loss)
+    }
+
+    @Test func anAddressLivesInOnePlace() throws {
+        let other = Samples.plain.replacing("VI_1", with: "VI_2").replacing("51", with: "52")
+        let result = imported(Samples.plain + other.replacing("192.0.2.1/24", with: "192.0.2.1/24\n    192.0.2.2"))
+        #expect(try configuration(result).groups.map { $0.instances[0].addresses.count } == [1, 1])
+        #expect(result.worst == .missing)
+    }
+
+    @Test func anInstanceWithoutAnAddressIsMissing() {
+        let result = imported(Samples.plain.replacing("192.0.2.1/24", with: ""))
+        #expect(result.toml == nil && result.worst == .missing)
+    }
+
+    @Test func whatMovesWithTheMasterIsNamed() throws {
+        for block in [
+            "virtual_routes {\n 198.51.100.0/24 via 192.0.2.9\n}", "virtual_rules {\n from 192.0.2.1 table 5\n}",
+        ] {
+            #expect(try group(block).1.findings(Samples.line).map(\.weight) == [.missing])
+        }
+        #expect(try group("virtual_routes {\n}").1.worst == nil)
+    }
+
+    // MARK: Peers
+
+    @Test func unicastPeers() throws {
+        let (group, result) = try group(
+            "unicast_src_ip 192.0.2.10\nunicast_peer {\n 192.0.2.11\n 192.0.2.10\n 192.0.2.11\n x\n}")
+        #expect(group.instances[0].unicastPeers.map(\.description) == ["192.0.2.11"])
+        #expect(group.instances[0].source?.description == "192.0.2.10")
+        #expect(result.findings.count == 3 && result.worst == .difference)
+    }
+
+    @Test func twoPeersOnOneLineAreOne() throws {
+        let (group, result) = try group("unicast_peer { 192.0.2.11 192.0.2.12 }")
+        #expect(group.instances[0].unicastPeers.map(\.description) == ["192.0.2.11"])
+        #expect(result.findings.map(\.subject) == ["192.0.2.12"])
+    }
+
+    @Test func virtualMACs() throws {
+        let (group, result) = try group("use_vmac")
+        #expect(group.instances[0].hasVirtualMAC && result.worst == .difference)
+        #expect(try self.group("use_vmac vrrp.51").1.worst == .loss)
+        #expect(try self.group("use_vmac\nvmac_xmit_base").1.worst == .loss)
+        #expect(try self.group("use_vmac\nvmac_xmit_base\nunicast_peer {\n 192.0.2.9\n}").1.worst == .difference)
+    }
+
+    // MARK: Sync groups
+
+    @Test func aSyncGroupKeepsItsNameAndDecidesOnce() throws {
+        let result = imported(Samples.group("", first: "priority 150\nadvert_int 2", second: "priority 120"))
+        let groups = try configuration(result).groups
+        #expect(groups.map(\.name) == ["VG_1"] && groups[0].instances.map(\.name) == ["VI_1", "VI_2"])
+        #expect(groups[0].priority == 120 && groups[0].advertIntervalNs == 1_000_000_000)
+        #expect(result.findings.map(\.weight) == [.loss, .loss])
+    }
+
+    @Test func weightsOfMembersCountAsInKeepalived() throws {
+        let script = "vrrp_script chk {\n script /bin/true\n weight -20\n}\nvrrp_script hard {\n script /bin/true\n}\n"
+        let members = "track_script {\n chk\n hard\n}\ntrack_interface {\n eth7 weight 10\n}"
+        func tracks(_ keys: String, _ group: String) throws -> [String: Int?] {
+            let result = imported(script + Samples.group(group, first: keys, second: ""))
+            let tracks = try configuration(result).groups[0].tracks
+            return Dictionary(uniqueKeysWithValues: tracks.map { ($0.name, $0.weight) })
+        }
+        // A weighted script of a member is ignored, a weighted interface counts without its weight.
+        #expect(try tracks(members, "") == ["check:hard": nil, "link:eth7": nil])
+        #expect(
+            try tracks(members, "sync_group_tracking_weight") == ["check:chk": -20, "check:hard": nil, "link:eth7": 10])
+        // Of the group itself weights count.
+        #expect(try tracks("", "track_script {\n chk weight 30\n}") == ["check:chk": 30])
+        // With an owner among the members, the group's objects count without.
+        #expect(try tracks("priority 255", "track_script {\n chk\n}") == ["check:chk": nil])
+    }
+
+    @Test func membersOnOneInterfaceAreTwoGroups() throws {
+        let result = imported(Samples.group("", first: "", second: "").replacing("eth1", with: "eth0"))
+        #expect(try configuration(result).groups.map(\.name) == ["VG_1", "VI_2"])
+        #expect(result.worst == .missing)
+    }
+
+    @Test func membersOfTwoVersionsHaveTheNewer() throws {
+        let text = Samples.group("", first: "authentication {\n auth_type PASS\n auth_pass x\n}", second: "")
+            .replacing("198.51.100.1/24", with: "fe80::5")
+        let result = imported(text)
+        let group = try configuration(result).groups[0]
+        #expect(group.version == 3 && group.instances[0].authPass == nil && result.worst == .loss)
+    }
+
+    // MARK: Programs
+
+    @Test(arguments: [
+        (#""/bin/a b 'c d'" "#, ["/bin/a", "b", "c d"]), ("/bin/a ignored", ["/bin/a"]),
+        (#""killall -0 x""#, ["/usr/bin/env", "killall", "-0", "x"]),
+        (#""< /dev/tcp/127.0.0.1/80""#, ["/bin/sh", "-c", "< /dev/tcp/127.0.0.1/80"]),
+        (#"'/bin/a "b c"'"#, ["/bin/a", "b c"]),
+        (#""/bin/a | b""#, ["/bin/a", "|", "b"]),
+    ])
+    func scriptsAreReadAsKeepalivedDoes(script: String, expected: [String]) throws {
+        let check = try configuration(imported(Samples.checked("script \(script)"))).checks[0]
+        guard case .program(let program) = check.kind else { throw Unexpected() }
+        #expect(program.arguments == expected)
+    }
+
+    @Test func aTimeoutAboveTheIntervalRaisesIt() throws {
+        let result = imported(Samples.checked("script /bin/true\n interval 2\n timeout 5\n fall 200"))
+        let check = try configuration(result).checks[0]
+        #expect(check.intervalNs == 5_000_000_000 && check.timeoutNs == 5_000_000_000 && check.fall == 100)
+        #expect(result.worst == .loss)
+    }
+
+    @Test func notifyProgramsGetWhatKeepalivedGivesThem() throws {
+        let (_, result) = try group("notify_master \"/bin/m x\" admin\nnotify /bin/n", global: "script_user nobody")
+        let notifies = try configuration(result).notifies
+        #expect(notifies.map(\.name) == ["VI_1-master", "VI_1"] && notifies.map(\.groups) == [["VI_1"], ["VI_1"]])
+        #expect(notifies[0].program.arguments.suffix(3) == ["notify_master", "/bin/m", "x"])
+        #expect(notifies.map(\.program.user) == ["admin", "nobody"])
+        #expect(result.worst == nil)
+    }
+
+    // MARK: The report
+
+    @Test func aFindingIsOneLineWithWhatWhyAndWhatToDo() throws {
+        let result = imported(Samples.instance("smtp_alert"))
+        let text = try #require(result.findings.first).description
+        #expect(text.hasPrefix("k.conf:\(Samples.line): smtp_alert: linkwatch sends no mail: let a"))
+        #expect(try #require(result.toml).contains("line \(Samples.line), smtp_alert"))
+    }
+
+    @Test func unknownWordsAreIgnoredAndTheirBlockIsNot() throws {
+        let result = imported(Samples.instance("frob 1\nfrob {\nnopreempt"))
+        // The brace that closes the unknown block has closed the instance.
+        #expect(try !configuration(result).groups[0].preempts)
+        #expect(result.findings.count == 4 && result.worst == .difference)
+    }
+
+    @Test func sectionsOfLVSAreLeftToKeepalived() throws {
+        let result = imported(Samples.plain + "virtual_server 192.0.2.1 80 {\n protocol TCP\n real_server 1 {\n }\n}\n")
+        #expect(result.worst == .loss && result.findings[0].text.contains("keepalived -C"))
+        #expect(result.files.map(\.name) == ["keepalived.service.d/checks-only.conf"])
+        #expect(try configuration(result).groups.count == 1)
+    }
+
+    @Test func namesThatNoSectionCanHave() throws {
+        let text = Samples.plain.replacing("VI_1", with: "\"a b/c\"")
+        let result = imported(text)
+        #expect(try configuration(result).groups[0].name == "a_b_c" && result.worst == .difference)
+        let group = Samples.group("", first: "", second: "").replacing("VG_1", with: "VI_1")
+        #expect(try configuration(imported(group)).groups.map(\.name) == ["VI_1-group"])
+    }
+
+    /// Nothing that stands in keepalived's file ends a comment or a text of the output.
+    @Test func whatIsWrittenIsQuoted() throws {
+        let result = imported(Samples.checked(#"script "/bin/a \x0a\" \\ \x01""#) + "# \u{1}\n")
+        guard case .program(let program) = try configuration(result).checks[0].kind else { throw Unexpected() }
+        #expect(program.arguments == ["/bin/a", "\n\"", "\\", "\u{1}"])
+    }
+}
+
+struct Unexpected: Error {}
+
+enum Samples {
+    static let plain = """
+        vrrp_instance VI_1 {
+            interface eth0
+            virtual_router_id 51
+            priority 100
+            virtual_ipaddress {
+                192.0.2.1/24
+            }
+        }
+
+        """
+
+    /// Where the keys of `instance` begin.
+    static let line = 9
+
+    static func instance(_ keys: String, global: String = "") -> String {
+        """
+        global_defs { \(global)
+        }
+        vrrp_instance VI_1 {
+        interface eth0
+        virtual_router_id 51
+        virtual_ipaddress {
+        192.0.2.1/24
+        }
+        \(keys)
+        }
+
+        """
+    }
+
+    static func checked(_ script: String) -> String {
+        "vrrp_script chk {\n \(script)\n}\n" + instance("track_script {\n chk\n}")
+    }
+
+    static func group(_ keys: String, first: String, second: String) -> String {
+        """
+        vrrp_sync_group VG_1 {
+            group {
+                VI_1
+                VI_2
+            }
+            \(keys)
+        }
+        vrrp_instance VI_1 {
+            interface eth0
+            virtual_router_id 51
+            virtual_ipaddress { 192.0.2.1/24 }
+            \(first)
+        }
+        vrrp_instance VI_2 {
+            interface eth1
+            virtual_router_id 52
+            virtual_ipaddress { 198.51.100.1/24 }
+            \(second)
+        }
+
+        """
+    }
+}

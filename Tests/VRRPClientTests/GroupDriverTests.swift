@@ -1,0 +1,202 @@
+/// A group between a kernel, a wire and a runner that are not there: what it does, and in which order.
+import Addresses
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+import SystemPackage
+import Testing
+
+@testable import VRRP
+@testable import VRRPClient
+
+@Suite struct GroupDriverTests {
+    /// Nobody is heard: the addresses are there before the neighbours are told that they are.
+    @Test func servesWhenNobodyElseDoes() throws {
+        let world = try World()
+        try world.serve()
+        let added = try #require(world.journal.place(of: .added(World.virtual)))
+        let announced = try #require(world.journal.place(of: .sentByLink))
+        #expect(added < announced)
+        #expect(world.kernel.ours == [AddressKey(ifindex: 2, address: World.virtual, prefixLength: 32)])
+        #expect(world.kernel.addresses.values.allSatisfy { !LegAddresses.isOurs($0) || $0.hasLease })
+        #expect(world.port.lastAdvert?.addresses == [World.virtual])
+        #expect(world.port.lastAdvert?.source == IPAddress("192.0.2.2"))
+        // Should it die now, the runner knows what to say.
+        #expect(world.runner.lastWords.map(\.speaker) == [.instance("lan")])
+        #expect(world.group.engine.status.isHolding)
+    }
+
+    /// A lesser master is told of before anything is taken from it.
+    @Test func claimsBeforeItPreempts() throws {
+        let world = try World()
+        world.begin()
+        world.peerServes(priority: 50)
+        try world.run { $0.journal.deeds.contains(.added(World.virtual)) }
+        world.peerEnds()
+        let claimed = try #require(world.journal.place(of: .sentAdvert(priority: 100)))
+        #expect(claimed < (try #require(world.journal.place(of: .added(World.virtual)))))
+        try world.run { $0.group.engine.status.state == .master }
+    }
+
+    /// A better master is followed: nothing is sent, nothing is added.
+    @Test func followsABetterMaster() throws {
+        let world = try World()
+        world.begin()
+        world.peerServes(priority: 200)
+        var heard = 0
+        let silent: [Deed] = [.became(.backup)]
+        // Twenty times as often as its silence would have to last.
+        try world.run { world in
+            heard = Int(world.group.engine.status.members[0].statistics.advertsReceived)
+            if heard < 60 { world.loop.schedule(atNs: world.loop.nowNs + 1_000_000) { world.journal.onDeed() } }
+            return heard >= 60
+        }
+        #expect(world.journal.deeds == silent)
+        #expect(world.kernel.ours.isEmpty)
+    }
+
+    /// What somebody removes is put back.
+    @Test func putsBackWhatIsTakenAway() throws {
+        let world = try World()
+        try world.serve()
+        world.journal.forget()
+        world.takeAway(try #require(world.kernel.ours.first))
+        try world.run { $0.journal.deeds.contains(.added(World.virtual)) }
+        #expect(world.group.engine.status.state == .master)
+        #expect(world.kernel.ours.count == 1)
+    }
+
+    /// What cannot be put back is a cause of FAULT, and another router may serve.
+    @Test func anAddressThatIsLostForGoodIsACause() throws {
+        let world = try World()
+        try world.serve()
+        world.journal.forget()
+        world.kernel.refusalOfAddresses = RtnlError(.notPermitted)
+        world.takeAway(try #require(world.kernel.ours.first))
+        try world.run { $0.journal.deeds.contains(.sentAdvert(priority: 0)) }
+        #expect(world.group.engine.status.state == .fault)
+        #expect(world.group.engine.status.causes.map(\.kind) == [.address])
+        #expect(!world.group.engine.status.isHolding)
+    }
+
+    /// An interface through which nothing can be sent is a cause; the addresses go, whether or not that can be said.
+    @Test func aRefusedSendIsACause() throws {
+        let world = try World()
+        try world.serve()
+        world.journal.forget()
+        world.port.outcome = .failed(.networkDown)
+        try world.run { $0.journal.deeds.contains(.became(.fault)) }
+        #expect(world.group.engine.status.causes.map(\.kind) == [.sendDenied])
+        #expect(world.kernel.ours.isEmpty)
+        #expect(world.group.legs[0].sendErrors > 0)
+        // It comes up again.
+        world.port.outcome = .sent
+        world.linkBecomes(carrier: true)
+        try world.run { $0.group.engine.status.state == .master && $0.kernel.ours.count == 1 }
+    }
+
+    /// Without a carrier the addresses go at once, and come back with it.
+    @Test func aLinkThatGoesIsACause() throws {
+        let world = try World()
+        try world.serve()
+        world.linkBecomes(carrier: false)
+        #expect(world.group.engine.status.state == .fault)
+        #expect(world.group.engine.status.causes.map(\.description) == ["link:eth0:carrier"])
+        #expect(world.kernel.ours.isEmpty)
+        world.linkBecomes(carrier: true)
+        try world.run { $0.group.engine.status.state == .master && $0.kernel.ours.count == 1 }
+    }
+
+    /// A packet filter is none: the advert has left.
+    @Test func aPacketFilterIsACondition() throws {
+        let world = try World()
+        try world.serve()
+        world.port.outcome = .sentAround
+        try world.run { world in
+            world.published.contains { if case .raised(let it) = $0 { it.kind == .sendFiltered } else { false } }
+        }
+        #expect(world.group.engine.status.state == .master)
+    }
+
+    /// The addresses go first; then it is said, once.
+    @Test func resignsInOrder() throws {
+        let world = try World()
+        try world.serve()
+        world.journal.forget()
+        world.group.shutDown()
+        let removed = try #require(world.journal.place(of: .removed(World.virtual)))
+        let said = try #require(world.journal.place(of: .sentAdvert(priority: 0)))
+        #expect(removed < said)
+        #expect(world.journal.deeds.count { $0 == .sentAdvert(priority: 0) } == 1)
+        #expect(world.kernel.ours.isEmpty)
+    }
+
+    /// A reload touches the difference alone.
+    @Test func aReloadKeepsWhatStays() throws {
+        let world = try World()
+        try world.serve()
+        world.journal.forget()
+        let text = World.text.replacing("\"192.0.2.1/24\"", with: "\"192.0.2.1/24\", \"192.0.2.4/24\"")
+        let changed = try VRRPConfiguration(text: Array(text.utf8), file: "test")
+        let second = try #require(IPAddress("192.0.2.4"))
+        world.kernel.followed.insert(second)
+        world.group.letGo(for: try #require(changed.groups.first))
+        world.group.reload()
+        try world.run { $0.port.lastAdvert?.addresses.count == 2 }
+        #expect(world.journal.place(of: .removed(World.virtual)) == nil)
+        #expect(world.journal.place(of: .added(second)) != nil)
+        #expect(world.group.engine.status.state == .master)
+    }
+
+    /// Who else claims an address is named.
+    @Test func anotherThatClaimsAnAddressIsNamed() throws {
+        let world = try World()
+        try world.serve()
+        world.wire.claim(World.virtual, by: World.peerMAC)
+        let conflict = world.group.engine.status.conditions.first { $0.kind == .addressConflict }
+        #expect(conflict?.description.contains("02:00:00:00:00:03") == true)
+    }
+}
+
+@Suite struct NotifierTests {
+    private func transition(_ to: GroupState) -> Transition {
+        Transition(from: .backup, to: to, reason: .take, priority: 100)
+    }
+
+    /// Of one group one after another, of two groups side by side.
+    @Test func keepsTheOrderOfEachGroup() {
+        let runner = FakeRunner()
+        let notifier = Notifier(runner: runner)
+        notifier.notify(group: "a", name: "first", transition(.master))
+        notifier.notify(group: "a", name: "second", transition(.backup))
+        notifier.notify(group: "b", name: "other", transition(.master))
+        #expect(runner.runs.map(\.name.notify) == ["first", "other"])
+        // However it ends.
+        runner.end(1, .timedOut)
+        #expect(runner.runs.map(\.name.notify) == ["first", "other", "second"])
+    }
+
+    /// The newest state is the one that counts.
+    @Test func dropsTheOldestOfTooMany() {
+        let runner = FakeRunner()
+        let notifier = Notifier(runner: runner)
+        for number in 0...Notifier.queueMax + 2 { notifier.notify(group: "a", name: "\(number)", transition(.master)) }
+        #expect(notifier.dropped == 2)
+        runner.end(1)
+        #expect(runner.runs.last?.name.notify == "3")
+    }
+
+    /// What waits when the process ends is the runner's, in its order.
+    @Test func handsOverWhatWaits() {
+        let runner = FakeRunner()
+        let notifier = Notifier(runner: runner)
+        for name in ["first", "second", "third"] { notifier.notify(group: "a", name: name, transition(.master)) }
+        notifier.handOver()
+        #expect(runner.runs.map(\.name.notify) == ["first", "second", "third"])
+        #expect(runner.runs.map(\.after) == [nil, 1, 2])
+    }
+}
+
+extension ProgramName {
+    fileprivate var notify: String? { if case .notify(let name, _, _) = self { name } else { nil } }
+}
