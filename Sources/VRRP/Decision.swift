@@ -22,9 +22,42 @@ enum Decision: Hashable, Sendable {
     case fence
     /// Ask who has the virtual addresses.
     case probe
+}
 
-    /// The better of two directors that both hold: by priority, then by what the cables or the legs know them by.
-    static func wins(_ state: State, against peer: PeerWord) -> Bool {
+extension Engine {
+    /// What the group does next.
+    func decision(_ facts: Step.Facts) -> Decision {
+        switch state.role {
+        case .waiting, .clearing, .ended: .stay
+        case .backup: state.isFault ? .stay : asBackup(facts)
+        case .claiming: asClaiming(facts)
+        case .master: asMaster(facts)
+        }
+    }
+
+    /// Master and claiming: what ends both.
+    private func mustYield(_ facts: Step.Facts) -> TransitionReason? {
+        if state.isFault { return .fault }
+        if facts.hasOverslept { return .awake }
+        return facts.isHandingOver ? .handover : nil
+    }
+
+    private func asMaster(_ facts: Step.Facts) -> Decision {
+        if let reason = mustYield(facts) { return .yield(reason) }
+        // Lose: one leg is enough.
+        if facts.isBeaten, configuration.rules.contains(.lose) || state.members.count == 1 { return .yield(.lose) }
+        if configuration.rules.contains(.twoHolders), state.isHolding, state.peerHolds, let peer = state.peer,
+            !wins(against: peer)
+        {
+            return .yield(.twoHolders)
+        }
+        // An owner never yields to a lesser one.
+        if configuration.rules.contains(.unheard), facts.isUnheard, mayYieldToLesser { return .yield(.unheard) }
+        return .stay
+    }
+
+    /// Whether we are the better of two directors that both hold: by priority, then by what the cables know them by.
+    func wins(against peer: PeerWord) -> Bool {
         if state.priority != peer.priority { return state.priority > peer.priority }
         guard let identity = state.pool.identity else { return false }
         return identity > peer.identity
@@ -32,52 +65,16 @@ enum Decision: Hashable, Sendable {
 
     /// Whether a lesser master may be preempted at all. An owner always preempts; nobody does with a cause, even one that is
     /// tolerated: a cable that dies would otherwise move the service to the director that fails its checks.
-    static func mayPreempt(_ state: State, _ configuration: GroupConfiguration) -> Bool {
+    var mayPreempt: Bool {
         (configuration.preempt || state.priority == 255) && !state.isRestrained && !state.hasSoftCause
-    }
-}
-
-extension Engine {
-    /// What the group does next.
-    var decision: Decision {
-        switch state.role {
-        case .initialize: .stay
-        case .backup: state.isFault ? .stay : asBackup()
-        case .claiming: asClaiming()
-        case .master: asMaster()
-        }
-    }
-
-    /// Master and claiming: what ends both.
-    private func mustYield() -> TransitionReason? {
-        if state.isFault { return .fault }
-        if state.hasOverslept { return .awake }
-        return state.isHandingOver ? .handover : nil
-    }
-
-    private func asMaster() -> Decision {
-        if let reason = mustYield() { return .yield(reason) }
-        // Lose: one leg is enough.
-        let isBeaten =
-            configuration.rules.contains(.lose)
-            ? state.members.contains { $0.isBeaten } : state.members.allSatisfy { $0.isBeaten }
-        if isBeaten { return .yield(.lose) }
-        if configuration.rules.contains(.twoHolders), state.isHolding, state.peerHolds, let peer = state.peer,
-            !Decision.wins(state, against: peer)
-        {
-            return .yield(.twoHolders)
-        }
-        // An owner never yields to a lesser one.
-        if configuration.rules.contains(.unheard), state.isUnheard, mayYieldToLesser { return .yield(.unheard) }
-        return .stay
     }
 
     /// An owner never does.
     var mayYieldToLesser: Bool { state.priority < 255 || configuration.bugs.contains(.ownerYields) }
 
-    private func asClaiming() -> Decision {
-        if let reason = mustYield() { return .yield(reason) }
-        if state.members.contains(where: { $0.isBeaten }) { return .yield(.lose) }
+    private func asClaiming(_ facts: Step.Facts) -> Decision {
+        if let reason = mustYield(facts) { return .yield(reason) }
+        if facts.isBeaten { return .yield(.lose) }
         if let peer = state.peer, peer.holds.isEmpty { return .take(.preempt) }
         if state.claimUntilNs == nil { return .yield(.unheard) }
         return !state.hasPeer ? onLostCable() : .stay
@@ -93,20 +90,20 @@ extension Engine {
         return probe.isAnswered || probe.isDisputed ? .probe : .take(.preempt)
     }
 
-    private func asBackup() -> Decision {
+    private func asBackup(_ facts: Step.Facts) -> Decision {
         // Take: every member, or none.
         let isWanted =
             configuration.rules.contains(.take) && !configuration.bugs.contains(.oneDeafMember)
             ? state.everyMemberWants : state.members.contains { $0.downAtNs == nil }
         guard isWanted, !state.members.isEmpty else { return .stay }
         return state.isSilentEverywhere
-            ? onSilence() : onLesserMaster()
+            ? onSilence(facts) : onLesserMaster()
     }
 
-    private func onSilence() -> Decision {
+    private func onSilence(_ facts: Step.Facts) -> Decision {
         guard state.hasPeer else { return onDeath() }
         if configuration.rules.contains(.blocked), state.peerHolds { return .stay }
-        return .take(state.isAtOnce ? .atOnce : .take)
+        return .take(facts.hasPeerResigned ? .atOnce : .take)
     }
 
     private func onDeath() -> Decision {
@@ -132,7 +129,7 @@ extension Engine {
 
     /// Preempt: whoever is heard is lesser, or the timers would run.
     private func onLesserMaster() -> Decision {
-        guard Decision.mayPreempt(state, configuration) else { return .stay }
+        guard mayPreempt else { return .stay }
         let isStrict = configuration.rules.contains(.preempt)
         // A better priority on a leg that may be dead is no better director.
         if isStrict, !state.members.allSatisfy({ $0.isProven }) { return .stay }

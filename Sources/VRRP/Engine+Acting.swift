@@ -4,6 +4,8 @@
 /// then adds the addresses, and announces each as soon as the kernel lists it. A group that yields removes its addresses
 /// before it sends a word. A director that leaves says so at priority 0 on every leg that still carries a packet, and three
 /// times on every cable once the kernel has confirmed that nothing is held any longer.
+import Addresses
+
 extension Engine {
     mutating func carryOut(_ decision: Decision, _ step: inout Step) {
         switch decision {
@@ -135,8 +137,8 @@ extension Engine {
     // MARK: Beginning and end
 
     mutating func start(_ snapshot: Snapshot, _ step: inout Step) {
-        guard state.role == .initialize, !state.hasSnapshot, !state.isStopping else { return }
-        state.hasSnapshot = true
+        guard state.role == .waiting else { return }
+        state.role = .clearing
         adopt(snapshot, &step)
         removeLeftovers(&step)
         beginIfClean(&step)
@@ -144,8 +146,8 @@ extension Engine {
 
     /// Addresses that are there though nobody here asked for them, or that an earlier run has left.
     private mutating func removeLeftovers(_ step: inout Step) {
-        guard state.hasSnapshot, !state.isStopping, state.role != .master,
-            !configuration.bugs.contains(.keepsLeftovers) || state.role == .initialize
+        guard state.hasBegun, state.role != .master,
+            !configuration.bugs.contains(.keepsLeftovers) || state.role == .clearing
         else { return }
         for index in state.members.indices where state.members[index].isHeld && !state.members[index].isOurs {
             step.outputs.append(.removeAddresses(member: index))
@@ -154,7 +156,7 @@ extension Engine {
 
     /// Start: no packet before the leftovers of an earlier run are gone.
     private mutating func beginIfClean(_ step: inout Step) {
-        guard state.role == .initialize, state.hasSnapshot, !state.isStopping else { return }
+        guard state.role == .clearing else { return }
         if configuration.rules.contains(.start), state.members.contains(where: { $0.isHeld }) { return }
         state.role = .backup
         for index in state.members.indices {
@@ -198,11 +200,10 @@ extension Engine {
     }
 
     mutating func shutdown(_ step: inout Step) {
-        guard !state.isStopping else { return }
-        state.isStopping = true
-        guard state.role != .initialize else { return }
+        let wasRunning = state.isRunning
         if state.isSpeaking { becomeBackup(.shutdown, &step) }
-        state.role = .initialize
+        state.role = .ended
+        guard wasRunning else { return }
         for index in state.members.indices { state.members[index].downAtNs = nil }
         publish(.shutdown, &step)
     }
@@ -237,7 +238,7 @@ extension Engine {
         state.pool.lastSent = nil
         adopt(snapshot, &step)
         removeLeftovers(&step)
-        guard state.role != .initialize else {
+        guard state.isRunning else {
             if !configuration.bugs.contains(.reloadStops) { beginIfClean(&step) }
             return
         }
@@ -309,7 +310,7 @@ extension Engine {
         state.members[index].isHeld = isHeld
         if state.role == .master {
             if isHeld { step.outputs.append(.announce(member: index)) }
-        } else if isHeld, state.hasSnapshot, !state.isStopping, !configuration.bugs.contains(.keepsLeftovers) {
+        } else if isHeld, state.hasBegun, !configuration.bugs.contains(.keepsLeftovers) {
             step.outputs.append(.removeAddresses(member: index))
         }
         beginIfClean(&step)
@@ -350,8 +351,7 @@ extension Engine {
             waitNs = last.isAnswered ? configuration.advertIntervalNs : min(configuration.advertIntervalNs, calmNs)
             probe.disputes = last.isDisputed ? min(last.disputes + 1, State.TakeoverProbe.disputesMax) : last.disputes
         }
-        let lastNs = state.members.compactMap(\.downAtNs).max()
-        probe.untilNs = lastNs ?? step.nowNs + waitNs
+        probe.untilNs = lastDownAtNs ?? step.nowNs + waitNs
         state.takeoverProbe = probe
         for index in state.members.indices { step.outputs.append(.probeAddresses(member: index)) }
     }
@@ -361,9 +361,7 @@ extension Engine {
     var takeoverProbeAtNs: Int64? {
         guard mayDieOfSilence, state.takeoverProbe == nil, !configuration.hasFence || state.fence == .succeeded
         else { return nil }
-        var lastNs: Int64?
-        for member in state.members { lastNs = max(lastNs ?? .min, member.downAtNs ?? .min) }
-        guard let lastNs, lastNs > .min else { return nil }
+        guard let lastNs = lastDownAtNs else { return nil }
         return lastNs - answerWindowNs
     }
 
@@ -384,10 +382,18 @@ extension Engine {
         if let atNs = takeoverProbeAtNs, atNs <= step.nowNs { beginTakeoverProbe(&step) }
     }
 
+    /// When the last down timer runs out; nil: all have.
+    private var lastDownAtNs: Int64? {
+        var lastNs: Int64?
+        for index in state.members.indices {
+            if let atNs = state.members[index].downAtNs { lastNs = max(lastNs ?? atNs, atNs) }
+        }
+        return lastNs
+    }
+
     private func isTakeoverNear(nowNs: Int64) -> Bool {
         guard mayDieOfSilence else { return false }
-        let lastNs = state.members.compactMap(\.downAtNs).max() ?? nowNs
-        return lastNs <= nowNs + answerWindowNs
+        return lastDownAtNs ?? nowNs <= nowNs + answerWindowNs
     }
 
     // MARK: Sending
@@ -421,18 +427,25 @@ extension Engine {
         }
     }
 
+    /// Where our adverts come from. It is asked for at every step and seldom changes: what was said last is said again.
+    private var sources: [IPAddress] {
+        let addresses = state.members.lazy.compactMap(\.primaryAddress)
+        if let last = state.pool.lastSent?.sources, last.elementsEqual(addresses) { return last }
+        return Array(addresses)
+    }
+
     /// What we say of ourselves; nil: we have no address on any cable.
     private func word(nowNs: Int64) -> PeerWord? {
         guard let identity = state.pool.identity else { return nil }
-        let isUnable = state.role == .initialize || state.isFault || state.resignUntilNs != nil
+        let isUnable = !state.isRunning || state.isFault || state.resignUntilNs != nil
         var word = PeerWord(
             priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.hasPeer,
-            sources: state.members.compactMap(\.primaryAddress))
-        for (index, member) in state.members.enumerated() {
+            sources: sources)
+        for index in state.members.indices {
             let bit = MemberSet(member: index)
-            if member.isHeld, member.isOurs { word.holds.insert(bit) }
-            if let heard = member.heard, isPeers(heard.source) { word.hears.insert(bit) }
-            if member.isProven { word.proven.insert(bit) }
+            if state.members[index].isHeld, state.members[index].isOurs { word.holds.insert(bit) }
+            if let source = state.members[index].heard?.source, isPeers(source) { word.hears.insert(bit) }
+            if state.members[index].isProven { word.proven.insert(bit) }
         }
         if state.hasSoftCause || state.isIsolated { word.proven = [] }
         return word
@@ -441,8 +454,9 @@ extension Engine {
     /// On every cable when it is due, and on all at once when there is news. The last word of a director that leaves is said
     /// three times.
     mutating func sendDueHeartbeats(_ step: inout Step) {
-        guard configuration.hasPool, state.role != .initialize || state.isStopping, var word = word(nowNs: step.nowNs)
-        else { return }
+        guard configuration.hasPool, state.isRunning || state.role == .ended, var word = word(nowNs: step.nowNs) else {
+            return
+        }
         let isNews = word != state.pool.lastSent
         let isLastWord = isNews && word.priority == 0 && word.holds.isEmpty
         state.pool.lastSent = word
@@ -453,7 +467,7 @@ extension Engine {
             let intervalNs = configuration.cables[index].intervalNs
             let nextNs = (isNews ? step.nowNs : dueNs ?? step.nowNs) + intervalNs
             state.pool.cables[index].sendAtNs =
-                state.role == .initialize ? nil : nextNs > step.nowNs ? nextNs : step.nowNs + intervalNs
+                state.role == .ended ? nil : nextNs > step.nowNs ? nextNs : step.nowNs + intervalNs
             for _ in 0..<(isLastWord ? 3 : 1) where !state.pool.cables[index].isLinkDown {
                 record.statistics.heartbeatsSent += 1
                 step.outputs.append(.sendHeartbeat(cable: index, word))

@@ -6,7 +6,7 @@ import Addresses
 
 extension Engine {
     mutating func hear(_ advert: Advert, on index: Int, _ step: inout Step) {
-        guard state.role != .initialize else { return }
+        guard state.isRunning else { return }
         if let own = state.members[index].primaryAddress, own == advert.source {
             // It can be forged, so it moves nothing.
             record.members[index].statistics.ownAddressReceived += 1
@@ -117,7 +117,7 @@ extension Engine {
 
     private mutating func hearAsBackup(_ advert: Advert, on index: Int, nowNs: Int64) {
         if isLesser(advert, on: index) {
-            if Decision.mayPreempt(state, configuration) || state.members[index].check.isUnheld { return }
+            if mayPreempt || state.members[index].check.isUnheld { return }
             // It may be forged, and must not make us take over from the master that we obey: it can only prolong the wait.
             if let atNs = state.members[index].downAtNs, atNs > nowNs + downNs(advert.intervalNs) { return }
         }
@@ -140,7 +140,7 @@ extension Engine {
 
     private mutating func hearAsMaster(_ advert: Advert, on index: Int, _ step: inout Step) {
         if advert.priority > state.priority {
-            beBeaten(by: advert, on: index)
+            beBeaten(by: advert, on: index, &step)
         } else if advert.priority == state.priority {
             hearEqual(advert, on: index, &step)
         } else {
@@ -148,8 +148,8 @@ extension Engine {
         }
     }
 
-    private mutating func beBeaten(by advert: Advert, on index: Int) {
-        state.members[index].isBeaten = true
+    private mutating func beBeaten(by advert: Advert, on index: Int, _ step: inout Step) {
+        step.facts.isBeaten = true
         state.members[index].lastMaster = advert.source
         if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
     }
@@ -162,7 +162,7 @@ extension Engine {
         if !isKnown, index > 0, !isTiePatienceOver(advert.intervalNs, nowNs: step.nowNs) {
             answer(on: index, &step)
         } else if losesTie(to: advert.source, on: index) {
-            beBeaten(by: advert, on: index)
+            beBeaten(by: advert, on: index, &step)
         } else {
             hearLesser(advert, on: index, &step)
         }
@@ -198,12 +198,13 @@ extension Engine {
     }
 
     /// The lesser peer says that it holds: it does not hear us, if that lasts.
-    private mutating func bearLesserPeer(forNs: Int64, nowNs: Int64) {
+    private mutating func bearLesserPeer(forNs: Int64, _ step: inout Step) {
+        let nowNs = step.nowNs
         if let lesser = state.lesser {
             if state.standsFirm {
                 rememberRetreats(configuration.advertIntervalNs, nowNs: nowNs)
             } else if nowNs >= lesser.endNs {
-                state.isUnheard = true
+                step.facts.isUnheard = true
             }
             state.lesser?.untilNs = nowNs + forNs
         } else {
@@ -229,7 +230,7 @@ extension Engine {
     // MARK: Heartbeats
 
     mutating func hear(_ word: PeerWord, cable index: Int, _ step: inout Step) {
-        guard state.role != .initialize else { return }
+        guard state.isRunning else { return }
         let before = state.peer
         let intervalNs = configuration.cables[index].intervalNs
         switch state.pool.receive(word, cable: index, intervalNs: intervalNs, nowNs: step.nowNs) {
@@ -240,7 +241,7 @@ extension Engine {
             record.lastWord = word
             if before == nil { graceHearing(nowNs: step.nowNs) }
             if !word.holds.isEmpty { state.resignUntilNs = nil }
-            noticeResignation(of: word, after: before, nowNs: step.nowNs)
+            noticeResignation(of: word, after: before, &step)
             noticeOtherHolder(word, after: before, &step)
         }
     }
@@ -253,13 +254,13 @@ extension Engine {
 
     /// At once: only the step from holding to "unable and not holding" is a resignation. A peer that says 0 and holds has not
     /// left; one that did not hold had nothing to leave, and acting on that would fight a third router for ever.
-    private mutating func noticeResignation(of word: PeerWord, after before: PeerWord?, nowNs: Int64) {
+    private mutating func noticeResignation(of word: PeerWord, after before: PeerWord?, _ step: inout Step) {
         guard configuration.rules.contains(.atOnce), state.role == .backup, let before, !before.holds.isEmpty,
             word.holds.isEmpty, word.priority == 0
         else { return }
-        state.isAtOnce = true
+        step.facts.hasPeerResigned = true
         state.resigned = State.Resigned(
-            priority: state.pool.peerPriority, untilNs: nowNs + configuration.advertIntervalNs)
+            priority: state.pool.peerPriority, untilNs: step.nowNs + configuration.advertIntervalNs)
         for index in state.members.indices {
             state.members[index].heard = nil
             state.members[index].downAtNs = nil
@@ -277,9 +278,9 @@ extension Engine {
             guard hasReleased else { return }
             state.collisionUntilNs = nil
             endCollision(&step)
-        } else if state.isHolding, Decision.wins(state, against: word) {
+        } else if state.isHolding, wins(against: word) {
             state.collisionUntilNs = max(state.collisionUntilNs ?? 0, step.nowNs + freshNs)
-            bearLesserPeer(forNs: freshNs, nowNs: step.nowNs)
+            bearLesserPeer(forNs: freshNs, &step)
         }
     }
 }

@@ -32,7 +32,7 @@ extension Engine {
         lesser.spanNs = spanNs
         state.members[index].lesser = lesser
         guard lesser.isLasting else { return }
-        if configuration.bugs.contains(.believesAdverts) { return state.isUnheard = true }
+        if configuration.bugs.contains(.believesAdverts) { return step.facts.isUnheard = true }
         beginQuestion(&step)
     }
 
@@ -83,7 +83,7 @@ extension Engine {
     /// Asks whether anybody holds where only a lesser master is heard and it matters.
     mutating func checkHolders(_ step: inout Step) {
         let matters = state.role == .backup && !state.isFault && !state.peerHolds
-        let mayPreempt = matters && Decision.mayPreempt(state, configuration)
+        let mayPreempt = matters && mayPreempt
         for index in state.members.indices {
             guard matters, let heard = state.members[index].heard, heard.priority < state.priority,
                 !configuration.members[index].isUnicast
@@ -136,7 +136,7 @@ extension Engine {
     // MARK: Answers
 
     /// Somebody answered for a virtual address: for the takeover's probe, for the master's question, or for the backup's check.
-    mutating func hearAnswer(of answerer: Answerer, on index: Int) {
+    mutating func hearAnswer(of answerer: Answerer, on index: Int, _ step: inout Step) {
         if state.takeoverProbe != nil {
             if isEvidence(answerer, on: index) {
                 state.takeoverProbe?.isAnswered = true
@@ -151,7 +151,7 @@ extension Engine {
             answerer == .virtualRouter || answerer == .router(lesser.source)
         else { return }
         state.members[index].lesser?.isAnswered = true
-        if state.members.allSatisfy({ $0.lesser?.isAnswered ?? false }) { state.isUnheard = true }
+        if state.members.allSatisfy({ $0.lesser?.isAnswered ?? false }) { step.facts.isUnheard = true }
     }
 
     /// Whether it speaks for the master that has fallen silent, and not for some other station with its address.

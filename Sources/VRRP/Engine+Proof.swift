@@ -14,9 +14,9 @@ extension Engine {
         for index in state.members.indices {
             updateDoubt(of: index)
             probe(index, matters: matters, &step)
-            let wasIsolated = state.members[index].isIsolated
+            let wasIsolated = state.members[index].isolation.isPresent
             updateIsolation(of: index, nowNs: step.nowNs)
-            let isIsolated = state.members[index].isIsolated
+            let isIsolated = state.members[index].isolation.isPresent
             guard isIsolated != wasIsolated else { continue }
             let cause = Cause(.isolated, configuration.members[index].interface)
             step.outputs.append(.causeChanged(cause, isPresent: isIsolated))
@@ -80,24 +80,22 @@ extension Engine {
 
     private mutating func updateIsolation(of index: Int, nowNs: Int64) {
         guard configuration.rules.contains(.isolated), let peer = state.peer, peer.priority > 0 else {
-            state.members[index].isIsolated = false
-            state.members[index].isolationFlipAtNs = nil
+            state.members[index].isolation = .connected
             return
         }
         let member = state.members[index]
         // A leg that has not listened for a down interval yet is not known to be deaf; but once it is, to listen anew is no
         // reason to think otherwise.
-        let hasListened = member.isIsolated || member.doubt != .deaf || member.downAtNs == nil
+        let hasListened = member.isolation.isPresent || member.doubt != .deaf || member.downAtNs == nil
         let shouldBe = !member.isProven && hasListened && !member.isBroken && state.peerIsProven
-        if shouldBe == member.isIsolated {
-            state.members[index].isolationFlipAtNs = nil
-        } else if let atNs = member.isolationFlipAtNs {
-            guard atNs <= nowNs else { return }
-            state.members[index].isIsolated = shouldBe
-            state.members[index].isolationFlipAtNs = nil
+        if shouldBe == member.isolation.isPresent {
+            state.members[index].isolation.abandon()
+        } else if let untilNs = member.isolation.pendingUntilNs {
+            guard untilNs <= nowNs else { return }
+            state.members[index].isolation = shouldBe ? .isolated : .connected
             if shouldBe, member.doubt == .mute { state.members[index].doubt = .cut }
         } else {
-            state.members[index].isolationFlipAtNs = nowNs + configuration.timing.isolationDelayNs
+            state.members[index].isolation.begin(untilNs: nowNs + configuration.timing.isolationDelayNs)
         }
     }
 }

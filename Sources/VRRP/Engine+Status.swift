@@ -19,6 +19,7 @@ extension Engine {
             let isDegraded = isDegraded(index)
             let wasDegraded = state.pool.cables[index].isPublished
             state.pool.cables[index].isPublished = isDegraded
+            guard isDegraded != wasDegraded else { continue }
             let condition = Condition(.heartbeatDegraded, configuration.cables[index].name)
             tell(condition, was: wasDegraded, is: isDegraded, &step)
         }
@@ -57,7 +58,7 @@ extension Engine {
     private func conditions(of index: Int, hasHeard: Bool) -> MemberConditions {
         let member = state.members[index]
         var now: MemberConditions = []
-        guard state.role != .initialize else { return now }
+        guard state.isRunning else { return now }
         // When a master goes, the legs' timers run out one after the other: only one that is heard after that is evidence.
         if state.role == .backup, member.heard == nil, member.downAtNs == nil, !member.isBroken,
             !state.isSilentEverywhere, hasHeard || member.published.contains(.deaf)
@@ -75,7 +76,7 @@ extension Engine {
 
     /// Silent, one-way, or without carrier.
     private func isDegraded(_ index: Int) -> Bool {
-        guard state.role != .initialize else { return false }
+        guard state.isRunning else { return false }
         let cable = state.pool.cables[index]
         return cable.isLinkDown || cable.aliveUntilNs == nil || state.peer.map { !$0.hearsHeartbeat } ?? false
     }
@@ -90,7 +91,7 @@ extension Engine {
 
     private var groupConditions: GroupConditions {
         var now: GroupConditions = []
-        guard state.role != .initialize else { return now }
+        guard state.isRunning else { return now }
         let isSilent = state.isSilentEverywhere
         if state.role == .backup, !state.isFault, isSilent, state.everyMemberWants,
             state.peerHolds || wasAnsweredLast
@@ -135,7 +136,7 @@ extension Engine {
 
     private var allCauses: [Cause] {
         var causes = state.causes
-        for index in state.members.indices where state.members[index].isIsolated {
+        for index in state.members.indices where state.members[index].isolation.isPresent {
             causes.append(Cause(.isolated, configuration.members[index].interface))
         }
         return causes

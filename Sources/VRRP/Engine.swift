@@ -5,14 +5,18 @@ import Addresses
 /// This is RFC 9568, section 6.4 (and RFC 3768, 6.4, for version 2), with one state for all members of a group, with FAULT as
 /// a set of causes, and with heartbeats as evidence. A plain instance is a group of one. A step always has the same shape:
 ///
-///     sleep noticed, and yielded if the lease ran out -> what lapsed is taken out (timer) or the input is recorded as evidence (all others)
-///     -> proofs, FAULT and the decision until nothing changes -> adverts and heartbeats that are due -> conditions
+///     sleep noticed, and yielded if the lease ran out
+///     -> what lapsed is taken out (timer), or the input is recorded as evidence (all others)
+///     -> proofs, FAULT and the decision, until nothing changes
+///     -> adverts and heartbeats that are due
+///     -> conditions
 ///
 /// Only `timer` says that somebody is silent. Whatever arrives late, because we were not scheduled, may be followed by what
 /// the others have sent meanwhile; the process gives it all to the engine before it gives the time.
 ///
-/// Where to look: evidence of a leg in `Member`, of the peer in `HeartbeatPool`, the rules in `Decision`, what makes a leg
-/// doubtful in `Engine+Proof`, causes in `Engine+Fault`, what is heard in `Engine+Hearing`, what is done in `Engine+Acting`.
+/// Where to look: evidence of a leg in `Member`, of the peer in `HeartbeatPool`, times in `Deadlines`, the rules in `Decision`,
+/// what makes a leg doubtful in `Engine+Proof`, causes in `Engine+Fault`, what is heard in `Engine+Hearing`, what is done in
+/// `Engine+Acting`.
 ///
 /// It is a value without a clock, a socket or a thread, and it can be compared: the same code runs in the daemon, in the
 /// simulator and in the exhaustive search. What it deliberately does not do: refresh leases, repeat announcements, count
@@ -30,7 +34,7 @@ public struct Engine: Sendable {
     var record: Record
     /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with. It follows from the
     /// state and is kept because it is asked for more often than it changes.
-    public private(set) var nextDeadlineNs: Int64?
+    public internal(set) var nextDeadlineNs: Int64?
 
     /// An engine that waits for its `start`.
     public init(configuration: GroupConfiguration) {
@@ -54,16 +58,22 @@ public struct Engine: Sendable {
         defer { swap(&step.outputs, &outputs) }
         noticeSleep(&step)
         // Whose lease has run out holds nothing any more, and answers nobody as if it did.
-        if state.hasOverslept { settle(&step) }
+        if step.facts.hasOverslept { settle(&step) }
         take(input, &step)
         settle(&step)
         sendDueAdverts(&step)
         sendDueHeartbeats(&step)
         publishConditions(&step)
-        nextDeadlineNs = deadlineNs
+        findNextDeadline()
     }
 
-    private var deadlineNs: Int64? { earliest(state.nextDeadlineNs, takeoverProbeAtNs) }
+    private mutating func findNextDeadline() {
+        nextDeadlineNs = nil
+        guard state.isRunning else { return }
+        var next = NextDeadline()
+        state.visitTimes(&next)
+        nextDeadlineNs = earliest(next.atNs, takeoverProbeAtNs)
+    }
 
     /// The published state.
     public var groupState: GroupState { state.publicState }
@@ -74,43 +84,24 @@ public struct Engine: Sendable {
     /// The effective priority.
     public var priority: UInt8 { state.priority }
 
-    /// One call of `handle`.
-    struct Step {
-        let nowNs: Int64
-        var outputs: [Output] = []
-        /// A master was heard.
-        var hasHeard = false
-    }
-
     // MARK: The parts of a step
 
     /// Carries out decisions until there is none. Every decision but `yield` and `take` changes what the next one sees in
     /// one direction only, and those two alternate at most once a step, so the limit is never reached; it is here because
     /// a daemon must not depend on that.
     private mutating func settle(_ step: inout Step) {
-        guard state.role != .initialize else { return }
+        guard state.isRunning else { return }
         for _ in 0..<8 {
             updateProofs(&step)
             updateFault(&step)
             checkHolders(&step)
             updateTakeoverProbe(&step)
             updateRestraints()
-            let decision = decision
+            let decision = decision(step.facts)
             if decision == .stay { break }
             carryOut(decision, &step)
         }
-        finishStep()
-    }
-
-    /// Forgets what only one step may see.
-    private mutating func finishStep() {
-        for index in state.members.indices where state.members[index].isBeaten {
-            state.members[index].isBeaten = false
-        }
-        state.isAtOnce = false
-        state.isUnheard = false
-        state.isHandingOver = false
-        state.hasOverslept = false
+        step.facts = Step.Facts()
         if !(state.role == .backup && state.everyMemberWants && !state.isSilentEverywhere) {
             state.preemptDelay = .none
         }
@@ -124,13 +115,14 @@ public struct Engine: Sendable {
         let lateNs = step.nowNs - deadlineNs
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
         // Nor has a delay passed that was slept through.
-        for index in state.members.indices { state.members[index].isolationFlipAtNs = nil }
+        for index in state.members.indices { state.members[index].isolation.abandon() }
         if state.isSpeaking {
             // The lease was refreshed up to a third of it before we fell asleep.
             let leaseNs = configuration.addressLeaseNs
             guard leaseNs > 0, lateNs >= leaseNs / 3 * 2 else { return }
-            state.hasOverslept = true
-            // To say a last time that we hold would make a peer yield that now does; what is left is removed as we yield.
+            step.facts.hasOverslept = true
+            // Do not announce once more that we hold: the peer that holds the addresses now would yield to us. What is left of
+            // them here is removed as we yield.
             for index in state.members.indices { state.members[index].isHeld = false }
         } else {
             state.pool.listenAnew(untilNs: step.nowNs + heartbeatIntervalNs, nowNs: step.nowNs)
@@ -142,33 +134,24 @@ public struct Engine: Sendable {
         }
     }
 
-    /// Takes out what has lapsed, and does what only waits for its time.
+    /// Takes out what has lapsed, and acts on what has fallen due.
     private mutating func expire(_ step: inout Step) {
         let nowNs = step.nowNs
-        func lapse(_ atNs: inout Int64?) -> Bool {
+        func isOver(_ atNs: inout Int64?) -> Bool {
             guard let time = atNs, time <= nowNs else { return false }
             atNs = nil
             return true
         }
-        for index in state.members.indices {
-            if lapse(&state.members[index].check.answerUntilNs) { endCheck(of: index, nowNs: nowNs) }
-            state.members[index].expire(nowNs: nowNs)
+        // What was asked about may lapse in the same instant.
+        for index in state.members.indices where isOver(&state.members[index].check.answerUntilNs) {
+            endCheck(of: index, nowNs: nowNs)
         }
-        state.pool.expire(nowNs: nowNs)
-        _ = lapse(&state.claimUntilNs)
-        _ = lapse(&state.hearingGraceUntilNs)
-        _ = lapse(&state.resignUntilNs)
-        if let lesser = state.lesser, lesser.untilNs <= nowNs { state.lesser = nil }
-        if let resigned = state.resigned, resigned.untilNs <= nowNs { state.resigned = nil }
-        if let retreats = state.retreats, retreats.untilNs <= nowNs { state.retreats = nil }
-        if let tie = state.tie, tie.untilNs <= nowNs { state.tie = nil }
-        if case .until(let atNs) = state.preemptDelay, atNs <= nowNs { state.preemptDelay = .over }
-        if case .failed(let atNs) = state.fence, atNs <= nowNs { state.fence = .idle }
-        if let untilNs = state.takeoverProbe?.untilNs, untilNs <= nowNs { state.takeoverProbe?.untilNs = nil }
-        if lapse(&state.collisionUntilNs) { endCollision(&step) }
-        if lapse(&state.announceAgainAtNs) { announceAll(&step) }
+        var expiry = Expiry(nowNs: nowNs)
+        state.visitTimes(&expiry)
+        if isOver(&state.collisionUntilNs) { endCollision(&step) }
+        if isOver(&state.announceAgainAtNs) { announceAll(&step) }
         expireQuestion(&step)
-        if lapse(&state.holdBackUntilNs) { endHoldBack(nowNs: nowNs) }
+        if isOver(&state.holdBackUntilNs) { endHoldBack(nowNs: nowNs) }
     }
 
     private mutating func take(_ input: Input, _ step: inout Step) {
@@ -194,9 +177,9 @@ public struct Engine: Sendable {
         case .proof(let index):
             if state.members.indices.contains(index) { prove(index, nowNs: step.nowNs) }
         case .foreignAnswer(let index, let answerer):
-            if state.members.indices.contains(index) { hearAnswer(of: answerer, on: index) }
+            if state.members.indices.contains(index) { hearAnswer(of: answerer, on: index, &step) }
         case .fence(let succeeded): endFence(succeeded: succeeded, nowNs: step.nowNs)
-        case .handover: state.isHandingOver = handoverRefusal == nil
+        case .handover: step.facts.isHandingOver = handoverRefusal == nil
         case .reload(let configuration, let snapshot): reload(configuration, snapshot, &step)
         case .shutdown: shutdown(&step)
         }
@@ -238,9 +221,11 @@ extension Engine: Hashable {
     /// The engine moved to the beginning of time, without its counters: equal for two that will behave alike from here.
     package func normalised(nowNs: Int64) -> Engine {
         var engine = self
-        engine.state = state.shifted(nowNs: nowNs, stampNow: stamp(nowNs: nowNs))
+        var shift = Shift(nowNs: nowNs)
+        engine.state.visitTimes(&shift)
+        engine.state.pool.shiftStamp(stampNow: stamp(nowNs: nowNs))
         engine.record = Record(configuration)
-        engine.nextDeadlineNs = engine.deadlineNs
+        engine.findNextDeadline()
         return engine
     }
 }

@@ -19,16 +19,27 @@ struct HeartbeatPool: Hashable, Sendable {
         var isLinkDown = false
         /// `heartbeat-degraded` is published.
         var isPublished = false
+
+        /// - Parameter canSend: without an identity nothing can be sent, so nothing is due.
+        mutating func visitTimes(_ visitor: inout some TimeVisitor, canSend: Bool) {
+            visitor.lapses(&aliveUntilNs)
+            if canSend { visitor.fallsDue(&sendAtNs) } else { visitor.isCompared(&sendAtNs) }
+        }
+    }
+
+    /// The peer's newest word.
+    struct Fresh: Hashable, Sendable, Remembered {
+        var word: PeerWord
+        /// Until when it is fresh.
+        var untilNs: Int64
     }
 
     /// The cables, in the configuration's order.
     var cables: [Cable] = []
     /// The peer's newest word, while fresh.
-    var word: PeerWord?
-    /// Until when it is fresh.
-    var freshUntilNs: Int64?
-    /// Whether there is one. (Looked at with every step, and to compare `word` with nil copies it.)
-    var isFresh: Bool { if case .some = word { true } else { false } }
+    var fresh: Fresh?
+    /// Whether there is one. (Looked at with every step, and to compare `fresh` with nil copies it.)
+    var isFresh: Bool { if case .some = fresh { true } else { false } }
     /// Who the peer is, even when it is silent: the tie-break outlasts the cable.
     var peerIdentity: IPAddress?
     /// Where its adverts come from; empty: it does not say.
@@ -46,6 +57,9 @@ struct HeartbeatPool: Hashable, Sendable {
         return nil
     }
 
+    /// The peer's newest word, if it is fresh.
+    var word: PeerWord? { fresh?.word }
+
     /// How a word was taken.
     enum Reception: Hashable, Sendable { case accepted, echo, stale }
 
@@ -56,9 +70,8 @@ struct HeartbeatPool: Hashable, Sendable {
         cables[index].aliveUntilNs = untilNs
         // A last word was written before there was anything to be said but that.
         let isLast = word.isLast
-        let isFresh = freshUntilNs.map { $0 > nowNs } ?? false
         var word = word
-        if isFresh, let last = self.word, !last.isLast {
+        if let fresh, fresh.untilNs > nowNs, case let last = fresh.word, !last.isLast {
             if word.isLast { (word.stamp, word.isLast) = ((last.stamp &+ 1) & 0x0fff_ffff, false) }
             if Self.isOlder(word.stamp, than: last.stamp) { return .stale }
         }
@@ -69,10 +82,9 @@ struct HeartbeatPool: Hashable, Sendable {
         // What is asked for with every advert and does not age with the word is kept once.
         word.sources = []
         word.intervalNs = 0
-        self.word = word
+        fresh = Fresh(word: word, untilNs: untilNs)
         peerIdentity = word.identity
         if word.priority > 0 { peerPriority = word.priority }
-        freshUntilNs = untilNs
         return .accepted
     }
 
@@ -91,52 +103,30 @@ struct HeartbeatPool: Hashable, Sendable {
             }
             return moved
         }
-        guard let old = word else { return }
-        word?.holds = moved(old.holds)
-        word?.hears = moved(old.hears)
-        word?.proven = moved(old.proven)
-    }
-
-    /// Takes out what has lapsed.
-    mutating func expire(nowNs: Int64) {
-        if let untilNs = freshUntilNs, untilNs <= nowNs {
-            freshUntilNs = nil
-            word = nil
-        }
-        for index in cables.indices {
-            if let untilNs = cables[index].aliveUntilNs, untilNs <= nowNs { cables[index].aliveUntilNs = nil }
-        }
+        guard let old = fresh?.word else { return }
+        fresh?.word.holds = moved(old.holds)
+        fresh?.word.hears = moved(old.hears)
+        fresh?.word.proven = moved(old.proven)
     }
 
     /// What lapsed while we slept lapses at `untilNs` instead, if it says that the peer holds: to go on believing that is safe.
     mutating func listenAnew(untilNs: Int64, nowNs: Int64) {
-        guard let word, !word.holds.isEmpty else { return }
-        if let atNs = freshUntilNs, atNs <= nowNs { freshUntilNs = untilNs }
+        guard let known = fresh, !known.word.holds.isEmpty else { return }
+        if known.untilNs <= nowNs { fresh?.untilNs = untilNs }
         for index in cables.indices {
             if let atNs = cables[index].aliveUntilNs, atNs <= nowNs { cables[index].aliveUntilNs = untilNs }
         }
     }
 
-    /// The next instant at which something lapses or falls due.
-    var nextDeadlineNs: Int64? {
-        var deadlineNs = freshUntilNs
-        // Without an identity nothing can be sent, so nothing is due.
+    mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+        visitor.lapses(&fresh)
         let canSend = identity != nil
-        for cable in cables {
-            deadlineNs = earliest(deadlineNs, earliest(cable.aliveUntilNs, canSend ? cable.sendAtNs : nil))
-        }
-        return deadlineNs
+        for index in cables.indices { cables[index].visitTimes(&visitor, canSend: canSend) }
     }
 
-    /// The pool moved to the beginning of time; stamps count back from `stampNow`.
-    func shifted(nowNs: Int64, stampNow: UInt32) -> HeartbeatPool {
-        var pool = self
-        pool.freshUntilNs = shift(freshUntilNs, nowNs)
-        if let word { pool.word?.stamp = (word.stamp &- stampNow) & 0x0fff_ffff }
-        for index in cables.indices {
-            pool.cables[index].aliveUntilNs = shift(cables[index].aliveUntilNs, nowNs)
-            pool.cables[index].sendAtNs = shift(cables[index].sendAtNs, nowNs)
-        }
-        return pool
+    /// Stamps count back from `stampNow`: part of moving the engine to the beginning of time.
+    mutating func shiftStamp(stampNow: UInt32) {
+        guard let stamp = fresh?.word.stamp else { return }
+        fresh?.word.stamp = (stamp &- stampNow) & 0x0fff_ffff
     }
 }

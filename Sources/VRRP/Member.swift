@@ -1,8 +1,7 @@
 /// One leg's evidence: what was heard there, and whether the leg is known to work.
 ///
 /// A member has no state of its own. Master or Backup is said of the group alone; what is kept here are facts and the times
-/// at which they lapse. A time that has come is taken out (`expire`), so "nil" reads as "it has happened" for a timer and as
-/// "no longer" for a fact, and two members that will behave alike are equal.
+/// at which they lapse (`visitTimes`). A time that has come is taken out, so two members that will behave alike are equal.
 import Addresses
 
 struct Member: Hashable, Sendable {
@@ -24,8 +23,6 @@ struct Member: Hashable, Sendable {
     var lesser: Lesser?
     /// While backup: whether somebody holds where only a lesser master is heard.
     var check = HolderCheck()
-    /// While master: an advert that beats us arrived. Set and consumed within one step.
-    var isBeaten = false
     /// While master: the answer to a lesser advert of this interval has been sent.
     var hasReplied = false
     /// Why the leg may not work; nil: no reason to think so.
@@ -36,10 +33,8 @@ struct Member: Hashable, Sendable {
     var probeAtNs: Int64?
     /// The end of the doubt's first, eager phase.
     var probeBurstUntilNs: Int64?
-    /// The cause `isolated` is present.
-    var isIsolated = false
-    /// When `isIsolated` turns round, unless what speaks for that goes away first.
-    var isolationFlipAtNs: Int64?
+    /// Whether the cause `isolated` is present.
+    var isolation = Isolation.connected
     /// The link, the address or the sending fails: the leg cannot carry a goodbye.
     var isBroken = false
     /// Until when a stranger's use of our own address is remembered.
@@ -52,14 +47,14 @@ struct Member: Hashable, Sendable {
     var published: MemberConditions = []
 
     /// An advert above 0.
-    struct Heard: Hashable, Sendable {
+    struct Heard: Hashable, Sendable, Remembered {
         var source: IPAddress
         var priority: UInt8
         var untilNs: Int64
     }
 
     /// A router of lower priority that sends adverts although we are master.
-    struct Lesser: Hashable, Sendable {
+    struct Lesser: Hashable, Sendable, Remembered {
         /// The first of them, until it is silent.
         var source: IPAddress
         /// Patience with it, and how long it is remembered: the longer of its down interval and ours.
@@ -74,6 +69,8 @@ struct Member: Hashable, Sendable {
         var isAnswered = false
 
         func mayBeAskedAbout(_ nowNs: Int64) -> Bool { isLasting && nowNs >= endNs }
+
+        mutating func visitOtherTimes(_ visitor: inout some TimeVisitor) { visitor.isCompared(&endNs) }
     }
 
     /// The question whether anybody has the virtual addresses of a leg on which only a lesser master is heard.
@@ -98,7 +95,7 @@ struct Member: Hashable, Sendable {
     }
 
     /// Why a leg may not work.
-    enum Doubt: Hashable, Sendable {
+    enum Doubt: Hashable, Sendable, CaseIterable {
         /// We do not hold and hear nothing there. Ends when something is heard.
         case deaf
         /// We hold and the peer, who speaks to us over a cable, does not hear us there. Ends with the holding, or when it does.
@@ -109,62 +106,71 @@ struct Member: Hashable, Sendable {
         case cut
     }
 
+    /// How far it has come with the cause `isolated`, which comes and goes only after what speaks for that has lasted.
+    enum Isolation: Hashable, Sendable {
+        case connected
+        /// Isolated from then on.
+        case suspected(untilNs: Int64)
+        case isolated
+        /// Connected from then on.
+        case recovering(untilNs: Int64)
+
+        /// The cause is present.
+        var isPresent: Bool {
+            switch self {
+            case .connected, .suspected: false
+            case .isolated, .recovering: true
+            }
+        }
+
+        /// The time until which a change is pending; nil: none is.
+        var pendingUntilNs: Int64? {
+            switch self {
+            case .suspected(let untilNs), .recovering(let untilNs): untilNs
+            case .connected, .isolated: nil
+            }
+        }
+
+        /// Lets a change begin.
+        mutating func begin(untilNs: Int64) {
+            self = isPresent ? .recovering(untilNs: untilNs) : .suspected(untilNs: untilNs)
+        }
+
+        /// What spoke for the change has gone.
+        mutating func abandon() { self = isPresent ? .isolated : .connected }
+
+        mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+            switch self {
+            case .suspected(var untilNs):
+                visitor.fallsDue(&untilNs)
+                self = .suspected(untilNs: untilNs)
+            case .recovering(var untilNs):
+                visitor.fallsDue(&untilNs)
+                self = .recovering(untilNs: untilNs)
+            case .connected, .isolated: break
+            }
+        }
+    }
+
     /// No master is heard, or only adverts of somebody who holds nothing.
     var isSilent: Bool { heard == nil || check.isUnheld }
 
     /// A leg in doubt is unproven at once, until a probe is answered.
     var isProven: Bool { doubt == nil || proofUntilNs != nil }
 
-    /// Takes out what has lapsed.
-    mutating func expire(nowNs: Int64) {
-        if let atNs = downAtNs, atNs <= nowNs { downAtNs = nil }
-        if let untilNs = heard?.untilNs, untilNs <= nowNs {
-            heard = nil
-            listsOtherAddresses = false
-        }
-        if let untilNs = proofUntilNs, untilNs <= nowNs { proofUntilNs = nil }
-        if let untilNs = probeBurstUntilNs, untilNs <= nowNs { probeBurstUntilNs = nil }
-        if let untilNs = strangerUntilNs, untilNs <= nowNs { strangerUntilNs = nil }
-        if let untilNs = lesser?.untilNs, untilNs <= nowNs { lesser = nil }
-        if let untilNs = thirdUntilNs, untilNs <= nowNs { thirdUntilNs = nil }
-        if let atNs = check.askAtNs, atNs <= nowNs { check.askAtNs = nil }
-    }
-
-    /// The next instant at which something lapses or falls due.
-    var nextDeadlineNs: Int64? {
-        let firstNs = earliest(earliest(downAtNs, heard?.untilNs), earliest(proofUntilNs, probeAtNs))
-        let secondNs = earliest(earliest(isolationFlipAtNs, strangerUntilNs), earliest(thirdUntilNs, lesser?.untilNs))
-        return earliest(earliest(firstNs, secondNs), earliest(check.askAtNs, check.answerUntilNs))
-    }
-
-    /// The member as it is `nowNs` after the beginning of time, moved to that beginning.
-    func shifted(nowNs: Int64) -> Member {
-        var member = self
-        member.downAtNs = shift(downAtNs, nowNs)
-        if let heard { member.heard?.untilNs = shift(heard.untilNs, nowNs) }
-        member.proofUntilNs = shift(proofUntilNs, nowNs)
-        member.probeAtNs = shift(probeAtNs, nowNs)
-        member.probeBurstUntilNs = shift(probeBurstUntilNs, nowNs)
-        member.isolationFlipAtNs = shift(isolationFlipAtNs, nowNs)
-        member.strangerUntilNs = shift(strangerUntilNs, nowNs)
-        member.thirdUntilNs = shift(thirdUntilNs, nowNs)
-        if let lesser {
-            member.lesser?.untilNs = shift(lesser.untilNs, nowNs)
-            member.lesser?.endNs = shift(lesser.endNs, nowNs)
-        }
-        member.check.answerUntilNs = shift(check.answerUntilNs, nowNs)
-        member.check.askAtNs = shift(check.askAtNs, nowNs)
-        return member
+    mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+        visitor.lapses(&downAtNs)
+        let wasHeard = heard != nil
+        visitor.lapses(&heard)
+        if wasHeard, heard == nil { listsOtherAddresses = false }
+        visitor.lapses(&proofUntilNs)
+        visitor.fallsDue(&probeAtNs)
+        visitor.fades(&probeBurstUntilNs)
+        isolation.visitTimes(&visitor)
+        visitor.lapses(&strangerUntilNs)
+        visitor.lapses(&thirdUntilNs)
+        visitor.lapses(&lesser)
+        visitor.fallsDue(&check.answerUntilNs)
+        visitor.lapses(&check.askAtNs)
     }
 }
-
-/// The earlier of two deadlines, either of which may be missing.
-func earliest(_ first: Int64?, _ second: Int64?) -> Int64? {
-    guard let first else { return second }
-    guard let second else { return first }
-    return min(first, second)
-}
-
-/// A time relative to now; all that has passed is alike.
-func shift(_ atNs: Int64, _ nowNs: Int64) -> Int64 { max(atNs - nowNs, -1) }
-func shift(_ atNs: Int64?, _ nowNs: Int64) -> Int64? { atNs.map { shift($0, nowNs) } }

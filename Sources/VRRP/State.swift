@@ -4,24 +4,24 @@
 /// so that its change can be told. A group in FAULT has the role Backup and listens as one.
 struct State: Hashable, Sendable {
     /// The role in the election.
-    enum Role: UInt8, Hashable, Sendable {
-        /// Before the first snapshot, or after the end.
-        case initialize
+    enum Role: UInt8, Hashable, Sendable, CaseIterable {
+        /// Waits for the first snapshot; published as Initialize.
+        case waiting
+        /// Waits until the leftovers of an earlier run are gone; published as Initialize.
+        case clearing
         /// Listens.
         case backup
         /// Sends adverts as a master does and waits for the peer to release; published as Backup.
         case claiming
         /// Holds.
         case master
+        /// An orderly end; published as Initialize.
+        case ended
     }
 
-    var role = Role.initialize
+    var role = Role.waiting
     /// The state that was last published.
     var published = GroupState.initialize
-    /// The first snapshot was taken; leftovers may still have to go.
-    var hasSnapshot = false
-    /// An orderly end is under way.
-    var isStopping = false
     /// The effective priority.
     var priority: UInt8
     var members: [Member]
@@ -67,54 +67,48 @@ struct State: Hashable, Sendable {
     /// The conditions that were last published.
     var conditions: GroupConditions = []
 
-    // Set by an input, consumed in the same step.
-    /// The peer has just resigned over a cable.
-    var isAtOnce = false
-    /// A lesser holder has been heard for too long.
-    var isUnheard = false
-    /// An operator asks for a handover.
-    var isHandingOver = false
-    /// We slept longer than the lease of our addresses.
-    var hasOverslept = false
-
     /// Whether it is going to be put, or its answer is waited for.
     enum Question: Hashable, Sendable {
         case none, due(Int64)
         case put(untilNs: Int64)
 
-        var deadlineNs: Int64? {
+        mutating func visitTimes(_ visitor: inout some TimeVisitor) {
             switch self {
-            case .none: nil
-            case .due(let atNs), .put(let atNs): atNs
-            }
-        }
-
-        func shifted(nowNs: Int64) -> Question {
-            switch self {
-            case .none: self
-            case .due(let atNs): .due(shift(atNs, nowNs))
-            case .put(let untilNs): .put(untilNs: shift(untilNs, nowNs))
+            case .none: break
+            case .due(var atNs):
+                visitor.fallsDue(&atNs)
+                self = .due(atNs)
+            case .put(var untilNs):
+                visitor.fallsDue(&untilNs)
+                self = .put(untilNs: untilNs)
             }
         }
     }
 
-    enum PreemptDelay: Hashable, Sendable { case none, until(Int64), over }
+    enum PreemptDelay: Hashable, Sendable {
+        case none, until(Int64), over
+
+        mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+            guard case .until(let untilNs) = self else { return }
+            var atNs: Int64? = untilNs
+            visitor.lapses(&atNs)
+            self = atNs.map { .until($0) } ?? .over
+        }
+    }
 
     /// Something is borne for a while. It is forgotten at `untilNs`, which every new sight of it moves on; if it is seen at or
     /// after `endNs`, it is acted upon.
-    struct Patience: Hashable, Sendable {
+    struct Patience: Hashable, Sendable, Remembered {
         var untilNs: Int64
         var endNs: Int64
 
-        func shifted(nowNs: Int64) -> Patience {
-            Patience(untilNs: shift(untilNs, nowNs), endNs: shift(endNs, nowNs))
-        }
+        mutating func visitOtherTimes(_ visitor: inout some TimeVisitor) { visitor.isCompared(&endNs) }
     }
 
     /// A yield to a lesser holder goes against the order of priorities, and is the only change of roles that does. Where
     /// three directors hear each other in a ring, as a priority alone never makes them, each hands the role to the next for
     /// ever. So whoever has had to retreat this often in a row, and has found itself alone again each time, does not any more.
-    struct Retreats: Hashable, Sendable {
+    struct Retreats: Hashable, Sendable, Remembered {
         var count: Int
         /// When they are forgotten.
         var untilNs: Int64
@@ -123,7 +117,7 @@ struct State: Hashable, Sendable {
     }
 
     /// An advert of the priority that a peer has just resigned from is late, for one interval: a cable is faster than a LAN.
-    struct Resigned: Hashable, Sendable {
+    struct Resigned: Hashable, Sendable, Remembered {
         var priority: UInt8
         var untilNs: Int64
     }
@@ -138,6 +132,13 @@ struct State: Hashable, Sendable {
 
         /// It is not wanted any longer.
         mutating func abandon() { self = isRunning ? .outdated : .idle }
+
+        mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+            guard case .failed(let retryAtNs) = self else { return }
+            var atNs: Int64? = retryAtNs
+            visitor.lapses(&atNs)
+            self = atNs.map { .failed(retryAtNs: $0) } ?? .idle
+        }
     }
 
     struct TakeoverProbe: Hashable, Sendable {
@@ -151,6 +152,8 @@ struct State: Hashable, Sendable {
         var disputes: UInt8 = 0
 
         static let disputesMax: UInt8 = 2
+
+        mutating func visitTimes(_ visitor: inout some TimeVisitor) { visitor.lapses(&untilNs) }
     }
 
     init(_ configuration: GroupConfiguration) {
@@ -164,6 +167,10 @@ struct State: Hashable, Sendable {
     /// Silence everywhere is about to be believed.
     var isFenceWanted: Bool { role == .backup && !isFault && everyMemberWants && isSilentEverywhere && peer == nil }
 
+    /// The election runs: between the start and the end.
+    var isRunning: Bool { role == .backup || role == .master || role == .claiming }
+    /// Addresses are looked after: from the first snapshot to the end.
+    var hasBegun: Bool { role != .waiting && role != .ended }
     /// The peer's newest word, if it is fresh.
     var peer: PeerWord? { pool.word }
     /// Whether it is.
@@ -192,54 +199,35 @@ struct State: Hashable, Sendable {
         restraints.contains(.handedOver) || restraints.contains(.unheard) && (holdBackUntilNs != nil || peer == nil)
     }
     var hasSoftCause: Bool { causes.contains { !$0.isHard } }
-    var isIsolated: Bool { members.contains { $0.isIsolated } }
+    var isIsolated: Bool { members.contains { $0.isolation.isPresent } }
 
     /// The state as it is published.
     var publicState: GroupState {
         switch role {
-        case .initialize: .initialize
+        case .waiting, .clearing, .ended: .initialize
         case .master: .master
         case .backup, .claiming: isFault ? .fault : .backup
         }
     }
 
-    /// The next deadline but for the takeover's probe, which depends on the configuration.
-    var nextDeadlineNs: Int64? {
-        guard role != .initialize else { return nil }
-        var deadlineNs = earliest(advertAtNs, claimUntilNs)
-        deadlineNs = earliest(deadlineNs, earliest(hearingGraceUntilNs, resignUntilNs))
-        deadlineNs = earliest(deadlineNs, earliest(lesser?.untilNs, collisionUntilNs))
-        deadlineNs = earliest(deadlineNs, earliest(announceAgainAtNs, tie?.untilNs))
-        deadlineNs = earliest(deadlineNs, earliest(resigned?.untilNs, takeoverProbe?.untilNs))
-        deadlineNs = earliest(deadlineNs, earliest(retreats?.untilNs, pool.nextDeadlineNs))
-        deadlineNs = earliest(deadlineNs, earliest(question.deadlineNs, holdBackUntilNs))
-        if case .until(let atNs) = preemptDelay { deadlineNs = earliest(deadlineNs, atNs) }
-        if case .failed(let atNs) = fence { deadlineNs = earliest(deadlineNs, atNs) }
-        for member in members { deadlineNs = earliest(deadlineNs, member.nextDeadlineNs) }
-        return deadlineNs
-    }
-
-    /// The state moved to the beginning of time: equal for two groups that will behave alike.
-    func shifted(nowNs: Int64, stampNow: UInt32) -> State {
-        var state = self
-        for index in members.indices { state.members[index] = members[index].shifted(nowNs: nowNs) }
-        state.pool = pool.shifted(nowNs: nowNs, stampNow: stampNow)
-        state.advertAtNs = shift(advertAtNs, nowNs)
-        state.claimUntilNs = shift(claimUntilNs, nowNs)
-        state.hearingGraceUntilNs = shift(hearingGraceUntilNs, nowNs)
-        state.resignUntilNs = shift(resignUntilNs, nowNs)
-        state.collisionUntilNs = shift(collisionUntilNs, nowNs)
-        state.announceAgainAtNs = shift(announceAgainAtNs, nowNs)
-        state.question = question.shifted(nowNs: nowNs)
-        state.holdBackUntilNs = shift(holdBackUntilNs, nowNs)
-        state.lesser = lesser?.shifted(nowNs: nowNs)
-        state.tie = tie?.shifted(nowNs: nowNs)
-        if let resigned { state.resigned?.untilNs = shift(resigned.untilNs, nowNs) }
-        if let retreats { state.retreats?.untilNs = shift(retreats.untilNs, nowNs) }
-        if let takeoverProbe { state.takeoverProbe?.untilNs = shift(takeoverProbe.untilNs, nowNs) }
-        if case .until(let atNs) = preemptDelay { state.preemptDelay = .until(shift(atNs, nowNs)) }
-        if case .failed(let atNs) = fence { state.fence = .failed(retryAtNs: shift(atNs, nowNs)) }
-        return state
+    mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+        visitor.fallsDue(&advertAtNs)
+        visitor.lapses(&claimUntilNs)
+        visitor.lapses(&hearingGraceUntilNs)
+        visitor.lapses(&resignUntilNs)
+        visitor.lapses(&lesser)
+        visitor.fallsDue(&collisionUntilNs)
+        visitor.fallsDue(&announceAgainAtNs)
+        visitor.lapses(&tie)
+        visitor.lapses(&resigned)
+        visitor.lapses(&retreats)
+        visitor.fallsDue(&holdBackUntilNs)
+        question.visitTimes(&visitor)
+        preemptDelay.visitTimes(&visitor)
+        fence.visitTimes(&visitor)
+        takeoverProbe?.visitTimes(&visitor)
+        pool.visitTimes(&visitor)
+        for index in members.indices { members[index].visitTimes(&visitor) }
     }
 }
 

@@ -82,7 +82,7 @@ package struct Bench {
     package func conditions(_ index: Int) -> [String] { status(index)?.conditions.map(\.description) ?? [] }
 
     private var nextTimerNs: Int64? {
-        world.directors.filter(\.isAlive).compactMap { $0.engine?.nextDeadlineNs }.min()
+        world.directors.filter(\.isAlive).compactMap(\.nextDeadlineNs).min()
     }
 
     private var nextLeaseNs: Int64? { world.directors.compactMap(\.leaseEndNs).min() }

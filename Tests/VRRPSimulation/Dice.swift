@@ -25,43 +25,59 @@ package struct Dice {
     mutating func one<Value>(of values: [Value]) -> Value { values[number(0...(values.count - 1))] }
 }
 
-/// Events in order of their time and, at one time, of their being pushed: a binary heap.
+/// Events in order of their time and, at one time, of their being pushed: a binary heap of keys, with the events beside it.
 struct Agenda<Event> {
-    private struct Entry {
+    private struct Key {
         var atNs: Int64
         var order: Int
-        var event: Event
+        var slot: Int
     }
 
-    private var entries: [Entry] = []
+    private var keys: [Key] = []
+    private var slots: [Event?] = []
+    private var free: [Int] = []
     private var order = 0
 
-    private static func precedes(_ left: Entry, _ right: Entry) -> Bool {
-        (left.atNs, left.order) < (right.atNs, right.order)
+    private static func precedes(_ left: Key, _ right: Key) -> Bool {
+        left.atNs != right.atNs ? left.atNs < right.atNs : left.order < right.order
     }
 
     mutating func push(_ atNs: Int64, _ event: Event) {
         order += 1
-        entries.append(Entry(atNs: atNs, order: order, event: event))
-        var child = entries.count - 1
-        while child > 0, Self.precedes(entries[child], entries[(child - 1) / 2]) {
-            entries.swapAt(child, (child - 1) / 2)
+        let slot: Int
+        if let last = free.popLast() {
+            slot = last
+            slots[slot] = event
+        } else {
+            slot = slots.count
+            slots.append(event)
+        }
+        let key = Key(atNs: atNs, order: order, slot: slot)
+        keys.append(key)
+        var child = keys.count - 1
+        while child > 0, Self.precedes(key, keys[(child - 1) / 2]) {
+            keys[child] = keys[(child - 1) / 2]
             child = (child - 1) / 2
         }
+        keys[child] = key
     }
 
     mutating func pop() -> (atNs: Int64, event: Event)? {
-        guard let first = entries.first, let last = entries.popLast() else { return nil }
-        guard !entries.isEmpty else { return (first.atNs, first.event) }
-        entries[0] = last
+        guard let first = keys.first, let last = keys.popLast(), let event = slots[first.slot].take() else {
+            return nil
+        }
+        free.append(first.slot)
+        guard !keys.isEmpty else { return (first.atNs, event) }
         var parent = 0
         while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < entries.count && Self.precedes(entries[child], entries[least]) { least = child }
-            if least == parent { return (first.atNs, first.event) }
-            entries.swapAt(parent, least)
+            var least = 2 * parent + 1
+            guard least < keys.count else { break }
+            if least + 1 < keys.count, Self.precedes(keys[least + 1], keys[least]) { least += 1 }
+            guard Self.precedes(keys[least], last) else { break }
+            keys[parent] = keys[least]
             parent = least
         }
+        keys[parent] = last
+        return (first.atNs, event)
     }
 }

@@ -104,7 +104,7 @@ package struct Node: Hashable, Sendable {
     /// Applies a fault; false: it makes no sense here.
     package mutating func suffer(_ fault: Fault) -> Bool {
         guard world.apply(fault) else { return false }
-        underway.removeAll { world.directors[Int($0.packet.to)].engine == nil }
+        underway.removeAll { !world.directors[Int($0.packet.to)].hasEngine }
         _ = settle()
         return true
     }

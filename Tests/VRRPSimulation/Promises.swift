@@ -105,13 +105,10 @@ struct Promises: Sendable {
 
     /// Equal priorities are published as such: two holders may last until one has learned that it is not heard.
     private func areAnyEqual(_ world: World) -> Bool {
-        for (index, director) in world.directors.enumerated() {
-            for other in world.directors.dropFirst(index + 1) where director.engine?.priority == other.engine?.priority
-            {
-                return true
-            }
+        let places = world.directors.indices
+        return places.contains { index in
+            places[(index + 1)...].contains { world.directors[index].priority == world.directors[$0].priority }
         }
-        return false
     }
 
     func complaint(about change: World.Change, in world: World) -> String? {
@@ -162,9 +159,9 @@ struct Promises: Sendable {
     }
 
     private func isBest(_ index: Int, in world: World) -> Bool {
-        let priority = world.directors[index].engine?.priority ?? 0
+        let priority = world.directors[index].priority ?? 0
         return world.directors.indices.allSatisfy {
-            $0 == index || world.directors[$0].engine?.priority ?? 0 < priority
+            $0 == index || world.directors[$0].priority ?? 0 < priority
         }
     }
 
@@ -197,10 +194,10 @@ struct Promises: Sendable {
             world.hasNeighbours, world.cables.allSatisfy({ $0 == .up })
         else { return nil }
         let holders = world.directors.filter { !$0.held.isEmpty }
-        guard holders.count == 1, let serving = holders[0].engine?.priority else { return nil }
+        guard holders.count == 1, let serving = holders[0].priority else { return nil }
         let isPreempted = world.directors.contains { director in
             (director.configuration.preempt || director.configuration.priority == 255)
-                && director.engine?.priority ?? 0 > serving && !isUnheard(director)
+                && director.priority ?? 0 > serving && !isUnheard(director)
         }
         return isPreempted ? "at the end: a lesser one serves, though all is well" : nil
     }

@@ -73,6 +73,7 @@ package struct Simulation {
         world = World(schedule.groups, leaseNs: schedule.leaseNs)
         world.hasNeighbours = schedule.hasNeighbours
         world.nowNs = 1_000_000_000
+        world.digest = Digest()
         world.isKernelLate = schedule.kernelLateNs != nil
         world.strangerAnswers = schedule.stranger?.answers
         for index in world.directors.indices where schedule.leftovers[index] { world = world.withLeftovers(index) }
@@ -84,6 +85,9 @@ package struct Simulation {
         self.dice = dice
         trace?("\(schedule)")
     }
+
+    /// What the engines have said so far.
+    package var digest: UInt64 { world.digest?.value ?? 0 }
 
     // MARK: Running
 
@@ -243,16 +247,18 @@ package struct Simulation {
     private mutating func send(_ packet: World.Packet) {
         // A cable is as lossy as a leg: the rules must not depend on it.
         guard !dice.percent(lossPercent) else { return }
-        let sender = world.directors[Int(packet.from)].configuration
+        let sender = Int(packet.from)
         let slowNs =
-            packet.medium < 128 ? sender.advertIntervalNs / 2 : sender.cables[Int(packet.medium) - 128].intervalNs
+            packet.medium < 128
+            ? world.directors[sender].configuration.advertIntervalNs / 2
+            : world.directors[sender].configuration.cables[Int(packet.medium) - 128].intervalNs
         let latencyNs = dice.percent(5) ? dice.time(0...slowNs) : dice.time(20_000...500_000)
         push(world.nowNs + latencyNs, .packet(packet))
         if dice.percent(2) { push(world.nowNs + latencyNs + dice.time(0...slowNs), .packet(packet)) }
     }
 
     private mutating func arm(_ index: Int) {
-        guard !world.directors[index].isStopped, let atNs = world.directors[index].engine?.nextDeadlineNs else {
+        guard !world.directors[index].isStopped, let atNs = world.directors[index].nextDeadlineNs else {
             return timers[index].atNs = nil
         }
         guard timers[index].atNs != atNs else { return }

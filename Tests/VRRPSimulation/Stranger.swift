@@ -72,7 +72,7 @@ struct Stranger: Sendable {
         case .answering: return nil
         case .resigning: priority = 0
         case .lower, .holding:
-            let floor = world.directors.map { Int($0.engine?.priority ?? $0.configuration.priority) }.min() ?? 1
+            let floor = world.directors.map { Int($0.priority ?? $0.configuration.priority) }.min() ?? 1
             guard floor > 1 else { return nil }
             priority = dice.number(1...(floor - 1))
         case .anything: priority = dice.percent(15) ? dice.one(of: [0, 255]) : dice.number(0...255)

@@ -30,6 +30,16 @@ package struct World: Hashable, Sendable {
     package var requests: [AddressChange] = []
     /// What a host that is no director answers to questions for the virtual addresses; nil: nothing.
     package var strangerAnswers: StrangerAnswers?
+    /// An empty list, kept for its memory.
+    private var spare: [Output] = []
+    /// What all engines have said; nil: nobody asks.
+    package var digest: Digest?
+
+    /// What differs between two states of a search; the rest is the same in all of them.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(directors)
+        hasher.combine(cables)
+    }
 
     package struct Change: Hashable, Sendable {
         package var director: Int
@@ -66,7 +76,12 @@ package struct World: Hashable, Sendable {
             set { shared = Shared(newValue) }
         }
         private var shared: Shared<GroupConfiguration>
-        package var engine: Engine?
+        /// The process's engine; nil: there is no process. In an array, so that to look at a director copies no engine.
+        package var engine: Engine? {
+            get { engines.first }
+            set { engines = newValue.map { [$0] } ?? [] }
+        }
+        private var engines: [Engine] = []
         package var isStopped = false
         /// How long it has been stopped, where the driver keeps times relative to now.
         package var sleptNs: Int64 = 0
@@ -88,7 +103,7 @@ package struct World: Hashable, Sendable {
 
         /// The configuration goes without saying.
         package func hash(into hasher: inout Hasher) {
-            hasher.combine(engine)
+            hasher.combine(engines)
             hasher.combine(isStopped)
             hasher.combine(sleptNs)
             hasher.combine(ports)
@@ -103,8 +118,15 @@ package struct World: Hashable, Sendable {
         /// Whether a leg that the configuration uses has its addresses.
         var serves: Bool { !held.intersection(.first(legs.count)).isEmpty }
         /// The process runs and is not stopped.
-        package var isAlive: Bool { engine != nil && !isStopped }
-        package var state: GroupState { engine?.groupState ?? .initialize }
+        package var isAlive: Bool { hasEngine && !isStopped }
+        package var hasEngine: Bool { !engines.isEmpty }
+        package var state: GroupState { engines.isEmpty ? .initialize : engines[0].groupState }
+        package var nextDeadlineNs: Int64? { engines.isEmpty ? nil : engines[0].nextDeadlineNs }
+        package var priority: UInt8? { engines.isEmpty ? nil : engines[0].priority }
+
+        mutating func handle(_ input: Input, nowNs: Int64, into outputs: inout [Output]) {
+            if !engines.isEmpty { engines[0].handle(input, nowNs: nowNs, into: &outputs) }
+        }
     }
 
     /// What a leg's port does.
@@ -188,9 +210,11 @@ package struct World: Hashable, Sendable {
 
     /// An advert of another version is discarded, and in version 2 one of another interval.
     private func understands(_ receiver: Int, _ sender: Int) -> Bool {
-        let (own, other) = (directors[receiver].configuration, directors[sender].configuration)
-        return own.version == other.version
-            && (own.version == .v3 || own.advertIntervalNs == other.advertIntervalNs)
+        let version = directors[receiver].configuration.version
+        return version == directors[sender].configuration.version
+            && (version == .v3
+                || directors[receiver].configuration.advertIntervalNs
+                    == directors[sender].configuration.advertIntervalNs)
     }
 
     package func talksBothWays(_ first: Int, _ second: Int, leg: Int) -> Bool {
@@ -208,18 +232,27 @@ package struct World: Hashable, Sendable {
     /// Gives an engine an input, carries out what it asks for, and what follows from that.
     package mutating func give(_ input: Input, to index: Int) {
         guard directors[index].isAlive else { return }
-        var inputs = [input]
+        var outputs: [Output] = []
+        swap(&outputs, &spare)
+        var inputs: [Input] = []
+        directors[index].handle(input, nowNs: nowNs, into: &outputs)
         var next = 0
-        while next < inputs.count {
-            let outputs = directors[index].engine?.handle(inputs[next], nowNs: nowNs) ?? []
-            for output in outputs { carryOut(output, of: index, &inputs) }
+        while true {
+            for output in outputs {
+                digest?.add(output, of: index, nowNs: nowNs)
+                carryOut(output, of: index, &inputs)
+            }
+            outputs.removeAll(keepingCapacity: true)
+            guard next < inputs.count else { break }
+            directors[index].handle(inputs[next], nowNs: nowNs, into: &outputs)
             next += 1
         }
+        swap(&outputs, &spare)
     }
 
     /// Whether a timer of the director is due.
     package func isDue(_ index: Int) -> Bool {
-        guard directors[index].isAlive, let atNs = directors[index].engine?.nextDeadlineNs else { return false }
+        guard directors[index].isAlive, let atNs = directors[index].nextDeadlineNs else { return false }
         return atNs <= nowNs
     }
 
@@ -313,7 +346,7 @@ package struct World: Hashable, Sendable {
     }
 
     private mutating func send(from: Int, to: Int, medium: UInt8, _ content: Packet.Content) {
-        guard directors[to].engine != nil else { return }
+        guard directors[to].hasEngine else { return }
         outbox.append(Packet(from: UInt8(from), to: UInt8(to), medium: medium, content: content))
     }
 
@@ -334,10 +367,10 @@ package struct World: Hashable, Sendable {
         case .port(let index, let leg, let port): return set(port, of: index, leg: leg)
         case .cable(let index, let cable): return set(cable, index)
         case .start(let index):
-            guard directors[index].engine == nil else { return false }
+            guard !directors[index].hasEngine else { return false }
             boot(index)
         case .kill(let index):
-            guard directors[index].engine != nil else { return false }
+            guard directors[index].hasEngine else { return false }
             directors[index].engine = nil
             directors[index].isStopped = false
             abandonLease(index)

@@ -204,3 +204,10 @@ struct HeartbeatTests {
         #expect(words.allSatisfy { $0.holds.isEmpty })
     }
 }
+
+extension HeartbeatPool {
+    fileprivate mutating func expire(nowNs: Int64) {
+        var expiry = Expiry(nowNs: nowNs)
+        visitTimes(&expiry)
+    }
+}

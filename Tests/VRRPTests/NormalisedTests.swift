@@ -3,16 +3,22 @@ import VRRPSimulation
 
 @testable import VRRP
 
-/// The search compares engines that were moved to the beginning of time: such a one must go on as it would have.
+/// The search compares engines that were moved to the beginning of time: such a one must go on as it would have. So must one
+/// that was written into a recording and read again.
 struct NormalisedTests {
-    @Test(arguments: 0..<30) func movedEngineGoesOnAlike(seed: UInt64) {
-        var random = Dice(seed)
+    private func router(_ seed: UInt64) -> Router {
         var router = Router(members: 2, cables: Int(seed % 3)) { group in
             group.hasFence = seed % 4 == 0
             group.probeBeforeTakeover = seed % 2 == 0
             group.preemptDelayNs = Int64(seed % 5) * Router.secondNs
         }
         router.start()
+        return router
+    }
+
+    @Test(arguments: 0..<30) func movedEngineGoesOnAlike(seed: UInt64) {
+        var random = Dice(seed)
+        var router = router(seed)
         var moved = router
         moved.normalise()
         for step in 0..<120 {
@@ -25,6 +31,23 @@ struct NormalisedTests {
                 return
             }
             moved.normalise()
+        }
+    }
+
+    @Test(arguments: 0..<30) func writtenEngineGoesOnAlike(seed: UInt64) throws {
+        var random = Dice(seed)
+        var router = router(seed)
+        var written = router
+        for step in 0..<120 {
+            let event = event(&random, cables: router.engine.configuration.cables.count)
+            event(&router)
+            event(&written)
+            #expect(written.takeAll() == router.takeAll(), "step \(step)")
+            try written.writeAndRead()
+            guard written.engine == router.engine, written.engine.nextDeadlineNs == router.engine.nextDeadlineNs else {
+                Issue.record("step \(step)")
+                return
+            }
         }
     }
 

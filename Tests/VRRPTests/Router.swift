@@ -172,6 +172,9 @@ struct Router {
         }
     }
 
+    /// The engine as a recording has it.
+    mutating func writeAndRead() throws { engine = try Engine(tree: engine.tree) }
+
     /// Moves everything to the beginning of time, as the search does.
     mutating func normalise() {
         engine = engine.normalised(nowNs: nowNs)
