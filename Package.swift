@@ -58,12 +58,15 @@ let targets: [Target] = [
         name: "VRRPClient",
         dependencies: [
             "Addresses", "CLinux", "Configuration", "LinkState", "LinuxSystem", "Monitor", "RtnlMonitor", "VRRP",
-            "VRRPStatus", "Varlink", system,
+            "VRRPRecording", "VRRPStatus", "Varlink", system,
         ],
         swiftSettings: strict, linkerSettings: program),
     .testTarget(
         name: "VRRPClientTests", dependencies: ["Addresses", "Configuration", "LinkState", "Links", "VRRPClient"],
         swiftSettings: strict),
+    .target(name: "VRRPRecording", dependencies: ["VRRP", "Varlink"], swiftSettings: strict),
+    .testTarget(
+        name: "VRRPRecordingTests", dependencies: ["Addresses", "VRRP", "VRRPRecording"], swiftSettings: strict),
     .target(
         name: "VRRPSimulation", dependencies: ["Addresses", "VRRP"], path: "Tests/VRRPSimulation", swiftSettings: strict
     ),
@@ -88,7 +91,8 @@ let targets: [Target] = [
         ],
         swiftSettings: strict, linkerSettings: program),
     .executableTarget(
-        name: "vrrp-search", dependencies: ["VRRP", "VRRPSimulation"], path: "Tests/VRRPSearch", swiftSettings: strict),
+        name: "vrrp-search", dependencies: ["VRRP", "VRRPRecording", "VRRPSimulation", system],
+        path: "Tests/VRRPSearch", swiftSettings: strict),
 ]
 
 /// Targets for libFuzzer, which brings a `main` of its own: only there when `Fuzz/run` asks for them.

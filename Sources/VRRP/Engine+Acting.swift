@@ -429,9 +429,18 @@ extension Engine {
 
     /// Where our adverts come from. It is asked for at every step and seldom changes: what was said last is said again.
     private var sources: [IPAddress] {
-        let addresses = state.members.lazy.compactMap(\.primaryAddress)
-        if let last = state.pool.lastSent?.sources, last.elementsEqual(addresses) { return last }
-        return Array(addresses)
+        if let last = state.pool.lastSent?.sources, isSame(last) { return last }
+        return state.members.compactMap(\.primaryAddress)
+    }
+
+    private func isSame(_ sources: [IPAddress]) -> Bool {
+        var count = 0
+        for index in state.members.indices {
+            guard let address = state.members[index].primaryAddress else { continue }
+            guard count < sources.count, sources[count] == address else { return false }
+            count += 1
+        }
+        return count == sources.count
     }
 
     /// What we say of ourselves; nil: we have no address on any cable.

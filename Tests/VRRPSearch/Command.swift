@@ -9,16 +9,21 @@ import VRRPSimulation
 ///     vrrp-search --seed N [--trace]       one schedule again, step by step
 ///     ... --with NAME,NAME                 schedules of these dimensions alone (see `Dimensions.names`; "none"), not of all
 ///     vrrp-search --planted                the planted bugs alone
+///     vrrp-search --replay FILE            a recording of linkwatch-vrrp --record, run again; with --verbose step by step
 ///     vrrp-search --table                  docs/state-table.md
 ///     vrrp-search --scenario N             the scenario of that number alone, of those that the soak searches
 ///
-/// Exit status: 0, or 1 when a property was violated, a planted bug was not found, or a search was not closed; the last line
-/// says it again.
+/// Exit status: 0, or 1 when a property was violated, a planted bug was not found, a search was not closed, or a replay
+/// differed; the last line says it again.
 @main
 enum Command {
     nonisolated static func main() {
         let arguments = CommandLine.arguments
         if arguments.contains("--table") { return print(StateTable.markdown, terminator: "") }
+        if let file = argument("--replay") {
+            if !ReplayCommand.run(file, verbose: arguments.contains("--verbose")) { fail() }
+            return
+        }
         if let seed = number("--seed") { return replay(UInt64(seed), traced: arguments.contains("--trace")) }
         if let count = number("--schedules") {
             if !simulate(count, first: number("--first") ?? 1) { fail() }
@@ -116,14 +121,19 @@ enum Command {
 
     private nonisolated static func simulate(_ count: Int, first: Int) -> Bool {
         var failures = 0
+        var digest = Digest()
         let dimensions = dimensions
         for seed in first..<first + count {
             var simulation = Simulation(seed: UInt64(seed), dimensions)
-            guard let failure = simulation.run() else { continue }
+            let failure = simulation.run()
+            digest.add(simulation.digest)
+            guard let failure else { continue }
             failures += 1
             print("VIOLATED: --seed \(failure.seed)\(flags) --trace: \(failure.property)")
         }
-        print("simulated: \(count) random schedules, seeds \(first) to \(first + count - 1), \(failures) violations")
+        print(
+            "simulated: \(count) random schedules, seeds \(first) to \(first + count - 1), \(failures) violations, "
+                + "digest \(String(digest.value, radix: 16))")
         return failures == 0
     }
 

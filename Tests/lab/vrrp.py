@@ -178,12 +178,15 @@ class GroupWatch(Journal):
 class Director(Daemon):
     """linkwatch-vrrp in a namespace, with a folder for its state."""
 
-    def __init__(self, namespaces: Namespaces, namespace: str, config: str, monitor=None, **options):
+    def __init__(
+        self, namespaces: Namespaces, namespace: str, config: str, monitor=None, arguments: tuple = (), **options
+    ):
         self.state = tempfile.TemporaryDirectory(prefix="linkwatch-state-")
         monitor = str(monitor or Path(self.state.name) / "nobody.sock")
         super().__init__(
-            namespaces, namespace, "--monitor", monitor, name="linkwatch-vrrp", config=self.whole(config), **options
-        )
+            namespaces, namespace, "--monitor", monitor, *arguments, name="linkwatch-vrrp", config=self.whole(config),
+            **options,
+        )  # fmt: skip
 
     def whole(self, config: str) -> str:
         return f'[process]\nstate-directory = "{self.state.name}"\n{config}'

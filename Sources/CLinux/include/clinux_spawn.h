@@ -27,6 +27,17 @@ static inline int clinux_pipe(int ends[2]) {
     return 0;
 }
 
+/* How many octets a pipe holds; an unprivileged user has at most fs.pipe-max-size, 1 MiB. */
+static inline void clinux_grow_pipe(int fd, int size) {
+    fcntl(fd, 1031 /* F_SETPIPE_SZ, behind _GNU_SOURCE */, size);
+}
+
+/* Closes the descriptors from first to last; before Linux 5.9, those of them that a program usually has. */
+static inline void clinux_close_range(unsigned first, unsigned last) {
+    if (syscall(SYS_close_range, first, last, 0) == 0) return;
+    for (unsigned fd = first; fd <= last && fd < 4096; fd++) close((int)fd);
+}
+
 /* Whether a child has ended; it stays to be waited for, so that its number is nobody else's. */
 static inline _Bool clinux_has_ended(int pid) {
     siginfo_t info = {0};

@@ -91,5 +91,7 @@ extension GroupDriver {
         for cable in cables { cable.unbind() }
         services.links.unfollow(self)
         stopTimers()
+        recorder?.ended(name)
+        recorder = nil
     }
 }

@@ -19,6 +19,8 @@ final class GroupDriver {
     var cables: [Cable] = []
     let services: GroupServices
     let loop: EventLoop
+    /// Where the engine's steps are written; nil: nowhere.
+    var recorder: Recorder?
 
     var pending: [Input] = []
     /// What the last input brought about, while it is carried out; kept for its memory.
@@ -137,6 +139,7 @@ final class GroupDriver {
     private func handle(_ input: Input) {
         lastNs = max(lastNs, loop.nowNs)
         engine.handle(input, nowNs: lastNs, into: &outputs)
+        recorder?.stepped(name, input, atNs: lastNs, outputs, nextNs: engine.nextDeadlineNs)
         guard !outputs.isEmpty else { return }
         for output in outputs { carryOut(output) }
         outputs.removeAll(keepingCapacity: true)

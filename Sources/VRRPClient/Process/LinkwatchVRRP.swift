@@ -18,6 +18,7 @@ enum LinkwatchVRRP {
         Option("config", value: "FILE", help: "read FILE instead of \(VRRPConfiguration.defaultPath)"),
         Option("socket", value: "PATH", help: "listen on PATH instead of the file's socket.path"),
         Option("monitor", value: "PATH", help: "ask linkwatchd at PATH instead of the file's monitor.socket"),
+        Option("record", value: "FILE", help: "write what the engines are given and decide to FILE, to be replayed"),
         Option("check", value: "FILE", help: "check FILE and exit: 0, or 78 if it is refused"),
         Option("release", help: "remove what a dead process left behind, and exit"),
         Option("version", help: "print the version and exit"),
@@ -131,6 +132,7 @@ enum LinkwatchVRRP {
             Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
         }
         let runner = try Runner(programs: programs, holdings: holdings, readFile: arguments.read)
+        let writer = try arguments.recordPath.map(RecordingFile.begin)
         if configuration.process.realtimePriority > 0 {
             do { try Privileges.realtime(priority: CInt(configuration.process.realtimePriority)) } catch {
                 Log.warning("the process is not SCHED_RR: \(error)")
@@ -147,6 +149,8 @@ enum LinkwatchVRRP {
         let listener = try ListeningSocket.ofService(path: socket.path, mode: socket.mode, group: socket.group)
         let router = try RouterProcess(
             configuration, loop: loop, runner: runner, record: holdings, leftBehind: leftBehind)
+        let recorder = writer.map { Recorder($0, loop: loop) }
+        router.recorder = recorder
         try checkCapabilities(Privileges.become(account, keeping: [.netAdmin, .netRaw]))
         // In a user namespace the capabilities may be those of another one than the network's.
         if let refusal = router.kernel.refusal {
@@ -159,6 +163,7 @@ enum LinkwatchVRRP {
         try loop.run()
         service.end()
         runner.dismiss()
+        recorder?.end()
         if runner.isLost { exit(DaemonProgram.Status.software.rawValue) }
     }
 
@@ -285,11 +290,14 @@ final class VRRPService: StatusSource {
 /// What the command line says; it goes before the file.
 struct VRRPArguments {
     let path: String
+    /// Where the engines' steps are written; nil: nowhere.
+    let recordPath: String?
     private let socketPath: String?
     private let monitorPath: String?
 
     init(_ options: Options) {
         path = options["config"] ?? VRRPConfiguration.defaultPath
+        recordPath = options["record"]
         socketPath = options["socket"]
         monitorPath = options["monitor"]
     }

@@ -52,6 +52,9 @@ final class RouterProcess {
     /// How often it is looked whether somebody else has turned a switch that we need.
     private static let switchesNs: Int64 = 10_000_000_000
 
+    /// Where the engines' steps are written; nil: nowhere.
+    var recorder: Recorder?
+
     /// Called with what the engines publish, in order.
     var onOutput: (Output, GroupDriver) -> Void = { _, _ in }
 
@@ -119,11 +122,19 @@ final class RouterProcess {
             if hasBegun { groups.forEach { $0.trackedChanged(object) } }
         }
         adopt(configuration)
-        groups = configuration.groups.map { GroupDriver($0, services: services) }
+        recorder?.engines = { [unowned self] in groups.map { ($0.name, $0.engine) } }
+        groups = configuration.groups.map(makeDriver)
         services.isCrowded = groups.count >= AdvertSocket.crowd
         try kernel.start()
         links.subscribe(at: configuration.monitorSocketPath)
         loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [unowned self] in begin() }
+    }
+
+    private func makeDriver(_ group: VRRPConfiguration.Group) -> GroupDriver {
+        let driver = GroupDriver(group, services: services)
+        driver.recorder = recorder
+        recorder?.began(driver.name, driver.engine)
+        return driver
     }
 
     private func beginIfReady() {
@@ -360,7 +371,7 @@ final class RouterProcess {
         for group in groups where !new.groups.contains(where: { $0.name == group.name }) { group.shutDown() }
         groups = new.groups.map { group in
             if let driver = old[group.name] { return driver }
-            return GroupDriver(group, services: services)
+            return makeDriver(group)
         }
         services.isCrowded = groups.count >= AdvertSocket.crowd
         let changed = zip(groups, new.groups).filter { $0.group != $1 }
