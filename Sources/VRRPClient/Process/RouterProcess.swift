@@ -81,6 +81,7 @@ final class RouterProcess {
         reports = Reports(loop: loop)
         self.record = record
         self.leftBehind = leftBehind
+        adopt(configuration)
     }
 
     // MARK: Beginning
@@ -121,7 +122,6 @@ final class RouterProcess {
         tracked.onChange = { [unowned self] object in
             if hasBegun { groups.forEach { $0.trackedChanged(object) } }
         }
-        adopt(configuration)
         recorder?.engines = { [unowned self] in groups.map { ($0.name, $0.engine) } }
         groups = configuration.groups.map(makeDriver)
         services.isCrowded = groups.count >= AdvertSocket.crowd
