@@ -10,13 +10,16 @@ extension VRRPConfiguration {
             case route(Route)
             /// The interface of this name is up.
             case link(String)
+            /// As many processes of this name, or of this path, run.
+            case process(String, atLeast: Int)
 
-            /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, `link:INTERFACE`.
+            /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, and so on.
             public var name: String {
                 switch self {
                 case .check(let name): "check:\(name)"
                 case .route(let route): "route:\(route)"
                 case .link(let interface): "link:\(interface)"
+                case .process(let name, _): "process:\(name)"
                 }
             }
         }
@@ -79,6 +82,11 @@ private struct TrackedKind {
                 return .route(route)
             },
             TrackedKind("link", "INTERFACE", .interfaceName, Object.link),
+            TrackedKind("process", "NAME", .processName, { .process($0, atLeast: 1) }) { name, keys in
+                var atLeast = 1
+                keys.read("at-least", .number(1...1024), into: &atLeast)
+                return .process(name ?? "", atLeast: atLeast)
+            },
         ]
     }
 
@@ -103,6 +111,16 @@ private struct TrackedKind {
     static func words(_ last: String, _ word: (TrackedKind) -> String) -> String {
         let words = all.map(word)
         return "\(words.dropLast().joined(separator: ", ")) \(last) \(words.last ?? "")"
+    }
+}
+
+extension Kind where Value == String {
+    /// What a process is called, or the absolute path that is its first argument: printable, as it goes into the log.
+    fileprivate static var processName: Kind {
+        .text("the name of a process, or an absolute path, of at most 255 bytes") { text in
+            (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+                && (isAbsolutePath(text) && !text.hasSuffix("/") || !text.utf8.contains(UInt8(ascii: "/")))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "clinux_netfilter.h"
 #include "clinux_packet.h"
+#include "clinux_process.h"
 #include "clinux_spawn.h"
 
 #include <errno.h>

@@ -46,6 +46,7 @@ final class TrackedObjects {
     private let links: LinkWatch
     private let loop: EventLoop
     private let ask: Ask
+    private lazy var processes = ProcessWatch(loop: loop)
     private var objects: [Key: Tracked] = [:]
 
     /// Called when something tracked may be well or no longer.
@@ -96,8 +97,13 @@ final class TrackedObjects {
         case .check: nil
         case .link(let name): TrackedLink(name, choice, links)
         case .route(let route): TrackedRoute(route, kernel)
+        case .process(let name, let atLeast):
+            TrackedProcess(name, atLeast: atLeast, processes, predecessor: namesake(of: key) as? TrackedProcess)
         }
     }
+
+    /// One of the same name, of which something else was asked before a reload.
+    private func namesake(of key: Key) -> Tracked? { objects.first { $0.key.object.name == key.object.name }?.value }
 
     /// The kernel's routes are not what they were.
     func routesChanged() {
