@@ -26,7 +26,8 @@ let targets: [Target] = [
     .target(name: "CToml", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .testTarget(name: "CommandLineTests", dependencies: ["Monitor", "linkwatch"], swiftSettings: strict),
     .target(name: "Configuration", dependencies: ["Addresses", "CToml", "LinkState"], swiftSettings: strict),
-    .testTarget(name: "ConfigurationTests", dependencies: ["Addresses", "Configuration"], swiftSettings: strict),
+    .testTarget(
+        name: "ConfigurationTests", dependencies: ["Addresses", "Configuration", "LinkState"], swiftSettings: strict),
     .target(name: "KeepalivedImport", dependencies: ["Addresses"], swiftSettings: strict),
     .testTarget(
         name: "KeepalivedImportTests", dependencies: ["Configuration", "KeepalivedImport"],
@@ -37,7 +38,8 @@ let targets: [Target] = [
         name: "Links", dependencies: ["Configuration", "LinkState", "MIIRegisters", "Monitor", "RtnlMonitor"],
         swiftSettings: strict),
     .testTarget(
-        name: "LinksTests", dependencies: ["CIoctl", "Configuration", "Links", "MIIRegisters"], swiftSettings: strict),
+        name: "LinksTests", dependencies: ["CIoctl", "Configuration", "LinkState", "Links", "MIIRegisters"],
+        swiftSettings: strict),
     .target(name: "LinuxSystem", dependencies: ["CLinux", system], swiftSettings: strict),
     .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: strict),
     .target(
@@ -48,11 +50,12 @@ let targets: [Target] = [
     .target(
         name: "Monitor", dependencies: ["LinkState", "LinuxSystem", "Varlink"],
         exclude: ["io.linkwatch.Monitor.varlink"], swiftSettings: strict),
-    .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: strict),
+    .testTarget(name: "MonitorTests", dependencies: ["LinkState", "Monitor"], swiftSettings: strict),
     .target(
         name: "RtnlMonitor", dependencies: ["Addresses", "CMnl", "LinkState", "LinuxSystem", system],
         swiftSettings: strict),
-    .testTarget(name: "RtnlMonitorTests", dependencies: ["Addresses", "RtnlMonitor"], swiftSettings: strict),
+    .testTarget(
+        name: "RtnlMonitorTests", dependencies: ["Addresses", "LinkState", "RtnlMonitor"], swiftSettings: strict),
     .target(name: "VRRP", dependencies: ["Addresses"], swiftSettings: strict),
     .executableTarget(
         name: "VRRPClient",
