@@ -6,7 +6,12 @@
 enum ExitStatus: Int32 {
     /// `wait` ran into its timeout.
     case timeout = 1
-    /// There is no such interface, or it has no such registers. The corresponding C constant is `EX_NOINPUT`.
+    /// `import` has carried the file, and some of what it did is lost.
+    case losses = 3
+    /// `import` cannot read the file, or lacks something without which the service would be another. The corresponding C
+    /// constant is `EX_DATAERR`.
+    case incomplete = 65
+    /// There is no such interface, it has no such registers, or there is no such file to import. The corresponding C constant is `EX_NOINPUT`.
     case noInterface = 66
     /// No daemon answers on the socket. The corresponding C constant is `EX_UNAVAILABLE`.
     case unavailable = 69

@@ -60,8 +60,8 @@ struct Linkwatch: ParsableCommand {
             """,
         version: "linkwatch \(Release.version)",
         subcommands: [
-            DumpCommand.self, HistoryCommand.self, MetricsCommand.self, MIICommand.self, VRRPCommand.self,
-            WaitCommand.self, WatchCommand.self,
+            DumpCommand.self, HistoryCommand.self, ImportCommand.self, MetricsCommand.self, MIICommand.self,
+            VRRPCommand.self, WaitCommand.self, WatchCommand.self,
         ],
         defaultSubcommand: DumpCommand.self)
 
@@ -91,7 +91,7 @@ enum CommandLineRules {
     private static let shared = ofConnection.union(["--json", "--direct", "--routes"])
     /// Those that take one value.
     private static let single = ofConnection.union([
-        "--timeout", "--limit", "--output", "--format", "--vrrp-socket", "--handover",
+        "--timeout", "--limit", "--output", "--format", "--vrrp-socket", "--handover", "--config-id",
     ])
 
     /// - Throws: `ValidationError`, which says what is wrong.
