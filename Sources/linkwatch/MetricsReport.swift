@@ -143,7 +143,7 @@ enum MetricsReport {
         metrics.family(
             "linkwatch_start_timestamp_seconds", .gauge, unit: "seconds",
             help: "When linkwatchd started, in seconds since the epoch.")
-        metrics.sample("linkwatch_start_timestamp_seconds", [], microseconds: Int64(statistics.startedRealtimeUsec))
+        metrics.sample("linkwatch_start_timestamp_seconds", [], microseconds: statistics.startedRealtimeUsec)
         value("interfaces", .gauge, "Interfaces in the mirror.", Int64(statistics.interfaces), &metrics)
         value("routes", .gauge, "Tracked routes in the mirror.", Int64(statistics.routes), &metrics)
         value("subscribers", .gauge, "Consumers that watch right now.", Int64(statistics.subscribers), &metrics)
@@ -194,7 +194,7 @@ enum MetricsReport {
             metrics.sample("linkwatch_probe_ports", labels, Int64(probe.ports))
         }
         family("interval_seconds", .gauge, "Time between two sweeps.", unit: "seconds") { metrics, labels, probe in
-            metrics.sample("linkwatch_probe_interval_seconds", labels, microseconds: Int64(probe.intervalUsec))
+            metrics.sample("linkwatch_probe_interval_seconds", labels, microseconds: probe.intervalUsec)
         }
         family("polls", .counter, "Ports asked.") { metrics, labels, probe in
             metrics.sample("linkwatch_probe_polls_total", labels, Int64(probe.polls))
@@ -211,7 +211,7 @@ enum MetricsReport {
         family("latency_seconds", .histogram, "How long one reading took.", unit: "seconds") { metrics, labels, probe in
             let buckets = probe.latency.map { (leUsec: $0.le.map(Int64.init), count: Int64($0.count)) }
             metrics.histogram(
-                "linkwatch_probe_latency_seconds", labels, buckets: buckets, sumUsec: Int64(probe.latencySumUsec))
+                "linkwatch_probe_latency_seconds", labels, buckets: buckets, sumUsec: probe.latencySumUsec)
         }
     }
 }
