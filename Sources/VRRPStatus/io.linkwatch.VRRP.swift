@@ -175,7 +175,14 @@ extension VRRPInterface {
         type Event (
           # Rises by one with every event; filters leave gaps.
           seq: int,
-          # `snapshot`, `synced`, `transition`, `cause`, `condition`, `reload` or `overflow`.
+          # What this is.
+          # - snapshot: A group as it is when the watch begins, or after an `overflow`.
+          # - synced: The snapshot is complete.
+          # - transition: The state of a group has changed.
+          # - cause: A cause of fault has come or gone.
+          # - condition: A condition has come or gone.
+          # - reload: The configuration file was read again; `what` says why it was refused.
+          # - overflow: This subscriber was too slow. What it knew is void; a new snapshot follows, and `synced`.
           kind: string,
           # When, of CLOCK_MONOTONIC.
           monotonicUsec: int,
@@ -191,7 +198,8 @@ extension VRRPInterface {
           present: ?bool
         )
 
-        # Everything now, or one group.
+        # The groups, or one of them: state, causes, conditions, members, cables, the peer, timers, counters and the last
+        # transitions.
         method Status(
           # Its name; all without it.
           group: ?string
@@ -212,8 +220,8 @@ extension VRRPInterface {
           reloadError: ?string
         )
 
-        # With `more` only: a snapshot, `synced`, then what happens, for ever. A consumer that falls behind gets `overflow` and a
-        # fresh snapshot.
+        # With `more` only: a snapshot, `synced`, and then every transition, cause and condition as it comes. A reader that falls
+        # behind gets `overflow` and a fresh snapshot.
         method Watch(
           # The names of the groups to watch; all without it.
           groups: ?[]string
@@ -222,16 +230,19 @@ extension VRRPInterface {
           event: Event
         )
 
-        # Reads the configuration file again and applies the difference. For root and the process's own user only.
+        # Reads the configuration file again and applies the difference, as SIGHUP does; the error says what is wrong with the
+        # file. For root and the process's own user.
         method Reload() -> ()
 
-        # Lets the peer serve. For root and the process's own user only.
+        # Lets the peer serve the group: the addresses are removed, then the peer is told. With heartbeats it is refused unless
+        # the peer can serve; without, nobody knows whether there is one, and if there is none nobody serves until this director
+        # takes the addresses back. For root and the process's own user.
         method Handover(
           # The name of the group.
           group: string
         ) -> ()
 
-        # What a reload would find wrong, one line each. For root and the process's own user only.
+        # What `Reload` would find wrong, one line each. For root and the process's own user.
         method CheckConfig() -> (
           # Each with file and line; empty: nothing.
           errors: []string
@@ -713,8 +724,8 @@ public struct DiscardRecord: MonitorRecord {
 public struct VRRPEventRecord: MonitorRecord {
     /// Rises by one with every event; filters leave gaps.
     public var seq: Int
-    /// `snapshot`, `synced`, `transition`, `cause`, `condition`, `reload` or `overflow`.
-    public var kind: String
+    /// What this is.
+    public var kind: VRRPEventKind
     /// When, of CLOCK_MONOTONIC.
     public var monotonicUsec: Int64
     /// The same instant since the epoch.
@@ -729,7 +740,7 @@ public struct VRRPEventRecord: MonitorRecord {
     public var present: Bool?
 
     public init(
-        seq: Int, kind: String, monotonicUsec: Int64, realtimeUsec: Int64, group: GroupRecord? = nil,
+        seq: Int, kind: VRRPEventKind, monotonicUsec: Int64, realtimeUsec: Int64, group: GroupRecord? = nil,
         transition: VRRPTransitionRecord? = nil, what: String? = nil, present: Bool? = nil
     ) {
         self.seq = seq
@@ -765,7 +776,36 @@ public struct VRRPEventRecord: MonitorRecord {
     }
 }
 
-/// Everything now, or one group.
+/// `kind` of `VRRPEventRecord`. A value that this version does not know is kept as it came.
+public struct VRRPEventKind: RawRepresentable, ExpressibleByStringLiteral, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+    public init(stringLiteral value: String) { rawValue = value }
+    public var description: String { rawValue }
+
+    /// A group as it is when the watch begins, or after an `overflow`.
+    public static let snapshot: VRRPEventKind = "snapshot"
+    /// The snapshot is complete.
+    public static let synced: VRRPEventKind = "synced"
+    /// The state of a group has changed.
+    public static let transition: VRRPEventKind = "transition"
+    /// A cause of fault has come or gone.
+    public static let cause: VRRPEventKind = "cause"
+    /// A condition has come or gone.
+    public static let condition: VRRPEventKind = "condition"
+    /// The configuration file was read again; `what` says why it was refused.
+    public static let reload: VRRPEventKind = "reload"
+    /// This subscriber was too slow. What it knew is void; a new snapshot follows, and `synced`.
+    public static let overflow: VRRPEventKind = "overflow"
+}
+
+extension VRRPEventKind: JSONEncodable, JSONDecodable {
+    public init(decoding value: JSON.Value) throws(JSON.FieldError) { rawValue = try String(decoding: value) }
+    public func encode(into writer: inout JSONWriter) { writer.value(rawValue) }
+}
+
+/// The groups, or one of them: state, causes, conditions, members, cables, the peer, timers, counters and the last
+/// transitions.
 public struct VRRPStatusRecord: MonitorRecord {
     /// In the file's order.
     public var groups: [GroupRecord]

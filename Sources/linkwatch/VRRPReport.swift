@@ -65,17 +65,17 @@ struct VRRPReport {
         let time = palette.paint(WallClock.dateAndTime(usec: event.realtimeUsec), .faint)
         let name = (event.group?.name ?? "").printable
         switch event.kind {
-        case "snapshot":
+        case .snapshot:
             let state = event.group?.state ?? ""
             return "\(time) \(name) is \(palette.paint(state, style(state)))"
-        case "transition": return event.transition.map { words($0, palette) }
-        case "cause", "condition":
+        case .transition: return event.transition.map { words($0, palette) }
+        case .cause, .condition:
             let isPresent = event.present == true
-            let what = palette.paint(event.what ?? "", isPresent ? event.kind == "cause" ? .bad : .caution : .good)
+            let what = palette.paint(event.what ?? "", isPresent ? event.kind == .cause ? .bad : .caution : .good)
             return "\(time) \(name): \(isPresent ? "" : "no longer ")\(what)"
-        case "reload": return "\(time) reload: \((event.what ?? "applied").printable)"
-        case "synced": return nil
-        default: return "\(time) \(event.kind.printable)"
+        case .reload: return "\(time) reload: \((event.what ?? "applied").printable)"
+        case .synced: return nil
+        default: return "\(time) \(event.kind.rawValue.printable)"
         }
     }
 

@@ -97,7 +97,7 @@ def test_every_source_of_evidence():
 
 
 def test_what_the_varlink_descriptions_say_is_what_is_generated():
-    """The records in Swift, and the types, methods, events and errors of linkwatch-varlink(7)."""
+    """The records in Swift, the types, methods, events and errors of linkwatch-varlink(7), the methods of linkwatch-vrrp(8)."""
     checked = subprocess.run([CHECKOUT / "Tools/generate", "--check"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 
@@ -126,14 +126,6 @@ def test_the_limits_are_those_of_the_source(file: str, constant: str):
         value *= int(factor)
     text = sections(page("linkwatch-varlink.7"), "Sh")["LIMITS"]
     assert str(value) in re.findall(r"\d+", text), f"{constant} is {value}"
-
-
-def test_every_method_of_the_vrrp_socket():
-    source = (CHECKOUT / "Sources/VRRPStatus/io.linkwatch.VRRP.varlink").read_text()
-    methods = re.findall(r"^method (\w+)\(([^)]*)\)", re.sub(r"#.*", "", source), re.MULTILINE)
-    text = sections(page("linkwatch-vrrp.8"), "Sh")["THE SOCKET"]
-    entries = re.findall(r"^\.It Fn (\w+) ?(.*)$", text, re.MULTILINE)
-    assert entries == [(name, " ".join(re.findall(r"(\w+):", arguments))) for name, arguments in methods]
 
 
 def test_every_variable_of_a_program():

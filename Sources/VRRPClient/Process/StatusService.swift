@@ -146,7 +146,7 @@ final class StatusService {
             transitions = transitions.filter { names.contains($0.key) }
             sinceBoottimeNs = sinceBoottimeNs.filter { names.contains($0.key) }
         }
-        publish("reload", what: message, present: message == nil)
+        publish(.reload, what: message, present: message == nil)
     }
 
     private func handover(_ call: VarlinkCall) {
@@ -170,7 +170,7 @@ final class StatusService {
         call.onClosed = { [unowned self, unowned call] in watchers[ObjectIdentifier(call)] = nil }
         call.onDrained = { [unowned self, unowned watcher] in
             if watcher.isBehind {
-                watcher.isBehind = !watcher.call.send(reply(event("overflow")))
+                watcher.isBehind = !watcher.call.send(reply(event(.overflow)))
                 begin(watcher)
             }
             pump(watcher)
@@ -189,10 +189,10 @@ final class StatusService {
         while let name = watcher.missing?.first {
             guard left > 0 else { return watcher.call.later { [unowned self, unowned watcher] in pump(watcher) } }
             left -= 1
-            if let group = group(name), !watcher.call.offer(reply(event("snapshot", group: record(group)))) { return }
+            if let group = group(name), !watcher.call.offer(reply(event(.snapshot, group: record(group)))) { return }
             watcher.missing?.removeFirst()
         }
-        guard watcher.missing != nil, watcher.call.offer(reply(event("synced"))) else { return }
+        guard watcher.missing != nil, watcher.call.offer(reply(event(.synced))) else { return }
         watcher.missing = nil
     }
 
@@ -203,7 +203,7 @@ final class StatusService {
         return watcher.names?.contains(driver.name) ?? true && !(watcher.missing?.contains(driver.name) ?? false)
     }
 
-    private func event(_ kind: String, group: GroupRecord? = nil) -> VRRPEventRecord {
+    private func event(_ kind: VRRPEventKind, group: GroupRecord? = nil) -> VRRPEventRecord {
         VRRPEventRecord(
             seq: seq, kind: kind, monotonicUsec: Clock.monotonicNs() / 1000, realtimeUsec: Clock.realtimeNs() / 1000,
             group: group)
@@ -228,17 +228,18 @@ final class StatusService {
             if let count = transitions[driver.name]?.count, count > Self.transitionsMax {
                 transitions[driver.name]?.removeFirst()
             }
-            publish("transition", driver, transition: record)
-        case .raised(let condition): publish("condition", driver, what: condition.description, present: true)
-        case .cleared(let condition): publish("condition", driver, what: condition.description, present: false)
+            publish(.transition, driver, transition: record)
+        case .raised(let condition): publish(.condition, driver, what: condition.description, present: true)
+        case .cleared(let condition): publish(.condition, driver, what: condition.description, present: false)
         case .causeChanged(let cause, let isPresent):
-            publish("cause", driver, what: cause.description, present: isPresent)
+            publish(.cause, driver, what: cause.description, present: isPresent)
         default: break
         }
     }
 
     private func publish(
-        _ kind: String, _ driver: GroupDriver? = nil, transition: VRRPTransitionRecord? = nil, what: String? = nil,
+        _ kind: VRRPEventKind, _ driver: GroupDriver? = nil, transition: VRRPTransitionRecord? = nil,
+        what: String? = nil,
         present: Bool? = nil
     ) {
         seq += 1
