@@ -10,6 +10,7 @@ public struct RouteTracking: Hashable, Sendable {
     public let prefixes: [IPPrefix]
     /// The tables to look for them in.
     public let tables: [UInt32]
+    private let wanted: Set<IPPrefix>
 
     /// The most tables that are tracked; further ones are left out.
     public static let tablesMax = 16
@@ -22,11 +23,12 @@ public struct RouteTracking: Hashable, Sendable {
     ) {
         self.prefixes = prefixes.map(\.network)
         self.tables = Array(tables.prefix(Self.tablesMax))
+        wanted = Set(self.prefixes)
     }
 
     /// The prefixes are looked up once a route of the filter's choice arrives, or once for each route of a dump.
     func isTracked(_ key: RouteKey) -> Bool {
-        tables.contains(key.table) && prefixes.contains(key.destination)
+        tables.contains(key.table) && wanted.contains(key.destination)
     }
 
     func tracks(isIPv6: Bool) -> Bool { prefixes.contains { $0.address.isIPv6 == isIPv6 } }

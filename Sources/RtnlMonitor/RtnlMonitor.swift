@@ -143,6 +143,9 @@ extension RtnlMonitor {
     /// The tracked routes, in no particular order.
     public var routes: [Route] { routeMirror?.all ?? [] }
 
+    /// The tracked routes of one key: more than one where somebody has added another beside.
+    public func routes(at key: RouteKey) -> [Route] { routeMirror?.routes[key] ?? [] }
+
     /// How many there are.
     public var routeCount: Int { routeMirror?.publishedCount ?? 0 }
 

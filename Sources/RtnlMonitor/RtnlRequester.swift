@@ -1,4 +1,4 @@
-/// What a VRRP process asks of the kernel: addresses that it leases, macvlan interfaces, neighbours.
+/// What a VRRP process asks of the kernel: addresses that it leases, routes, macvlan interfaces, neighbours.
 ///
 /// Requests are batched in one datagram with an acknowledgement each. The kernel acts on a datagram before `send` returns,
 /// so the answers are there at once; the timeout is for a kernel that does not answer. What is repeated all the time is
@@ -29,24 +29,43 @@ public struct AddressRequest: Hashable, Sendable {
     }
 }
 
-/// A route to a network on an interface's own link, without a next hop. It lives no longer than the address it prefers as
-/// source: the kernel removes it with that (`fib_sync_down_addr`, IPv4 only). Main table.
-public struct LinkRouteRequest: Hashable, Sendable {
-    /// The network, IPv4.
-    public var network: IPPrefix
+/// A route with one way, or to a network on an interface's own link. An IPv4 route lives no longer than the address that it
+/// prefers as source: the kernel removes it with that (`fib_sync_down_addr`, net/ipv4/fib_semantics.c).
+public struct RouteRequest: Hashable, Sendable {
+    /// The destination, the table, and the metric, of which 0 is 1024 for IPv6 (`IP6_RT_PRIO_USER`) and, where a route is
+    /// removed, any.
+    public var key: RouteKey
+    /// The interface; 0: whichever leads to the next router. (`RTA_OIF`)
     public var ifindex: Int32
-    /// The address it prefers as source, which must be there. (`RTA_PREFSRC`)
-    public var source: IPAddress
-    /// A route to the same network with a lower one goes first. (`RTA_PRIORITY`)
-    public var metric: UInt32
-    /// Who adds it. (`rtm_protocol`)
+    /// The next router, of the destination's family; nil: the destination is on the link. (`RTA_GATEWAY`)
+    public var gateway: IPAddress?
+    /// The address it prefers as source, which must be there and usable. (`RTA_PREFSRC`)
+    public var source: IPAddress?
+    /// 0 global, 200 site, 253 link, 254 host; where a route is removed, 255: any. IPv6 has none. (`rtm_scope`)
+    public var scope: UInt8
+    /// Take the next router for one that is on the link, whatever the routes say. (`RTNH_F_ONLINK`)
+    public var isOnLink = false
+    /// The largest packet by this route, bytes; 0: the interface's. (`RTAX_MTU`)
+    public var mtu: UInt32 = 0
+    /// Who adds it. Where a route is removed, only one of this protocol is. (`rtm_protocol`)
     public var routeProtocol: UInt8
 
-    public init(network: IPPrefix, ifindex: Int32, source: IPAddress, metric: UInt32, routeProtocol: UInt8) {
-        self.network = network
+    /// The corresponding C constant is `RT_TABLE_MAIN`.
+    public static let mainTable: UInt32 = 254
+    /// The corresponding C constant is `RT_SCOPE_LINK`.
+    public static let linkScope: UInt8 = 253
+    /// Any, where a route is removed. The corresponding C constant is `RT_SCOPE_NOWHERE`.
+    public static let anyScope: UInt8 = 255
+
+    public init(
+        key: RouteKey, ifindex: Int32 = 0, gateway: IPAddress? = nil, source: IPAddress? = nil, scope: UInt8,
+        routeProtocol: UInt8
+    ) {
+        self.key = key
         self.ifindex = ifindex
+        self.gateway = gateway
         self.source = source
-        self.metric = metric
+        self.scope = scope
         self.routeProtocol = routeProtocol
     }
 }
@@ -57,10 +76,10 @@ public enum RtnlRequest: Hashable, Sendable {
     case putAddress(AddressRequest)
     /// RTM_DELADDR; EADDRNOTAVAIL (`.addressNotAvailable`) when it is not there.
     case removeAddress(AddressKey)
-    /// Adds the route; EEXIST (`.fileExists`) when there is one to this network with this metric. (RTM_NEWROUTE)
-    case addLinkRoute(LinkRouteRequest)
-    /// RTM_DELROUTE; ESRCH (`.noSuchProcess`) when it is not there.
-    case removeLinkRoute(LinkRouteRequest)
+    /// Adds the route; EEXIST (`.fileExists`) when there is one of this key. (RTM_NEWROUTE)
+    case addRoute(RouteRequest)
+    /// RTM_DELROUTE; ESRCH (`.noSuchProcess`) when there is none of this protocol.
+    case removeRoute(RouteRequest)
     /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
     case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
     /// RTM_DELLINK.
@@ -357,8 +376,8 @@ extension RtnlRequester {
         switch request {
         case .putAddress(let address): add(address)
         case .removeAddress(let key): add(RTM_DELADDR, 0, fixed(key)) { Self.put(key, &$0) }
-        case .addLinkRoute(let route): add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route)
-        case .removeLinkRoute(let route): add(RTM_DELROUTE, 0, route)
+        case .addRoute(let route): add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route)
+        case .removeRoute(let route): add(RTM_DELROUTE, 0, route)
         case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
         case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
@@ -421,19 +440,26 @@ extension RtnlRequester {
         }
     }
 
-    private func add(_ type: Int, _ flags: CInt, _ route: LinkRouteRequest) -> Bool {
+    private func add(_ type: Int, _ flags: CInt, _ route: RouteRequest) -> Bool {
+        let destination = route.key.destination
         var fixed = rtmsg()
-        fixed.rtm_family = route.source.kernelFamily
-        fixed.rtm_dst_len = UInt8(clamping: route.network.length)
-        fixed.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
+        fixed.rtm_family = destination.address.kernelFamily
+        fixed.rtm_dst_len = UInt8(clamping: destination.length)
+        fixed.rtm_tos = route.key.tos
+        // The table's number stands in RTA_TABLE; a kernel with strict checking wants the one that fits here to be the same.
+        fixed.rtm_table = UInt8(exactly: route.key.table) ?? UInt8(RT_TABLE_UNSPEC.rawValue)
         fixed.rtm_protocol = route.routeProtocol
-        fixed.rtm_scope = UInt8(RT_SCOPE_LINK.rawValue)
+        fixed.rtm_scope = destination.address.isIPv6 ? UInt8(RT_SCOPE_UNIVERSE.rawValue) : route.scope
         fixed.rtm_type = UInt8(RTN_UNICAST)
+        if route.isOnLink { fixed.rtm_flags = UInt32(RTNH_F_ONLINK) }
         return add(type, flags, fixed) {
-            $0.put(Int(RTA_DST.rawValue), route.network.network.address.bytes)
-            $0.put(Int(RTA_OIF.rawValue), UInt32(bitPattern: route.ifindex))
-            $0.put(Int(RTA_PREFSRC.rawValue), route.source.bytes)
-            $0.put(Int(RTA_PRIORITY.rawValue), route.metric)
+            $0.put(Int(RTA_DST.rawValue), destination.network.address.bytes)
+            $0.put(Int(RTA_TABLE.rawValue), route.key.table)
+            if route.key.metric > 0 { $0.put(Int(RTA_PRIORITY.rawValue), route.key.metric) }
+            if route.ifindex > 0 { $0.put(Int(RTA_OIF.rawValue), UInt32(bitPattern: route.ifindex)) }
+            if let gateway = route.gateway { $0.put(Int(RTA_GATEWAY.rawValue), gateway.bytes) }
+            if let source = route.source { $0.put(Int(RTA_PREFSRC.rawValue), source.bytes) }
+            if route.mtu > 0 { $0.nest(Int(RTA_METRICS.rawValue)) { $0.put(Int(RTAX_MTU), route.mtu) } }
         }
     }
 

@@ -111,6 +111,11 @@ public struct Condition: Hashable, Sendable {
         /// Somebody else removes or changes the addresses that we hold; they are added again. Raised by the process. Subject:
         /// the member.
         case addressContested = "address-contested"
+        /// Something else that a master has in the kernel, such as a route, is not there. Raised by the process. Subject: the member
+        /// and what; detail: why. Error level.
+        case holdingMissing = "holding-missing"
+        /// Somebody else removes it; it is added again. Raised by the process. Subject: the member.
+        case holdingContested = "holding-contested"
         /// This host has a virtual address that nobody leased. Raised by the process. Subject: the member and the interface.
         /// Error level.
         case foreignAddress = "foreign-address"
@@ -161,7 +166,7 @@ public struct Condition: Hashable, Sendable {
                 .noDirector, .kernelDegraded, .runnerLost, .acceptUnenforced, .addressConflict, .foreignAddress,
                 .secondMaster, .thirdRouter, .sysctlRefused, .peerVersion, .peerInterval, .peerAuthentication,
                 .peerChecksum,
-                .peerAddresses, .sendFailed,
+                .peerAddresses, .sendFailed, .holdingMissing,
             ]
             return errors.contains(self)
         }

@@ -14,6 +14,8 @@ import Testing
 enum Deed: Equatable {
     case added(IPAddress)
     case removed(IPAddress)
+    case addedRoute(IPPrefix)
+    case removedRoute(IPPrefix)
     case sentAdvert(priority: UInt8)
     /// ARP or ND: a question or an announcement.
     case sentByLink
@@ -41,6 +43,7 @@ final class FakeKernel: Kernel, KernelRequests {
     let journal: Journal
     var links: [Int32: Link] = [:]
     var addresses: [AddressKey: Address] = [:]
+    var routes: [RouteKey: [Route]] = [:]
     var followed: Set<IPAddress> = []
     var neighbours: [IPAddress] = []
     /// Why it adds no address; nil: it does.
@@ -65,6 +68,7 @@ final class FakeKernel: Kernel, KernelRequests {
     func link(named name: String) -> Link? { links.values.first { $0.name == name } }
     func isFollowed(_ address: IPAddress) -> Bool { followed.contains(address) }
     func places(of address: IPAddress) -> [Address] { addresses.values.filter { $0.key.address == address } }
+    func routes(at key: RouteKey) -> [Route] { routes[key] ?? [] }
     func neighbours(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] { neighbours }
     func nextHops(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] { [] }
 
@@ -90,7 +94,35 @@ final class FakeKernel: Kernel, KernelRequests {
     func perform(_ request: RtnlRequest) throws(RtnlError) { if let refused = answer(request) { throw refused } }
 
     private func answer(_ request: RtnlRequest) -> RtnlError? {
-        guard case .putAddress(let wanted) = request else { return nil }
+        switch request {
+        case .putAddress(let wanted): return put(wanted)
+        case .addRoute(let wanted): return add(wanted)
+        case .removeRoute(let wanted):
+            let isMeant = { (route: Route) in route.routeProtocol == wanted.routeProtocol }
+            guard routes[wanted.key]?.contains(where: isMeant) == true else { return RtnlError(.noSuchProcess) }
+            routes[wanted.key]?.removeAll(where: isMeant)
+            journal.note(.removedRoute(wanted.key.destination))
+            return nil
+        default: return nil
+        }
+    }
+
+    private func add(_ wanted: RouteRequest) -> RtnlError? {
+        guard routes[wanted.key]?.isEmpty ?? true else { return RtnlError(.fileExists) }
+        // It must be there when a route prefers it.
+        if let source = wanted.source, !addresses.keys.contains(where: { $0.address == source }) {
+            return RtnlError(.invalidArgument)
+        }
+        var route = Route(key: wanted.key)
+        route.routeProtocol = wanted.routeProtocol
+        route.preferredSource = wanted.source
+        route.hops = [RouteHop(ifindex: wanted.ifindex, gateway: wanted.gateway)]
+        routes[wanted.key] = [route]
+        journal.note(.addedRoute(wanted.key.destination))
+        return nil
+    }
+
+    private func put(_ wanted: AddressRequest) -> RtnlError? {
         if let refusalOfAddresses { return refusalOfAddresses }
         var address = Address(key: wanted.key)
         address.addressProtocol = wanted.addressProtocol
@@ -299,7 +331,9 @@ final class World {
     /// Runs the loop until something is so, which is looked at after each deed.
     func run(until isSo: @escaping (World) -> Bool, _ location: SourceLocation = #_sourceLocation) throws {
         var isLate = false
-        let look = { [unowned self] in if isSo(self) { loop.stop() } }
+        // A look may still be due when the loop has ended.
+        var isOver = false
+        let look = { [unowned self] in if !isOver, isSo(self) { loop.stop() } }
         journal.onDeed = { [unowned self] in loop.schedule(atNs: 0, look) }
         loop.schedule(atNs: 0, look)
         let limit = loop.schedule(atNs: loop.nowNs + 20_000_000_000) { [unowned self] in
@@ -307,6 +341,7 @@ final class World {
             loop.stop()
         }
         try loop.run()
+        isOver = true
         loop.cancel(limit)
         journal.onDeed = {}
         #expect(!isLate, "not within 20 s: \(journal.deeds.suffix(10))", sourceLocation: location)

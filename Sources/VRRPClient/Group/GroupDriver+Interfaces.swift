@@ -109,15 +109,15 @@ extension GroupDriver {
         for cable in cables where cable.ifindex == ifindex { cable.unbind() }
     }
 
+    /// The legs' holdings may be concerned.
+    func kernelChanged(_ changes: KernelChanges) {
+        for leg in legs { for kind in leg.held { kind.kernelChanged(changes) } }
+    }
+
     /// An address of an interface came or went.
     func addressesChanged(_ keys: [AddressKey]) {
-        for leg in legs {
-            if keys.contains(where: leg.addresses.concerns) { leg.addresses.observe() }
-            if keys.contains(where: { $0.ifindex == leg.ifindex }) { bind(leg) }
-            if keys.contains(where: { $0.ifindex == leg.ifindex && !services.kernel.isFollowed($0.address) }) {
-                leg.addresses.surroundingsChanged()
-            }
-        }
+        kernelChanged(KernelChanges(addresses: keys))
+        for leg in legs where keys.contains(where: { $0.ifindex == leg.ifindex }) { bind(leg) }
         for cable in cables where keys.contains(where: { $0.ifindex == cable.ifindex }) { bind(cable) }
     }
 

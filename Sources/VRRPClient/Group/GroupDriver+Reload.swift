@@ -19,9 +19,10 @@ extension GroupDriver {
             && old.addressLeaseNs == group.addressLeaseNs && old.version == group.version
             && (old.priority == 255) == (group.priority == 255)
         var kept: [String: Leg] = [:]
-        for leg in legs {
-            let isSame = keepsSettings && group.instances.contains(leg.instance)
-            if isSame { kept[leg.instance.name] = leg }
+        for leg in legs where keepsSettings {
+            guard let instance = group.instances.first(where: leg.canGoOn) else { continue }
+            leg.goOn(as: instance)
+            kept[instance.name] = leg
         }
         legs = replaceLegs(kept)
         let oldCables = cables
@@ -43,6 +44,7 @@ extension GroupDriver {
         feed(.reload(GroupConfiguration(group), snapshot()))
         meanwhile.forEach(feed)
         services.leases.reconsider()
+        for leg in legs { for kind in leg.held { kind.tend() } }
         // Other addresses, another place or MAC address, or another way to announce them.
         for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
     }

@@ -82,10 +82,7 @@ final class GroupDriver {
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
         }
-        leg.addresses.onMissing = { [unowned self, unowned leg] isMissing in
-            setCondition(Condition(.addressMissing, leg.instance.name), isMissing)
-        }
-        leg.addresses.onCondition = { [unowned self] in setCondition($0, $1) }
+        for kind in leg.held { kind.onCondition = { [unowned self] in setCondition($0, $1) } }
         leg.addresses.onUnable = { [unowned self, unowned leg] in retries.cannotHold(leg.instance.name, $0) }
         leg.addresses.onOwnNamed = { [unowned self, unowned leg] in
             setCause(Cause(.config, leg.instance.name, detail: "own-address"), $0)
@@ -191,10 +188,10 @@ final class GroupDriver {
         case .sendAdvert(let member, let priority): sendAdvert(legs[member], priority)
         case .sendHeartbeat(let cable, let word): sendHeartbeat(cables[cable], word)
         case .addAddresses(let member):
-            legs[member].addAddresses()
+            legs[member].addHoldings()
             services.leases.reconsider()
         case .removeAddresses(let member):
-            legs[member].removeAddresses()
+            legs[member].removeHoldings()
             services.leases.reconsider()
             feed(.holding(member: member, legs[member].addresses.isHolding))
         case .announce(let member): legs[member].announcer.announce()

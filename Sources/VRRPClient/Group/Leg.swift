@@ -10,10 +10,12 @@ import SystemPackage
 import VRRP
 
 final class Leg {
-    let instance: VRRPConfiguration.Instance
+    private(set) var instance: VRRPConfiguration.Instance
     let version: Version
     let intervalNs: Int64
     let addresses: LegAddresses
+    /// All that it holds while it serves, the addresses first, in the order in which it is added.
+    let held: [any Held]
     let announcer: Announcer
     private let wire: any Wire
     private let kernel: any Kernel
@@ -68,10 +70,8 @@ final class Leg {
         self.kernel = kernel
         version = group.version == 2 ? .v2 : .v3
         intervalNs = group.advertIntervalNs
-        addresses = LegAddresses(
-            name: instance.name,
-            prefixes: instance.addresses.map { IPPrefixOfLeg(address: $0.address, length: $0.length) },
-            isOwner: group.priority == 255, leaseNs: group.addressLeaseNs, kernel: kernel, loop: loop)
+        addresses = LegAddresses(instance, of: group, kernel: kernel, loop: loop)
+        held = [addresses] + HeldKinds.afterAddresses.map { $0.init(instance, of: group, kernel: kernel, loop: loop) }
         announcer = Announcer(group.announce, wire: wire, loop: loop)
         virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel, wire: wire) : nil
         virtualMAC?.onRefusal = { [unowned self] in onRefusal($0) }
@@ -133,7 +133,7 @@ final class Leg {
             virtualMAC?.setUp(true)
             watchClaims()
         }
-        addresses.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex)
+        for kind in held { kind.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex) }
     }
 
     /// Lets go of the interface, which may be there by another name, and of its sockets.
@@ -147,7 +147,7 @@ final class Leg {
         routers = []
         search = NeighbourSearch()
         hops = ([], .min)
-        addresses.bind(to: nil)
+        for kind in held.reversed() { kind.bind(to: nil, above: nil) }
         virtualMAC?.remove()
     }
 
@@ -297,9 +297,9 @@ final class Leg {
 
     // MARK: Holding
 
-    func addAddresses() {
+    func addHoldings() {
         virtualMAC?.setUp(true)
-        addresses.add()
+        for kind in held { kind.add() }
         watchClaims()
     }
 
@@ -310,25 +310,36 @@ final class Leg {
         }
     }
 
-    func removeAddresses() {
+    func removeHoldings() {
         announcer.stop()
         wire.stopWatchingClaims(for: self)
-        addresses.remove()
+        for kind in held.reversed() { kind.remove() }
         virtualMAC?.setUp(false)
+    }
+
+    /// Whether it can go on as another file has the instance: nothing is other than what it holds.
+    func canGoOn(as instance: VRRPConfiguration.Instance) -> Bool {
+        HeldKinds.leavingOut(of: instance) == HeldKinds.leavingOut(of: self.instance)
+    }
+
+    /// Goes on as another file has the instance. What that no longer names is removed, and what is new added by `tend`.
+    func goOn(as instance: VRRPConfiguration.Instance) {
+        guard instance != self.instance else { return }
+        self.instance = instance
+        for kind in held.reversed() { kind.letGo(for: instance) }
     }
 
     /// The file has another leg of this name, or none: what both have is kept, the rest is removed. The successor binds next.
     func handOver(to successor: Leg?) {
         // From here on the successor speaks for both: that this leg lets go is no news.
         onAdvert = { _ in }
-        addresses.onHolding = { _ in }
         announcer.stop()
         let isSamePlace =
             successor?.instance.interface == instance.interface
             && successor?.instance.hasVirtualMAC == instance.hasVirtualMAC && successor?.instance.vrid == instance.vrid
-        addresses.handOver(
-            to: successor?.addresses,
-            keeping: isSamePlace ? successor?.instance.addresses.map { $0.address } ?? [] : [])
+        for (index, kind) in held.enumerated().reversed() {
+            kind.handOver(to: successor?.held[index], isSamePlace: isSamePlace)
+        }
         if isSamePlace, let successor {
             successor.routers = routers
             successor.virtualMAC = virtualMAC
@@ -340,7 +351,7 @@ final class Leg {
 
     /// Ends the leg: the file no longer has it.
     func close() {
-        removeAddresses()
+        removeHoldings()
         unbind()
     }
 }

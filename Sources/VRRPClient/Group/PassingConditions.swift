@@ -9,6 +9,9 @@ final class PassingConditions {
     private struct Entry {
         let condition: Condition
         var untilNs: Int64
+        /// How much longer it stays if it is still so by then.
+        let spanNs: Int64
+        let isStillSo: () -> Bool
     }
 
     private let loop: EventLoop
@@ -25,8 +28,12 @@ final class PassingConditions {
 
     deinit { if let timer { loop.cancel(timer) } }
 
-    /// It was seen now, and stays for so long at least. `detail` is asked the first time; nil: it is nothing after all.
-    func saw(_ kind: Condition.Kind, of subject: String, forNs: Int64, detail: () -> String?) {
+    /// It was seen now, and stays for so long at least, and again for so long while `isStillSo`. `detail` is asked the first time;
+    /// nil: it is nothing after all.
+    func saw(
+        _ kind: Condition.Kind, of subject: String, forNs: Int64, detail: () -> String?,
+        while isStillSo: @escaping () -> Bool = { false }
+    ) {
         let untilNs = loop.nowNs + forNs
         if let index = entries.firstIndex(where: { $0.condition.kind == kind && $0.condition.subject == subject }) {
             entries[index].untilNs = max(entries[index].untilNs, untilNs)
@@ -34,7 +41,7 @@ final class PassingConditions {
         }
         guard let detail = detail() else { return }
         let condition = Condition(kind, subject, detail: detail)
-        entries.append(Entry(condition: condition, untilNs: untilNs))
+        entries.append(Entry(condition: condition, untilNs: untilNs, spanNs: forNs, isStillSo: isStillSo))
         schedule()
         set(condition, true)
     }
@@ -53,6 +60,9 @@ final class PassingConditions {
         timer = loop.schedule(atNs: atNs) { [unowned self] in
             timer = nil
             let nowNs = loop.nowNs
+            for index in entries.indices where entries[index].untilNs <= nowNs && entries[index].isStillSo() {
+                entries[index].untilNs = nowNs + entries[index].spanNs
+            }
             clear { $0.untilNs <= nowNs }
             schedule()
         }

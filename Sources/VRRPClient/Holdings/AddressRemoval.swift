@@ -23,7 +23,7 @@ enum AddressRemoval {
     /// - Returns: for each one, nil or why it is still there.
     /// - Throws: what the socket said; then it is unknown what was removed.
     static func remove(
-        _ keys: [AddressKey], among addresses: some Sequence<Address>, by requester: RtnlRequester,
+        _ keys: [AddressKey], among addresses: some Sequence<Address>, by requester: any KernelRequests,
         name: (Int32) -> String?
     ) throws(Errno) -> [RtnlError?] {
         let heads = Set(keys.filter(mayHaveSecondaries).map(\.ifindex))

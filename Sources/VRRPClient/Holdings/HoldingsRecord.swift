@@ -1,18 +1,15 @@
-/// Which addresses this process may have in the kernel, written down before the first is added: a later process, or
-/// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. One line each: interface,
-/// address, and `owner` if the process is the address's owner; whatever prefix length it has on that interface. A line more
-/// says that there may be a packet filter (`AcceptFilter`), one each which switches were turned (`InterfaceSwitches`) and what is
-/// to be said for who held an address (`Resignation`):
+/// What this process may have in the kernel, written down before the first of it is added: a later process, or
+/// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. A line for each thing that is held, in
+/// the form of its kind (`Held`). A line more says that there may be a packet filter (`AcceptFilter`), one each which switches
+/// were turned (`InterfaceSwitches`) and what is to be said for who held an address (`Resignation`):
 ///
 ///     eth0 192.0.2.1
 ///     nft table inet linkwatch_vrrp
 ///     sysctl arp_ignore 3 0 1                 of the interface with number 3: it held 0, and was set to 1
 ///     resign eth0 192.0.2.1 45c0002800...     the packet
 ///
-/// The record names candidates. What is removed must also carry our mark in the kernel (`LegAddresses.isOurs`) or, unless we
-/// are the owner, be left over there by somebody else (`AddressRemoval.isLeftover`), so that a record that is out of date
-/// harms nothing. A macvlan of ours counts as the interface beneath it, and goes with its
-/// addresses.
+/// The record names candidates, and each kind makes sure that nothing goes that is not ours, so that a record that is out of
+/// date harms nothing.
 ///
 /// The record is locked by a process and its runner, from before it is written to until both have ended or taken leave. So
 /// whoever removes what a dead process left behind never meets a living one that has put the same addresses there again,
@@ -28,14 +25,6 @@ import SystemPackage
 import VRRP
 
 struct HoldingsRecord {
-    struct Entry: Hashable {
-        /// The interface's name, as the file has it; for a macvlan, that of the interface beneath it.
-        var interface: String
-        var address: IPAddress
-        /// The address is there for good, and only removed if it carries our mark.
-        var isOwner = false
-    }
-
     /// What is left to be done for a process that dies, beside removing what it held.
     struct Legacy: Equatable {
         var switches: [BorrowedSwitch] = []
@@ -157,26 +146,27 @@ struct HoldingsRecord {
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
     func add(_ programs: ProgramTable) throws(Errno) {
-        let entries = Set(read()).union(programs.entries)
-        try write(
-            entries.sorted { "\($0)" < "\($1)" }, hasFilter: hasFilter || programs.hasFilter, legacy: readLegacy())
+        let holdings = Set(read().map { $0.joined(separator: " ") }).union(programs.holdings)
+        try write(holdings.sorted(), hasFilter: hasFilter || programs.hasFilter, legacy: readLegacy())
     }
 
     /// Names what the table names, and nothing else.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
     func replace(by programs: ProgramTable, legacy: Legacy) throws(Errno) {
-        try write(programs.entries, hasFilter: programs.hasFilter, legacy: legacy)
+        try write(programs.holdings, hasFilter: programs.hasFilter, legacy: legacy)
     }
 
     /// Leaves this legacy in place of what was left before.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
-    func leave(_ legacy: Legacy) throws(Errno) { try write(read(), hasFilter: hasFilter, legacy: legacy) }
+    func leave(_ legacy: Legacy) throws(Errno) {
+        try write(read().map { $0.joined(separator: " ") }, hasFilter: hasFilter, legacy: legacy)
+    }
 
     /// A process that is killed meanwhile leaves lines of both behind: candidates, no more.
-    private func write(_ entries: [Entry], hasFilter: Bool, legacy: Legacy) throws(Errno) {
-        var text = entries.map(Self.line).joined() + (hasFilter ? Self.filterLine + "\n" : "")
+    private func write(_ holdings: [String], hasFilter: Bool, legacy: Legacy) throws(Errno) {
+        var text = (holdings + (hasFilter ? [Self.filterLine] : [])).map { $0 + "\n" }.joined()
         for borrowed in legacy.switches { text += borrowed.line + "\n" }
         let length = text.utf8.count
         for last in legacy.resignations where text.utf8.count - length < Self.resignationBytesMax {
@@ -187,24 +177,15 @@ struct HoldingsRecord {
         try Syscall.retry { ftruncate(writer, text.utf8.count) }
     }
 
-    private static func line(_ entry: Entry) -> String {
-        "\(entry.interface) \(entry.address)\(entry.isOwner ? " owner" : "")\n"
-    }
-
-    /// What was recorded; lines that are not understood are passed over.
-    func read() -> [Entry] {
-        lines().compactMap { line in
-            let words = line.split(separator: " ")
-            guard (2...3).contains(words.count), let address = IPAddress(String(words[1])) else { return nil }
-            return Entry(interface: String(words[0]), address: address, isOwner: words.count == 3)
-        }
+    /// The words of each line that names something held; lines that are not understood are passed over.
+    func read() -> [[String]] {
+        lines().map(HeldKinds.words).filter { words in HeldKinds.all.contains { $0.isLine(words) } }
     }
 
     /// What was recorded to be done; lines that are not understood are passed over.
     func readLegacy() -> Legacy {
         var legacy = Legacy()
-        for line in lines() {
-            let words = line.split(separator: " ").map(String.init)
+        for words in lines().map(HeldKinds.words) {
             if let borrowed = BorrowedSwitch(words: words) { legacy.switches.append(borrowed) }
             if let last = Resignation(words: words) { legacy.resignations.append(last) }
         }
@@ -228,37 +209,10 @@ struct HoldingsRecord {
         return String(decoding: bytes.prefix(length), as: UTF8.self).split(separator: "\n")
     }
 
-    /// What a record names and the kernel has, left behind: addresses, and macvlans by their numbers.
-    func leftovers(
-        of recorded: [Entry], addresses: some Sequence<Address>, links: [Int32: Link]
-    ) -> (addresses: [AddressKey], macvlans: [Int32]) {
-        let entries = Set(recorded)
-        let virtual = Set(entries.map(\.address))
-        func names(_ link: Link) -> [String] { [link.name] + link.altnames }
-        let macvlans = links.values.filter { link in
-            guard let parent = VirtualMAC.parent(of: link).flatMap({ links[$0] }) else { return false }
-            return entries.contains { names(parent).contains($0.interface) }
-        }
-        func isRecorded(_ address: Address, isOwner: Bool) -> Bool {
-            guard let link = links[address.key.ifindex] else { return false }
-            let place = VirtualMAC.parent(of: link).flatMap { links[$0] } ?? link
-            return names(place).contains {
-                entries.contains(Entry(interface: $0, address: address.key.address, isOwner: isOwner))
-            }
-        }
-        let found = addresses.filter { virtual.contains($0.key.address) }.filter { address in
-            let isOurs = LegAddresses.isOurs(address)
-            if isOurs, isRecorded(address, isOwner: true) { return true }
-            guard isRecorded(address, isOwner: false) else { return false }
-            return isOurs || AddressRemoval.isLeftover(address, among: addresses, isVirtual: virtual.contains)
-        }
-        return (found.map(\.key), macvlans.map(\.ifindex))
-    }
-
     /// What `release` did.
     struct Released {
-        var addresses: [AddressKey] = []
-        var macvlans = 0
+        /// What was removed, in words; empty: nothing.
+        var holdings = ""
         var switches = 0
     }
 
@@ -276,17 +230,12 @@ struct HoldingsRecord {
         } catch {
             throw error.errno
         }
-        let (keys, macvlans) = leftovers(of: read(), addresses: kernel.addresses.values, links: kernel.links)
-        let requester = try RtnlRequester()
-        let answers = try AddressRemoval.remove(keys, among: kernel.addresses.values, by: requester) {
-            kernel.links[$0]?.name
-        }
         var released = Released()
-        released.addresses = zip(keys, answers).filter { $1 == nil }.map(\.0)
-        let ours = released.addresses.filter { kernel.addresses[$0].map(LegAddresses.isOurs) ?? false }
-        let gone = Set(ours.map(\.address))
-        Resignation.say(legacy.resignations.filter { gone.contains($0.address) })
-        released.macvlans = try requester.perform(macvlans.map { .removeLink(ifindex: $0) }).count { $0 == nil }
+        released.holdings = try HeldKinds.removeLeftovers(
+            recorded: read(), in: KernelTables(addresses: kernel.addresses, links: kernel.links), by: RtnlRequester()
+        ) { served in
+            Resignation.say(legacy.resignations.filter { served.contains($0.address) })
+        }
         released.switches = legacy.switches.count { $0.putBack() }
         return released
     }

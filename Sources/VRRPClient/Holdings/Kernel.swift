@@ -26,6 +26,9 @@ protocol Kernel: AnyObject {
     /// The next hops of routes over an interface; a few.
     func nextHops(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress]
 
+    /// The routes of a key, if it is followed: more than one where somebody has added another beside.
+    func routes(at key: RouteKey) -> [Route]
+
     // MARK: What is asked
 
     /// Asks for changes that shall be seen here.

@@ -171,6 +171,7 @@ final class KernelState: Kernel {
     var degradation: [DumpKind: Degradation] { mirror.degradation }
     var links: [Int32: Link] { mirror.links }
     var routes: [Route] { mirror.routes }
+    func routes(at key: RouteKey) -> [Route] { mirror.routes(at: key) }
     var addresses: [AddressKey: Address] { mirror.addresses }
 
     /// The link of that name or alternative name. Asked often and of few names, so the last answer is tried first.

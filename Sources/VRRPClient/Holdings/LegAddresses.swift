@@ -13,8 +13,8 @@
 /// (priority 255) has its addresses for good, and they are left alone. Anybody else's virtual address that nobody leased is a
 /// stray: told, and on the leg's interface taken over or removed, if it is not the interface's own (`AddressRemoval`).
 ///
-/// *Foreign removal* is noticed by the mirror and repaired at once, some times; then the leg is unable to hold them, which
-/// is a cause.
+/// *Foreign removal* is noticed by the mirror and repaired at once, some times (`Upkeep`); then the leg is unable to hold them,
+/// which is a cause.
 import Addresses
 import Configuration
 import Glibc
@@ -23,7 +23,7 @@ import RtnlMonitor
 import SystemPackage
 import VRRP
 
-final class LegAddresses {
+final class LegAddresses: Held {
     /// The protocol number that marks our addresses and routes, VRRP's own. (`IFA_PROTO`, `rtm_protocol`)
     static let protocolNumber: UInt8 = 112
 
@@ -47,32 +47,21 @@ final class LegAddresses {
     private(set) var isHolding = false
     private var refreshedNs: Int64 = 0
 
-    private var repairs = Tally(spanNs: 10_000_000_000)
-    private var repairTimer: EventLoop.TimerID?
-    private var isMissing = false
+    private lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
+    private lazy var upkeep = Upkeep(loop: loop, passing: passing)
     private var isUnable = false
-    private var disturbances = Tally(spanNs: 600_000_000_000)
     private var removals = Tally(spanNs: 10_000_000_000)
     private var removalTimer: EventLoop.TimerID?
-    /// Which conditions are told, and what takes each back.
-    private var told: [Condition: EventLoop.TimerID] = [:]
     private var isOwnNamed = false
 
     /// Called when the kernel's table begins or ends to list any of the addresses.
     var onHolding: (Bool) -> Void = { _ in }
-    /// Called when a wanted address cannot be kept in the kernel's table, and when it can again.
-    var onMissing: (Bool) -> Void = { _ in }
     /// Called when the addresses cannot be added or kept, with the reason. Nothing more is tried until they are added again.
     var onUnable: (Inability) -> Void = { _ in }
     /// Called when an address turns out to be the interface's own although we are not its owner, and when it no longer is.
     var onOwnNamed: (Bool) -> Void = { _ in }
-    /// Called with what somebody else does to the addresses.
     var onCondition: (Condition, Bool) -> Void = { _, _ in }
 
-    /// Repairs in a row after which it is said aloud.
-    private static let quietRepairs = 2
-    /// Repairs within ten seconds after which the leg is unable.
-    private static let repairsMax = 5
     /// Removals of strays within ten seconds after which they wait.
     private static let removalsMax = 3
     /// How long a condition stays after it was last true.
@@ -81,26 +70,25 @@ final class LegAddresses {
     private static let routeMetric: UInt32 = 0x7fff_0000
 
     init(
-        name: String, prefixes: [IPPrefixOfLeg], isOwner: Bool, leaseNs: Int64, kernel: any Kernel, loop: EventLoop
+        _ instance: VRRPConfiguration.Instance, of group: VRRPConfiguration.Group, kernel: any Kernel, loop: EventLoop
     ) {
-        self.name = name
-        self.prefixes = prefixes
-        self.isOwner = isOwner
-        self.leaseNs = leaseNs
+        name = instance.name
+        prefixes = instance.addresses.map { IPPrefixOfLeg(address: $0.address, length: $0.length) }
+        isOwner = group.priority == 255
+        leaseNs = group.addressLeaseNs
         self.kernel = kernel
         self.loop = loop
+        upkeep.isAmiss = { [unowned self] in isWanted && !isUnable && !amiss.isEmpty }
+        upkeep.mend = { [unowned self] in mend() }
+        upkeep.onMissing = { [unowned self] in onCondition(Condition(.addressMissing, name), $0) }
+        upkeep.onVain = { [unowned self] in giveUp(.contested) }
     }
 
-    deinit {
-        for timer in [repairTimer, removalTimer].compactMap(\.self) + told.values { loop.cancel(timer) }
-    }
+    deinit { if let removalTimer { loop.cancel(removalTimer) } }
 
     // MARK: Where they live
 
-    /// The interface that carries the addresses; nil: there is none at present.
-    ///
-    /// - Parameter parent: the interface beneath it, if it is a macvlan.
-    func bind(to ifindex: Int32?, above parent: Int32? = nil) {
+    func bind(to ifindex: Int32?, above parent: Int32?) {
         guard ifindex != self.ifindex else { return }
         // An interface that goes takes its addresses along; one that has been renamed does not.
         if isWanted { removeOurs() }
@@ -126,7 +114,7 @@ final class LegAddresses {
 
     // MARK: What the engine wants
 
-    /// Adds them; from now on they are refreshed.
+    /// From now on their lease is refreshed.
     func add() {
         isWanted = true
         isUnable = false
@@ -134,11 +122,10 @@ final class LegAddresses {
         put(keys.filter { !isForeign($0) || isStray($0) })
     }
 
-    /// Removes them, and returns when the kernel has confirmed.
     func remove() {
         isWanted = false
         isUnable = false
-        stopRepairing()
+        upkeep.stop()
         removeOurs()
         report()
     }
@@ -151,15 +138,17 @@ final class LegAddresses {
         present.subtract(ours + strays)
     }
 
-    /// Removes all but some, and lets a successor want what this leg wanted.
-    func handOver(to successor: LegAddresses?, keeping kept: [IPAddress]) {
+    func handOver(to successor: (any Held)?, isSamePlace: Bool) {
+        onHolding = { _ in }
+        let successor = successor as? LegAddresses
+        let kept = isSamePlace ? successor?.prefixes.map(\.address) ?? [] : []
         let surplus = keys.filter { !isForeign($0) && !kept.contains($0.address) }
         if isWanted { _ = kernel.remove(surplus) }
         if let successor { removeRoutes(butThoseOf: successor) }
         successor?.isWanted = isWanted
         isWanted = false
-        stopRepairing()
-        told.keys.forEach(forget)
+        upkeep.stop()
+        passing.keep([])
     }
 
     private func put(_ keys: [AddressKey]) {
@@ -215,7 +204,7 @@ final class LegAddresses {
                 present.contains(where: { $0.address == prefix.address }), seen.insert(network).inserted,
                 !networks.contains(where: { $0.length <= network.length && $0.contains(network.address) })
             else { continue }
-            requests.append(.addLinkRoute(route(to: network, from: prefix.address, ifindex)))
+            requests.append(.addRoute(route(to: network, from: prefix.address, ifindex)))
         }
         guard !requests.isEmpty, let answers = try? kernel.requests.perform(requests) else { return }
         // An address that has just gone is put again, and its route with it.
@@ -224,16 +213,17 @@ final class LegAddresses {
         }
     }
 
-    private func route(to network: IPPrefix, from source: IPAddress, _ ifindex: Int32) -> LinkRouteRequest {
-        LinkRouteRequest(
-            network: network, ifindex: ifindex, source: source, metric: Self.routeMetric,
-            routeProtocol: Self.protocolNumber)
+    private func route(to network: IPPrefix, from source: IPAddress, _ ifindex: Int32) -> RouteRequest {
+        RouteRequest(
+            key: RouteKey(destination: network, table: RouteRequest.mainTable, metric: Self.routeMetric),
+            ifindex: ifindex,
+            source: source, scope: RouteRequest.linkScope, routeProtocol: Self.protocolNumber)
     }
 
     /// Where an address has another prefix length from now on, the route to its old network goes; the address stays.
     private func removeRoutes(butThoseOf successor: LegAddresses) {
         guard isWanted, let ifindex else { return }
-        func routes(_ leg: LegAddresses) -> Set<LinkRouteRequest> {
+        func routes(_ leg: LegAddresses) -> Set<RouteRequest> {
             Set(
                 leg.prefixes.filter { !$0.address.isIPv6 && $0.length < 32 }.compactMap { prefix in
                     IPPrefix(prefix.address, length: prefix.length)
@@ -241,7 +231,7 @@ final class LegAddresses {
                 })
         }
         let old = routes(self).subtracting(routes(successor))
-        _ = try? kernel.requests.perform(old.map(RtnlRequest.removeLinkRoute))
+        _ = try? kernel.requests.perform(old.map(RtnlRequest.removeRoute))
     }
 
     // MARK: The lease
@@ -267,8 +257,17 @@ final class LegAddresses {
 
     // MARK: What the kernel has
 
+    func kernelChanged(_ changes: KernelChanges) {
+        if changes.addresses.contains(where: { key in prefixes.contains { $0.address == key.address } }) { observe() }
+        let beneath = parent ?? ifindex
+        if changes.addresses.contains(where: { $0.ifindex == beneath && !kernel.isFollowed($0.address) }) {
+            putRoutes()
+            tend()
+        }
+    }
+
     /// Looks at the mirror again.
-    func observe() {
+    private func observe() {
         let before = present
         if isOwner { findKeys() }
         present = found
@@ -281,15 +280,6 @@ final class LegAddresses {
     private var found: Set<AddressKey> {
         Set(keys.filter { kernel.addresses[$0]?.flags.isDisjoint(with: [.tentative, .dadFailed]) ?? false })
     }
-
-    /// Another address of the interface came or went.
-    func surroundingsChanged() {
-        putRoutes()
-        tend()
-    }
-
-    /// Whether a change of this address concerns the leg.
-    func concerns(_ key: AddressKey) -> Bool { prefixes.contains { $0.address == key.address } }
 
     private func isForeign(_ key: AddressKey) -> Bool { kernel.addresses[key].map { !Self.isOurs($0) } ?? false }
 
@@ -379,8 +369,7 @@ final class LegAddresses {
 
     private func tell(_ stray: Address) {
         let interface = kernel.link(ifindex: stray.key.ifindex)?.name ?? "\(stray.key.ifindex)"
-        let condition = Condition(.foreignAddress, "\(name):\(interface)")
-        if told[condition] == nil {
+        passing.saw(.foreignAddress, of: "\(name):\(interface)", forNs: Self.strayNs) {
             let what =
                 !isHere(stray.key)
                 ? "it stays there, and this host answers for it"
@@ -390,68 +379,36 @@ final class LegAddresses {
             Log.error(
                 "\(name): \(stray.key.address)/\(stray.key.prefixLength) is on \(interface) and nobody leased it: \(what)"
             )
-        }
-        show(condition, forNs: Self.strayNs) { [unowned self] in
+            return ""
+        } while: { [unowned self] in
             strays.contains { $0.key.ifindex == stray.key.ifindex && !Self.isOurs($0) }
         }
     }
 
-    /// Somebody else removed or changed what we hold. Once may happen; twice is worth a condition. An interface that is put
-    /// down loses its IPv6 addresses by that, and who has slept has lost them by the end of the lease.
+    /// Somebody else removed or changed what we hold. An interface that is put down loses its IPv6 addresses by that, and who
+    /// has slept has lost them by the end of the lease.
     private func noteDisturbance(_ what: String) {
-        let nowNs = Clock.monotonicNs()
         let isUp = ifindex.flatMap { kernel.link(ifindex: $0)?.flags.contains(.up) } ?? false
-        guard isUp, !hasLapsed(nowNs: nowNs) else { return }
-        let count = disturbances.add(nowNs: nowNs)
-        if count <= 10 { Log.warning("\(name): somebody has \(what) its addresses, which are added again") }
-        guard count > 1 else { return }
-        show(Condition(.addressContested, name), forNs: disturbances.spanNs) { false }
-    }
-
-    /// Tells a condition until it has not been true for a while.
-    private func show(_ condition: Condition, forNs: Int64, whileTrue: @escaping () -> Bool) {
-        let isNew = told[condition] == nil
-        if let timer = told[condition] { loop.cancel(timer) }
-        told[condition] = loop.schedule(atNs: Clock.monotonicNs() + forNs, toleranceNs: forNs / 10) { [unowned self] in
-            if whileTrue() { show(condition, forNs: forNs, whileTrue: whileTrue) } else { forget(condition) }
+        guard isUp, !hasLapsed(nowNs: Clock.monotonicNs()) else { return }
+        upkeep.disturbed(.addressContested, of: name) {
+            "\(name): somebody has \(what) its addresses, which are added again"
         }
-        if isNew { onCondition(condition, true) }
-    }
-
-    private func forget(_ condition: Condition) {
-        guard let timer = told.removeValue(forKey: condition) else { return }
-        loop.cancel(timer)
-        onCondition(condition, false)
     }
 
     // MARK: Repair
 
-    private func tend() {
+    func tend() {
         tendStrays()
-        repairIfNeeded()
+        if isWanted, !isUnable, !keys.isEmpty { upkeep.tend() }
     }
 
     /// Those that are wanted and missing, or there without a lease.
     private var amiss: [AddressKey] { keys.filter { !present.contains($0) || isForeign($0) && isStray($0) } }
 
-    private func repairIfNeeded() {
-        guard isWanted, !isUnable, !keys.isEmpty else { return }
-        guard !amiss.isEmpty else { return setMissing(false) }
-        guard repairTimer == nil else { return }
-        let nowNs = Clock.monotonicNs()
-        let count = repairs.add(nowNs: nowNs)
-        guard count <= Self.repairsMax else {
-            return giveUp(.contested)
-        }
-        if count > Self.quietRepairs { setMissing(true) }
-        // At once, but not faster than the kernel's answers are read.
-        repairTimer = loop.schedule(atNs: nowNs + Int64(count - 1) * 10_000_000) { [unowned self] in
-            repairTimer = nil
-            guard isWanted, !isUnable else { return }
-            let amiss = amiss
-            if amiss.contains(where: present.contains) { noteDisturbance("changed") }
-            if amiss.isEmpty { setMissing(false) } else { put(amiss) }
-        }
+    private func mend() {
+        let amiss = amiss
+        if amiss.contains(where: present.contains) { noteDisturbance("changed") }
+        put(amiss)
     }
 
     /// Why a leg cannot hold its addresses.
@@ -471,44 +428,10 @@ final class LegAddresses {
         isUnable = true
         onUnable(reason)
     }
-
-    private func stopRepairing() {
-        if let repairTimer { loop.cancel(repairTimer) }
-        repairTimer = nil
-        repairs.clear()
-        setMissing(false)
-    }
-
-    private func setMissing(_ missing: Bool) {
-        guard missing != isMissing else { return }
-        isMissing = missing
-        onMissing(missing)
-    }
 }
 
 /// An address and the prefix length that the file gives it.
 struct IPPrefixOfLeg: Hashable {
     var address: IPAddress
     var length: Int
-}
-
-/// How often something happened within a span of time.
-struct Tally {
-    /// How long it is counted for, from its first time on.
-    let spanNs: Int64
-    private var count = 0
-    private var sinceNs = Int64.min
-
-    init(spanNs: Int64) { self.spanNs = spanNs }
-
-    /// It has happened again.
-    ///
-    /// - Returns: how often it has, in the present span.
-    mutating func add(nowNs: Int64) -> Int {
-        if count == 0 || nowNs - sinceNs >= spanNs { (count, sinceNs) = (0, nowNs) }
-        count += 1
-        return count
-    }
-
-    mutating func clear() { count = 0 }
 }

@@ -92,9 +92,7 @@ enum LinkwatchVRRP {
         let released = try record?.release() ?? HoldingsRecord.Released()
         try? record?.leave(HoldingsRecord.Legacy())
         // Nothing to be done is nothing to be said: this runs at every stop of the service.
-        if !released.addresses.isEmpty || released.macvlans > 0 {
-            print("\(released.addresses.count) addresses and \(released.macvlans) macvlan interfaces removed")
-        }
+        if !released.holdings.isEmpty { print("\(released.holdings) removed") }
         if released.switches > 0 { Log.notice("\(released.switches) switches of interfaces put back") }
         if record?.hasFilter == true, !AcceptFilter.release() {
             throw Unavailable("the packet filter of accept = false stays in force")

@@ -1,5 +1,6 @@
 /// What `--check` says of the interfaces of this host, if they are there: a virtual address that is an interface's own, or that
-/// no host of its network can have. A warning, as the file may be meant for another host.
+/// no host of its network can have; and what else an instance holds, such as a route, and this host could not have. A warning,
+/// as the file may be meant for another host.
 import Addresses
 import Configuration
 import RtnlMonitor
@@ -11,6 +12,13 @@ enum OwnAddresses {
         guard let kernel = try? RtnlMonitor.snapshot(options: options) else { return [] }
         let virtual = Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map(\.address))
         var doubts: [String] = []
+        for instance in configuration.groups.flatMap(\.instances) {
+            for kind in HeldKinds.all {
+                doubts += kind.doubts(of: instance, virtual: virtual, on: kernel).map {
+                    "\(file):\($0.line): \($0.text)"
+                }
+            }
+        }
         for group in configuration.groups where group.priority < 255 {
             for instance in group.instances {
                 guard let link = kernel.link(named: instance.interface) else { continue }

@@ -34,8 +34,8 @@ final class RouterProcess {
     }
     private(set) var groups: [GroupDriver] = []
     private let record: HoldingsRecord?
-    /// What an earlier process had recorded; empty once it is gone.
-    private var leftBehind: [HoldingsRecord.Entry]
+    /// What an earlier process had recorded to hold, as `HoldingsRecord.read` has it; empty once it is gone.
+    private var leftBehind: [[String]]
     private var hasBegun = false
     private var settling: EventLoop.TimerID?
     private var statusTimer: EventLoop.TimerID?
@@ -64,13 +64,13 @@ final class RouterProcess {
     /// Opens everything that needs privileges.
     init(
         _ configuration: VRRPConfiguration, loop: EventLoop, runner: Runner, record: HoldingsRecord?,
-        leftBehind: [HoldingsRecord.Entry]
+        leftBehind: [[String]]
     ) throws(Errno) {
         self.configuration = configuration
         self.loop = loop
         self.runner = runner
         wire = try WireSockets(loop: loop)
-        kernel = try KernelState(loop: loop, tracking: TrackedRoute.tracking(configuration))
+        kernel = try KernelState(loop: loop, tracking: Self.followedRoutes(configuration))
         links = LinkWatch(kernel: kernel, loop: loop)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
@@ -186,20 +186,15 @@ final class RouterProcess {
     }
 
     private func removeLeftovers() {
-        var (keys, macvlans) =
-            record?.leftovers(of: leftBehind, addresses: kernel.addresses.values, links: kernel.links) ?? ([], [])
+        do throws(Errno) {
+            let removed = try HeldKinds.removeLeftovers(
+                recorded: leftBehind, named: HeldKinds.lines(of: configuration.groups).map(HeldKinds.words),
+                in: KernelTables(addresses: kernel.addresses, links: kernel.links), by: kernel.requests)
+            if !removed.isEmpty { Log.notice("removed \(removed) that an earlier process left behind") }
+        } catch {
+            Log.error("what an earlier process left behind cannot be removed: \(error)")
+        }
         leftBehind = []
-        for address in kernel.addresses.values where LegAddresses.isOurs(address) {
-            if kernel.isFollowed(address.key.address), !keys.contains(address.key) { keys.append(address.key) }
-        }
-        if !keys.isEmpty || !macvlans.isEmpty {
-            Log.notice(
-                "removing \(keys.count) addresses and \(macvlans.count) macvlans that an earlier process left behind")
-            for (key, refusal) in zip(keys, kernel.remove(keys)) {
-                if let refusal { Log.error("\(key.address)/\(key.prefixLength) cannot be removed: \(refusal)") }
-            }
-            _ = try? kernel.requests.perform(macvlans.map { .removeLink(ifindex: $0) })
-        }
         acceptFilter.apply(configuration, hasLeftover: record?.hasFilter ?? false)
         runner.holdsOnlyWhatIsNamed()
     }
@@ -294,6 +289,9 @@ final class RouterProcess {
             // With an interface goes its socket, and what that knew.
             if !names.isEmpty { group.filtersChanged() }
             for (link, old) in changed { group.interfaceChanged(link, before: old) }
+            if !names.isEmpty || areRoutesChanged {
+                group.kernelChanged(KernelChanges(links: names, hasRoutes: areRoutesChanged))
+            }
         }
         if areRoutesChanged { tracked.routesChanged() }
     }
@@ -315,6 +313,16 @@ final class RouterProcess {
         names.formUnion(link.altnames)
         if let old { names.insert(old.name) }
         links.kernelSaw(link, before: old)
+    }
+
+    /// The routes that are tracked or held; nil: none.
+    private static func followedRoutes(_ configuration: VRRPConfiguration) -> RouteTracking? {
+        let keys = TrackedRoute.keys(configuration) + HeldKinds.routes(of: configuration.groups)
+        guard !keys.isEmpty else { return nil }
+        // In one order, so that the same routes are no change.
+        return RouteTracking(
+            prefixes: Set(keys.map(\.destination)).sorted { "\($0)" < "\($1)" }, tables: Set(keys.map(\.table)).sorted()
+        )
     }
 
     // MARK: What groups use
@@ -363,7 +371,7 @@ final class RouterProcess {
     /// Applies a configuration that has passed all checks: the difference, and nothing else.
     func reload(_ new: VRRPConfiguration) throws(Errno) {
         // What may fail comes first.
-        try kernel.track(TrackedRoute.tracking(new))
+        try kernel.track(Self.followedRoutes(new))
         adopt(new)
         acceptFilter.apply(new)
         var old: [String: GroupDriver] = [:]

@@ -109,17 +109,8 @@ struct ProgramTable {
 
     // MARK: What a dead process leaves
 
-    /// The addresses that the process may hold.
-    var entries: [HoldingsRecord.Entry] {
-        configuration.groups.flatMap { group in
-            group.instances.flatMap { instance in
-                instance.addresses.map {
-                    HoldingsRecord.Entry(
-                        interface: instance.interface, address: $0.address, isOwner: group.priority == 255)
-                }
-            }
-        }
-    }
+    /// What the process may hold, in the lines of the record.
+    var holdings: [String] { HeldKinds.lines(of: configuration.groups) }
 
     /// Whether there may be a packet filter.
     var hasFilter: Bool { !AcceptFilter.refused(by: configuration).isEmpty }

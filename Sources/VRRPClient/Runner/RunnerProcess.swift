@@ -241,8 +241,7 @@ final class RunnerProcess {
             let released = try holdings.release(legacy)
             try? holdings.leave(HoldingsRecord.Legacy())
             Log.warning(
-                "the process has died: removed \(released.addresses.count) addresses and \(released.macvlans) macvlan "
-                    + "interfaces")
+                "the process has died: removed \(released.holdings.isEmpty ? "nothing" : released.holdings)")
         } catch {
             Log.error("the process has died, and its addresses stay until their leases end: \(error)")
         }

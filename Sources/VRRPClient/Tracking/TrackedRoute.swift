@@ -30,14 +30,11 @@ final class TrackedRoute: Tracked {
         }
     }
 
-    /// The routes that the kernel's mirror must have; nil: none.
-    static func tracking(_ configuration: VRRPConfiguration) -> RouteTracking? {
-        var prefixes: [IPPrefix] = []
-        var tables: [UInt32] = []
-        for case .route(let route) in configuration.groups.flatMap(\.tracks).map(\.object) {
-            if !prefixes.contains(route.prefix) { prefixes.append(route.prefix) }
-            if !tables.contains(route.table) { tables.append(route.table) }
+    /// The routes that the kernel's mirror must have.
+    static func keys(_ configuration: VRRPConfiguration) -> [RouteKey] {
+        configuration.groups.flatMap(\.tracks).compactMap { track in
+            guard case .route(let route) = track.object else { return nil }
+            return RouteKey(destination: route.prefix, table: route.table)
         }
-        return prefixes.isEmpty ? nil : RouteTracking(prefixes: prefixes, tables: tables)
     }
 }

@@ -1,0 +1,100 @@
+/// Puts back what somebody else takes away from us: at once, some times; then it says that this cannot go on.
+///
+/// Once may happen; from the second time on there is a condition, and it stays for a while after the last time.
+import LinuxSystem
+import VRRP
+
+final class Upkeep {
+    private let loop: EventLoop
+    private let passing: PassingConditions
+    private var repairs = Tally(spanNs: 10_000_000_000)
+    private var disturbances = Tally(spanNs: 600_000_000_000)
+    private var timer: EventLoop.TimerID?
+    private var isMissing = false
+
+    /// Whether something that is wanted is not as it should be.
+    var isAmiss: () -> Bool = { false }
+    /// Puts it back.
+    var mend: () -> Void = {}
+    /// Called when repairs in a row do not help, and when all is well again.
+    var onMissing: (Bool) -> Void = { _ in }
+    /// Called when it has been put back too often.
+    var onVain: () -> Void = {}
+
+    /// Repairs in a row after which it is said aloud.
+    private static let quietRepairs = 2
+    /// Repairs within ten seconds after which there are no more.
+    private static let repairsMax = 5
+    /// Disturbances within ten minutes that are logged.
+    private static let loggedMax = 10
+
+    /// - Parameter passing: where the condition is raised, and ends.
+    init(loop: EventLoop, passing: PassingConditions) {
+        self.loop = loop
+        self.passing = passing
+    }
+
+    deinit { if let timer { loop.cancel(timer) } }
+
+    /// Has it put back if something is amiss.
+    func tend() {
+        guard isAmiss() else { return setMissing(false) }
+        guard timer == nil else { return }
+        let nowNs = Clock.monotonicNs()
+        let count = repairs.add(nowNs: nowNs)
+        guard count <= Self.repairsMax else { return onVain() }
+        if count > Self.quietRepairs { setMissing(true) }
+        // At once, but not faster than the kernel's answers are read.
+        timer = loop.schedule(atNs: nowNs + Int64(count - 1) * 10_000_000) { [unowned self] in
+            timer = nil
+            if isAmiss() { mend() } else { setMissing(false) }
+        }
+    }
+
+    /// Nothing is wanted any more, or all is new.
+    func stop() {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        repairs.clear()
+        setMissing(false)
+    }
+
+    /// Somebody else has taken or changed something.
+    ///
+    /// - Parameters:
+    ///   - contested: the condition from the second time on, and of what.
+    ///   - words: what is logged.
+    func disturbed(_ contested: Condition.Kind, of subject: String, _ words: () -> String) {
+        let count = disturbances.add(nowNs: Clock.monotonicNs())
+        if count <= Self.loggedMax { Log.warning(words()) }
+        guard count > 1 else { return }
+        passing.saw(contested, of: subject, forNs: disturbances.spanNs) { "" }
+    }
+
+    private func setMissing(_ missing: Bool) {
+        guard missing != isMissing else { return }
+        isMissing = missing
+        onMissing(missing)
+    }
+}
+
+/// How often something happened within a span of time.
+struct Tally {
+    /// How long it is counted for, from its first time on.
+    let spanNs: Int64
+    private var count = 0
+    private var sinceNs = Int64.min
+
+    init(spanNs: Int64) { self.spanNs = spanNs }
+
+    /// It has happened again.
+    ///
+    /// - Returns: how often it has, in the present span.
+    mutating func add(nowNs: Int64) -> Int {
+        if count == 0 || nowNs - sinceNs >= spanNs { (count, sinceNs) = (0, nowNs) }
+        count += 1
+        return count
+    }
+
+    mutating func clear() { count = 0 }
+}
