@@ -34,6 +34,7 @@ struct VRRPAssembly {
         checkHeartbeatsAreUsed()
         checkVrids()
         checkVirtualAddresses()
+        result.groups.checkHeldRoutes(problems)
         if sections.instances.isEmpty, sections.groups.isEmpty {
             problems.report(
                 SourcePosition(line: 1, column: 1),

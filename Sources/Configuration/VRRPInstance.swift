@@ -25,6 +25,8 @@ extension VRRPConfiguration {
         public var accepts = true
         /// Neighbours on this link that prove it alive.
         public var witnesses: [IPAddress] = []
+        /// Routes that the master has besides, at most 64.
+        public var routes: [HeldRoute] = []
 
         public var family: IPAddress.Family { addresses.first?.address.family ?? .ipv4 }
 
@@ -59,6 +61,7 @@ extension VRRPConfiguration.Instance: SectionKeys {
         keys.read("virtual-mac", .flag, into: &hasVirtualMAC)
         keys.read("accept", .flag, into: &accepts)
         keys.read("witness", .host, 0...8, into: &witnesses)
+        routes = VRRPConfiguration.HeldRoute.list("routes", keys, of: self)
     }
 }
 

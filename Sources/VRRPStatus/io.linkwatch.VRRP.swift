@@ -56,7 +56,19 @@ extension VRRPInterface {
           # Adverts that could not be sent.
           sendErrors: int,
           # Why the last of them was not; absent if there was none.
-          lastSendError: ?string
+          lastSendError: ?string,
+          # The routes that it has as master, in the order of the file.
+          routes: []HeldRoute
+        )
+
+        # A route of an instance.
+        type HeldRoute (
+          # The route, as `ip route` writes it.
+          route: string,
+          # The kernel has it, and it is ours.
+          held: bool,
+          # Why the kernel does not have it; absent while it has, and while it is not wanted.
+          reason: ?string
         )
 
         # One heartbeat.
@@ -333,13 +345,15 @@ public struct MemberRecord: MonitorRecord {
     public var sendErrors: Int
     /// Why the last of them was not; absent if there was none.
     public var lastSendError: String?
+    /// The routes that it has as master, in the order of the file.
+    public var routes: [HeldRouteRecord]
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
         primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
         masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
         advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int,
-        ownAddressReceived: Int, sendErrors: Int, lastSendError: String? = nil
+        ownAddressReceived: Int, sendErrors: Int, lastSendError: String? = nil, routes: [HeldRouteRecord]
     ) {
         self.name = name
         self.interface = interface
@@ -362,6 +376,7 @@ public struct MemberRecord: MonitorRecord {
         self.ownAddressReceived = ownAddressReceived
         self.sendErrors = sendErrors
         self.lastSendError = lastSendError
+        self.routes = routes
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
@@ -386,6 +401,7 @@ public struct MemberRecord: MonitorRecord {
         ownAddressReceived = try object.decode("ownAddressReceived")
         sendErrors = try object.decode("sendErrors")
         lastSendError = try object.decodeIfPresent("lastSendError")
+        routes = try object.decode("routes")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -410,6 +426,35 @@ public struct MemberRecord: MonitorRecord {
         writer.field("ownAddressReceived", ownAddressReceived)
         writer.field("sendErrors", sendErrors)
         writer.field("lastSendError", lastSendError)
+        writer.field("routes", routes)
+    }
+}
+
+/// A route of an instance.
+public struct HeldRouteRecord: MonitorRecord {
+    /// The route, as `ip route` writes it.
+    public var route: String
+    /// The kernel has it, and it is ours.
+    public var held: Bool
+    /// Why the kernel does not have it; absent while it has, and while it is not wanted.
+    public var reason: String?
+
+    public init(route: String, held: Bool, reason: String? = nil) {
+        self.route = route
+        self.held = held
+        self.reason = reason
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        route = try object.decode("route")
+        held = try object.decode("held")
+        reason = try object.decodeIfPresent("reason")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("route", route)
+        writer.field("held", held)
+        writer.field("reason", reason)
     }
 }
 

@@ -28,6 +28,7 @@ struct VRRPReport {
         lines += group.causes.map { "  cause      " + palette.paint($0, .bad) }
         lines += group.conditions.map { "  condition  " + palette.paint($0, .caution) }
         lines += table(group.members).lines(width: width.map { $0 - 2 }, palette: palette).map { "  " + $0 }
+        lines += group.members.flatMap(\.routes).map(route)
         lines += peer(group)
         lines += group.transitions.suffix(3).map { "  " + Self.words($0, palette) }
         return lines
@@ -48,6 +49,14 @@ struct VRRPReport {
             ]
         }
         return table
+    }
+
+    private func route(_ route: HeldRouteRecord) -> String {
+        let state =
+            route.held
+            ? palette.paint("held", .good)
+            : route.reason.map { palette.paint("missing: \($0.printable)", .bad) } ?? palette.paint("not held", .faint)
+        return "  route      \(route.route.printable): \(state)"
     }
 
     private func peer(_ group: GroupRecord) -> [String] {

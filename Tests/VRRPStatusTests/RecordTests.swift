@@ -10,7 +10,8 @@ private enum Sample {
         primaryAddress: "192.0.2.2", holding: true, heard: false, proven: true, downUsec: 1, masterIntervalUsec: 2,
         lastSource: "192.0.2.3", lastPriority: 100, checksumForm: "message", advertsReceived: 4, advertsSent: 5,
         resignationsReceived: 6, resignationsSent: 7, ownAddressReceived: 8, sendErrors: 9,
-        lastSendError: "Message too long")
+        lastSendError: "Message too long",
+        routes: [HeldRouteRecord(route: "default via 192.0.2.254", held: false, reason: "No route to host")])
     static let cable = CableRecord(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21, alive: true, sendErrors: 1)
     static let peer = PeerRecord(
         identity: "fe80::1", priority: 90, fresh: true, holds: [], hears: ["outside"], hearsHeartbeat: true,
@@ -65,6 +66,7 @@ private enum Sample {
 
     @Test func everyRecordIsAsDescribed() throws {
         try check(Sample.member, fields("Member"))
+        try check(Sample.member.routes[0], fields("HeldRoute"))
         try check(Sample.cable, fields("Cable"))
         try check(Sample.peer, fields("Peer"))
         try check(Sample.transition, fields("Transition"))

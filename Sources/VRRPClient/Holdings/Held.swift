@@ -102,7 +102,7 @@ extension Held {
 /// The kinds, in the order in which they are added.
 enum HeldKinds {
     /// What goes in after the addresses, and out before them.
-    static var afterAddresses: [any Held.Type] { [] }
+    static var afterAddresses: [any Held.Type] { [LegRoutes.self] }
     static var all: [any Held.Type] { [LegAddresses.self] + afterAddresses }
 
     /// The lines of all that the groups may hold.

@@ -47,7 +47,8 @@ extension MemberRecord {
             resignationsReceived: Int(clamping: status.statistics.resignationsReceived),
             resignationsSent: Int(clamping: status.statistics.resignationsSent),
             ownAddressReceived: Int(clamping: status.statistics.ownAddressReceived),
-            sendErrors: Int(clamping: leg.sendErrors), lastSendError: leg.lastSendError?.description)
+            sendErrors: Int(clamping: leg.sendErrors), lastSendError: leg.lastSendError?.description,
+            routes: leg.held.lazy.compactMap { $0 as? LegRoutes }.flatMap(\.status).map(HeldRouteRecord.init))
     }
 }
 
