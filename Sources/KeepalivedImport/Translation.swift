@@ -10,6 +10,7 @@ struct Translation {
     private let surroundings: Surroundings
     private let names = Names()
     private var addresses: AddressTranslation
+    private var routes: RouteTranslation
     private var sections: [Section] = []
     private var notifies: [Section] = []
     /// The checks that are tracked, by keepalived's name.
@@ -29,6 +30,7 @@ struct Translation {
         self.findings = findings
         self.surroundings = surroundings
         addresses = AddressTranslation(findings)
+        routes = RouteTranslation(findings)
     }
 
     /// - Returns: the sections, in order; none, if nothing can be carried.
@@ -98,12 +100,13 @@ struct Translation {
             }
         }
         if !leg.accepts { section.set("accept", "false") }
-        let routes = RouteTranslation(findings)
-        if !instance.routes.isEmpty, Keywords.isCarried(.instance, "virtual_routes") {
-            section.set("routes", Toml.array(instance.routes.compactMap { routes.route($0) }))
+        if Keywords.isCarried(.instance, "virtual_routes") {
+            let list = routes.routes(of: leg)
+            if !list.isEmpty { section.set("routes", Toml.array(list)) }
         }
-        if !instance.rules.isEmpty, Keywords.isCarried(.instance, "virtual_rules") {
-            section.set("rules", Toml.array(instance.rules.compactMap { routes.rule($0) }))
+        if Keywords.isCarried(.instance, "virtual_rules") {
+            let list = routes.rules(of: leg)
+            if !list.isEmpty { section.set("rules", Toml.array(list)) }
         }
         return section
     }
@@ -125,6 +128,10 @@ struct Translation {
                 return false
             }
             return true
+        }
+        if peers.isEmpty, let first = instance.peers.first {
+            findings.add(
+                .missing, first.place, "unicast_peer", "no peer is left, and without one it is multicast: name one")
         }
         if peers.count > 16 {
             report(.instance, "unicast_peer", "unicast_peer", peers[16].place)
@@ -408,8 +415,11 @@ struct Translation {
                 return missing()
             }
             guard Keywords.isCarried(.process, "process") else { return nil }
-            object = Object(kind: "process", value: path.split(separator: "/").last.map(String.init) ?? path)
-            if process.quorum != 1 { object.others.append(("at-least", String(process.quorum))) }
+            // By its path, or by its name.
+            let value = path.hasPrefix("/") ? path : path.split(separator: "/").last.map(String.init) ?? path
+            guard (1...255).contains(value.utf8.count), !value.hasSuffix("/") else { return missing() }
+            object = Object(kind: "process", value: value)
+            if process.quorum != 1 { object.others.append(("at-least", String(min(1024, process.quorum)))) }
             (weight, isReversed) = (track.weight ?? process.weight, track.isReversed ?? process.isReversed)
         case .file:
             guard let file = model.files.first(where: { $0.name == track.name }), let path = file.path else {
@@ -440,7 +450,7 @@ struct Translation {
     }
 
     private func element(_ object: Object) -> String {
-        if object.others.isEmpty, object.weight == nil, ["check", "link"].contains(object.kind) {
+        if object.others.isEmpty, object.weight == nil, ["check", "link", "process"].contains(object.kind) {
             return Toml.text("\(object.kind):\(object.value)")
         }
         return Toml.table(

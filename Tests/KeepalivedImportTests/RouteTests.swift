@@ -1,0 +1,82 @@
+import Testing
+
+@testable import KeepalivedImport
+
+/// Routes and rules of the master, word by word.
+@Suite struct RouteTests {
+    private func leg(_ keys: String, _ findings: Findings) throws -> Leg {
+        let lines = try LineReader(
+            path: "k", configID: nil, surroundings: surroundings(["k": Samples.instance(keys)]), findings: findings)
+        var reader = StatementReader(lines, findings: findings)
+        let model = try Interpreter.read(try reader.file(), findings: findings)
+        return try #require(try Completion(model.global, findings).complete(model.instances[0]))
+    }
+
+    private func routes(_ lines: String, _ findings: Findings = Findings()) throws -> [String] {
+        var translation = RouteTranslation(findings)
+        return translation.routes(of: try leg("virtual_routes {\n\(lines)\n}", findings))
+    }
+
+    @Test(arguments: [
+        ("198.51.100.0/24 via 192.0.2.9", #"{ to = "198.51.100.0/24", via = "192.0.2.9" }"#),
+        ("default gw 192.0.2.9", #"{ to = "default", via = "192.0.2.9" }"#),
+        (
+            "src 192.0.2.1 to 198.51.100.0/24 via 192.0.2.9 dev eth1 metric 5 onlink",
+            #"{ to = "198.51.100.0/24", via = "192.0.2.9", interface = "eth1", source = "192.0.2.1", metric = 5, onlink = true }"#
+        ),
+        (
+            "198.51.100.7 dev eth1 table main scope link",
+            #"{ to = "198.51.100.7/32", interface = "eth1", table = 254, scope = "link" }"#
+        ),
+        ("198.51.100.0/24", #"{ to = "198.51.100.0/24", scope = "global" }"#),
+        (
+            "default via inet6 fe80::1 dev eth0 mtu lock 1400",
+            #"{ to = "default", via = "fe80::1", interface = "eth0", mtu = 1400 }"#
+        ),
+        ("2001:db8::/32 dev eth0 scope link", #"{ to = "2001:db8::/32", interface = "eth0" }"#),
+        ("192.0.2.77/24 via 192.0.2.9 metric 1 metric 2", #"{ to = "192.0.2.0/24", via = "192.0.2.9", metric = 2 }"#),
+    ])
+    func routesAreWritten(line: String, expected: String) throws {
+        let findings = Findings()
+        #expect(try routes(line, findings) == [expected])
+        #expect(findings.list.filter { $0.subject != "virtual_routes" } == [])
+    }
+
+    @Test(arguments: [
+        ("blackhole 198.51.100.0/24", Finding.Weight.missing), ("198.51.100.0/24 nexthop via 192.0.2.9", .missing),
+        ("198.51.100.0/24 via 192.0.2.1", .missing), ("198.51.100.0/24 via x", .difference),
+        ("via 192.0.2.9", .difference),
+        ("198.51.100.0/24 gateway 192.0.2.9", .difference), ("198.51.100.0/24 window 5", .missing),
+        ("198.51.100.0/24 table blue", .missing), ("198.51.100.0/24 via", .difference),
+        ("default via 192.0.2.9 inet6", .difference),
+    ])
+    func whatIsNotWrittenHasAReason(line: String, weight: Finding.Weight) throws {
+        let findings = Findings()
+        #expect(try routes(line, findings) == [])
+        #expect(findings.list.filter { $0.line.number == Samples.line + 1 }.map(\.weight) == [weight])
+    }
+
+    @Test func aRouteIsThereOnce() throws {
+        let findings = Findings()
+        let lines =
+            "198.51.100.0/24 via 192.0.2.9\n198.51.100.0/24 via 192.0.2.8\n198.51.100.0/24 via 192.0.2.8 metric 1"
+        #expect(try routes(lines, findings).count == 2 && findings.worst == .missing)
+    }
+
+    @Test(arguments: [
+        ("from 192.0.2.1 table 5 priority 100", #"{ from = "192.0.2.1/32", table = 5, priority = 100 }"#),
+        ("to all lookup 220 preference 7", "{ table = 220, priority = 7 }"),
+        ("iif vrrp.51 fwmark 0x10 table 51", #"{ iif = "vrrp.51", fwmark = "0x10", table = 51 }"#),
+    ])
+    func rulesAreWritten(line: String, expected: String) throws {
+        let findings = Findings()
+        #expect(RouteTranslation(findings).rules(of: try leg("virtual_rules {\n\(line)\n}", findings)) == [expected])
+    }
+
+    @Test(arguments: [("not from 192.0.2.1 table 5", Finding.Weight.missing), ("to 192.0.2./24 table 2", .difference)])
+    func rulesThatAreNotWrittenHaveAReason(line: String, weight: Finding.Weight) throws {
+        let findings = Findings()
+        #expect(RouteTranslation(findings).rules(of: try leg("virtual_rules {\n\(line)\n}", findings)) == [])
+        #expect(findings.list.filter { $0.line.number == Samples.line + 1 }.map(\.weight) == [weight])
+    }
+}
