@@ -97,8 +97,7 @@ struct Completion {
 
     private func interface(_ instance: KeepalivedConfiguration.Instance) throws(Refusal) -> String? {
         if let interface = instance.interface {
-            guard interface.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f && $0 != 0x2f && $0 != 0x3a }), interface != ".",
-                interface != ".."
+            guard isInterfaceName(interface)
             else {
                 throw Refusal(
                     line: instance.line("interface"), subject: "interface \(interface)",

@@ -26,7 +26,7 @@ extension Keywords {
         Keyword(.file, "vrrp_instance", .block(.instance), .carried, "`[instance.NAME]`"),
         Keyword(.file, "vrrp_sync_group", .block(.group), .carried, "`[group.NAME]`"),
         Keyword(.file, "vrrp_script", .block(.script), .carried, "`[check.NAME]`; one that nobody tracks is left out"),
-        Keyword(.file, "vrrp_track_process", .block(.process), .carried, "`{ process = ... }` in `track`"),
+        Keyword(.file, "vrrp_track_process", .block(.process), .carried, "`{ process = \"NAME\" }` in `track`"),
         Keyword(.file, "vrrp_track_file", .block(.trackedFile), .carried, "`{ file = ... }` in `track`"),
         Keyword(.file, "track_file", .block(.trackedFile), .carried, "`{ file = ... }` in `track`"),
         Keyword(
@@ -428,9 +428,7 @@ extension Keywords {
     ]
 
     private static let process: [Keyword] = [
-        Keyword(
-            .process, "process", .line, .later(.loss),
-            "vrrp.toml cannot track processes yet: use a check, `exec = [\"/usr/bin/pgrep\", \"-x\", \"NAME\"]`."),
+        Keyword(.process, "process", .line, .carried, "`process`, a path or a name"),
         Keyword(.process, "param_match", .line, .never(.difference), "A process is known by its name."),
         Keyword(.process, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.process, "quorum", .line, .carried, "`at-least`"),

@@ -61,7 +61,7 @@ struct RouteTranslation {
                 let address = try host(try words.value(behind: word))
                 family = family ?? address.family
                 values.append(("source", Toml.text(address.description)))
-            case "dev", "oif": values.append(("interface", Toml.text(try words.value(behind: word))))
+            case "dev", "oif": values.append(("interface", try interface(try words.value(behind: word))))
             case "table": values.append(("table", try table(try words.value(behind: word))))
             case "metric", "priority", "preference":
                 values.append(("metric", try number(try words.value(behind: word), 0...4_294_967_295)))
@@ -143,8 +143,8 @@ struct RouteTranslation {
             case "table", "lookup": values.append(("table", try table(try words.value(behind: word))))
             case "priority", "preference", "order":
                 values.append(("priority", try number(try words.value(behind: word), 0...4_294_967_295)))
-            case "iif", "dev": values.append(("iif", Toml.text(try words.value(behind: word))))
-            case "oif": values.append(("oif", Toml.text(try words.value(behind: word))))
+            case "iif", "dev": values.append(("iif", try interface(try words.value(behind: word))))
+            case "oif": values.append(("oif", try interface(try words.value(behind: word))))
             case "fwmark": values.append(("fwmark", Toml.text(try words.value(behind: word))))
             default:
                 guard Keywords.find(.rule, word) != nil else {
@@ -185,6 +185,11 @@ struct RouteTranslation {
             throw .ignored("\(text) is no address of a host")
         }
         return address
+    }
+
+    private func interface(_ text: String) throws(Failure) -> String {
+        guard isInterfaceName(text) else { throw .ignored("no interface can be named \(text)") }
+        return Toml.text(text)
     }
 
     private func network(_ text: String, _ family: IPAddress.Family) throws(Failure) -> IPPrefix {

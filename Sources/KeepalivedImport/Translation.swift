@@ -403,7 +403,7 @@ struct Translation {
         var object: Object
         switch track.kind {
         case .interface:
-            guard (1...15).contains(track.name.utf8.count) else { return missing() }
+            guard isInterfaceName(track.name) else { return missing() }
             object = Object(kind: "link", value: track.name)
         case .script:
             guard let script = model.scripts.first(where: { $0.name == track.name }) else { return missing() }

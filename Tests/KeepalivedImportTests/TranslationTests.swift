@@ -116,6 +116,11 @@ import Testing
         #expect(other.worst == .loss)
     }
 
+    @Test func whatNoInterfaceCanBeNamedIsIgnored() throws {
+        let result = try group("track_interface {\n eth100.1/2\n a:b\n}").1
+        #expect(try configuration(result).groups[0].tracks.isEmpty && result.findings.count == 2)
+    }
+
     @Test func anAddressLivesInOnePlace() throws {
         let other = Samples.plain.replacing("VI_1", with: "VI_2").replacing("51", with: "52")
         let result = imported(Samples.plain + other.replacing("192.0.2.1/24", with: "192.0.2.1/24\n    192.0.2.2"))
@@ -187,6 +192,24 @@ import Testing
         #expect(try tracks("", "track_script {\n chk weight 30\n}") == ["check:chk": 30])
         // With an owner among the members, the group's objects count without.
         #expect(try tracks("priority 255", "track_script {\n chk\n}") == ["check:chk": nil])
+    }
+
+    @Test func processesAreTracked() throws {
+        let processes = """
+            vrrp_track_process web {
+                process haproxy
+                weight 10
+                quorum 2
+            }
+            vrrp_track_process dns {
+                process /usr/sbin/named
+            }
+
+            """
+        let result = imported(processes + Samples.instance("track_process {\n web\n dns\n none\n}"))
+        let tracks = try configuration(result).groups[0].tracks
+        #expect(tracks.map(\.object) == [.process("haproxy", atLeast: 2), .process("/usr/sbin/named", atLeast: 1)])
+        #expect(tracks.map(\.weight) == [10, nil] && result.findings.count == 1 && result.worst == .difference)
     }
 
     @Test func membersOnOneInterfaceAreTwoGroups() throws {
