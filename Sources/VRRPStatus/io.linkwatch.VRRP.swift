@@ -105,6 +105,18 @@ extension VRRPInterface {
           proven: []string
         )
 
+        # Something that a group tracks.
+        type Tracked (
+          # Its kind and name, such as `check:upstream`.
+          name: string,
+          # It is well.
+          well: bool,
+          # Below 0, added to the priority while it fails; above 0, while it is well. Absent: while it fails, the group cannot serve.
+          weight: ?int,
+          # What it adds to the priority now.
+          contribution: int
+        )
+
         # A change of a group's state.
         type Transition (
           # The group.
@@ -153,6 +165,8 @@ extension VRRPInterface {
           causes: []string,
           # What else an operator should know.
           conditions: []string,
+          # What else must be well, in the file's order; absent: nothing.
+          tracked: ?[]Tracked,
           # The members, in the file's order.
           members: []Member,
           # The heartbeat pool.
@@ -552,6 +566,40 @@ public struct PeerRecord: MonitorRecord {
     }
 }
 
+/// Something that a group tracks.
+public struct TrackedRecord: MonitorRecord {
+    /// Its kind and name, such as `check:upstream`.
+    public var name: String
+    /// It is well.
+    public var well: Bool
+    /// Below 0, added to the priority while it fails; above 0, while it is well. Absent: while it fails, the group
+    /// cannot serve.
+    public var weight: Int?
+    /// What it adds to the priority now.
+    public var contribution: Int
+
+    public init(name: String, well: Bool, weight: Int? = nil, contribution: Int) {
+        self.name = name
+        self.well = well
+        self.weight = weight
+        self.contribution = contribution
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        name = try object.decode("name")
+        well = try object.decode("well")
+        weight = try object.decodeIfPresent("weight")
+        contribution = try object.decode("contribution")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("name", name)
+        writer.field("well", well)
+        writer.field("weight", weight)
+        writer.field("contribution", contribution)
+    }
+}
+
 /// A change of a group's state.
 public struct VRRPTransitionRecord: MonitorRecord {
     /// The group.
@@ -633,6 +681,8 @@ public struct GroupRecord: MonitorRecord {
     public var causes: [String]
     /// What else an operator should know.
     public var conditions: [String]
+    /// What else must be well, in the file's order; absent: nothing.
+    public var tracked: [TrackedRecord]?
     /// The members, in the file's order.
     public var members: [MemberRecord]
     /// The heartbeat pool.
@@ -657,9 +707,10 @@ public struct GroupRecord: MonitorRecord {
     public init(
         name: String, state: String, sinceUsec: Int64, sinceBoottimeUsec: Int64? = nil, priority: Int,
         configuredPriority: Int, version: Int, advertIntervalUsec: Int64, preempt: Bool, claiming: Bool, holding: Bool,
-        advertUsec: Int64? = nil, causes: [String], conditions: [String], members: [MemberRecord],
-        cables: [CableRecord], peer: PeerRecord? = nil, becameMaster: Int, leftMaster: Int, heartbeatsReceived: Int,
-        heartbeatsSent: Int, heartbeatEchoes: Int, heartbeatsStale: Int, transitions: [VRRPTransitionRecord]
+        advertUsec: Int64? = nil, causes: [String], conditions: [String], tracked: [TrackedRecord]? = nil,
+        members: [MemberRecord], cables: [CableRecord], peer: PeerRecord? = nil, becameMaster: Int, leftMaster: Int,
+        heartbeatsReceived: Int, heartbeatsSent: Int, heartbeatEchoes: Int, heartbeatsStale: Int,
+        transitions: [VRRPTransitionRecord]
     ) {
         self.name = name
         self.state = state
@@ -675,6 +726,7 @@ public struct GroupRecord: MonitorRecord {
         self.advertUsec = advertUsec
         self.causes = causes
         self.conditions = conditions
+        self.tracked = tracked
         self.members = members
         self.cables = cables
         self.peer = peer
@@ -702,6 +754,7 @@ public struct GroupRecord: MonitorRecord {
         advertUsec = try object.decodeIfPresent("advertUsec")
         causes = try object.decode("causes")
         conditions = try object.decode("conditions")
+        tracked = try object.decodeIfPresent("tracked")
         members = try object.decode("members")
         cables = try object.decode("cables")
         peer = try object.decodeIfPresent("peer")
@@ -729,6 +782,7 @@ public struct GroupRecord: MonitorRecord {
         writer.field("advertUsec", advertUsec)
         writer.field("causes", causes)
         writer.field("conditions", conditions)
+        writer.field("tracked", tracked)
         writer.field("members", members)
         writer.field("cables", cables)
         writer.field("peer", peer)

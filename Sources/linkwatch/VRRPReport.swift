@@ -26,6 +26,9 @@ struct VRRPReport {
                 + (group.claiming ? ", claiming" : "")
         ]
         lines += group.causes.map { "  cause      " + palette.paint($0, .bad) }
+        lines += (group.tracked ?? []).filter { $0.contribution != 0 }.map {
+            "  weight     \($0.contribution) by \($0.name.printable), which \($0.well ? "is well" : "fails")"
+        }
         lines += group.conditions.map { "  condition  " + palette.paint($0, .caution) }
         lines += table(group.members).lines(width: width.map { $0 - 2 }, palette: palette).map { "  " + $0 }
         lines += group.members.flatMap(\.routes).map(route)

@@ -19,11 +19,13 @@ private enum Sample {
     static let transition = VRRPTransitionRecord(
         group: "lvs", state: "master", previous: "backup", reason: "take", priority: 200, monotonicUsec: 1,
         realtimeUsec: 2)
+    static let tracked = TrackedRecord(name: "check:upstream", well: false, weight: -50, contribution: -50)
     static let group = GroupRecord(
         name: "lvs", state: "master", sinceUsec: 1, sinceBoottimeUsec: 2, priority: 200, configuredPriority: 200,
         version: 3,
         advertIntervalUsec: 1_000_000, preempt: true, claiming: false, holding: true, advertUsec: 9,
-        causes: ["check:upstream"], conditions: ["monitor-lost"], members: [member], cables: [cable], peer: peer,
+        causes: ["check:upstream"], conditions: ["monitor-lost"], tracked: [tracked], members: [member],
+        cables: [cable], peer: peer,
         becameMaster: 1, leftMaster: 0, heartbeatsReceived: 2, heartbeatsSent: 3, heartbeatEchoes: 4,
         heartbeatsStale: 5, transitions: [transition])
     static let event = VRRPEventRecord(
@@ -70,6 +72,7 @@ private enum Sample {
         try check(Sample.cable, fields("Cable"))
         try check(Sample.peer, fields("Peer"))
         try check(Sample.transition, fields("Transition"))
+        try check(Sample.tracked, fields("Tracked"))
         try check(Sample.group, fields("Group"))
         try check(Sample.event, fields("Event"))
         try check(Sample.status, description.methods["Status"]?.output)

@@ -64,7 +64,9 @@ def test_a_tracked_link_is_a_cause_or_a_weight(pair):
     pair.namespaces.ip("r1", "link set uplink down")
     pair.w2.await_transition("master")
     pair.holdings.await_by("r2")
-    assert pair.r1.status()["state"] == "backup" and pair.r1.status()["priority"] == 50
+    status = pair.r1.status()
+    assert status["state"] == "backup" and status["priority"] == 50
+    assert status["tracked"] == [{"name": "link:uplink", "well": False, "weight": -150, "contribution": -150}]
     pair.namespaces.ip("r1", "link set uplink up")
     pair.settle()
     assert pair.r1.status()["priority"] == 200

@@ -16,6 +16,7 @@ extension GroupRecord {
             holding: status.isHolding, advertUsec: status.advertAtNs.map { $0 / 1000 },
             causes: status.causes.map(\.description),
             conditions: status.conditions.filter(driver.isPublished).map(\.description),
+            tracked: driver.tracked.isEmpty ? nil : driver.tracked.map(TrackedRecord.init),
             members: zip(driver.legs, status.members).map(MemberRecord.init),
             cables: driver.cables.enumerated().map { index, cable in
                 let heard = status.peer?.cables ?? []
@@ -57,6 +58,14 @@ extension CableRecord {
         self.init(
             name: heartbeat.name, interface: heartbeat.interface, vrid: Int(heartbeat.vrid),
             peerVrid: Int(heartbeat.peerVrid), alive: isAlive, sendErrors: Int(clamping: sendErrors))
+    }
+}
+
+extension TrackedRecord {
+    init(_ track: VRRPConfiguration.Track, _ object: Tracked) {
+        self.init(
+            name: track.name, well: object.isWell, weight: track.weight,
+            contribution: track.weight.map(object.contribution) ?? 0)
     }
 }
 
