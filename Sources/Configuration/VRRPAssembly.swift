@@ -154,12 +154,14 @@ struct VRRPAssembly {
         let others = tracks.indices.filter { $0 != index }.compactMap { tracks[$0].value.weight }
         let lowest = group.priority + others.filter { $0 < 0 }.reduce(0, +)
         let highest = group.priority + others.filter { $0 > 0 }.reduce(0, +)
+        // The number in a file may be of either sign.
+        let isOpen = tracks.contains { if case .file = $0.value.object { true } else { false } }
         let why: String
         if group.priority == 255 {
             why = "the priority of an owner stays 255: expected no weight, or a priority of at most 254"
-        } else if weight > 0, lowest >= 254 {
+        } else if weight > 0, lowest >= 254, !isOpen {
             why = "a priority of \(group.priority) does not rise: expected a lower one, or a weight below 0"
-        } else if weight < 0, highest <= 1 {
+        } else if weight < 0, highest <= 1, !isOpen {
             why = "a priority of \(group.priority) does not fall: expected a higher one, or a weight above 0"
         } else if !group.preempts {
             why =

@@ -12,6 +12,8 @@ extension VRRPConfiguration {
             case link(String)
             /// As many processes of this name, or of this path, run.
             case process(String, atLeast: Int)
+            /// The number in this file is 0.
+            case file(String)
 
             /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, and so on.
             public var name: String {
@@ -20,6 +22,7 @@ extension VRRPConfiguration {
                 case .route(let route): "route:\(route)"
                 case .link(let interface): "link:\(interface)"
                 case .process(let name, _): "process:\(name)"
+                case .file(let path): "file:\(path)"
                 }
             }
         }
@@ -87,6 +90,7 @@ private struct TrackedKind {
                 keys.read("at-least", .number(1...1024), into: &atLeast)
                 return .process(name ?? "", atLeast: atLeast)
             },
+            TrackedKind("file", "PATH", .path(), Object.file),
         ]
     }
 

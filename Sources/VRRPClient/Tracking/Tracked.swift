@@ -97,6 +97,7 @@ final class TrackedObjects {
         case .check: nil
         case .link(let name): TrackedLink(name, choice, links)
         case .route(let route): TrackedRoute(route, kernel)
+        case .file(let path): TrackedFile(path, loop)
         case .process(let name, let atLeast):
             TrackedProcess(name, atLeast: atLeast, processes, predecessor: namesake(of: key) as? TrackedProcess)
         }

@@ -1,0 +1,75 @@
+"""Files that a group tracks: the number in each, times its weight, is added to the priority of r1 (see lab/vrrp.py)."""
+
+import os
+import shutil
+
+from lab.pair import config
+from lab.vrrp import VRRP, Director, Lans, until
+
+
+def file(*tracks: str) -> str:
+    return config("r1", cables=0, group=f'address-lease = "600s"\ntrack = [{", ".join(tracks)}]\n')
+
+
+def test_the_number_in_a_file(namespaces, tmp_path):
+    tmp_path.chmod(0o755)
+    Lans(namespaces)
+    folder = tmp_path / "folder"
+    number, other = folder / "number", folder / "other"
+    folder.mkdir()
+    number.write_text("-3 and more\n")
+    with Director(namespaces, "r1", file(f'{{ file = "{number}", weight = 10 }}')) as director:
+
+        def await_priority(wanted: int) -> None:
+            until(lambda: director.status()["priority"] == wanted, f"priority {wanted}")
+
+        def reload(*tracks: str) -> None:
+            director.reconfigure(file(*tracks))
+            director.call(f"{VRRP}.Reload")
+
+        watch = director.watch()
+        watch.await_state("master")
+        watch.mark()
+        await_priority(170)
+        # Written, replaced, beyond all bounds, without a number, too large (which changes nothing), removed, and made again.
+        for text, priority in (("+2", 220), ("-0x4", 160), ("1000", 254), ("-1000000000", 1), ("none", 200), ("5", 250)):
+            number.write_text(text)
+            await_priority(priority)
+        for text, priority in (("-1", 190), ("1", 210)):
+            other.write_text(text)
+            os.rename(other, number)
+            await_priority(priority)
+        number.write_text("9" * 100)
+        director.log.await_item(lambda line: "too large" in line, what="the complaint")
+        assert director.status()["priority"] == 210
+        assert director.status()["tracked"] == [
+            {"name": f"file:{number}", "well": False, "weight": 10, "contribution": 10}
+        ]
+        number.unlink()
+        await_priority(200)
+        number.write_text("-5")
+        await_priority(150)
+        # Its directory goes and comes back.
+        shutil.rmtree(folder)
+        await_priority(200)
+        folder.mkdir()
+        number.write_text("-2")
+        await_priority(180)
+        number.write_text("-4")
+        await_priority(160)
+        reload(f'{{ file = "{number}", weight = -1 }}')
+        await_priority(204)
+        reload()
+        await_priority(200)
+        assert watch.transitions() == []
+        # Without a weight it is a cause; a pipe that nobody writes to is 0.
+        number.unlink()
+        os.mkfifo(number)
+        reload(f'"file:{number}"')
+        assert director.status()["causes"] == []
+        other.write_text("1")
+        os.rename(other, number)
+        watch.await_transition("fault")
+        assert director.status()["causes"] == [f"file:{number}"]
+        number.write_text("0")
+        watch.await_state("master")
