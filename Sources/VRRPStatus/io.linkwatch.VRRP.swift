@@ -57,8 +57,8 @@ extension VRRPInterface {
           sendErrors: int,
           # Why the last of them was not; absent if there was none.
           lastSendError: ?string,
-          # The routes that it has as master, in the order of the file.
-          routes: []HeldRoute
+          # The routes that it has as master, in the order of the file; absent if the process is older than these.
+          routes: ?[]HeldRoute
         )
 
         # A route of an instance.
@@ -359,15 +359,15 @@ public struct MemberRecord: MonitorRecord {
     public var sendErrors: Int
     /// Why the last of them was not; absent if there was none.
     public var lastSendError: String?
-    /// The routes that it has as master, in the order of the file.
-    public var routes: [HeldRouteRecord]
+    /// The routes that it has as master, in the order of the file; absent if the process is older than these.
+    public var routes: [HeldRouteRecord]?
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
         primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
         masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
         advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int,
-        ownAddressReceived: Int, sendErrors: Int, lastSendError: String? = nil, routes: [HeldRouteRecord]
+        ownAddressReceived: Int, sendErrors: Int, lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil
     ) {
         self.name = name
         self.interface = interface
@@ -415,7 +415,7 @@ public struct MemberRecord: MonitorRecord {
         ownAddressReceived = try object.decode("ownAddressReceived")
         sendErrors = try object.decode("sendErrors")
         lastSendError = try object.decodeIfPresent("lastSendError")
-        routes = try object.decode("routes")
+        routes = try object.decodeIfPresent("routes")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {

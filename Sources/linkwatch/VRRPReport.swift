@@ -31,7 +31,7 @@ struct VRRPReport {
         }
         lines += group.conditions.map { "  condition  " + palette.paint($0, .caution) }
         lines += table(group.members).lines(width: width.map { $0 - 2 }, palette: palette).map { "  " + $0 }
-        lines += group.members.flatMap(\.routes).map(route)
+        lines += group.members.flatMap { $0.routes ?? [] }.map(route)
         lines += peer(group)
         lines += group.transitions.suffix(3).map { "  " + Self.words($0, palette) }
         return lines

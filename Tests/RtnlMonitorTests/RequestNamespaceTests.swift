@@ -210,6 +210,43 @@ import Testing
         }
     }
 
+    /// Of one key there is one route, and it is removed by whose protocol it has.
+    @Test func routesAreRemovedByTheirProtocol() throws {
+        try inNamespace {
+            try Self.ports()
+            try startBatch(["addr add 192.0.2.11/24 dev left", "addr add 2001:db8::11/64 dev left nodad"]).wait()
+            let requester = try RtnlRequester()
+            let left = try requester.link(named: "left").ifindex
+            for (destination, gateway, source) in [
+                ("198.51.100.0/24", "192.0.2.254", "192.0.2.11"), ("2001:db8:f::/48", "2001:db8::fe", "2001:db8::11"),
+            ] {
+                let prefix = try #require(IPPrefix(destination))
+                let key = RouteKey(destination: prefix, table: 1000, metric: 50)
+                var wanted = RouteRequest(
+                    key: key, ifindex: left, gateway: IPAddress(gateway), source: IPAddress(source),
+                    scope: 0, routeProtocol: 112)
+                wanted.mtu = 1400
+                let options = RtnlMonitor.Options(routes: RouteTracking(prefixes: [prefix], tables: [1000]))
+                func present() throws -> [Route] { try RtnlMonitor.snapshot(options: options).routes(at: key) }
+                try requester.perform(.addRoute(wanted))
+                let found = try #require(try present().first)
+                #expect(found.routeProtocol == 112 && found.preferredSource == wanted.source)
+                #expect(found.hops == [RouteHop(ifindex: left, gateway: wanted.gateway)])
+                #expect { try requester.perform(.addRoute(wanted)) } throws: {
+                    ($0 as? RtnlError)?.errno == .fileExists
+                }
+                let another = RouteRequest(key: key, scope: RouteRequest.anyScope, routeProtocol: 18)
+                #expect { try requester.perform(.removeRoute(another)) } throws: {
+                    ($0 as? RtnlError)?.errno == .noSuchProcess
+                }
+                #expect(try present() == [found])
+                try requester.perform(
+                    .removeRoute(RouteRequest(key: key, scope: RouteRequest.anyScope, routeProtocol: 112)))
+                #expect(try present() == [])
+            }
+        }
+    }
+
     @Test func neighboursOfOneLink() throws {
         try inNamespace {
             try Self.ports()

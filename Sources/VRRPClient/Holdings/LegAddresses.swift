@@ -23,7 +23,7 @@ import RtnlMonitor
 import SystemPackage
 import VRRP
 
-final class LegAddresses: Held {
+final class LegAddresses: Held, Upkept {
     /// The protocol number that marks our addresses and routes, VRRP's own. (`IFA_PROTO`, `rtm_protocol`)
     static let protocolNumber: UInt8 = 112
 
@@ -47,8 +47,8 @@ final class LegAddresses: Held {
     private(set) var isHolding = false
     private var refreshedNs: Int64 = 0
 
-    private lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
-    private lazy var upkeep = Upkeep(loop: loop, passing: passing)
+    private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
+    private lazy var upkeep = Upkeep(loop: loop, owner: self)
     private var isUnable = false
     private var removals = Tally(spanNs: 10_000_000_000)
     private var removalTimer: EventLoop.TimerID?
@@ -78,10 +78,6 @@ final class LegAddresses: Held {
         leaseNs = group.addressLeaseNs
         self.kernel = kernel
         self.loop = loop
-        upkeep.isAmiss = { [unowned self] in isWanted && !isUnable && !amiss.isEmpty }
-        upkeep.mend = { [unowned self] in mend() }
-        upkeep.onMissing = { [unowned self] in onCondition(Condition(.addressMissing, name), $0) }
-        upkeep.onVain = { [unowned self] in giveUp(.contested) }
     }
 
     deinit { if let removalTimer { loop.cancel(removalTimer) } }
@@ -405,11 +401,17 @@ final class LegAddresses: Held {
     /// Those that are wanted and missing, or there without a lease.
     private var amiss: [AddressKey] { keys.filter { !present.contains($0) || isForeign($0) && isStray($0) } }
 
-    private func mend() {
+    var isAmiss: Bool { isWanted && !isUnable && !amiss.isEmpty }
+
+    func mend() {
         let amiss = amiss
         if amiss.contains(where: present.contains) { noteDisturbance("changed") }
         put(amiss)
     }
+
+    func mendingFails(_ isFailing: Bool) { onCondition(Condition(.addressMissing, name), isFailing) }
+
+    func giveUpMending() { giveUp(.contested) }
 
     /// Why a leg cannot hold its addresses.
     enum Inability: CustomStringConvertible {

@@ -19,7 +19,7 @@ import RtnlMonitor
 import SystemPackage
 import VRRP
 
-final class LegRoutes: Held {
+final class LegRoutes: Held, Upkept {
     /// Why a route is not there.
     private struct Refusal {
         var reason: String
@@ -48,8 +48,8 @@ final class LegRoutes: Held {
     /// Interfaces or addresses have changed by then: the kernel may have removed routes itself.
     private var excusedUntilNs = Int64.min
 
-    private lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
-    private lazy var upkeep = Upkeep(loop: loop, passing: passing)
+    private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
+    private lazy var upkeep = Upkeep(loop: loop, owner: self)
 
     var onCondition: (Condition, Bool) -> Void = { _, _ in }
 
@@ -70,11 +70,6 @@ final class LegRoutes: Held {
         routes = instance.routes
         self.kernel = kernel
         self.loop = loop
-        upkeep.isAmiss = { [unowned self] in isWanted && !missing.isEmpty }
-        upkeep.mend = { [unowned self] in put(missing) }
-        upkeep.onVain = { [unowned self] in
-            for route in missing { refuse(route, "somebody removes it as often as it is added", isInVain: true) }
-        }
     }
 
     deinit { if let retry { loop.cancel(retry.timer) } }
@@ -108,6 +103,8 @@ final class LegRoutes: Held {
     }
 
     private func settle() {
+        // An instance without routes needs no memory for any of this.
+        guard !routes.isEmpty else { return }
         upkeep.stop()
         for route in refusals.keys { forget(route) }
         if let retry { loop.cancel(retry.timer) }
@@ -274,6 +271,14 @@ final class LegRoutes: Held {
     /// Those that are wanted, neither there nor refused.
     private var missing: [VRRPConfiguration.HeldRoute] { routes.filter { placed[$0] == nil && refusals[$0] == nil } }
 
+    var isAmiss: Bool { isWanted && !missing.isEmpty }
+
+    func mend() { put(missing) }
+
+    func giveUpMending() {
+        for route in missing { refuse(route, "somebody removes it as often as it is added", isInVain: true) }
+    }
+
     func kernelChanged(_ changes: KernelChanges) {
         guard isWanted, !routes.isEmpty else { return }
         if concerns(changes) { excusedUntilNs = loop.nowNs + Self.excuseNs }
@@ -321,9 +326,13 @@ final class LegRoutes: Held {
 
     func letGo(for instance: VRRPConfiguration.Instance) {
         let going = routes.filter { !instance.routes.contains($0) }
-        routes = instance.routes
         if isWanted { take(going) }
         for route in going { forget(route) }
+        if instance.routes.isEmpty, !routes.isEmpty {
+            settle()
+            passing.keep([])
+        }
+        routes = instance.routes
     }
 
     func handOver(to successor: (any Held)?, isSamePlace: Bool) {
@@ -335,7 +344,7 @@ final class LegRoutes: Held {
         placed = [:]
         isWanted = false
         settle()
-        passing.keep([])
+        if !routes.isEmpty { passing.keep([]) }
     }
 
     // MARK: What --check says

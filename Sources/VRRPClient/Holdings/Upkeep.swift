@@ -4,22 +4,31 @@
 import LinuxSystem
 import VRRP
 
+/// Whose things are put back.
+protocol Upkept: AnyObject {
+    /// Where conditions are raised that end by themselves.
+    var passing: PassingConditions { get }
+    /// Whether something that is wanted is not as it should be.
+    var isAmiss: Bool { get }
+    /// Puts it back.
+    func mend()
+    /// Repairs in a row do not help, or all is well again.
+    func mendingFails(_ isFailing: Bool)
+    /// It has been put back too often.
+    func giveUpMending()
+}
+
+extension Upkept {
+    func mendingFails(_ isFailing: Bool) {}
+}
+
 final class Upkeep {
     private let loop: EventLoop
-    private let passing: PassingConditions
+    private unowned let owner: any Upkept
     private var repairs = Tally(spanNs: 10_000_000_000)
     private var disturbances = Tally(spanNs: 600_000_000_000)
     private var timer: EventLoop.TimerID?
     private var isMissing = false
-
-    /// Whether something that is wanted is not as it should be.
-    var isAmiss: () -> Bool = { false }
-    /// Puts it back.
-    var mend: () -> Void = {}
-    /// Called when repairs in a row do not help, and when all is well again.
-    var onMissing: (Bool) -> Void = { _ in }
-    /// Called when it has been put back too often.
-    var onVain: () -> Void = {}
 
     /// Repairs in a row after which it is said aloud.
     private static let quietRepairs = 2
@@ -28,26 +37,25 @@ final class Upkeep {
     /// Disturbances within ten minutes that are logged.
     private static let loggedMax = 10
 
-    /// - Parameter passing: where the condition is raised, and ends.
-    init(loop: EventLoop, passing: PassingConditions) {
+    init(loop: EventLoop, owner: any Upkept) {
         self.loop = loop
-        self.passing = passing
+        self.owner = owner
     }
 
     deinit { if let timer { loop.cancel(timer) } }
 
     /// Has it put back if something is amiss.
     func tend() {
-        guard isAmiss() else { return setMissing(false) }
+        guard owner.isAmiss else { return setMissing(false) }
         guard timer == nil else { return }
         let nowNs = Clock.monotonicNs()
         let count = repairs.add(nowNs: nowNs)
-        guard count <= Self.repairsMax else { return onVain() }
+        guard count <= Self.repairsMax else { return owner.giveUpMending() }
         if count > Self.quietRepairs { setMissing(true) }
         // At once, but not faster than the kernel's answers are read.
         timer = loop.schedule(atNs: nowNs + Int64(count - 1) * 10_000_000) { [unowned self] in
             timer = nil
-            if isAmiss() { mend() } else { setMissing(false) }
+            if owner.isAmiss { owner.mend() } else { setMissing(false) }
         }
     }
 
@@ -68,13 +76,13 @@ final class Upkeep {
         let count = disturbances.add(nowNs: Clock.monotonicNs())
         if count <= Self.loggedMax { Log.warning(words()) }
         guard count > 1 else { return }
-        passing.saw(contested, of: subject, forNs: disturbances.spanNs) { "" }
+        owner.passing.saw(contested, of: subject, forNs: disturbances.spanNs) { "" }
     }
 
     private func setMissing(_ missing: Bool) {
         guard missing != isMissing else { return }
         isMissing = missing
-        onMissing(missing)
+        owner.mendingFails(missing)
     }
 }
 
