@@ -83,7 +83,7 @@ extension Engine {
     /// The last cable died while we waited for the peer's release: whether it holds is asked on the legs.
     private func onLostCable() -> Decision {
         guard configuration.rules.contains(.dead), configuration.probeBeforeTakeover,
-            state.members.allSatisfy({ $0.isProven })
+            state.isProvenEverywhere
         else { return .stay }
         guard let probe = state.takeoverProbe else { return .probe }
         if probe.untilNs != nil { return .stay }
@@ -132,7 +132,7 @@ extension Engine {
         guard mayPreempt else { return .stay }
         let isStrict = configuration.rules.contains(.preempt)
         // A better priority on a leg that may be dead is no better director.
-        if isStrict, !state.members.allSatisfy({ $0.isProven }) { return .stay }
+        if isStrict, !state.isProvenEverywhere { return .stay }
         let mustClaim = isStrict && state.peerHolds
         switch state.preemptDelay {
         case .none where configuration.preemptDelayNs > 0: return .delayPreemption

@@ -32,7 +32,7 @@ extension Engine {
         state.holdBackUntilNs = nil
         state.tie = nil
         graceHearing(nowNs: step.nowNs)
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].downAtNs = nil
             state.members[index].check = Member.HolderCheck()
         }
@@ -41,7 +41,7 @@ extension Engine {
         if !state.isSilentEverywhere {
             state.collisionUntilNs = step.nowNs + configuration.advertIntervalNs
         }
-        for index in state.members.indices {
+        for index in state.members.places {
             addAddresses(of: index, &step)
             if state.members[index].isHeld { step.outputs.append(.announce(member: index)) }
         }
@@ -65,21 +65,21 @@ extension Engine {
         state.tie = nil
         state.lesser = nil
         state.question = .none
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].hasReplied = false
             state.members[index].lesser = nil
             state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
         }
         if wasMaster {
             record.statistics.leftMaster += 1
-            for index in state.members.indices
+            for index in state.members.places
             where state.members[index].isHeld || !configuration.bugs.contains(.keepsLeftovers) {
                 step.outputs.append(.removeAddresses(member: index))
             }
             // The kernel has taken them back while we slept, and what waits to be read may say otherwise: a word that lists
             // them would make the one who has them now yield.
             if reason == .awake {
-                for index in state.members.indices {
+                for index in state.members.places {
                     state.members[index].isHeld = false
                     state.members[index].isOurs = false
                 }
@@ -119,7 +119,7 @@ extension Engine {
     mutating func endHoldBack(nowNs: Int64) {
         if !configuration.hasPool { state.restraints.subtract([.unheard, .unheardAtAll]) }
         let untilNs = nowNs + downNs(configuration.advertIntervalNs)
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].downAtNs = state.members[index].downAtNs.map { min($0, untilNs) }
         }
     }
@@ -149,7 +149,7 @@ extension Engine {
         guard state.hasBegun, state.role != .master,
             !configuration.bugs.contains(.keepsLeftovers) || state.role == .clearing
         else { return }
-        for index in state.members.indices where state.members[index].isHeld && !state.members[index].isOurs {
+        for index in state.members.places where state.members[index].isHeld && !state.members[index].isOurs {
             step.outputs.append(.removeAddresses(member: index))
         }
     }
@@ -159,34 +159,34 @@ extension Engine {
         guard state.role == .clearing else { return }
         if configuration.rules.contains(.start), state.members.contains(where: { $0.isHeld }) { return }
         state.role = .backup
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
         }
-        for index in state.pool.cables.indices { beginCable(index, nowNs: step.nowNs) }
+        for index in state.pool.cables.places { beginCable(index, nowNs: step.nowNs) }
         state.isFault = shouldBeInFault
         publish(state.isFault ? .fault : .start, &step)
         if configuration.priority == 255, !state.isFault { becomeMaster(.owner, &step) }
     }
 
     /// A cable counts as alive until it has had time to speak.
-    private mutating func beginCable(_ index: Int, nowNs: Int64) {
+    private mutating func beginCable(_ index: CableIndex, nowNs: Int64) {
         state.pool.cables[index].aliveUntilNs = nowNs + 3 * configuration.cables[index].intervalNs
     }
 
     private mutating func adopt(_ snapshot: Snapshot, _ step: inout Step) {
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].primaryAddress =
-                snapshot.primaryAddresses.indices.contains(index) ? snapshot.primaryAddresses[index] : nil
-            state.members[index].isHeld = snapshot.holding.indices.contains(index) && snapshot.holding[index]
+                snapshot.primaryAddresses.dropFirst(index.number).first ?? nil
+            state.members[index].isHeld = snapshot.holding.dropFirst(index.number).first ?? false
         }
         let interfaces = Set(configuration.members.map(\.interface))
         for cause in state.causes where cause.kind == .noAddress && !interfaces.contains(cause.subject) {
             setCause(cause, isPresent: false, &step)
         }
         for interface in interfaces.sorted() { updateAddressCause(of: interface, &step) }
-        for index in state.pool.cables.indices {
+        for index in state.pool.cables.places {
             state.pool.cables[index].address =
-                snapshot.cableAddresses.indices.contains(index) ? snapshot.cableAddresses[index] : nil
+                snapshot.cableAddresses.dropFirst(index.number).first ?? nil
             state.pool.cables[index].isLinkDown = snapshot.cablesDown.contains(configuration.cables[index].interface)
         }
         let missing = snapshot.causes.filter { $0.kind != .noAddress && $0.kind != .isolated }
@@ -204,7 +204,7 @@ extension Engine {
         if state.isSpeaking { becomeBackup(.shutdown, &step) }
         state.role = .ended
         guard wasRunning else { return }
-        for index in state.members.indices { state.members[index].downAtNs = nil }
+        for index in state.members.places { state.members[index].downAtNs = nil }
         publish(.shutdown, &step)
     }
 
@@ -217,8 +217,8 @@ extension Engine {
         record.members = new.members.map { _ in Record.OfMember() }
         state.members = new.members.map { _ in Member(masterIntervalNs: new.advertIntervalNs) }
         state.pool.cables = new.cables.map { _ in HeartbeatPool.Cable() }
-        for (index, member) in new.members.enumerated() {
-            if let known = old.members.firstIndex(where: { $0.name == member.name }) {
+        for index in new.members.places {
+            if let known = old.members.firstPlace(where: { $0.name == new.members[index].name }) {
                 state.members[index] = before.members[known]
                 record.members[index] = recordBefore.members[known]
                 // What a master in force has told stands; what was our own is so no longer.
@@ -226,15 +226,15 @@ extension Engine {
                 if !isLearned { state.members[index].masterIntervalNs = new.advertIntervalNs }
             }
         }
-        for (index, cable) in new.cables.enumerated() {
-            if let known = old.cables.firstIndex(where: { $0.name == cable.name }) {
+        for index in new.cables.places {
+            if let known = old.cables.firstPlace(where: { $0.name == new.cables[index].name }) {
                 state.pool.cables[index] = before.pool.cables[known]
             }
         }
         if new.cables.isEmpty { state.pool = HeartbeatPool() }
         // Words name members by their place in the list, on the wire by their first address.
         state.pool.relist(
-            new.members.map { member in old.members.firstIndex { $0.addresses.first == member.addresses.first } })
+            new.members.map { member in old.members.firstPlace { $0.addresses.first == member.addresses.first } })
         state.pool.lastSent = nil
         adopt(snapshot, &step)
         removeLeftovers(&step)
@@ -248,7 +248,7 @@ extension Engine {
 
     /// Waits that were measured by the old file's longer times are not sat out.
     private mutating func shortenWaits(since before: State, nowNs: Int64) {
-        for index in state.members.indices {
+        for index in state.members.places {
             guard let atNs = state.members[index].downAtNs, state.members[index].heard == nil else { continue }
             state.members[index].downAtNs = min(atNs, nowNs + downNs(state.members[index].masterIntervalNs))
         }
@@ -259,14 +259,15 @@ extension Engine {
     }
 
     private mutating func beginNewParts(_ old: GroupConfiguration, _ step: inout Step) {
-        for (index, cable) in configuration.cables.enumerated()
-        where !old.cables.contains(where: { $0.name == cable.name }) {
+        for index in configuration.cables.places
+        where !old.cables.contains(where: { $0.name == configuration.cables[index].name }) {
             beginCable(index, nowNs: step.nowNs)
         }
         if let atNs = state.advertAtNs {
             state.advertAtNs = min(atNs, step.nowNs + configuration.advertIntervalNs)
         }
-        for (index, member) in configuration.members.enumerated() where !old.members.contains(member) {
+        for index in configuration.members.places where !old.members.contains(configuration.members[index]) {
+            let member = configuration.members[index]
             let isNew = !old.members.contains { $0.name == member.name }
             if state.role == .master {
                 if isNew { sendAdvert(on: index, &step) }
@@ -304,7 +305,7 @@ extension Engine {
 
     /// The kernel's word on the member's addresses. What appears unasked while another may serve is removed, and is not said
     /// to be held: the peer would elect on it.
-    mutating func hold(_ index: Int, _ isHeld: Bool, _ step: inout Step) {
+    mutating func hold(_ index: MemberIndex, _ isHeld: Bool, _ step: inout Step) {
         if !isHeld, state.role != .master { state.members[index].isOurs = false }
         guard state.members[index].isHeld != isHeld else { return }
         state.members[index].isHeld = isHeld
@@ -316,14 +317,14 @@ extension Engine {
         beginIfClean(&step)
     }
 
-    private mutating func addAddresses(of index: Int, _ step: inout Step) {
+    private mutating func addAddresses(of index: MemberIndex, _ step: inout Step) {
         state.members[index].isOurs = true
         step.outputs.append(.addAddresses(member: index))
     }
 
     mutating func announceAll(_ step: inout Step) {
         guard state.role == .master else { return }
-        for index in state.members.indices { step.outputs.append(.announce(member: index)) }
+        for index in state.members.places { step.outputs.append(.announce(member: index)) }
     }
 
     /// Two holders: the last foreign claim has ended, so caches are set right, and once more a second later.
@@ -353,7 +354,7 @@ extension Engine {
         }
         probe.untilNs = lastDownAtNs ?? step.nowNs + waitNs
         state.takeoverProbe = probe
-        for index in state.members.indices { step.outputs.append(.probeAddresses(member: index)) }
+        for index in state.members.places { step.outputs.append(.probeAddresses(member: index)) }
     }
 
     /// When the probe before a takeover is due, so that it costs no time: shortly before the last timer runs out. Nil: it
@@ -369,7 +370,7 @@ extension Engine {
     private var mayDieOfSilence: Bool {
         state.role == .backup && !state.isFault && !state.hasPeer && configuration.probeBeforeTakeover
             && configuration.rules.contains(.dead)
-            && !state.members.contains { $0.downAtNs == nil && !$0.isSilent }
+            && !state.members.places.contains { state.members[$0].downAtNs == nil && !state.members[$0].isSilent }
     }
 
     /// A claim whose cable has died meanwhile.
@@ -385,7 +386,7 @@ extension Engine {
     /// When the last down timer runs out; nil: all have.
     private var lastDownAtNs: Int64? {
         var lastNs: Int64?
-        for index in state.members.indices {
+        for index in state.members.places {
             if let atNs = state.members[index].downAtNs { lastNs = max(lastNs ?? atNs, atNs) }
         }
         return lastNs
@@ -398,14 +399,14 @@ extension Engine {
 
     // MARK: Sending
 
-    mutating func sendAdvert(on index: Int, _ step: inout Step) {
+    mutating func sendAdvert(on index: MemberIndex, _ step: inout Step) {
         record.members[index].statistics.advertsSent += 1
         step.outputs.append(.sendAdvert(member: index, priority: state.priority))
     }
 
     /// All members speak at once, and the interval begins.
     mutating func advertiseAll(_ step: inout Step) {
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].hasReplied = false
             sendAdvert(on: index, &step)
         }
@@ -421,7 +422,7 @@ extension Engine {
     }
 
     private mutating func sayGoodbye(_ step: inout Step) {
-        for index in state.members.indices where !state.members[index].isBroken {
+        for index in state.members.places where !state.members[index].isBroken {
             record.members[index].statistics.resignationsSent += 1
             step.outputs.append(.sendAdvert(member: index, priority: 0))
         }
@@ -435,7 +436,7 @@ extension Engine {
 
     private func isSame(_ sources: [IPAddress]) -> Bool {
         var count = 0
-        for index in state.members.indices {
+        for index in state.members.places {
             guard let address = state.members[index].primaryAddress else { continue }
             guard count < sources.count, sources[count] == address else { return false }
             count += 1
@@ -450,7 +451,7 @@ extension Engine {
         var word = PeerWord(
             priority: isUnable ? 0 : state.priority, identity: identity, hearsHeartbeat: state.hasPeer,
             sources: sources)
-        for index in state.members.indices {
+        for index in state.members.places {
             let bit = MemberSet(member: index)
             if state.members[index].isHeld, state.members[index].isOurs { word.holds.insert(bit) }
             if let source = state.members[index].heard?.source, isPeers(source) { word.hears.insert(bit) }
@@ -470,7 +471,7 @@ extension Engine {
         let isLastWord = isNews && word.priority == 0 && word.holds.isEmpty
         state.pool.lastSent = word
         word.stamp = stamp(nowNs: step.nowNs)
-        for index in state.pool.cables.indices {
+        for index in state.pool.cables.places {
             let dueNs = state.pool.cables[index].sendAtNs
             guard isNews || (dueNs ?? .max) <= step.nowNs else { continue }
             let intervalNs = configuration.cables[index].intervalNs

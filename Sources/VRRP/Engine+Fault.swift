@@ -57,7 +57,7 @@ extension Engine {
 
     mutating func link(_ interface: String, isUp: Bool, reason: String, _ step: inout Step) {
         var isCable = false
-        for index in state.pool.cables.indices where configuration.cables[index].interface == interface {
+        for index in state.pool.cables.places where configuration.cables[index].interface == interface {
             state.pool.cables[index].isLinkDown = !isUp
             isCable = true
         }
@@ -68,14 +68,14 @@ extension Engine {
         setCause(cause, isPresent: !isUp, &step)
     }
 
-    mutating func setPrimaryAddress(_ address: IPAddress?, of index: Int, _ step: inout Step) {
+    mutating func setPrimaryAddress(_ address: IPAddress?, of index: MemberIndex, _ step: inout Step) {
         state.members[index].primaryAddress = address
         updateAddressCause(of: configuration.members[index].interface, &step)
     }
 
     mutating func updateAddressCause(of interface: String, _ step: inout Step) {
         // One interface may carry several members: it lacks an address as long as any of them does.
-        let isMissing = configuration.members.indices.contains {
+        let isMissing = configuration.members.places.contains {
             configuration.members[$0].interface == interface && state.members[$0].primaryAddress == nil
         }
         setCause(Cause(.noAddress, interface), isPresent: isMissing, &step)
@@ -99,7 +99,7 @@ extension Engine {
     /// A leg whose link, address or sending fails carries no goodbye and is not probed. What was known of it before is void
     /// when it comes back.
     mutating func updateBroken() {
-        for index in state.members.indices {
+        for index in state.members.places {
             let interface = configuration.members[index].interface
             let isBroken = state.causes.contains {
                 $0.subject == interface && ($0.kind == .link || $0.kind == .noAddress || $0.kind == .sendDenied)
@@ -111,7 +111,7 @@ extension Engine {
 
     /// While a hard cause lasted we could not hear: silence counts from now on.
     private mutating func listenAnew(nowNs: Int64) {
-        for index in state.members.indices {
+        for index in state.members.places {
             let untilNs = nowNs + downNs(state.members[index].masterIntervalNs)
             state.members[index].downAtNs = max(state.members[index].downAtNs ?? untilNs, untilNs)
         }

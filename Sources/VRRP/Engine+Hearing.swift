@@ -5,7 +5,7 @@
 import Addresses
 
 extension Engine {
-    mutating func hear(_ advert: Advert, on index: Int, _ step: inout Step) {
+    mutating func hear(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         guard state.isRunning else { return }
         if let own = state.members[index].primaryAddress, own == advert.source {
             // It can be forged, so it moves nothing.
@@ -53,7 +53,7 @@ extension Engine {
     }
 
     /// As long as a master is heard that we cannot beat, a lesser one beside it does not count.
-    private mutating func noteHeard(_ advert: Advert, on index: Int, nowNs: Int64) -> Bool {
+    private mutating func noteHeard(_ advert: Advert, on index: MemberIndex, nowNs: Int64) -> Bool {
         if advert.priority < state.priority {
             if let heard = state.members[index].heard, heard.priority >= state.priority,
                 heard.source != advert.source
@@ -73,7 +73,7 @@ extension Engine {
         state.role == .master && state.resigned?.priority == advert.priority
     }
 
-    private mutating func note(_ advert: Advert, on index: Int) {
+    private mutating func note(_ advert: Advert, on index: MemberIndex) {
         record.members[index].statistics.advertsReceived += 1
         record.members[index].lastSource = advert.source
         record.members[index].lastPriority = advert.priority
@@ -85,7 +85,7 @@ extension Engine {
 
     /// A master resigned. Here it is the skew; on the other legs, where it may not have been heard, a master that lives has
     /// one interval to say so.
-    private mutating func hearResignation(_ advert: Advert, on index: Int, _ step: inout Step) {
+    private mutating func hearResignation(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         record.members[index].statistics.resignationsReceived += 1
         if state.isSpeaking {
             if state.role == .master { answerResignation(on: index, &step) }
@@ -96,7 +96,7 @@ extension Engine {
         if let heard = state.members[index].heard, heard.source != advert.source, heard.priority >= state.priority {
             return
         }
-        for other in state.members.indices where other != index {
+        for other in state.members.places where other != index {
             let intervalNs = state.members[other].masterIntervalNs
             let untilNs = nowNs + intervalNs + skewNs(intervalNs)
             guard let atNs = state.members[other].downAtNs else { continue }
@@ -115,7 +115,7 @@ extension Engine {
         }
     }
 
-    private mutating func hearAsBackup(_ advert: Advert, on index: Int, nowNs: Int64) {
+    private mutating func hearAsBackup(_ advert: Advert, on index: MemberIndex, nowNs: Int64) {
         if isLesser(advert, on: index) {
             if mayPreempt || state.members[index].check.isUnheld { return }
             // It may be forged, and must not make us take over from the master that we obey: it can only prolong the wait.
@@ -131,14 +131,14 @@ extension Engine {
     }
 
     /// Backup compares priorities alone.
-    private func isLesser(_ advert: Advert, on index: Int) -> Bool {
+    private func isLesser(_ advert: Advert, on index: MemberIndex) -> Bool {
         if configuration.bugs.contains(.tieBreakInBackup), advert.priority == state.priority {
             return !losesTie(to: advert.source, on: index)
         }
         return advert.priority < state.priority
     }
 
-    private mutating func hearAsMaster(_ advert: Advert, on index: Int, _ step: inout Step) {
+    private mutating func hearAsMaster(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         if advert.priority > state.priority {
             beBeaten(by: advert, on: index, &step)
         } else if advert.priority == state.priority {
@@ -148,7 +148,7 @@ extension Engine {
         }
     }
 
-    private mutating func beBeaten(by advert: Advert, on index: Int, _ step: inout Step) {
+    private mutating func beBeaten(by advert: Advert, on index: MemberIndex, _ step: inout Step) {
         step.facts.isBeaten = true
         state.members[index].lastMaster = advert.source
         if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
@@ -157,7 +157,7 @@ extension Engine {
     /// There is one tie-break for a group, or two masters would lose to each other on different legs: who the cables know
     /// them by, else the addresses on the first leg. An equal who goes on speaking on a later leg for two intervals, though, has
     /// not heard us on the first one, and is judged by the leg at hand.
-    private mutating func hearEqual(_ advert: Advert, on index: Int, _ step: inout Step) {
+    private mutating func hearEqual(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         let isKnown = identities(of: advert.source) != nil
         if !isKnown, index > 0, !isTiePatienceOver(advert.intervalNs, nowNs: step.nowNs) {
             answer(on: index, &step)
@@ -182,14 +182,14 @@ extension Engine {
     }
 
     /// Whether a sender of equal priority wins.
-    private func losesTie(to source: IPAddress, on index: Int) -> Bool {
+    private func losesTie(to source: IPAddress, on index: MemberIndex) -> Bool {
         if let (peer, own) = identities(of: source) { return peer > own }
         guard let own = state.members[index].primaryAddress else { return true }
         return source > own
     }
 
     /// A lesser master: it is told at once who is master, once an interval.
-    private mutating func hearLesser(_ advert: Advert, on index: Int, _ step: inout Step) {
+    private mutating func hearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         if configuration.version == .v3 { answer(on: index, &step) }
         guard state.role == .master else { return }
         state.collisionUntilNs = max(
@@ -214,22 +214,22 @@ extension Engine {
     }
 
     /// One advert an interval and leg answers whatever comes: a flood is not answered by a flood.
-    private mutating func answer(on index: Int, _ step: inout Step) {
+    private mutating func answer(on index: MemberIndex, _ step: inout Step) {
         guard !state.members[index].hasReplied || configuration.bugs.contains(.answersFlood) else { return }
         state.members[index].hasReplied = true
         sendAdvert(on: index, &step)
     }
 
     /// The interval begins anew, so the whole group speaks; the other legs have thereby been answered too.
-    private mutating func answerResignation(on index: Int, _ step: inout Step) {
+    private mutating func answerResignation(on index: MemberIndex, _ step: inout Step) {
         guard !state.members[index].hasReplied else { return }
         advertiseAll(&step)
-        for other in state.members.indices { state.members[other].hasReplied = true }
+        for other in state.members.places { state.members[other].hasReplied = true }
     }
 
     // MARK: Heartbeats
 
-    mutating func hear(_ word: PeerWord, cable index: Int, _ step: inout Step) {
+    mutating func hear(_ word: PeerWord, cable index: CableIndex, _ step: inout Step) {
         guard state.isRunning else { return }
         let before = state.peer
         let intervalNs = configuration.cables[index].intervalNs
@@ -261,7 +261,7 @@ extension Engine {
         step.facts.hasPeerResigned = true
         state.resigned = State.Resigned(
             priority: state.pool.peerPriority, untilNs: step.nowNs + configuration.advertIntervalNs)
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].heard = nil
             state.members[index].downAtNs = nil
         }

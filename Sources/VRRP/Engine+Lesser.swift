@@ -18,7 +18,7 @@ extension Engine {
 
     /// A lesser master was heard. Patience and memory run by one clock, the slower router's, and for one sender at a time:
     /// another one's adverts add nothing to them.
-    mutating func bearLesser(_ advert: Advert, on index: Int, _ step: inout Step) {
+    mutating func bearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         let spanNs = downNs(max(configuration.advertIntervalNs, advert.intervalNs))
         guard var lesser = state.members[index].lesser else {
             state.members[index].lesser = Member.Lesser(
@@ -62,7 +62,7 @@ extension Engine {
         case .put(let untilNs):
             guard untilNs <= step.nowNs else { return }
             state.question = .none
-            for index in state.members.indices {
+            for index in state.members.places {
                 guard let spanNs = state.members[index].lesser?.spanNs else { continue }
                 state.members[index].lesser?.endNs = step.nowNs + spanNs
             }
@@ -72,7 +72,7 @@ extension Engine {
 
     private mutating func putQuestion(_ step: inout Step) {
         state.question = .put(untilNs: step.nowNs + answerWindowNs)
-        for index in state.members.indices {
+        for index in state.members.places {
             state.members[index].lesser?.isAnswered = false
             step.outputs.append(.probeAddresses(member: index))
         }
@@ -84,7 +84,7 @@ extension Engine {
     mutating func checkHolders(_ step: inout Step) {
         let matters = state.role == .backup && !state.isFault && !state.peerHolds
         let mayPreempt = matters && mayPreempt
-        for index in state.members.indices {
+        for index in state.members.places {
             guard matters, let heard = state.members[index].heard, heard.priority < state.priority,
                 !configuration.members[index].isUnicast
             else {
@@ -96,20 +96,20 @@ extension Engine {
         }
     }
 
-    private func isDoubted(_ heard: Member.Heard, on index: Int, mayPreempt: Bool) -> Bool {
+    private func isDoubted(_ heard: Member.Heard, on index: MemberIndex, mayPreempt: Bool) -> Bool {
         let check = state.members[index].check
         // That nobody holds is true until somebody does.
         if check.isUnheld { return true }
         if mayPreempt {
             // A leg that is not proven, or a preempt delay, keeps us waiting.
             return state.everyMemberWants
-                && (configuration.preemptDelayNs > 0 || !state.members.allSatisfy { $0.isProven })
+                && (configuration.preemptDelayNs > 0 || !state.isProvenEverywhere)
         }
         // After a yield we want to know as soon as nobody answers any more.
         return state.restraints.contains(.unheard) || check.believed != heard.source || check.unanswered > 0
     }
 
-    private mutating func ask(_ index: Int, _ step: inout Step) {
+    private mutating func ask(_ index: MemberIndex, _ step: inout Step) {
         guard state.members[index].check.answerUntilNs == nil, state.members[index].check.askAtNs == nil else { return }
         state.members[index].check.askAtNs =
             step.nowNs + min(configuration.advertIntervalNs, configuration.timing.probeCalmIntervalNs)
@@ -119,7 +119,7 @@ extension Engine {
     }
 
     /// The wait for an answer is over.
-    mutating func endCheck(of index: Int, nowNs: Int64) {
+    mutating func endCheck(of index: MemberIndex, nowNs: Int64) {
         guard let heard = state.members[index].heard else { return }
         if state.members[index].check.isAnswered {
             state.members[index].check.believed = heard.source
@@ -136,7 +136,7 @@ extension Engine {
     // MARK: Answers
 
     /// Somebody answered for a virtual address: for the takeover's probe, for the master's question, or for the backup's check.
-    mutating func hearAnswer(of answerer: Answerer, on index: Int, _ step: inout Step) {
+    mutating func hearAnswer(of answerer: Answerer, on index: MemberIndex, _ step: inout Step) {
         if state.takeoverProbe != nil {
             if isEvidence(answerer, on: index) {
                 state.takeoverProbe?.isAnswered = true
@@ -155,7 +155,7 @@ extension Engine {
     }
 
     /// Whether it speaks for the master that has fallen silent, and not for some other station with its address.
-    private func isEvidence(_ answerer: Answerer, on index: Int) -> Bool {
+    private func isEvidence(_ answerer: Answerer, on index: MemberIndex) -> Bool {
         switch answerer {
         case .virtualRouter: true
         case .router(let address): address == state.members[index].lastMaster

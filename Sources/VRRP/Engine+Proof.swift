@@ -11,7 +11,7 @@
 extension Engine {
     mutating func updateProofs(_ step: inout Step) {
         let matters = proofMatters
-        for index in state.members.indices {
+        for index in state.members.places {
             updateDoubt(of: index)
             probe(index, matters: matters, &step)
             let wasIsolated = state.members[index].isolation.isPresent
@@ -24,13 +24,13 @@ extension Engine {
     }
 
     /// A neighbour or a witness answered.
-    mutating func prove(_ index: Int, nowNs: Int64) {
+    mutating func prove(_ index: MemberIndex, nowNs: Int64) {
         guard state.members[index].doubt != nil else { return }
         state.members[index].proofUntilNs = nowNs + configuration.timing.proofValidNs
     }
 
     /// We hold, and the fresh peer, which has had time to, does not hear us there.
-    func isMute(_ index: Int) -> Bool {
+    func isMute(_ index: MemberIndex) -> Bool {
         guard let peer = state.peer, state.role == .master, state.members[index].isHeld,
             state.hearingGraceUntilNs == nil
         else { return false }
@@ -40,34 +40,33 @@ extension Engine {
     /// Without a fresh peer only preemption asks for proofs, and only where a master is heard.
     private var proofMatters: Bool { state.hasPeer || state.role == .backup && !state.isSilentEverywhere }
 
-    private mutating func updateDoubt(of index: Int) {
-        let member = state.members[index]
+    private mutating func updateDoubt(of index: MemberIndex) {
+        let before = state.members[index].doubt
         let doubt: Member.Doubt?
-        if member.doubt == .cut, !isCutSettled(index) {
+        if before == .cut, !isCutSettled(index) {
             doubt = .cut
         } else if isMute(index) {
             doubt = .mute
         } else {
-            doubt = state.role != .master && member.heard == nil ? .deaf : nil
+            doubt = state.role != .master && !state.members[index].isHearing ? .deaf : nil
         }
-        guard doubt != member.doubt else { return }
+        guard doubt != before else { return }
         state.members[index].doubt = doubt
-        if doubt == nil || member.doubt == nil { state.members[index].proofUntilNs = nil }
+        if doubt == nil || before == nil { state.members[index].proofUntilNs = nil }
     }
 
-    private func isCutSettled(_ index: Int) -> Bool {
+    private func isCutSettled(_ index: MemberIndex) -> Bool {
         if state.peer?.hears.contains(member: index) ?? false { return true }
         return state.role != .master && state.members[index].proofUntilNs != nil
     }
 
-    private mutating func probe(_ index: Int, matters: Bool, _ step: inout Step) {
-        let member = state.members[index]
-        guard member.doubt != nil, matters, !member.isBroken else {
+    private mutating func probe(_ index: MemberIndex, matters: Bool, _ step: inout Step) {
+        guard state.members[index].doubt != nil, matters, !state.members[index].isBroken else {
             state.members[index].probeAtNs = nil
             state.members[index].probeBurstUntilNs = nil
             return
         }
-        if let atNs = member.probeAtNs {
+        if let atNs = state.members[index].probeAtNs {
             guard atNs <= step.nowNs else { return }
         } else if configuration.timing.probeBurstNs > 0 {
             state.members[index].probeBurstUntilNs = step.nowNs + configuration.timing.probeBurstNs
@@ -78,7 +77,7 @@ extension Engine {
         step.outputs.append(.probePeers(member: index))
     }
 
-    private mutating func updateIsolation(of index: Int, nowNs: Int64) {
+    private mutating func updateIsolation(of index: MemberIndex, nowNs: Int64) {
         guard configuration.rules.contains(.isolated), let peer = state.peer, peer.priority > 0 else {
             state.members[index].isolation = .connected
             return

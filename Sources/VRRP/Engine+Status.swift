@@ -6,7 +6,7 @@ import Addresses
 
 extension Engine {
     mutating func publishConditions(_ step: inout Step) {
-        for index in state.members.indices {
+        for index in state.members.places {
             let now = conditions(of: index, hasHeard: step.hasHeard)
             let before = state.members[index].published
             guard now != before else { continue }
@@ -15,7 +15,7 @@ extension Engine {
                 tell(condition(kind, of: index), was: before.contains(bit), is: now.contains(bit), &step)
             }
         }
-        for index in state.pool.cables.indices {
+        for index in state.pool.cables.places {
             let isDegraded = isDegraded(index)
             let wasDegraded = state.pool.cables[index].isPublished
             state.pool.cables[index].isPublished = isDegraded
@@ -32,7 +32,7 @@ extension Engine {
         }
     }
 
-    private func condition(_ kind: Condition.Kind, of index: Int) -> Condition {
+    private func condition(_ kind: Condition.Kind, of index: MemberIndex) -> Condition {
         let who: IPAddress? =
             switch kind {
             case .thirdRouter: record.members[index].third
@@ -55,7 +55,7 @@ extension Engine {
         if isPresent { record.external.insert(condition) }
     }
 
-    private func conditions(of index: Int, hasHeard: Bool) -> MemberConditions {
+    private func conditions(of index: MemberIndex, hasHeard: Bool) -> MemberConditions {
         let member = state.members[index]
         var now: MemberConditions = []
         guard state.isRunning else { return now }
@@ -75,7 +75,7 @@ extension Engine {
     }
 
     /// Silent, one-way, or without carrier.
-    private func isDegraded(_ index: Int) -> Bool {
+    private func isDegraded(_ index: CableIndex) -> Bool {
         guard state.isRunning else { return false }
         let cable = state.pool.cables[index]
         return cable.isLinkDown || cable.aliveUntilNs == nil || state.peer.map { !$0.hearsHeartbeat } ?? false
@@ -101,7 +101,7 @@ extension Engine {
         if state.restraints.contains(.unheard) || state.standsFirm { now.insert(.unheard) }
         if state.restraints.contains(.handedOver) { now.insert(.handedOver) }
         if state.peer?.priority == state.priority
-            || state.members.contains(where: { $0.heard?.priority == state.priority })
+            || state.members.places.contains(where: { state.members[$0].heard?.priority == state.priority })
         {
             now.insert(.equalPriority)
         }
@@ -123,7 +123,7 @@ extension Engine {
         status.isHolding = state.members.contains { $0.isHeld }
         status.causes = allCauses
         status.conditions = publishedConditions
-        status.members = state.members.indices.map(memberStatus)
+        status.members = state.members.places.map(memberStatus)
         if let word = state.peer ?? record.lastWord, configuration.hasPool {
             status.peer = PeerStatus(
                 word: word, isFresh: state.hasPeer, cables: state.pool.cables.map { $0.aliveUntilNs != nil })
@@ -136,7 +136,7 @@ extension Engine {
 
     private var allCauses: [Cause] {
         var causes = state.causes
-        for index in state.members.indices where state.members[index].isolation.isPresent {
+        for index in state.members.places where state.members[index].isolation.isPresent {
             causes.append(Cause(.isolated, configuration.members[index].interface))
         }
         return causes
@@ -144,19 +144,19 @@ extension Engine {
 
     private var publishedConditions: [Condition] {
         var conditions = GroupConditions.kinds.filter { state.conditions.contains($0.0) }.map { Condition($0.1) }
-        for index in state.members.indices {
+        for index in state.members.places {
             for (bit, kind) in MemberConditions.kinds where state.members[index].published.contains(bit) {
                 conditions.append(condition(kind, of: index))
             }
         }
-        for index in state.pool.cables.indices where state.pool.cables[index].isPublished {
+        for index in state.pool.cables.places where state.pool.cables[index].isPublished {
             conditions.append(Condition(.heartbeatDegraded, configuration.cables[index].name))
         }
         let others = record.external.subtracting(conditions)
         return conditions + others.sorted { $0.description < $1.description }
     }
 
-    private func memberStatus(_ index: Int) -> MemberStatus {
+    private func memberStatus(_ index: MemberIndex) -> MemberStatus {
         let member = state.members[index]
         let record = record.members[index]
         return MemberStatus(

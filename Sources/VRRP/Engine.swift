@@ -78,8 +78,8 @@ public struct Engine: Sendable {
     /// The published state.
     public var groupState: GroupState { state.publicState }
     /// Who is heard as master on a member; nil: nobody.
-    public func heard(on member: Int) -> IPAddress? {
-        state.members.indices.contains(member) ? state.members[member].heard?.source : nil
+    public func heard(on member: MemberIndex) -> IPAddress? {
+        state.members.has(member) ? state.members[member].heard?.source : nil
     }
     /// The effective priority.
     public var priority: UInt8 { state.priority }
@@ -115,7 +115,7 @@ public struct Engine: Sendable {
         let lateNs = step.nowNs - deadlineNs
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
         // Nor has a delay passed that was slept through.
-        for index in state.members.indices { state.members[index].isolation.abandon() }
+        for index in state.members.places { state.members[index].isolation.abandon() }
         if state.isSpeaking {
             // The lease was refreshed up to a third of it before we fell asleep.
             let leaseNs = configuration.addressLeaseNs
@@ -123,10 +123,10 @@ public struct Engine: Sendable {
             step.facts.hasOverslept = true
             // Do not announce once more that we hold: the peer that holds the addresses now would yield to us. What is left of
             // them here is removed as we yield.
-            for index in state.members.indices { state.members[index].isHeld = false }
+            for index in state.members.places { state.members[index].isHeld = false }
         } else {
             state.pool.listenAnew(untilNs: step.nowNs + heartbeatIntervalNs, nowNs: step.nowNs)
-            for index in state.members.indices {
+            for index in state.members.places {
                 guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }
                 let member = state.members[index]
                 state.members[index].downAtNs = step.nowNs + member.masterIntervalNs + skewNs(member.masterIntervalNs)
@@ -143,7 +143,7 @@ public struct Engine: Sendable {
             return true
         }
         // What was asked about may lapse in the same instant.
-        for index in state.members.indices where isOver(&state.members[index].check.answerUntilNs) {
+        for index in state.members.places where isOver(&state.members[index].check.answerUntilNs) {
             endCheck(of: index, nowNs: nowNs)
         }
         var expiry = Expiry(nowNs: nowNs)
@@ -159,25 +159,25 @@ public struct Engine: Sendable {
         case .start(let snapshot): start(snapshot, &step)
         case .timer: expire(&step)
         case .advert(let index, let advert):
-            if state.members.indices.contains(index) { hear(advert, on: index, &step) }
+            if state.members.has(index) { hear(advert, on: index, &step) }
         case .heartbeat(let index, let word):
-            if state.pool.cables.indices.contains(index) { hear(word, cable: index, &step) }
+            if state.pool.cables.has(index) { hear(word, cable: index, &step) }
         case .link(let interface, let isUp, let reason):
             link(interface, isUp: isUp, reason: reason, &step)
         case .holding(let index, let isHeld):
-            if state.members.indices.contains(index) { hold(index, isHeld, &step) }
+            if state.members.has(index) { hold(index, isHeld, &step) }
         case .primaryAddress(let index, let address):
-            if state.members.indices.contains(index) { setPrimaryAddress(address, of: index, &step) }
+            if state.members.has(index) { setPrimaryAddress(address, of: index, &step) }
         case .cableAddress(let index, let address):
-            if state.pool.cables.indices.contains(index) { state.pool.cables[index].address = address }
+            if state.pool.cables.has(index) { state.pool.cables[index].address = address }
         case .cause(let cause, let isPresent):
             if cause.kind != .isolated { setCause(cause, isPresent: isPresent, &step) }
         case .weight(let name, let weight): setWeight(weight, of: name)
         case .condition(let condition, let isPresent): setExternal(condition, isPresent: isPresent, &step)
         case .proof(let index):
-            if state.members.indices.contains(index) { prove(index, nowNs: step.nowNs) }
+            if state.members.has(index) { prove(index, nowNs: step.nowNs) }
         case .foreignAnswer(let index, let answerer):
-            if state.members.indices.contains(index) { hearAnswer(of: answerer, on: index, &step) }
+            if state.members.has(index) { hearAnswer(of: answerer, on: index, &step) }
         case .fence(let succeeded): endFence(succeeded: succeeded, nowNs: step.nowNs)
         case .handover: step.facts.isHandingOver = handoverRefusal == nil
         case .reload(let configuration, let snapshot): reload(configuration, snapshot, &step)

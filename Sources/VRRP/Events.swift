@@ -2,7 +2,7 @@
 ///
 /// The engine has no socket, no clock and no thread. The process feeds it inputs with the time at which they were seen, and
 /// carries out the outputs *in their order*: addresses are removed before a word is sent, and added before they are
-/// announced. Members and cables are named by their index in the configuration in force.
+/// announced. Members and cables are named by their place in the configuration in force.
 import Addresses
 
 public enum Input: Hashable, Sendable {
@@ -12,17 +12,17 @@ public enum Input: Hashable, Sendable {
     /// input alone.
     case timer
     /// An advert that passed every check of `AdvertCodec` arrived on a member.
-    case advert(member: Int, Advert)
+    case advert(member: MemberIndex, Advert)
     /// A heartbeat of the peer's arrived on a cable.
-    case heartbeat(cable: Int, PeerWord)
+    case heartbeat(cable: CableIndex, PeerWord)
     /// The link of an interface, a member's, a cable's or a tracked one. `reason` names the evidence when it is down.
     case link(interface: String, isUp: Bool, reason: String)
     /// The kernel's address table lists any virtual address of the member, or none any longer.
-    case holding(member: Int, Bool)
+    case holding(member: MemberIndex, Bool)
     /// The address that the member's adverts are sent from; nil: there is none, which is a cause.
-    case primaryAddress(member: Int, IPAddress?)
+    case primaryAddress(member: MemberIndex, IPAddress?)
     /// The address that the cable's heartbeats are sent from.
-    case cableAddress(cable: Int, IPAddress?)
+    case cableAddress(cable: CableIndex, IPAddress?)
     /// A cause other than a link came or went. `isolated` is the engine's own.
     case cause(Cause, isPresent: Bool)
     /// A tracked thing adds this to the priority; 0 when it no longer does.
@@ -30,10 +30,10 @@ public enum Input: Hashable, Sendable {
     /// Something the process knows and wants to see published with the rest.
     case condition(Condition, isPresent: Bool)
     /// A neighbour or a witness answered a probe on the member's leg.
-    case proof(member: Int)
+    case proof(member: MemberIndex)
     /// Somebody else answered our own question for a virtual address of the member (`probeAddresses`), and this is whose
     /// MAC address it was. Given once for each answerer and question.
-    case foreignAnswer(member: Int, by: Answerer)
+    case foreignAnswer(member: MemberIndex, by: Answerer)
     /// The fence program ended; a timeout is a failure.
     case fence(succeeded: Bool)
     /// An operator wants the peer to serve. Ask `handoverRefusal` first.
@@ -87,21 +87,21 @@ public struct Snapshot: Hashable, Sendable {
 /// What the process is asked to do.
 public enum Output: Hashable, Sendable {
     /// Send an advert on the member: the configuration's version, VRID, interval and addresses, this priority.
-    case sendAdvert(member: Int, priority: UInt8)
+    case sendAdvert(member: MemberIndex, priority: UInt8)
     /// Send a heartbeat on the cable.
-    case sendHeartbeat(cable: Int, PeerWord)
+    case sendHeartbeat(cable: CableIndex, PeerWord)
     /// Add the member's virtual addresses and refresh their lease until told to remove them; report `holding(member, true)`
     /// as soon as the kernel lists them. `announce` follows from that report.
-    case addAddresses(member: Int)
+    case addAddresses(member: MemberIndex)
     /// Remove the member's virtual addresses and report `holding(member, false)` as soon as the kernel has confirmed.
-    case removeAddresses(member: Int)
+    case removeAddresses(member: MemberIndex)
     /// Send gratuitous ARP or unsolicited NA for the member's virtual addresses: a burst, as configured.
-    case announce(member: Int)
+    case announce(member: MemberIndex)
     /// Ask witnesses or known neighbours on the member's leg, once; an answer is `proof`.
-    case probePeers(member: Int)
+    case probePeers(member: MemberIndex)
     /// Ask by ARP or ND, once, who has the member's virtual addresses, in any role; an answer to that from another station
     /// is `foreignAnswer`. What nobody asked for, such as gratuitous ARP, is none.
-    case probeAddresses(member: Int)
+    case probeAddresses(member: MemberIndex)
     /// Run the fence program; its end is `fence`.
     case runFence
     /// The published state changed: for status, watchers and notify programs.

@@ -36,7 +36,7 @@ public enum HeartbeatCodec {
         let family = cable.family
         let separator = family == .ipv6 ? IPAddress(ipv6High: 0, low: 0) : IPAddress(ipv4: 0)
         func list(_ set: MemberSet) -> [IPAddress] {
-            members.indices.filter(set.contains(member:)).compactMap { listed(members[$0], family: family) }
+            members.places.filter(set.contains(member:)).compactMap { listed(members[$0], family: family) }
         }
         let stamp = word.isLast ? lastStamp : min(word.stamp, lastStamp - 1)
         var addresses = [word.identity, stampAddress(stamp, family: family)]
@@ -61,8 +61,8 @@ public enum HeartbeatCodec {
         guard lists.count == 3 else { return nil }
         func set(_ list: ArraySlice<IPAddress>) -> MemberSet {
             var set: MemberSet = []
-            for (index, member) in members.enumerated() {
-                if let address = listed(member, family: family), list.contains(address) {
+            for index in members.places {
+                if let address = listed(members[index], family: family), list.contains(address) {
                     set.insert(MemberSet(member: index))
                 }
             }

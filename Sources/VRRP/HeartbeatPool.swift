@@ -64,7 +64,7 @@ struct HeartbeatPool: Hashable, Sendable {
     enum Reception: Hashable, Sendable { case accepted, echo, stale }
 
     /// Takes a word that arrived on a cable. It is fresh for three intervals of the slower of the two.
-    mutating func receive(_ word: PeerWord, cable index: Int, intervalNs: Int64, nowNs: Int64) -> Reception {
+    mutating func receive(_ word: PeerWord, cable index: CableIndex, intervalNs: Int64, nowNs: Int64) -> Reception {
         if word.identity == identity { return .echo }
         let untilNs = nowNs + 3 * max(intervalNs, word.intervalNs)
         cables[index].aliveUntilNs = untilNs
@@ -95,11 +95,11 @@ struct HeartbeatPool: Hashable, Sendable {
     }
 
     /// The fresh word after the members were listed anew: `places` has, per member, its old place.
-    mutating func relist(_ places: [Int?]) {
+    mutating func relist(_ places: [MemberIndex?]) {
         func moved(_ set: MemberSet) -> MemberSet {
             var moved: MemberSet = []
-            for (index, place) in places.enumerated() {
-                if let place, set.contains(member: place) { moved.insert(MemberSet(member: index)) }
+            for (number, place) in places.enumerated() {
+                if let place, set.contains(member: place) { moved.insert(MemberSet(member: Place(number))) }
             }
             return moved
         }
@@ -113,7 +113,7 @@ struct HeartbeatPool: Hashable, Sendable {
     mutating func listenAnew(untilNs: Int64, nowNs: Int64) {
         guard let known = fresh, !known.word.holds.isEmpty else { return }
         if known.untilNs <= nowNs { fresh?.untilNs = untilNs }
-        for index in cables.indices {
+        for index in cables.places {
             if let atNs = cables[index].aliveUntilNs, atNs <= nowNs { cables[index].aliveUntilNs = untilNs }
         }
     }
@@ -121,7 +121,7 @@ struct HeartbeatPool: Hashable, Sendable {
     mutating func visitTimes(_ visitor: inout some TimeVisitor) {
         visitor.lapses(&fresh)
         let canSend = identity != nil
-        for index in cables.indices { cables[index].visitTimes(&visitor, canSend: canSend) }
+        for index in cables.places { cables[index].visitTimes(&visitor, canSend: canSend) }
     }
 
     /// Stamps count back from `stampNow`: part of moving the engine to the beginning of time.

@@ -152,8 +152,11 @@ struct Member: Hashable, Sendable {
         }
     }
 
+    /// Another router is heard. (To compare `heard` with nil copies it.)
+    var isHearing: Bool { if case .some = heard { true } else { false } }
+
     /// No master is heard, or only adverts of somebody who holds nothing.
-    var isSilent: Bool { heard == nil || check.isUnheld }
+    var isSilent: Bool { !isHearing || check.isUnheld }
 
     /// A leg in doubt is unproven at once, until a probe is answered.
     var isProven: Bool { doubt == nil || proofUntilNs != nil }

@@ -50,7 +50,9 @@ public struct MemberSet: OptionSet, Hashable, Sendable {
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// The set of one member; empty when the index is out of range.
-    public init(member index: Int) { rawValue = (0..<64).contains(index) ? 1 << UInt64(index) : 0 }
+    public init(member index: MemberIndex) {
+        rawValue = (0..<64).contains(index.number) ? 1 << UInt64(index.number) : 0
+    }
 
     /// All members below `count`.
     public static func first(_ count: Int) -> MemberSet {
@@ -58,5 +60,7 @@ public struct MemberSet: OptionSet, Hashable, Sendable {
     }
 
     /// Whether the member is in the set.
-    public func contains(member index: Int) -> Bool { contains(MemberSet(member: index)) && (0..<64).contains(index) }
+    public func contains(member index: MemberIndex) -> Bool {
+        contains(MemberSet(member: index)) && (0..<64).contains(index.number)
+    }
 }

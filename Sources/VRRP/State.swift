@@ -162,7 +162,7 @@ struct State: Hashable, Sendable {
         pool.cables = configuration.cables.map { _ in HeartbeatPool.Cable() }
     }
 
-    // MARK: Derived
+    // MARK: Derived. By places, since a closure that takes a member is handed a copy of all that it remembers.
 
     /// Silence everywhere is about to be believed.
     var isFenceWanted: Bool { role == .backup && !isFault && everyMemberWants && isSilentEverywhere && peer == nil }
@@ -178,11 +178,13 @@ struct State: Hashable, Sendable {
     /// Sends adverts.
     var isSpeaking: Bool { role == .master || role == .claiming }
     /// Holds at least one virtual address as master.
-    var isHolding: Bool { role == .master && members.contains { $0.isHeld } }
+    var isHolding: Bool { role == .master && members.places.contains { members[$0].isHeld } }
     /// Every member's down timer ran out.
-    var everyMemberWants: Bool { members.allSatisfy { $0.downAtNs == nil } }
+    var everyMemberWants: Bool { members.places.allSatisfy { members[$0].downAtNs == nil } }
+    /// Every leg is proven.
+    var isProvenEverywhere: Bool { members.places.allSatisfy { members[$0].isProven } }
     /// No member hears another router that holds.
-    var isSilentEverywhere: Bool { members.allSatisfy { $0.isSilent } }
+    var isSilentEverywhere: Bool { members.places.allSatisfy { members[$0].isSilent } }
     /// The fresh peer holds.
     var peerHolds: Bool { peer.map { !$0.holds.isEmpty } ?? false }
     /// The fresh peer can serve, and every leg of its works.
@@ -192,14 +194,14 @@ struct State: Hashable, Sendable {
     /// A lesser holder does not hear us, and to yield once more would not help.
     var standsFirm: Bool { role == .master && hearsLesser && retreats?.count == Retreats.max }
     /// A lesser router or, over the cable, the lesser peer goes on as if we were not there.
-    var hearsLesser: Bool { lesser != nil || members.contains { $0.lesser?.isLasting ?? false } }
+    var hearsLesser: Bool { lesser != nil || members.places.contains { members[$0].lesser?.isLasting ?? false } }
     /// Something keeps us from preempting. Whoever was not heard claims again after a while, if it can ask the peer to release:
     /// a backup sends nothing by which the peer could tell that it would be heard by now.
     var isRestrained: Bool {
         restraints.contains(.handedOver) || restraints.contains(.unheard) && (holdBackUntilNs != nil || peer == nil)
     }
     var hasSoftCause: Bool { causes.contains { !$0.isHard } }
-    var isIsolated: Bool { members.contains { $0.isolation.isPresent } }
+    var isIsolated: Bool { members.places.contains { members[$0].isolation.isPresent } }
 
     /// The state as it is published.
     var publicState: GroupState {
@@ -227,7 +229,7 @@ struct State: Hashable, Sendable {
         fence.visitTimes(&visitor)
         takeoverProbe?.visitTimes(&visitor)
         pool.visitTimes(&visitor)
-        for index in members.indices { members[index].visitTimes(&visitor) }
+        for index in members.places { members[index].visitTimes(&visitor) }
     }
 }
 

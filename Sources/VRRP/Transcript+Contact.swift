@@ -147,12 +147,12 @@ extension Advert: Listed {
 
 /// As the list of its members' numbers.
 extension MemberSet: Transcribed {
-    public var tree: Tree { (0..<64).filter(contains(member:)).tree }
+    public var tree: Tree { (0..<64).filter { contains(member: Place($0)) }.tree }
     public init(tree: Tree) throws(TranscriptError) {
         self = []
         for index in try [Int](tree: tree) {
             guard (0..<64).contains(index) else { throw TranscriptError("members from 0 to 63") }
-            insert(MemberSet(member: index))
+            insert(MemberSet(member: Place(index)))
         }
     }
 }

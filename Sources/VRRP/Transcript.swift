@@ -207,6 +207,11 @@ extension IPAddress: Transcribed {
     }
 }
 
+extension Place: Transcribed {
+    public var tree: Tree { number.tree }
+    public init(tree: Tree) throws(TranscriptError) { self.init(try Int(tree: tree)) }
+}
+
 /// An enumeration that is written by its cases' names.
 protocol NamedCases: Transcribed, CaseIterable {}
 

@@ -57,10 +57,14 @@ public struct GroupNames: Sendable {
         cables = configuration.cables.map(\.name)
     }
 
-    func member(_ index: Int) -> String { members.indices.contains(index) ? members[index] : "member \(index)" }
-    func cable(_ index: Int) -> String { cables.indices.contains(index) ? cables[index] : "heartbeat \(index)" }
+    func member(_ index: MemberIndex) -> String {
+        members.indices.contains(index.number) ? members[index.number] : "member \(index.number)"
+    }
+    func cable(_ index: CableIndex) -> String {
+        cables.indices.contains(index.number) ? cables[index.number] : "heartbeat \(index.number)"
+    }
     func members(_ set: MemberSet) -> String {
-        let names = (0..<64).filter(set.contains(member:)).map(member)
+        let names = (0..<64).map(MemberIndex.init(_:)).filter(set.contains(member:)).map(member)
         return names.isEmpty ? "nothing" : names.joined(separator: ", ")
     }
 }
@@ -74,7 +78,7 @@ extension PeerWord {
 
 extension Snapshot {
     fileprivate func words(_ names: GroupNames) -> String {
-        let held = holding.indices.filter { holding[$0] }.map(names.member)
+        let held = holding.indices.filter { holding[$0] }.map { names.member(MemberIndex($0)) }
         let sources = primaryAddresses.map { $0.map(\.description) ?? "none" }
         let wrong = causes.map(\.description).sorted()
         return

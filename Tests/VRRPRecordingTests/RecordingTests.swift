@@ -36,7 +36,8 @@ struct RecordingTests {
         .holding(member: 0, true), .primaryAddress(member: 0, nil), .primaryAddress(member: 0, own),
         .cableAddress(cable: 0, peer), .cause(Cause(.packetFilter, "eth0"), isPresent: true),
         .weight(name: "check:w", -20), .condition(Condition(.addressConflict, "a", detail: "é\u{1}"), isPresent: false),
-        .proof(member: 3), .foreignAnswer(member: 0, by: .router(own)), .foreignAnswer(member: 0, by: .virtualRouter),
+        .proof(member: 3), .proof(member: -1), .foreignAnswer(member: 0, by: .router(own)),
+        .foreignAnswer(member: 0, by: .virtualRouter),
         .foreignAnswer(member: 0, by: .stranger), .fence(succeeded: true), .handover,
         .reload(configuration, snapshot), .shutdown,
     ]

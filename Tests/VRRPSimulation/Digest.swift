@@ -33,15 +33,15 @@ package struct Digest: Hashable, Sendable {
         add(director)
         add(Int(nowNs))
         switch output {
-        case .sendAdvert(let member, let priority): add(1, member, Int(priority))
+        case .sendAdvert(let member, let priority): add(1, member.number, Int(priority))
         case .sendHeartbeat(let cable, let word):
-            add(2, cable, Int(word.priority))
+            add(2, cable.number, Int(word.priority))
             add(word)
-        case .addAddresses(let member): add(3, member)
-        case .removeAddresses(let member): add(4, member)
-        case .announce(let member): add(5, member)
-        case .probePeers(let member): add(6, member)
-        case .probeAddresses(let member): add(7, member)
+        case .addAddresses(let member): add(3, member.number)
+        case .removeAddresses(let member): add(4, member.number)
+        case .announce(let member): add(5, member.number)
+        case .probePeers(let member): add(6, member.number)
+        case .probeAddresses(let member): add(7, member.number)
         case .runFence: add(8)
         case .transition(let transition):
             add(9, Int(transition.priority))

@@ -336,7 +336,8 @@ package struct Simulation {
         let victim = dice.percent(20) ? dice.number(0...(world.directors.count - 1)) : nil
         for _ in 0..<dice.number(1...stranger.burstMax) {
             let leg = dice.number(0...(world.directors[0].ports.count - 1))
-            guard stranger.legs.contains(member: leg), let advert = stranger.advert(in: world, leg: leg, &dice) else {
+            guard stranger.legs.contains(member: Place(leg)), let advert = stranger.advert(in: world, leg: leg, &dice)
+            else {
                 continue
             }
             for index in world.directors.indices where victim.map({ $0 == index }) ?? true {

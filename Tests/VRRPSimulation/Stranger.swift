@@ -35,7 +35,7 @@ struct Stranger: Sendable {
     init(_ groups: [GroupConfiguration], slowestNs: Int64, _ dice: inout Dice) {
         kind = dice.one(of: [.lower, .lower, .lower, .resigning, .answering, .holding, .anything, .anything])
         let count = groups[0].members.count
-        legs = dice.percent(50) ? .first(count) : MemberSet(member: dice.number(0...(count - 1)))
+        legs = dice.percent(50) ? .first(count) : MemberSet(member: Place(dice.number(0...(count - 1))))
         let fastestNs = groups.map(\.advertIntervalNs).min() ?? 0
         pauseMaxNs = dice.one(of: [fastestNs / 3, fastestNs, slowestNs, 3 * slowestNs])
         // Whoever believes the longest interval waits for it: those schedules are long.

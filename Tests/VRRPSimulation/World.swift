@@ -271,23 +271,23 @@ package struct World: Hashable, Sendable {
                 version: configuration.version, vrid: configuration.members[leg].vrid, priority: priority,
                 intervalNs: configuration.advertIntervalNs, addresses: configuration.members[leg].addresses,
                 source: Self.address(of: from, leg: leg))
-            give(.advert(member: leg, advert), to: to)
+            give(.advert(member: Place(leg), advert), to: to)
         case .heartbeat(let word):
             let cable = Int(packet.medium) - 128
             guard cables[cable].carries(from: from) else { return }
-            give(.heartbeat(cable: cable, word), to: to)
+            give(.heartbeat(cable: Place(cable), word), to: to)
         }
     }
 
     /// An advert of a host that is no director arrives.
     package mutating func deliver(_ advert: Advert, leg: Int, to index: Int) {
         guard directors[index].ports[leg].hears, leg < directors[index].legs.count else { return }
-        give(.advert(member: leg, advert), to: index)
+        give(.advert(member: Place(leg), advert), to: index)
     }
 
     /// A late kernel does what it was asked for.
     package mutating func carryOut(_ change: AddressChange) {
-        let leg = MemberSet(member: change.leg)
+        let leg = MemberSet(member: Place(change.leg))
         directors[change.director].held.subtract(leg)
         if change.isHeld { directors[change.director].held.insert(leg) }
         if !directors[change.director].isAlive { abandonLease(change.director) }
@@ -296,36 +296,39 @@ package struct World: Hashable, Sendable {
     /// A late kernel reports what it has done.
     package mutating func report(_ change: AddressChange) {
         if isKernelLate {
-            let leg = MemberSet(member: change.leg)
+            let leg = MemberSet(member: Place(change.leg))
             directors[change.director].told.subtract(leg)
             if change.isHeld { directors[change.director].told.insert(leg) }
         }
         guard change.leg < directors[change.director].legs.count else { return }
-        give(.holding(member: change.leg, change.isHeld), to: change.director)
+        give(.holding(member: Place(change.leg), change.isHeld), to: change.director)
     }
 
     private mutating func ask(_ change: AddressChange, _ inputs: inout [Input]) {
         guard !isKernelLate else { return requests.append(change) }
         carryOut(change)
-        inputs.append(.holding(member: change.leg, change.isHeld))
+        inputs.append(.holding(member: Place(change.leg), change.isHeld))
     }
 
     private mutating func carryOut(_ output: Output, of index: Int, _ inputs: inout [Input]) {
         switch output {
-        case .sendAdvert(let leg, let priority):
+        case .sendAdvert(let member, let priority):
+            let leg = member.number
             guard directors[index].ports[leg].advertises else { return }
             for other in directors.indices where other != index && advertsReach(from: index, to: other, leg: leg) {
                 send(from: index, to: other, medium: UInt8(leg), .advert(priority: priority))
             }
         case .sendHeartbeat(let cable, let word):
-            guard index < 2, cables[cable].carries(from: index) else { return }
-            send(from: index, to: 1 - index, medium: UInt8(128 + cable), .heartbeat(word))
-        case .addAddresses(let leg): ask(AddressChange(director: index, leg: leg, isHeld: true), &inputs)
-        case .removeAddresses(let leg): ask(AddressChange(director: index, leg: leg, isHeld: false), &inputs)
-        case .probePeers(let leg):
-            if hasNeighbours, directors[index].ports[leg].works { inputs.append(.proof(member: leg)) }
-        case .probeAddresses(let leg):
-            inputs += answerers(leg: leg, askedBy: index).map { .foreignAnswer(member: leg, by: $0) }
+            guard index < 2, cables[cable.number].carries(from: index) else { return }
+            send(from: index, to: 1 - index, medium: UInt8(128 + cable.number), .heartbeat(word))
+        case .addAddresses(let member):
+            ask(AddressChange(director: index, leg: member.number, isHeld: true), &inputs)
+        case .removeAddresses(let member):
+            ask(AddressChange(director: index, leg: member.number, isHeld: false), &inputs)
+        case .probePeers(let member):
+            if hasNeighbours, directors[index].ports[member.number].works { inputs.append(.proof(member: member)) }
+        case .probeAddresses(let member):
+            inputs += answerers(leg: member.number, askedBy: index).map { .foreignAnswer(member: member, by: $0) }
         case .transition(let transition):
             transitions.append(Change(director: index, transition: transition))
         case .runFence: inputs.append(.fence(succeeded: true))
@@ -337,9 +340,9 @@ package struct World: Hashable, Sendable {
     private func answerers(leg: Int, askedBy index: Int) -> [Answerer] {
         guard directors[index].ports[leg].works else { return [] }
         var answerers = directors.indices.filter { other in
-            other != index && directors[other].held.contains(member: leg) && directors[other].ports[leg].works
+            other != index && directors[other].held.contains(member: Place(leg)) && directors[other].ports[leg].works
         }.map { Answerer.router(Self.address(of: $0, leg: leg)) }
-        if let strangerAnswers, strangerAnswers.legs.contains(member: leg) {
+        if let strangerAnswers, strangerAnswers.legs.contains(member: Place(leg)) {
             answerers.append(strangerAnswers.answerer(leg: leg))
         }
         return answerers
@@ -399,8 +402,8 @@ package struct World: Hashable, Sendable {
             give(.weight(name: "check:weighed", weight), to: index)
         case .reload(let index, let change): return reload(index, change)
         case .appear(let index, let leg):
-            guard !directors[index].held.contains(member: leg) else { return false }
-            directors[index].held.insert(MemberSet(member: leg))
+            guard !directors[index].held.contains(member: Place(leg)) else { return false }
+            directors[index].held.insert(MemberSet(member: Place(leg)))
             if directors[index].isAlive { tellHolding(of: index, leg: leg) } else { abandonLease(index) }
         }
         return true
@@ -408,7 +411,7 @@ package struct World: Hashable, Sendable {
 
     /// What the kernel has, as if it had been read anew.
     package mutating func tellHolding(of index: Int, leg: Int) {
-        report(AddressChange(director: index, leg: leg, isHeld: directors[index].held.contains(member: leg)))
+        report(AddressChange(director: index, leg: leg, isHeld: directors[index].held.contains(member: Place(leg))))
     }
 
     /// An orderly end waits for the kernel.
@@ -488,7 +491,9 @@ package struct World: Hashable, Sendable {
         let cables = director.configuration.cables
         return Snapshot(
             primaryAddresses: director.ports.indices.map { Self.address(of: index, leg: $0) },
-            holding: director.ports.indices.map((isKernelLate ? director.told : director.held).contains(member:)),
+            holding: director.ports.indices.map {
+                (isKernelLate ? director.told : director.held).contains(member: Place($0))
+            },
             cableAddresses: cables.indices.map { Self.cableAddress(of: index, cable: $0) }, causes: causes,
             cablesDown: Set(cables.indices.filter { self.cables[$0] == .noCarrier }.map { cables[$0].interface }),
             weights: ["check:weighed": director.weight])
@@ -509,7 +514,7 @@ package struct World: Hashable, Sendable {
         defer { wakeUp(index, sleptNs) }
         let isMaster = directors[index].state == .master
         for leg in directors[index].ports.indices
-        where isKernelLate || !isMaster || !directors[index].held.contains(member: leg) {
+        where isKernelLate || !isMaster || !directors[index].held.contains(member: Place(leg)) {
             tellHolding(of: index, leg: leg)
         }
         for leg in directors[index].legs.indices { tellLink(of: index, leg: leg) }
@@ -517,8 +522,8 @@ package struct World: Hashable, Sendable {
         give(.cause(Cause(.tracked, "check:upstream"), isPresent: directors[index].checkFails), to: index)
         guard directors[index].state == .master else { return }
         // The next refresh of the lease brings back what the kernel took.
-        for leg in directors[index].legs.indices where !directors[index].held.contains(member: leg) {
-            directors[index].held.insert(MemberSet(member: leg))
+        for leg in directors[index].legs.indices where !directors[index].held.contains(member: Place(leg)) {
+            directors[index].held.insert(MemberSet(member: Place(leg)))
             tellHolding(of: index, leg: leg)
         }
     }

@@ -91,7 +91,7 @@ struct HeartbeatTests {
     /// Sixty-four members are the most, and a place outside of them is never in a set.
     @Test func memberSetHasItsBounds() {
         #expect(MemberSet.first(64).rawValue == .max && MemberSet.first(63).rawValue == .max >> 1)
-        for index in [-1, 64] {
+        for index: MemberIndex in [-1, 64] {
             #expect(MemberSet(member: index) == [] && !MemberSet.first(64).contains(member: index))
         }
         #expect(MemberSet.first(64).contains(member: 63) && MemberSet.first(-1) == [])

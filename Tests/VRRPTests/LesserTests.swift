@@ -23,7 +23,7 @@ struct LesserTests {
     @discardableResult
     private func flood(
         _ router: inout Router, seconds: Int64, priority: UInt8 = 1, hosts: [UInt64] = [200],
-        intervalNs: Int64 = Router.secondNs, members: [Int] = [0]
+        intervalNs: Int64 = Router.secondNs, members: [MemberIndex] = [0]
     ) -> Int64 {
         var lostNs: Int64 = 0
         for count in 0..<Int(seconds * 10) {
@@ -104,7 +104,7 @@ struct LesserTests {
     }
 
     /// Whoever holds holds all of it: one LAN is not enough, with or without adverts on the other.
-    @Test(arguments: [[0], [0, 1]]) func everyLegMustAnswer(members: [Int]) {
+    @Test(arguments: [[0], [0, 1]] as [[MemberIndex]]) func everyLegMustAnswer(members: [MemberIndex]) {
         var router = router(.master, members: 2)
         for _ in 0..<600 {
             for member in members { router.hear(1, on: member) }

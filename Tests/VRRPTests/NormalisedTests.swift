@@ -54,7 +54,7 @@ struct NormalisedTests {
     /// Something that happens, to as many as like.
     private func event(_ random: inout Dice, cables: Int) -> (inout Router) -> Void {
         func pick<Value>(_ values: [Value]) -> Value { values[random.number(0...values.count - 1)] }
-        let member = random.number(0...1)
+        let member = MemberIndex(random.number(0...1))
         let sets = (0..<3).map { _ in MemberSet(rawValue: UInt64(random.number(0...3))) }
         let priority: UInt8 = pick([0, 50, 100, 200])
         let isSo = random.number(0...1) == 0
@@ -65,13 +65,13 @@ struct NormalisedTests {
         case 4...6:
             let (host, intervalNs): (UInt64, Int64) = (pick([50, 100, 200]), pick([200_000_000, Router.intervalNs]))
             return { $0.hear(priority, host: host, intervalNs: intervalNs, on: member) }
-        case 7: return { $0.give(.link(interface: "eth\(member)", isUp: isSo, reason: "mii")) }
+        case 7: return { $0.give(.link(interface: "eth\(member.number)", isUp: isSo, reason: "mii")) }
         case 8: return { $0.give(isSo ? .proof(member: member) : .foreignAnswer(member: member, by: .stranger)) }
         case 9: return { $0.give(.fence(succeeded: isSo)) }
         case 10: return { $0.give(.handover) }
         case 11: return { $0.give(.cause(Cause(.tracked, "check:upstream"), isPresent: isSo)) }
         default:
-            let on = random.number(0...cables - 1)
+            let on = CableIndex(random.number(0...cables - 1))
             return { $0.hearWord(priority, holds: sets[0], hears: sets[1], proven: sets[2], on: on) }
         }
     }

@@ -105,7 +105,7 @@ struct Router {
     /// A heartbeat of the peer's.
     mutating func hearWord(
         _ priority: UInt8, holds: MemberSet = [], hears: MemberSet = [], proven: MemberSet = [], host: UInt64 = 200,
-        on cable: Int = 0, sources: [IPAddress] = [], intervalNs: Int64 = 0
+        on cable: CableIndex = 0, sources: [IPAddress] = [], intervalNs: Int64 = 0
     ) {
         var word = PeerWord(
             priority: priority, identity: Self.address(.ipv6, host), stamp: UInt32(nowNs / 1000), holds: holds,
@@ -134,7 +134,7 @@ struct Router {
     }
 
     mutating func hear(
-        _ priority: UInt8, host: UInt64 = 200, intervalNs: Int64 = Router.intervalNs, on member: Int = 0
+        _ priority: UInt8, host: UInt64 = 200, intervalNs: Int64 = Router.intervalNs, on member: MemberIndex = 0
     ) {
         let configuration = engine.configuration.members[member]
         let advert = Advert(
@@ -209,5 +209,7 @@ struct Router {
         }
     }
 
-    private func place(_ member: Int) -> String { engine.configuration.members.count > 1 ? " \(member)" : "" }
+    private func place(_ member: MemberIndex) -> String {
+        engine.configuration.members.count > 1 ? " \(member.number)" : ""
+    }
 }

@@ -225,7 +225,8 @@ struct StatusTests {
     // MARK: What is not listened to
 
     /// Members and cables that there are none of.
-    @Test(arguments: [-1, 1, 64]) func outOfRangeIsIgnored(index: Int) {
+    @Test(arguments: [-1, 1, 64]) func outOfRangeIsIgnored(number: Int) {
+        let (index, cable) = (MemberIndex(number), CableIndex(number))
         var router = Router(cables: 1)
         router.become(.backup)
         let before = router.engine
@@ -233,8 +234,8 @@ struct StatusTests {
         let advert = Advert(vrid: 10, priority: 200, intervalNs: 1, addresses: [], source: source)
         let word = PeerWord(priority: 200, identity: Router.address(.ipv6, 200))
         let inputs: [Input] = [
-            .advert(member: index, advert), .heartbeat(cable: index, word), .holding(member: index, true),
-            .primaryAddress(member: index, nil), .cableAddress(cable: index, nil), .proof(member: index),
+            .advert(member: index, advert), .heartbeat(cable: cable, word), .holding(member: index, true),
+            .primaryAddress(member: index, nil), .cableAddress(cable: cable, nil), .proof(member: index),
             .foreignAnswer(member: index, by: .stranger),
         ]
         for input in inputs { router.give(input) }

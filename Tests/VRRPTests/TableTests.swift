@@ -312,7 +312,7 @@ struct TableTests {
         let skewNs = 156 * Router.intervalNs / 256
         var router = Router(members: 2)
         router.become(.backup)
-        for member in 0...1 { router.hear(200, on: member) }
+        for member: MemberIndex in [0, 1] { router.hear(200, on: member) }
         router.hear(0, on: 0)
         #expect(router.downNs(0) == skewNs)
         #expect(router.downNs(1) == Router.intervalNs + skewNs)
@@ -358,7 +358,7 @@ struct TableTests {
     }
 
     /// Where cables tell who the other is, that decides, on every leg at once.
-    @Test(arguments: [0, 1]) func tieByIdentity(leg: Int) {
+    @Test(arguments: [0, 1] as [MemberIndex]) func tieByIdentity(leg: MemberIndex) {
         for (identity, isMaster) in [(UInt64(50), true), (150, false)] {
             for host: UInt64 in [50, 200] {
                 var router = Router(members: 2, cables: 1)
@@ -619,10 +619,10 @@ struct TableTests {
     // MARK: Who was not scheduled
 
     /// A backup that is late reads the adverts that wait before it looks at the clock: in whatever order, none is missed.
-    @Test(arguments: [[0, 1], [1, 0]]) func lateReaderMissesNothing(order: [Int]) {
+    @Test(arguments: [[0, 1], [1, 0]] as [[MemberIndex]]) func lateReaderMissesNothing(order: [MemberIndex]) {
         var router = Router(members: 2)
         router.become(.backup)
-        for member in 0...1 { router.hear(200, on: member) }
+        for member: MemberIndex in [0, 1] { router.hear(200, on: member) }
         // Past the down timers, but not so far that it would count as sleep.
         router.sleep(3 * Router.intervalNs + 156 * Router.intervalNs / 256 + Router.secondNs / 10)
         for member in order { router.hear(200, on: member) }

@@ -22,6 +22,10 @@ extension MemberConfiguration {
     }
 }
 
+// A leg is a member's, and a cable is one of the pool: the engine's outputs name them by their places.
+extension Leg: Placed { typealias Thing = MemberConfiguration }
+extension Cable: Placed { typealias Thing = CableConfiguration }
+
 extension CableConfiguration {
     init(_ heartbeat: VRRPConfiguration.Heartbeat) {
         self.init(

@@ -77,7 +77,7 @@ extension GroupDriver {
                 about: "bind \(cable.heartbeat.name)")
         }
         if cable.chooseSource(isVirtual: services.kernel.isFollowed),
-            let index = cables.firstIndex(where: { $0 === cable })
+            let index = cables.firstPlace(where: { $0 === cable })
         {
             feed(.cableAddress(cable: index, cable.source))
         }

@@ -9,7 +9,7 @@ import VRRP
 extension GroupDriver {
     /// The prober keeps what it calls for a second or two. That is a strong reference because a single weak one puts an
     /// object's counts into a table of their own, for good, and makes each step of the timer slower.
-    func probePeers(_ member: Int) {
+    func probePeers(_ member: MemberIndex) {
         let leg = legs[member]
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let source = leg.source else { return }
         let answered = { [self, leg] (address: IPAddress, mac: MACAddress) in
@@ -53,7 +53,7 @@ extension GroupDriver {
 
     /// ARP is asked as a stranger would; over IPv6 that would be answered to all nodes, as is what nobody asked for, so there
     /// we ask by our own name.
-    func probeAddresses(_ member: Int) {
+    func probeAddresses(_ member: MemberIndex) {
         let leg = legs[member]
         answerers[member] = nil
         guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let own = leg.source else { return }
@@ -66,7 +66,7 @@ extension GroupDriver {
         }
     }
 
-    func hearAnswer(for address: IPAddress, from mac: MACAddress, on member: Int) {
+    func hearAnswer(for address: IPAddress, from mac: MACAddress, on member: MemberIndex) {
         let leg = legs[member]
         let answerer = leg.answerer(mac)
         guard !answerers[member, default: []].contains(answerer) else { return }
@@ -82,7 +82,7 @@ extension GroupDriver {
     }
 
     /// Whether it is the master whose adverts arrive: that it has the addresses is as it should be.
-    func isHeardMaster(_ answerer: Answerer, on member: Int) -> Bool {
+    func isHeardMaster(_ answerer: Answerer, on member: MemberIndex) -> Bool {
         let heard = engine.heard(on: member)
         return switch answerer {
         case .router(let address): address == heard

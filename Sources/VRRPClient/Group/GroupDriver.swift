@@ -40,7 +40,7 @@ final class GroupDriver {
     /// What packets tell.
     private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in setCondition($0, $1) }
     /// Who has answered the newest question for a member's addresses: each is told once.
-    var answerers: [Int: Set<Answerer>] = [:]
+    var answerers: [MemberIndex: Set<Answerer>] = [:]
     private(set) lazy var retries = HoldingRetries(
         loop: loop, isRefused: { [unowned self] in services.kernel.refusal != nil },
         set: { [unowned self] in setCause(Cause(.address, $0), $1) })
@@ -100,10 +100,10 @@ final class GroupDriver {
         return cable
     }
 
-    func index(of leg: Leg) -> Int? { legs.firstIndex { $0 === leg } }
+    func index(of leg: Leg) -> MemberIndex? { legs.firstPlace { $0 === leg } }
 
     private func hear(_ advert: Advert, on cable: Cable) {
-        guard let index = cables.firstIndex(where: { $0 === cable }), let identity,
+        guard let index = cables.firstPlace(where: { $0 === cable }), let identity,
             var word = HeartbeatCodec.word(
                 advert, ownIdentity: identity, members: engine.configuration.members)
         else { return }

@@ -72,7 +72,7 @@ extension TrackedRecord {
 extension PeerRecord {
     init(_ peer: PeerStatus, names: [String]) {
         func list(_ set: MemberSet) -> [String] {
-            names.indices.filter(set.contains(member:)).map { names[$0] }
+            names.indices.filter { set.contains(member: MemberIndex($0)) }.map { names[$0] }
         }
         self.init(
             identity: peer.word.identity.description, priority: Int(peer.word.priority), fresh: peer.isFresh,
