@@ -15,8 +15,8 @@ final class TableReader {
     private var asked: [String] = []
     private var section: String
     private let keyList: KeyList?
-    /// Where the values stand that were right: of a list, each element.
-    private var places: [String: [SourcePosition]] = [:]
+    /// Where the values stand that were right: of a list, each element. Few, so that looking through them is quick.
+    private var places: [(key: String, positions: [SourcePosition])] = []
 
     init(_ node: TomlNode, title: String, section: String, problems: Problems, keyList: KeyList? = nil) {
         if case .table(let entries) = node.value { self.entries = entries } else { entries = [] }
@@ -36,13 +36,16 @@ final class TableReader {
 
     /// Reads `key` into `target`, which holds the default.
     ///
-    /// - Parameter wanted: what is missing without it; nil: it need not be there, and has a default.
+    /// - Parameters:
+    ///   - kind: what it takes; made only if something is there.
+    ///   - wanted: what is missing without it; nil: it need not be there, and has a default.
     /// - Returns: whether it is there and right.
     @discardableResult
-    func read<Value>(_ key: String, _ kind: Kind<Value>, into target: inout Value, required wanted: String? = nil)
-        -> Bool
-    {
-        let written = keyList == nil || wanted != nil ? nil : kind.write(target)
+    func read<Value>(
+        _ key: String, _ kind: @autoclosure () -> Kind<Value>, into target: inout Value,
+        required wanted: String? = nil
+    ) -> Bool {
+        let written = keyList == nil || wanted != nil ? nil : kind().write(target)
         guard let value = value(key, kind, written: written, required: wanted) else { return false }
         target = value
         return true
@@ -50,35 +53,42 @@ final class TableReader {
 
     /// The same for a key without a default.
     @discardableResult
-    func read<Value>(_ key: String, _ kind: Kind<Value>, into target: inout Value?, required wanted: String? = nil)
-        -> Bool
-    {
-        let written = keyList == nil ? nil : target.map(kind.write)
+    func read<Value>(
+        _ key: String, _ kind: @autoclosure () -> Kind<Value>, into target: inout Value?,
+        required wanted: String? = nil
+    ) -> Bool {
+        let written = keyList == nil ? nil : target.map { kind().write($0) }
         guard let value = value(key, kind, written: written, required: wanted) else { return false }
         target = value
         return true
     }
 
-    private func value<Value>(_ key: String, _ kind: Kind<Value>, written: String?, required wanted: String?) -> Value?
-    {
-        keyList?.add(
-            KeyList.Key(
-                section: section, name: key, form: kind.form, bounds: kind.bounds?(), default: written,
-                isRequired: wanted != nil))
+    private func value<Value>(
+        _ key: String, _ kind: () -> Kind<Value>, written: String?, required wanted: String?
+    ) -> Value? {
+        if let keyList {
+            let kind = kind()
+            keyList.add(
+                KeyList.Key(
+                    section: section, name: key, form: kind.form, bounds: kind.bounds?(), default: written,
+                    isRequired: wanted != nil))
+        }
         guard let node = take(key, required: wanted)?.node else { return nil }
+        let kind = kind()
         guard let value = kind.read(node.value) else {
             problems.report(node.position, "\(key) = \(node.rendered): expected \(kind.expected())")
             return nil
         }
-        places[key] = [node.position]
+        places.append((key, [node.position]))
         return value
     }
 
     /// Reads the user or the group that `key` names, and notes it: whether there is one is asked later.
     @discardableResult
     func read(_ key: String, _ account: AccountMention.Kind, into target: inout String?) -> Bool {
-        let kind = Kind.text("the name or number of a \(account)", where: isAccountName)
-        guard read(key, kind, into: &target), let name = target, let position = place(of: key) else { return false }
+        guard read(key, .text("the name or number of a \(account)", where: isAccountName), into: &target),
+            let name = target, let position = place(of: key)
+        else { return false }
         problems.note(account, name, position)
         return true
     }
@@ -94,13 +104,16 @@ final class TableReader {
     /// - Returns: whether there is an array, of a size that is right.
     @discardableResult
     func read<Value>(
-        _ key: String, _ kind: Kind<Value>, _ count: ClosedRange<Int>, of element: String = "element",
-        into target: inout [Value], required wanted: String? = nil
+        _ key: String, _ kind: @autoclosure () -> Kind<Value>, _ count: ClosedRange<Int>,
+        of element: String = "element", into target: inout [Value], required wanted: String? = nil
     ) -> Bool {
-        let written = target.isEmpty ? "none" : "[\(target.map(kind.write).joined(separator: ", "))]"
-        let described = (form: "array", default: wanted == nil && keyList != nil ? written : nil)
-        let elements = list(key, count, of: element, described, required: wanted, expected: kind.expected) {
-            kind.read($0.value)
+        var described: (form: String, default: String?) = ("array", nil)
+        if keyList != nil, wanted == nil {
+            let elements = target.map { kind().write($0) }
+            described.default = elements.isEmpty ? "none" : "[\(elements.joined(separator: ", "))]"
+        }
+        let elements = list(key, count, of: element, described, required: wanted, expected: { kind().expected() }) {
+            kind().read($0.value)
         }
         guard let elements else { return false }
         target = elements
@@ -110,11 +123,11 @@ final class TableReader {
     /// The same for an array whose default is not the empty one: nil.
     @discardableResult
     func read<Value>(
-        _ key: String, _ kind: Kind<Value>, _ count: ClosedRange<Int>, into target: inout [Value]?
+        _ key: String, _ kind: @autoclosure () -> Kind<Value>, _ count: ClosedRange<Int>, into target: inout [Value]?
     ) -> Bool {
-        let elements = list(key, count, of: "element", ("array", nil), required: nil, expected: kind.expected) {
-            kind.read($0.value)
-        }
+        let elements = list(
+            key, count, of: "element", ("array", nil), required: nil, expected: { kind().expected() }
+        ) { kind().read($0.value) }
         guard let elements else { return false }
         target = elements
         return true
@@ -123,16 +136,19 @@ final class TableReader {
     /// Reads a program by its absolute path, then its arguments.
     @discardableResult
     func readProgram(_ key: String, into target: inout [String], required wanted: String? = nil) -> Bool {
-        let text = Kind.text("text of at most 4096 bytes without a NUL") {
-            $0.utf8.count <= 4096 && !$0.utf8.contains(0)
-        }
-        let texts = list(key, 0...64, of: "element", ("program", nil), required: wanted, expected: text.expected) {
-            text.read($0.value)
+        let texts: [String]? = list(
+            key, 0...64, of: "element", ("program", nil), required: wanted,
+            expected: { "text of at most 4096 bytes without a NUL" }
+        ) { node in
+            guard case .string(let text) = node.value, text.utf8.count <= 4096, !text.utf8.contains(0) else {
+                return nil
+            }
+            return text
         }
         guard let texts, let position = keyPosition(key) else { return false }
         guard let program = texts.first, isAbsolutePath(program) else {
             problems.report(
-                places[key]?.first ?? position, "\(key) runs no shell: expected a program by its absolute path first")
+                place(of: key) ?? position, "\(key) runs no shell: expected a program by its absolute path first")
             return false
         }
         target = texts
@@ -177,13 +193,14 @@ final class TableReader {
                 entry.keyPosition, "\(title) has no \(element): expected at least \(one(count.lowerBound)) in \(key)")
             return nil
         }
-        places[key] = []
+        var positions: [SourcePosition] = []
+        defer { places.append((key, positions)) }
         return elements.enumerated().compactMap { index, element in
             guard let value = convert(element) else {
                 problems.report(element.position, "\(key)[\(index)] = \(element.rendered): expected \(expected())")
                 return nil
             }
-            places[key, default: []].append(element.position)
+            positions.append(element.position)
             return value
         }
     }
@@ -196,7 +213,9 @@ final class TableReader {
     }
 
     /// Where the value of `key` stands; nil: it is absent, or wrong.
-    func place(of key: String) -> SourcePosition? { places[key]?.first }
+    func place(of key: String) -> SourcePosition? { positions(of: key).first }
+
+    private func positions(of key: String) -> [SourcePosition] { places.first { $0.key == key }?.positions ?? [] }
 
     /// The value of `key` with its place; nil: it is absent, or wrong.
     func located<Value>(_ key: String, _ value: Value) -> Located<Value>? {
@@ -205,7 +224,7 @@ final class TableReader {
 
     /// The elements of the list `key`, each with its place.
     func located<Value>(_ key: String, _ values: [Value]) -> [Located<Value>] {
-        zip(values, places[key] ?? []).map { Located(value: $0, position: $1) }
+        zip(values, positions(of: key)).map { Located(value: $0, position: $1) }
     }
 
     // MARK: Tables
@@ -228,7 +247,7 @@ final class TableReader {
         let kind = Kind<Bool>(
             form: "true | false | table", expected: { "true, false or a table" }, read: Kind.flag.read,
             write: Kind.flag.write)
-        return (value(key, kind, written: "false", required: nil), result)
+        return (value(key, { kind }, written: "false", required: nil), result)
     }
 
     /// The tables `[key.NAME]`, in the order of the file.

@@ -131,11 +131,12 @@ extension Kind where Value == String {
 extension VRRPConfiguration.Track {
     /// The elements of `key`, without those that are mistakes, each with its place.
     static func list(_ key: String, _ keys: TableReader) -> [Located<Self>] {
-        let expected =
-            TrackedKind.words("or") { "\"\($0.word):\($0.placeholder)\"" }
-            + ", or a table, { check = \"NAME\", weight = -50 }"
         // Of a table, the inner nil is a mistake that has been reported.
-        let tracks: [Self?]? = keys.elements(key, 0...64, expected) { node in
+        let tracks: [Self?]? = keys.elements(
+            key, 0...64,
+            TrackedKind.words("or") { "\"\($0.word):\($0.placeholder)\"" }
+                + ", or a table, { check = \"NAME\", weight = -50 }"
+        ) { node in
             if case .string(let text) = node.value { return Self(text).map { .some($0) } }
             return keys.element(node, of: key).map { Self($0) }
         }
