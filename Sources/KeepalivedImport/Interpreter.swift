@@ -300,6 +300,7 @@ struct Interpreter {
         case "use_vmac":
             instance.hasVirtualMAC = true
             instance.namesVirtualMAC = statement.words.count > 1
+            instance.virtualMACName = statement.words.dropFirst().first { !$0.contains(":") && $0 != "name" }
         case "track_interface": add(tracks(statement, .interface), to: &instance.tracks)
         case "track_script": add(tracks(statement, .script), to: &instance.tracks)
         case "track_process": add(tracks(statement, .process), to: &instance.tracks)

@@ -224,8 +224,8 @@ extension Keywords {
             .instance, "no_virtual_ipaddress", .line, .later(.missing),
             "vrrp.toml has no instance without an address yet: give it one, or wait."),
         Keyword(
-            .instance, "virtual_routes", .list, .later(.missing),
-            "vrrp.toml cannot say routes of the master yet: add and delete them by a `[notify]` program."),
+            .instance, "virtual_routes", .list, .depends(.missing),
+            "`routes`, of an instance at most 64. The words of a route are below; one with others is missing."),
         Keyword(
             .instance, "virtual_rules", .list, .later(.missing),
             "vrrp.toml cannot say rules of the master yet: add and delete them by a `[notify]` program."),

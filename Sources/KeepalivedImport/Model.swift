@@ -60,6 +60,8 @@ struct KeepalivedConfiguration {
         var hasVirtualMAC = false
         /// Whether its macvlan is given a name or an address.
         var namesVirtualMAC = false
+        /// What keepalived names it; nil: `vrrp.` and the VRID.
+        var virtualMACName: String?
         var checksumIsAsInV2: Bool
         var isStrict: Bool?
         var accepts: Bool?

@@ -100,6 +100,11 @@ struct RouteTranslation {
         }
         if via == nil { values.removeAll { $0.key == "onlink" } }
         if network.address.isIPv6 { values.removeAll { $0.key == "scope" } }
+        // Through a macvlan of keepalived's: linkwatch chooses between its own and the interface beneath it.
+        if leg.instance.hasVirtualMAC {
+            let name = Toml.text(leg.instance.virtualMACName ?? "vrrp.\(leg.vrid)")
+            values.removeAll { $0.key == "interface" && $0.value == name }
+        }
         func value(_ key: String) -> String { values.last { $0.key == key }?.value ?? "" }
         tables.insert(value("table"))
         guard tables.count <= Limits.tables else { throw .missing("vrrp.toml takes \(Limits.tables) tables") }
@@ -110,7 +115,14 @@ struct RouteTranslation {
         // What is said twice counts as it was said last.
         let keys = ["via", "interface", "source", "table", "metric", "scope", "onlink", "mtu"]
         return Toml.table(
-            [("to", Toml.text(network.length == 0 ? "default" : network.description))]
+            // `default` is of the family of the addresses beside it, or of the instance.
+            [
+                (
+                    "to",
+                    Toml.text(
+                        network.length == 0 && network.address.family == leg.family ? "default" : network.description)
+                )
+            ]
                 + keys.compactMap { key in value(key).isEmpty ? nil : (key, value(key)) })
     }
 

@@ -31,7 +31,7 @@ import Testing
         ("198.51.100.0/24", #"{ to = "198.51.100.0/24", scope = "global" }"#),
         (
             "default via inet6 fe80::1 dev eth0 mtu lock 1400",
-            #"{ to = "default", via = "fe80::1", interface = "eth0", mtu = 1400 }"#
+            #"{ to = "::/0", via = "fe80::1", interface = "eth0", mtu = 1400 }"#
         ),
         ("2001:db8::/32 dev eth0 scope link", #"{ to = "2001:db8::/32", interface = "eth0" }"#),
         ("192.0.2.77/24 via 192.0.2.9 metric 1 metric 2", #"{ to = "192.0.2.0/24", via = "192.0.2.9", metric = 2 }"#),
@@ -54,6 +54,17 @@ import Testing
         let findings = Findings()
         #expect(try routes(line, findings) == [])
         #expect(findings.list.filter { $0.line.number == Samples.line + 1 }.map(\.weight) == [weight])
+    }
+
+    @Test func aRouteThroughAMacvlanIsLeftToLinkwatch() throws {
+        let findings = Findings()
+        let keys = "use_vmac\nvirtual_routes {\n 198.51.100.0/24 dev vrrp.51 metric 1\n 198.51.100.0/24 dev eth9\n}"
+        var translation = RouteTranslation(findings)
+        #expect(
+            translation.routes(of: try leg(keys, findings)) == [
+                #"{ to = "198.51.100.0/24", metric = 1, scope = "global" }"#,
+                #"{ to = "198.51.100.0/24", interface = "eth9", scope = "global" }"#,
+            ])
     }
 
     @Test func aRouteIsThereOnce() throws {

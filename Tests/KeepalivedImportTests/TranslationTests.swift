@@ -133,13 +133,22 @@ import Testing
         #expect(result.toml == nil && result.worst == .missing)
     }
 
-    @Test func whatMovesWithTheMasterIsNamed() throws {
-        for block in [
-            "virtual_routes {\n 198.51.100.0/24 via 192.0.2.9\n}", "virtual_rules {\n from 192.0.2.1 table 5\n}",
-        ] {
-            #expect(try group(block).1.findings(Samples.line).map(\.weight) == [.missing])
-        }
-        #expect(try group("virtual_routes {\n}").1.worst == nil)
+    @Test func routesMoveWithTheMasterAndRulesAreNamed() throws {
+        let (group, result) = try group(
+            "virtual_routes {\n default via 192.0.2.9\n 198.51.100.0/24 dev eth1 src 192.0.2.1\n 2001:db8::/32 via fe80::1 dev eth1\n"
+                + " 203.0.113.0/24 via 192.0.2.8 table 7 metric 5 onlink mtu 1400\n default dev eth1 metric 9\n}")
+        #expect(
+            group.instances[0].routes.map(\.description) == [
+                "default via 192.0.2.9", "198.51.100.0/24 dev eth1 src 192.0.2.1 scope global",
+                "2001:db8::/32 via fe80::1 dev eth1", "203.0.113.0/24 via 192.0.2.8 table 7 metric 5 mtu 1400 onlink",
+                "default dev eth1 metric 9 scope global",
+            ])
+        #expect(result.worst == nil)
+        let lost = try self.group("virtual_routes {\n blackhole 198.51.100.0/24\n}").1
+        #expect(lost.findings(Samples.line + 1).map(\.weight) == [.missing])
+        let rules = try self.group("virtual_rules {\n from 192.0.2.1 table 5\n}").1
+        #expect(rules.findings(Samples.line).map(\.weight) == [.missing])
+        #expect(try self.group("virtual_rules {\n}").1.worst == nil)
     }
 
     // MARK: Peers
