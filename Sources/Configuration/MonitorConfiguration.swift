@@ -32,8 +32,10 @@ public struct MonitorConfiguration: Hashable, Sendable {
     public init() {}
 
     /// Reads `path`.
-    public init(path: String) throws(ConfigurationRefused) {
-        try self.init(root: TomlNode.load(path), file: path)
+    ///
+    /// - Parameter acceptsPipe: whether it may be a pipe that is open already, which is waited for.
+    public init(path: String, acceptsPipe: Bool = false) throws(ConfigurationRefused) {
+        try self.init(root: TomlNode.load(path, acceptsPipe: acceptsPipe), file: path)
     }
 
     /// Reads `text`; `file` names it in messages.

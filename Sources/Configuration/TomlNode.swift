@@ -1,5 +1,4 @@
 import CToml
-import Glibc
 
 /// A TOML document as a tree of Swift values, each with its place in the file.
 ///
@@ -55,9 +54,6 @@ func printable(_ text: String) -> String {
 // MARK: Parsing
 
 extension TomlNode {
-    /// The longest file, bytes.
-    static let lengthMax = Int(CTOML_LENGTH_MAX)
-
     /// Parses a whole document; the result is a table.
     static func parse(_ text: [UInt8], file: String) throws(ConfigurationRefused) -> TomlNode {
         var error = ctoml_error()
@@ -120,28 +116,8 @@ extension TomlNode {
 // MARK: Files
 
 extension TomlNode {
-    /// Reads and parses a file of at most `lengthMax` bytes.
-    static func load(_ path: String) throws(ConfigurationRefused) -> TomlNode {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-        guard descriptor >= 0 else { throw unreadable(path, errno) }
-        defer { close(descriptor) }
-        var text: [UInt8] = []
-        while text.count <= lengthMax {
-            let count = unsafe withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 1) { chunk in
-                let count = unsafe read(descriptor, chunk.baseAddress, chunk.count)
-                if count > 0 { unsafe text.append(contentsOf: chunk.prefix(count)) }
-                return count
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw unreadable(path, errno) }
-            guard count > 0 else { break }
-        }
-        return try parse(text, file: path)
-    }
-
-    private static func unreadable(_ path: String, _ number: CInt) -> ConfigurationRefused {
-        let reason = unsafe String(cString: strerror(number))
-        let error = ConfigurationError(file: path, line: 0, column: 0, message: "cannot be read: \(reason)")
-        return ConfigurationRefused(errors: [error], isFileMissing: number == ENOENT)
+    /// Reads and parses a file, see `ConfigurationText`.
+    static func load(_ path: String, acceptsPipe: Bool) throws(ConfigurationRefused) -> TomlNode {
+        try parse(ConfigurationText.read(path, acceptsPipe: acceptsPipe), file: path)
     }
 }

@@ -14,12 +14,16 @@ extension Link {
         return Self.target(of: "/sys/bus/\(words[0])/devices/\(words[1])/driver")
     }
 
-    /// The link with its parent device, on a kernel that does not tell of any: there, by `/sys/class/net`, if the number is the
-    /// same.
+    /// The link with its parent device, on a kernel that does not tell of any: there, by `/sys/class/net`.
     public var withParentDevice: Link {
-        guard !Self.kernelTellsParents, parentDevice.isEmpty else { return self }
-        let folder = "/sys/class/net/\(name)"
+        Self.kernelTellsParents || !parentDevice.isEmpty ? self : withParentDevice(under: "/sys/class/net")
+    }
+
+    /// As that folder says, if it shows an interface of this name, number and address.
+    func withParentDevice(under root: String) -> Link {
+        let folder = "\(root)/\(name)"
         guard Self.firstLine(of: "\(folder)/ifindex") == "\(ifindex)",
+            Self.firstLine(of: "\(folder)/address") == address.map(\.description) ?? "",
             let device = Self.target(of: "\(folder)/device"),
             let bus = Self.target(of: "\(folder)/device/subsystem")
         else { return self }

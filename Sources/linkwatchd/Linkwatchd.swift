@@ -119,6 +119,8 @@ struct Arguments {
     /// 1 to 99; nil: not asked for.
     let realtimePriority: Int32?
     let locksMemory: Bool
+    /// The file is checked, once, and nothing is started.
+    private let isCheck: Bool
 
     init(_ options: Options) throws(UsageError) {
         configPath = options["config"] ?? MonitorConfiguration.defaultPath
@@ -130,6 +132,7 @@ struct Arguments {
         }
         self.intervalsNs = intervalsNs
         locksMemory = options.has("lock-memory")
+        isCheck = options.has("check")
         if let text = options["realtime"] {
             guard let priority = Int32(text), (1...99).contains(priority) else {
                 throw UsageError("--realtime '\(text)': expected a priority from 1 to 99")
@@ -168,7 +171,7 @@ struct Arguments {
     func configuration() throws(ConfigurationRefused) -> MonitorConfiguration {
         var configuration = MonitorConfiguration()
         do {
-            configuration = try MonitorConfiguration(path: configPath)
+            configuration = try MonitorConfiguration(path: configPath, acceptsPipe: isCheck)
         } catch  where error.isFileMissing && !isPathGiven {}
         try configuration.accounts.check(file: configPath) { mention in
             mention.kind == .user ? Account(mention.name) != nil : Account.groupID(mention.name) != nil

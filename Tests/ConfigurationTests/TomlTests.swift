@@ -1,4 +1,5 @@
 import CToml
+import Glibc
 import Testing
 
 @testable import Configuration
@@ -96,15 +97,55 @@ private func entries(_ node: TomlNode) -> [TomlNode.Entry] {
     }
 
     @Test func longFilesAreRefused() {
-        let long = [UInt8](repeating: UInt8(ascii: "\n"), count: TomlNode.lengthMax + 1)
+        let long = [UInt8](repeating: UInt8(ascii: "\n"), count: ConfigurationText.bytesMax + 1)
         expect(mistakes { try TomlNode.parse(long, file: "x") }, ["0:0: ... larger than 1 MiB"])
     }
 
     @Test func filesThatCannotBeReadSayWhy() {
-        let found = mistakes { try TomlNode.load("/nonexistent/linkwatchd.toml") }
-        expect(found, ["0:0: cannot be read: No such file or directory"])
-        expect(mistakes { try TomlNode.load("/") }, ["0:0: cannot be read: Is a directory"])
-        expect(mistakes { try TomlNode.load("/dev/zero") }, ["0:0: ... larger than 1 MiB"])
+        for acceptsPipe in [false, true] {
+            let found = mistakes { try TomlNode.load("/nonexistent/linkwatchd.toml", acceptsPipe: acceptsPipe) }
+            expect(found, ["0:0: cannot be read: No such file or directory"])
+        }
+    }
+
+    /// None of them is opened, so none of them can be waited for.
+    @Test func whatIsNoRegularFileIsRefused() throws {
+        let folder = temporaryFolder()
+        defer { unsafe rmdir(folder) }
+        let (fifo, long, null) = ("\(folder)/fifo", "\(folder)/long", "\(folder)/null")
+        defer { for path in [fifo, long, null] { unsafe unlink(path) } }
+        #expect(unsafe mkfifo(fifo, 0o600) == 0)
+        #expect(unsafe symlink("/dev/null", null) == 0)
+        // A hole: nothing of it is read.
+        #expect(unsafe close(creat(long, 0o600)) == 0 && truncate(long, 1 << 40) == 0)
+        for acceptsPipe in [false, true] {
+            func refusal(_ path: String) -> [String] {
+                mistakes { try TomlNode.load(path, acceptsPipe: acceptsPipe) }
+            }
+            expect(refusal("/"), ["0:0: is a directory: expected a regular file"])
+            expect(refusal(fifo), ["0:0: is a FIFO: expected a regular file"])
+            expect(refusal("/dev/zero"), ["0:0: is a device: expected a regular file"])
+            expect(refusal(long), ["0:0: is too long: expected at most 1 MiB"])
+            expect(refusal(null), [])
+        }
+    }
+
+    /// A pipe that was handed over is read to its end by who can wait, and refused by who cannot.
+    @Test func aPipeThatIsOpenMayBeRead() throws {
+        var ends: [CInt] = [-1, -1]
+        #expect(unsafe pipe(&ends) == 0)
+        defer { close(ends[0]) }
+        let text = Array("a = 1\n".utf8)
+        #expect(unsafe write(ends[1], text, text.count) == text.count)
+        close(ends[1])
+        let path = "/dev/fd/\(ends[0])"
+        expect(mistakes { try TomlNode.load(path, acceptsPipe: false) }, ["0:0: is a FIFO: expected a regular file"])
+        #expect(try entries(TomlNode.load(path, acceptsPipe: true)).map(\.key) == ["a"])
+    }
+
+    private func temporaryFolder() -> String {
+        var template = Array("/tmp/linkwatch-XXXXXX".utf8CString)
+        return unsafe String(cString: mkdtemp(&template))
     }
 }
 

@@ -6,11 +6,15 @@
     [e1] ------------ veth ------------------- [e1]
 """
 
+import os
 import signal
+import socket
 import stat
+import subprocess
 
 import pytest
 
+from lab.daemon import program
 from lab.watch import VarlinkError
 
 
@@ -53,6 +57,48 @@ def test_sighup_takes_a_good_file(lab):
     lab.watch.await_state("e0", rawState="down", state="up")
     statistics = lab.daemon.call("Statistics")
     assert (statistics["reloads"], statistics.get("reloadError")) == (1, None)
+
+
+PROGRAMS = {
+    "linkwatchd": ["linkwatchd", "--check", "--config"],
+    "linkwatchd, to run": ["linkwatchd", "--config"],
+    "linkwatch-vrrp": ["linkwatch-vrrp", "--check"],
+    "linkwatch-vrrp, to run": ["linkwatch-vrrp", "--config"],
+}
+
+
+@pytest.mark.parametrize("argv", PROGRAMS.values(), ids=PROGRAMS)
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, argv):
+    """A FIFO without a writer, a directory, a socket, a device, a file without an end."""
+    fifo, long, listener = tmp_path / "fifo", tmp_path / "long", tmp_path / "socket"
+    os.mkfifo(fifo)
+    with open(long, "wb") as file:
+        file.truncate(1 << 40)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(listener))
+        for path, what in (
+            (fifo, "is a FIFO"), (tmp_path, "is a directory"), (listener, "is a socket"), ("/dev/zero", "is a device"),
+            ("/dev/tty", "a device"), (long, "too long"),
+        ):  # fmt: skip
+            name, *options = argv
+            done = subprocess.run([program(name), *options, str(path)], capture_output=True, text=True, timeout=30)
+            assert done.returncode == 78 and f"{path}: " in done.stderr and what in done.stderr, done
+
+
+@pytest.mark.parametrize("name, option, text", [
+    ("linkwatchd", ["--check", "--config"], "[interface.e0]\n"),
+    ("linkwatch-vrrp", ["--check"], '[instance.one]\ninterface = "e0"\nvrid = 10\naddresses = ["192.0.2.1/24"]\n'),
+])  # fmt: skip
+def test_what_is_generated_can_be_checked(name, option, text):
+    """A pipe that is there already is read to its end; a reload could not read it again, so only --check takes it."""
+    for words in f"{' '.join(option)} <(cat)", f"{' '.join(option)} /dev/stdin":
+        command = ["bash", "-c", f"{program(name)} {words}"]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and ": good" in done.stdout, done
+        done = subprocess.run(command, input="x" * (1 << 21), capture_output=True, text=True, timeout=30)
+        assert done.returncode == 78 and "too long" in done.stderr, done
+    done = subprocess.run([program("linkwatchd"), "--config", "/dev/stdin"], input=text, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 78 and "is a FIFO" in done.stderr, done
 
 
 @pytest.mark.parametrize("how", ["SIGHUP", "Reload"])

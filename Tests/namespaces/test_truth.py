@@ -141,6 +141,30 @@ def test_the_number_of_a_lower_link_is_one_of_this_namespace(lab, daemon_in):
     assert made.get("linkNetnsid") is None
 
 
+def test_a_device_of_another_namespace_is_not_believed(lab, tmp_path):
+    """`nsenter --net` leaves /sys as it was: with the interfaces of where it came from, some of one name and number with ours."""
+    devices = [path.parent for path in Path("/sys/class/net").glob("*/device")]
+    if not devices:
+        pytest.skip("this machine has no network card whose device /sys could show")
+    name, number = devices[0].name, int((devices[0] / "ifindex").read_text())
+    lab.ip("m", f"link add {name} index {number} type bridge" if number != 1 else f"link add {name} type bridge")
+    enter = ["nsenter", f"--net=/run/netns/{lab.full('m')}"]
+    shown = subprocess.run([*enter, "cat", f"/sys/class/net/{name}/ifindex"], capture_output=True, text=True, check=True)
+    assert int(shown.stdout) == lab.index("m", name) == number, "/sys shows another one of this name and number"
+    path = tmp_path / "direct.sock"
+    daemon = subprocess.Popen([*enter, program("linkwatchd"), "--config", "/dev/null", "--socket", path])
+    try:
+        for arguments in ["--direct"], ["--socket", path, "--connect-timeout", "30s"]:
+            argv = [*enter, program("linkwatch"), "--dump", name, "--json", *arguments]
+            record = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout)
+            # What has no device has no driver, and nobody to ask.
+            assert (record["ifindex"], record["kind"], record.get("driver")) == (number, "bridge", None)
+            assert [record["evidence"][source]["detail"] for source in ("mii", "driver")] == ["not probed"] * 2
+    finally:
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+
+
 def test_a_name_given_to_an_interface_that_is_down_is_known_to_who_asks(lab, daemon_in):
     daemon = daemon_in("m")
     lab.ip("m", "link add off type bridge")

@@ -12,36 +12,16 @@ struct ConfigurationFile {
     /// Tells two texts apart that were read one after the other; it does not withstand somebody who wants it to fail.
     let digest: UInt64
 
-    /// The longest file; the parser says so as well.
-    private static let bytesMax = 1 << 20
-
     /// - Throws: why it cannot be read or is not trusted, or what is wrong with it.
     init(path: String) throws(ConfigurationRefused) {
-        // One that is no file is not waited for.
-        let file = Descriptor(owning: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK))
-        guard file.raw >= 0 else { throw Self.unreadable(path, errno) }
-        if let distrust = Self.distrust(file.raw) { throw Self.refused(path, distrust) }
-        var text: [UInt8] = []
-        while text.count <= Self.bytesMax {
-            let count = unsafe withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 1) { chunk in
-                let count = unsafe read(file.raw, chunk.baseAddress, chunk.count)
-                if count > 0 { unsafe text.append(contentsOf: chunk.prefix(count)) }
-                return count
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Self.unreadable(path, errno) }
-            guard count > 0 else { break }
-        }
+        let text = try ConfigurationText.read(path, distrust: Self.distrust)
         configuration = try VRRPConfiguration(text: text, file: path)
         try configuration.accounts.check(file: path, exists: \.exists)
         digest = Self.digest(text)
     }
 
     /// What makes it a file that others have a say in; nil: nothing.
-    private static func distrust(_ fd: CInt) -> String? {
-        var status = stat()
-        guard unsafe fstat(fd, &status) == 0 else { return unsafe String(cString: strerror(errno)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { return "expected a regular file" }
+    private static func distrust(_ status: stat) -> String? {
         guard status.st_uid == 0 || status.st_uid == geteuid() else {
             return "belongs to the user \(status.st_uid): expected root, who starts the programs that it names "
                 + "(chown root)"
@@ -52,16 +32,6 @@ struct ConfigurationFile {
                 + "starts (chmod go-w)"
         }
         return nil
-    }
-
-    private static func refused(_ path: String, _ message: String) -> ConfigurationRefused {
-        ConfigurationRefused(errors: [ConfigurationError(file: path, line: 0, column: 0, message: message)])
-    }
-
-    private static func unreadable(_ path: String, _ number: CInt) -> ConfigurationRefused {
-        var refused = refused(path, "cannot be read: \(unsafe String(cString: strerror(number)))")
-        refused.isFileMissing = number == ENOENT
-        return refused
     }
 
     /// FNV-1a.
