@@ -69,7 +69,7 @@ extension String {
     /// A name of the kernel's. Its names are bytes: one that is no UTF-8 may stand in any of them, and two names that differ
     /// must not be published as one. So such a byte is written as `\xff`, and a backslash that would be taken for the
     /// beginning of that as `\x5c`.
-    init(kernel bytes: some Collection<UInt8>) {
+    public init(kernel bytes: some Collection<UInt8>) {
         guard !bytes.allSatisfy({ $0 < 0x80 && $0 != UInt8(ascii: "\\") }) else {
             self.init(decoding: bytes, as: UTF8.self)
             return

@@ -27,9 +27,10 @@ enum Console {
         }
     }
 
-    /// One line to standard error, where the other end's closing is nobody's concern.
+    /// To standard error, where the other end's closing is nobody's concern; a file with several mistakes takes as many lines.
     static func complain(_ message: String) {
-        try? StandardStreams.write(Array("linkwatch: \(message.printable)\n".utf8), to: StandardStreams.error)
+        let lines = message.split(separator: "\n").map { "linkwatch: \(String($0).printable)\n" }
+        try? StandardStreams.write(Array(lines.joined().utf8), to: StandardStreams.error)
     }
 
     /// The terminal's columns; nil: standard output is no terminal, or one that does not say.

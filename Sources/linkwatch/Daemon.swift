@@ -122,3 +122,10 @@ struct Daemon {
         }
     }
 }
+
+extension ExitStatus {
+    /// Of a socket that cannot be connected to.
+    static func unreachable(_ number: CInt) -> ExitStatus {
+        [EACCES, EPERM].contains(number) ? .permission : .unavailable
+    }
+}

@@ -16,7 +16,7 @@ struct DumpCommand: Command {
 
     @Argument(
         help: ArgumentHelp("The interfaces to print; without any, all.", valueName: "ifname"),
-        completion: InterfaceNames.completion)
+        completion: InterfaceNames.completion, transform: InterfaceNames.published)
     var names: [String] = []
 
     @OptionGroup var format: FormatOptions

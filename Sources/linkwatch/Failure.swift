@@ -19,6 +19,8 @@ enum ExitStatus: Int32 {
     case software = 70
     /// The kernel refused a request. The corresponding C constant is `EX_OSERR`.
     case system = 71
+    /// Only root, or the daemon's own user, may ask that. The corresponding C constant is `EX_NOPERM`.
+    case permission = 77
     /// linkwatch-vrrp will not do what it was asked: a handover, or a reload of a bad file. The corresponding C constant is
     /// `EX_CONFIG`.
     case refused = 78
@@ -35,6 +37,9 @@ struct Failure: Error {
         self.status = status
         self.message = message
     }
+
+    /// Whether it may be otherwise when the daemon has come up: a socket that is being made belongs to root alone at first.
+    var isPassing: Bool { [.unavailable, .permission].contains(status) }
 }
 
 /// An end with nothing more to say, status 0: whoever read the output has gone.

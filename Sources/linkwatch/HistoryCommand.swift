@@ -11,7 +11,7 @@ struct HistoryCommand: Command {
 
     @Argument(
         help: ArgumentHelp("The interface; without it, all.", valueName: "ifname"),
-        completion: InterfaceNames.completion)
+        completion: InterfaceNames.completion, transform: InterfaceNames.published)
     var name: String?
 
     @Option(

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Glibc
 import Monitor
+import RtnlMonitor
 
 import enum LinuxSystem.Release
 import enum LinuxSystem.StandardStreams
@@ -17,7 +18,7 @@ enum Program {
         // Only for the width of characters: what is printed is UTF-8 whatever the environment says.
         unsafe setlocale(LC_CTYPE, "C.UTF-8")
         do {
-            let arguments = Array(CommandLine.arguments.dropFirst())
+            let arguments = ArgumentBytes.all.dropFirst().map(ArgumentBytes.text)
             var command = try Linkwatch.parseAsRoot(arguments)
             try CommandLineRules.check(arguments, of: command)
             try command.run()
@@ -140,7 +141,42 @@ struct ConnectionOptions: ParsableArguments {
     var connectTimeout: Span?
 }
 
-/// An interface's name on the command line; the shell completes it from what the kernel has.
+/// An interface's name on the command line, as the kernel has it or as it is printed; the shell completes it from what the kernel
+/// has.
 enum InterfaceNames {
     static let completion = CompletionKind.shellCommand("ls /sys/class/net")
+
+    /// The name that is published. A byte that is no UTF-8 is published as `\xff`, and so is one printed that would drive the
+    /// terminal; the latter is published as it is.
+    static func published(_ argument: String) -> String {
+        var name = ""
+        var rest = argument.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            let digits = rest.dropFirst().prefix(2)
+            if scalar == "\\", rest.first == "x", digits.count == 2, digits.allSatisfy(\.properties.isASCIIHexDigit),
+                let byte = UInt8(String(String.UnicodeScalarView(digits)), radix: 16), byte < 0x20 || byte == 0x7f
+            {
+                name.unicodeScalars.append(Unicode.Scalar(byte))
+                rest = rest.dropFirst(3)
+            } else {
+                name.unicodeScalars.append(scalar)
+            }
+        }
+        return name
+    }
+}
+
+/// The command line as the kernel handed it over.
+enum ArgumentBytes {
+    /// The program's name first.
+    static var all: [[UInt8]] {
+        let arguments = unsafe CommandLine.unsafeArgv
+        return (0..<Int(CommandLine.argc)).map { index in
+            guard let argument = unsafe arguments[index] else { return [] }
+            return unsafe Array(UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
+        }
+    }
+
+    /// What is UTF-8 stays as it is; other bytes are written as the names of interfaces have them.
+    static func text(_ bytes: [UInt8]) -> String { String(validating: bytes, as: UTF8.self) ?? String(kernel: bytes) }
 }

@@ -14,7 +14,9 @@ struct MIICommand: Command {
         commandName: "mii",
         abstract: "Print what the PHY's registers say, as mii-diag does.")
 
-    @Argument(help: ArgumentHelp("The interface.", valueName: "ifname"), completion: InterfaceNames.completion)
+    @Argument(
+        help: ArgumentHelp("The interface.", valueName: "ifname"), completion: InterfaceNames.completion,
+        transform: InterfaceNames.published)
     var name: String
 
     @OptionGroup var format: FormatOptions
@@ -39,7 +41,8 @@ struct MIICommand: Command {
         do throws(Errno) {
             return try RegisterFile.read(ifindex: link.ifindex)
         } catch {
-            throw Failure(.noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
+            throw Failure(
+                error == .notPermitted ? .permission : .noInterface, "\(name): no MII: \(probeDetail(error, .mii))")
         }
     }
 }

@@ -31,7 +31,7 @@ struct MetricsCommand: Command {
     func run() throws {
         do {
             try write(text())
-        } catch let failure as Failure where failure.status == .unavailable && isFile {
+        } catch let failure as Failure where failure.isPassing && isFile {
             let text = MetricsReport.unavailable(nowRealtimeUsec: Clock.realtimeNs() / 1_000, dialect: format)
             try write(text)
             throw failure
@@ -69,12 +69,29 @@ enum OutputFile {
         // What /dev/stdout leads to is open already, and may have no other name.
         let isOpen = path.hasPrefix("/dev/") || path.hasPrefix("/proc/")
         if isThere, isOpen || status.st_mode & S_IFMT != S_IFREG {
-            let file = Descriptor(owning: try Syscall.retry { unsafe open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY) })
+            let file = Descriptor(owning: try open(path))
             return try StandardStreams.write(bytes, to: file.raw)
         }
         // The collector runs as a user of its own, whatever the umask of whoever runs this.
         try replace(try resolved(path), with: bytes, mode: isThere ? status.st_mode & 0o777 : 0o644)
     }
+
+    /// Opens what is no regular file. The reader of a pipe may come a little later, or never.
+    private static func open(_ path: String) throws(Errno) -> CInt {
+        let deadlineNs = Clock.monotonicNs() + Daemon.answerNsMax
+        while true {
+            do throws(Errno) {
+                let fd = try Syscall.retry { unsafe Glibc.open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) }
+                // What is read slowly is waited for.
+                _ = fcntl(fd, F_SETFL, O_WRONLY)
+                return fd
+            } catch .noSuchAddressOrDevice where Clock.monotonicNs() < deadlineNs {
+                usleep(lookAgainUsec)
+            }
+        }
+    }
+
+    private static let lookAgainUsec: useconds_t = 20_000
 
     /// Where a chain of symbolic links leads; one that leads to nothing leads to where the file will be.
     private static func resolved(_ path: String) throws(Errno) -> String {

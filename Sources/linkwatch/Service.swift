@@ -1,4 +1,5 @@
 /// A daemon behind its socket, with every way in which that can fail put into one line for a person.
+import Glibc
 import SystemPackage
 import Varlink
 
@@ -12,11 +13,16 @@ struct Service {
     /// What an answer that is none means.
     func failure(_ error: VarlinkClientError) -> Failure {
         switch error {
-        case .unreachable(_, let number): Failure(.unavailable, "no \(name) on \(path): \(Errno(rawValue: number))")
+        case .unreachable(_, let number):
+            Failure(
+                [EACCES, EPERM].contains(number) ? .permission : .unavailable,
+                "no \(name) on \(path): \(Errno(rawValue: number))")
         case .timedOut: Failure(.unavailable, "\(name) on \(path) does not answer")
         case .closed, .readerGone: Failure(.unavailable, "\(name) on \(path) closed the connection")
         case .malformed(let what):
             Failure(.software, "\(name) on \(path) does not speak this program's language: \(what)")
+        case .refused(let refusal) where refusal.name == VarlinkError.permissionDenied.name:
+            Failure(.permission, "not permitted: \(name) takes that from root and its own user")
         case .refused(let refusal): explain(refusal) ?? Failure(.software, "\(name) refuses: \(refusal)")
         }
     }

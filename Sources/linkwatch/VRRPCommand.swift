@@ -21,6 +21,9 @@ struct VRRPCommand: Command {
     @Flag(help: "Have the configuration read again, and applied if it is good.")
     var reload = false
 
+    @Flag(help: "Say what is wrong with the configuration file, or doubtful, without applying it.")
+    var check = false
+
     @Option(help: ArgumentHelp("Let the peer serve this group.", valueName: "group"))
     var handover: String?
 
@@ -30,8 +33,8 @@ struct VRRPCommand: Command {
     @OptionGroup var format: FormatOptions
 
     func validate() throws {
-        if [watch, reload, handover != nil].count(where: { $0 }) > 1 {
-            throw ValidationError("--watch, --reload and --handover are one at a time")
+        if [watch, reload, check, handover != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("--watch, --reload, --check and --handover are one at a time")
         }
     }
 
@@ -39,6 +42,7 @@ struct VRRPCommand: Command {
         let connection = try VRRPConnection(path: vrrpSocket)
         if reload { return try connection.call("Reload") { _ in } }
         if let handover { return try connection.call("Handover") { $0.field("group", handover) } }
+        if check { return try report(connection.complaints()) }
         if watch { return try follow(connection) }
         let status = try connection.status()
         let groups = try chosen(status.groups)
@@ -47,6 +51,15 @@ struct VRRPCommand: Command {
             nowUsec: status.nowUsec, nowBoottimeUsec: status.nowBoottimeUsec, palette: Console.palette,
             width: Console.columns)
         try Console.print(Array(groups.map(report.lines).joined(separator: [""])))
+    }
+
+    /// As `linkwatch-vrrp --check` does: doubts first, and 78 if the file would be refused.
+    private func report(_ complaints: FileComplaints) throws {
+        if format.json { try Console.print(complaints.json) }
+        if !complaints.errors.isEmpty { throw Failure(.refused, complaints.errors.joined(separator: "\n")) }
+        guard !format.json else { return }
+        complaints.warnings.forEach(Console.complain)
+        try Console.print("the configuration file is good")
     }
 
     private func chosen(_ groups: [GroupRecord]) throws -> [GroupRecord] {

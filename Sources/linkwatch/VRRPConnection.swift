@@ -34,6 +34,17 @@ struct VRRPConnection {
         }
     }
 
+    func complaints() throws -> FileComplaints {
+        let reply = try ask { () throws(VarlinkClientError) in
+            try client.call("\(VRRPInterface.name).CheckConfig", deadlineNs: Clock.monotonicNs() + Self.answerNsMax) {
+                _ in
+            }
+        }
+        return try decode { () throws(JSON.FieldError) in
+            FileComplaints(errors: try reply.decode("errors"), warnings: try reply.decodeIfPresent("warnings") ?? [])
+        }
+    }
+
     func watch(_ names: [String], body: (VRRPEventRecord) throws -> Void) throws {
         client.stopsWithReader(of: StandardStreams.output)
         // The groups as they are come at once; what follows may take days.
@@ -74,6 +85,20 @@ struct VRRPConnection {
         case "\(VRRPInterface.name).HandoverRefused": Failure(.refused, "no handover: \(refusal.text("reason") ?? "")")
         case "\(VRRPInterface.name).ReloadFailed": Failure(.refused, refusal.text("message") ?? "")
         default: nil
+        }
+    }
+}
+
+/// What the process says of its file.
+struct FileComplaints: JSONEncodable {
+    var errors: [String]
+    /// A daemon of an earlier version says none.
+    var warnings: [String]
+
+    func encode(into writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.field("errors", errors)
+            writer.field("warnings", warnings)
         }
     }
 }

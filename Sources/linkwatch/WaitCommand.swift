@@ -44,7 +44,8 @@ struct WaitCommand: Command {
     var reconnect = false
 
     @Argument(
-        help: ArgumentHelp("The interfaces to wait for.", valueName: "ifname"), completion: InterfaceNames.completion)
+        help: ArgumentHelp("The interfaces to wait for.", valueName: "ifname"), completion: InterfaceNames.completion,
+        transform: InterfaceNames.published)
     var names: [String]
 
     @OptionGroup var connection: ConnectionOptions
@@ -62,7 +63,7 @@ struct WaitCommand: Command {
             let answerNs = min(max(leftNs, Self.patienceNsMin), Daemon.answerNsMax)
             do {
                 return try wait(until: endNs, connection, answerNs: answerNs)
-            } catch let failure as Failure where reconnect && failure.status == .unavailable {
+            } catch let failure as Failure where reconnect && failure.isPassing {
                 let leftNs = endNs.map { $0 - Clock.monotonicNs() } ?? Span.nsMax
                 guard leftNs > 0 else { throw failure }
                 if !hasComplained { Console.complain("\(failure.message); waiting for it") }

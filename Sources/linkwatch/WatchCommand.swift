@@ -16,7 +16,7 @@ struct WatchCommand: Command {
 
     @Argument(
         help: ArgumentHelp("The interfaces to watch; without any, all.", valueName: "ifname"),
-        completion: InterfaceNames.completion)
+        completion: InterfaceNames.completion, transform: InterfaceNames.published)
     var names: [String] = []
 
     @Flag(help: "When the daemon goes away, wait for it and go on.")
@@ -47,7 +47,7 @@ struct WatchCommand: Command {
                     return true
                 }
                 throw Failure(.unavailable, "linkwatchd on \(connection.socket) does not answer")
-            } catch let failure as Failure where reconnect && failure.status == .unavailable {
+            } catch let failure as Failure where reconnect && failure.isPassing {
                 Console.complain("\(failure.message); waiting for it")
                 lines = EventLines(palette: Console.palette)
                 connection.connectTimeout = Span(ns: Span.nsMax)

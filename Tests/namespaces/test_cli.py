@@ -213,6 +213,37 @@ def test_names_that_are_no_text_are_two(lab):
     assert len(set(up)) == len(names)
 
 
+@pytest.mark.parametrize("name, printed", [(b"x\xff", "x\\xff"), (b"e\x1b[31m", "e\\x1b[31m"), (b"a\\xff", "a\\x5cxff")])
+def test_an_interface_is_named_as_it_is_or_as_it_is_printed(lab, name, printed):
+    lab.ns.run("m", "ip", "link", "add", os.fsdecode(name), "type", "bridge")
+    lab.run("wait", "--down", printed, "--timeout", "20s")
+    names = [printed] if name == b"a\\xff" else [printed, os.fsdecode(name)]
+    for argument in names:
+        [record] = lab.records("--dump", argument, "--json")
+        assert record["ifname"] in (printed, name.decode(errors="replace"))
+        assert printed in lab.run("--dump", argument).stdout
+        lab.run("wait", "--down", argument, "--timeout", "20s")
+        lab.run("history", argument)
+        assert printed in lab.run("mii", argument, status=66).stderr
+    assert f"no interface {printed}z" in lab.run("--dump", printed + "z", status=66).stderr
+
+
+@pytest.mark.parametrize("command", [["--dump"], ["metrics"], ["history"], ["wait", "--up", "e0"], ["watch"]])
+def test_who_may_not_connect_is_told_by_the_status(lab, command):
+    """What only root may do is neither a daemon that is not there nor one of another language."""
+    lab.daemon.socket.chmod(0o600)
+    lab.daemon.folder.chmod(0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    done = subprocess.run([*nobody, *lab.argv(*command)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 77 and "Permission denied" in done.stderr, done
+
+
+def test_registers_that_may_not_be_read_are_told_by_the_status(lab):
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program("linkwatch"), "mii", "e0", "--direct"]
+    done = subprocess.run(lab.ns.argv("m", *nobody), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 77 and "no MII" in done.stderr, done
+
+
 # linkwatch --direct
 
 
