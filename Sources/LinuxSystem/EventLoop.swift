@@ -14,7 +14,8 @@
 ///
 /// *A turn has one instant.* The clock is read once, when the wait is over; before timers that are due by then run,
 /// the descriptors are asked once more. So whatever had come by `nowNs` is handled before a timer concludes at `nowNs`
-/// that nothing has, however long the process was not scheduled, and wherever that caught it.
+/// that nothing has, however long the process was not scheduled, and wherever that caught it. The turn knows as well whether
+/// the machine was suspended before it, which timers do not (`TurnClock`).
 import CLinux
 import Glibc
 import SystemPackage
@@ -74,7 +75,11 @@ public final class EventLoop {
     private var armedNs = Int64.max
     private var isRunning = false
     private var areTimersRunning = false
-    private var turnNs: Int64 = 0
+    /// That of this turn.
+    private var clock: TurnClock
+    private let boottimeNs: () -> Int64
+    /// Goes off when somebody sets the wall clock, and when the machine goes on after it was suspended.
+    private var resume: CInt = -1
     /// In the order in which it came, from `workHead` on.
     private var work: [Work] = []
     private var workHead = 0
@@ -82,10 +87,11 @@ public final class EventLoop {
     private var eventsWaiting = 0
     private var areClientsReady = false
 
-    /// Called first in a turn that comes much later than a timer was due: the process was stopped, or not scheduled.
+    /// Called first in a turn that comes much later than a timer was due: the process was stopped, or not scheduled, or the
+    /// machine was suspended.
     public var onLate: () -> Void = {}
 
-    /// A timer that is due for longer than this was slept through.
+    /// A timer that is due for longer than this was slept through, and so was a suspend.
     private static let lateNs: Int64 = 500_000_000
 
     /// How many events one `epoll_wait` takes.
@@ -95,8 +101,11 @@ public final class EventLoop {
     /// How many signals are taken in one turn.
     private static let signalsMax = 16
 
+    /// - Parameter boottimeNs: CLOCK_BOOTTIME; a test has its own.
     /// - Throws: what `epoll_create1` or `timerfd_create` says.
-    public init() throws(Errno) {
+    public init(boottimeNs: @escaping () -> Int64 = Clock.boottimeNs) throws(Errno) {
+        self.boottimeNs = boottimeNs
+        clock = TurnClock(boottimeNs: boottimeNs, monotonicNs: Clock.monotonicNs)
         epoll = Descriptor(owning: try Syscall.retry { epoll_create1(CInt(EPOLL_CLOEXEC)) })
         timer = Descriptor(
             owning: try Syscall.retry {
@@ -107,7 +116,10 @@ public final class EventLoop {
         try control(EPOLL_CTL_ADD, clients.raw, EPOLLIN.rawValue, generation: 0, .network)
     }
 
-    deinit { if signals >= 0 { close(signals) } }
+    deinit {
+        if signals >= 0 { close(signals) }
+        if resume >= 0 { close(resume) }
+    }
 
     // MARK: Descriptors
 
@@ -158,7 +170,7 @@ public final class EventLoop {
     @discardableResult
     public func schedule(atNs: Int64, toleranceNs: Int64 = 0, _ action: @escaping () -> Void) -> TimerID {
         // Not in the same run of timers: one that is always due would let nobody else have a turn.
-        let firstNs = areTimersRunning ? turnNs + 1 : 1
+        let firstNs = areTimersRunning ? clock.nowNs + 1 : 1
         let timer = timers.insert(atNs: max(firstNs, atNs), toleranceNs: max(0, toleranceNs), action)
         // While the loop handles events it arms the timer once, before it sleeps.
         if !isRunning { armTimer() }
@@ -182,12 +194,38 @@ public final class EventLoop {
     /// Those that become due while these run wait for the descriptors' turn.
     private func runDueTimers() {
         areTimersRunning = true
-        while isRunning, let action = timers.popDue(nowNs: turnNs) { action() }
+        while isRunning, let action = timers.popDue(nowNs: clock.nowNs) { action() }
         areTimersRunning = false
     }
 
     /// The instant of this turn (CLOCK_MONOTONIC), the same for all its handlers; outside of `run`, the clock.
-    public var nowNs: Int64 { isRunning ? turnNs : Clock.monotonicNs() }
+    public var nowNs: Int64 { isRunning ? clock.nowNs : Clock.monotonicNs() }
+
+    /// The same instant by CLOCK_BOOTTIME, which goes on while the machine is suspended: what has passed for others.
+    public var nowBoottimeNs: Int64 { nowNs + aheadNs }
+
+    /// How much CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: what an instant of the one is by the other.
+    public var aheadNs: Int64 { clock.aheadNs }
+
+    /// Begins a turn as soon as the machine goes on after it was suspended, rather than when a timer is due, and costs nothing
+    /// until then.
+    ///
+    /// - Throws: what `timerfd_create` says.
+    public func wakeOnResume() throws(Errno) {
+        guard resume < 0 else { return }
+        resume = try Syscall.retry { timerfd_create(CLOCK_REALTIME, CInt(TFD_NONBLOCK | TFD_CLOEXEC)) }
+        armResume()
+        // To be woken is all: a turn that begins reads the clocks.
+        try watch(resume, .readable) { [unowned self] _ in armResume() }
+    }
+
+    /// For the year 2242. The kernel cancels a timer of the wall clock when that is set (TFD_TIMER_CANCEL_ON_SET), as it does on
+    /// resume.
+    private func armResume() {
+        var value = itimerspec()
+        value.it_value.tv_sec = 1 << 33
+        _ = unsafe timerfd_settime(resume, CInt(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET), &value, nil)
+    }
 
     // MARK: Signals
 
@@ -276,12 +314,12 @@ public final class EventLoop {
         defer { isRunning = false }
         let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: Self.batch)
         defer { unsafe events.deallocate() }
-        turnNs = Clock.monotonicNs()
+        _ = clock.read(boottimeNs: boottimeNs, monotonicNs: Clock.monotonicNs)
         while isRunning {
             armTimer()
             try unsafe handleEvents(events, timeoutMs: hasWork ? 0 : -1, beginsTurn: true)
             guard isRunning else { return }
-            if let firstNs = timers.firstNs, firstNs <= turnNs {
+            if let firstNs = timers.firstNs, firstNs <= clock.nowNs {
                 try unsafe handleEvents(events, timeoutMs: 0, beginsTurn: false)
                 runDueTimers()
             }
@@ -297,8 +335,9 @@ public final class EventLoop {
             unsafe epoll_wait(epoll.raw, events.baseAddress, CInt(Self.batch), timeoutMs)
         }
         if beginsTurn {
-            turnNs = Clock.monotonicNs()
-            if let firstNs = timers.firstNs, turnNs - firstNs > Self.lateNs { onLate() }
+            let suspendedNs = clock.read(boottimeNs: boottimeNs, monotonicNs: Clock.monotonicNs)
+            let missedNs = timers.firstNs.map { clock.nowNs - $0 } ?? 0
+            if max(suspendedNs, missedNs) > Self.lateNs { onLate() }
         }
         for index in 0..<Int(count) where isRunning {
             let event = unsafe events[index]
