@@ -140,8 +140,8 @@ public struct Condition: Hashable, Sendable {
         /// A switch of the kernel is not as the virtual MAC address needs it, and cannot be turned. Raised by the process.
         /// Subject: the member. Error level.
         case sysctlRefused = "sysctl-refused"
-        /// Another router of the VRID sends adverts of another version, which are refused. Subject: the member; detail: who, and
-        /// what differs; so with the next ones. Raised by the process. Error level: both may serve.
+        /// Another router of the VRID sends adverts of another version, which are refused. Subject: the member, or the heartbeat;
+        /// detail: who, and what differs; so with the next ones. Raised by the process. Error level: both may serve.
         case peerVersion = "peer-version"
         /// Adverts of another interval (version 2), or of none. Error level.
         case peerInterval = "peer-interval"
@@ -157,6 +157,14 @@ public struct Condition: Hashable, Sendable {
         case peerSource = "peer-source"
         /// Adverts without an address, or whose first is not link-local. Error level.
         case peerAddresses = "peer-addresses"
+        /// Heartbeats arrive, and not with the peer's VRID: with ours, or, while the peer is silent, with another. Subject: the
+        /// heartbeat; detail: who, and which. Raised by the process.
+        case peerVRID = "peer-vrid"
+        /// Adverts with a heartbeat's VRID that are no heartbeats. Subject: the heartbeat; detail: who. Raised by the process.
+        case peerFormat = "peer-format"
+        /// No failure of what is tracked brings our priority below that of the other router. Detail: both. Raised by the
+        /// process.
+        case weightsTooSmall = "weights-too-small"
         /// Our own adverts cannot be sent. Subject: the member; detail: why. Raised by the process. Error level.
         case sendFailed = "send-failed"
 

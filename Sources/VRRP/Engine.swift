@@ -43,7 +43,7 @@ public struct Engine: Sendable {
         record = Record(configuration)
     }
 
-    /// Takes one input at `nowNs` (CLOCK_MONOTONIC, never going back) and returns what is to be done, in this order. An input
+    /// Takes one input at `nowNs` (CLOCK_BOOTTIME, never going back) and returns what is to be done, in this order. An input
     /// that names a member or a cable out of range is ignored.
     public mutating func handle(_ input: Input, nowNs: Int64) -> [Output] {
         var outputs: [Output] = []

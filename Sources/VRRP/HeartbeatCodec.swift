@@ -94,6 +94,9 @@ public enum HeartbeatCodec {
             : IPAddress(ipv4: reservedBlock | stamp & stampBits)
     }
 
+    /// Whether an address is one that only heartbeats list, the second of theirs.
+    public static func isStamp(_ address: IPAddress) -> Bool { stamp(address) != nil }
+
     private static func stamp(_ address: IPAddress) -> UInt32? {
         switch address.family {
         case .ipv6: address.high == discardPrefix && address.low <= stampBits ? UInt32(address.low) : nil

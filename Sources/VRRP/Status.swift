@@ -18,7 +18,7 @@ public struct GroupStatus: Hashable, Sendable {
     public var members: [MemberStatus] = []
     /// The peer, as heartbeats tell; nil: no pool or never heard.
     public var peer: PeerStatus?
-    /// When the published state last changed, CLOCK_MONOTONIC.
+    /// When the published state last changed, by the clock of `Engine.handle`.
     public var sinceNs: Int64 = 0
     /// When the next advert is sent; nil unless master or claiming.
     public var advertAtNs: Int64?

@@ -268,10 +268,13 @@ extension VRRPInterface {
           group: string
         ) -> ()
 
-        # What `Reload` would find wrong, one line each. For root and the process's own user.
+        # What `Reload` would find wrong, and what it would accept with a warning, one line each. For root and the process's own
+        # user.
         method CheckConfig() -> (
           # Each with file and line; empty: nothing.
-          errors: []string
+          errors: []string,
+          # As `linkwatch-vrrp --check` prints them; empty: none, or the file would be refused.
+          warnings: []string
         )
 
         # There is no group of this name.

@@ -93,6 +93,38 @@ def test_an_operator_reloads_and_hands_over(pair):
     assert pair.holdings.never_together()
 
 
+def test_an_operator_has_the_file_checked(pair):
+    """The same is said as by `linkwatch-vrrp --check`, and nothing is applied."""
+    assert ask(pair.r1.socket, "--check").stdout == "the configuration file is good\n"
+    text = pair.r1.config.read_text()
+    doubtful = text.replace("priority = 200", 'priority = 200\npreempt = false\ntrack = [{ link = "e1", weight = -10 }]')
+    pair.r1.config.write_text(doubtful)
+    done = ask(pair.r1.socket, "--check")
+    assert done.stdout == "the configuration file is good\n" and "moves nothing" in done.stderr, done.stderr
+    checked = subprocess.run(
+        pair.namespaces.argv("r1", program("linkwatch-vrrp"), "--check", str(pair.r1.config)), capture_output=True, text=True
+    )
+    ours, theirs = ([line.split(": ", 1)[1] for line in run.stderr.splitlines()] for run in (done, checked))
+    assert ours == theirs
+    pair.r1.config.write_text(text.replace("priority = 200", "priority = 1000\nprority = 1"))
+    done = ask(pair.r1.socket, "--check", status=78)
+    assert len(done.stderr.splitlines()) == 2 and done.stdout == "", done.stderr
+    [answer] = [json.loads(line) for line in ask(pair.r1.socket, "--check", "--json", status=78).stdout.splitlines()]
+    assert len(answer["errors"]) == 2 and answer["warnings"] == []
+    assert pair.r1.status()["configuredPriority"] == 200 and pair.moved_nothing()
+
+
+def test_what_only_root_may_ask_is_told_by_the_status(pair):
+    pair.r1.folder.chmod(0o755)
+    pair.r1.socket.chmod(0o666)
+    for arguments in ["--reload"], ["--check"], ["--handover", "lvs"]:
+        argv = [program("linkwatch"), "vrrp", *arguments, "--vrrp-socket", str(pair.r1.socket)]
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv]
+        done = subprocess.run(nobody, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 77 and "not permitted" in done.stderr, done
+    assert pair.moved_nothing()
+
+
 def test_the_varlink_client_from_pypi(pair):
     with varlink.Client.new_with_address(f"unix:{pair.r1.socket}") as client:
         description = client.get_interface(VRRP)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from lab.packets import advert, ipv4
 from lab.pair import INSIDE, OUTSIDE, PRIORITIES, VIRTUAL, Claims, config, drop, undrop
 from lab.vrrp import VRRP, reach, until
 from lab.watch import Connection, VarlinkError
@@ -125,6 +126,75 @@ def test_a_reload_at_the_moment_of_an_advert_moves_nothing(pair):
 def silent_cables(pair, *cables: str) -> None:
     drop(pair.namespaces, "r1", *cables)
     drop(pair.namespaces, "r2", *cables)
+
+
+def say_on_the_cable(pair, *packets: bytes) -> None:
+    """Sends packets from r2's end of hb0."""
+
+    def send():
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sender:
+            for packet in packets:
+                sender.sendto(packet, ("hb0", 0x0800, 0, 0, bytes([1, 0, 0x5E, 0, 0, 0x12])))
+
+    pair.namespaces.inside("r2", send)
+
+
+def test_a_refused_heartbeat_is_told(pair):
+    """Each is a condition of the heartbeat, which says who sends it and what differs; none moves anything."""
+    pair = pair(cable='family = "ipv4"')
+    forged = "10.0.0.9"
+    for what, packet, words in (
+        ("peer-version", ipv4(forged, bytes.fromhex("2115640100010000c0000201") + bytes(8)), "version 2, expected 3"),
+        ("peer-ttl", advert(forged, 100, OUTSIDE, vrid=21, ttl=64), "TTL 64"),
+        ("peer-checksum", advert(forged, 100, OUTSIDE, vrid=21, broken=True), "checksum"),
+        ("peer-length", advert(forged, 100, OUTSIDE, vrid=21, size=8), "8 octets"),
+        ("peer-format", advert(forged, 100, OUTSIDE, vrid=21), "VRID 21 that are no heartbeats"),
+    ):
+        say_on_the_cable(pair, packet)
+        told = pair.w1.await_what(f"{what}:cross0")["what"]
+        assert f"{forged} sends" in told and words in told, told
+        pair.r1.log.await_item(lambda line: what in line and forged in line, what="the line in the log")
+    # Nobody's business: a virtual router of its own on the same segment.
+    say_on_the_cable(pair, advert(forged, 100, OUTSIDE, vrid=99), advert(forged, 100, OUTSIDE, vrid=99, ttl=64))
+    pair.quiet(3)
+    assert not [event for event in pair.w1.recent() if "99" in (event.get("what") or "")]
+    assert pair.moved_nothing()
+
+
+def test_heartbeats_of_another_vrid_are_told(pair):
+    """The numbers of one file stand in the other one as they are; or one of them is another. Nobody hears the peer, and why."""
+    pair = pair(cables=2)
+    text = pair.r2.config.read_text()
+    pair.r2.config.write_text(
+        text.replace("vrid = 21\npeer-vrid = 11", "vrid = 11\npeer-vrid = 21").replace("vrid = 22\n", "vrid = 77\n")
+    )
+    pair.r2.call(f"{VRRP}.Reload")
+    for watch in (pair.w1, pair.w2):
+        assert "VRID 11, as we do" in watch.await_what("peer-vrid:cross0")["what"]
+    assert "VRID 77, expected 22" in pair.w1.await_what("peer-vrid:cross1")["what"]
+    # The other one hears us well, and the file mended both are heard again.
+    assert not [event for event in pair.w2.recent() if (event.get("what") or "").startswith("peer-vrid:cross1")]
+    pair.r2.config.write_text(text)
+    pair.r2.call(f"{VRRP}.Reload")
+    for watch in (pair.w1, pair.w2):
+        watch.await_what("peer-vrid:cross0", present=False)
+    assert pair.r1.status()["peer"]["fresh"]
+
+
+# Weights and the peer's priority.
+
+
+def test_weights_that_do_not_reach_the_peers_priority_are_told(pair):
+    """200 less 50 stays above the peer's 100, whatever fails; a reload with a larger weight ends it."""
+    pair = pair(r1={"group": 'track = [{ link = "lo", weight = -50 }]'}, r2={"group": 'track = [{ link = "lo", weight = -50 }]'})
+    pair.w1.await_present("weights-too-small:")
+    told = pair.w1.group()["conditions"]
+    assert told == ["weights-too-small:if all that is tracked fails, our priority is 150, and the other router's 100"]
+    # The lesser one's weights count when the better one's priority falls.
+    assert pair.r2.status()["conditions"] == []
+    pair.r1.config.write_text(pair.r1.config.read_text().replace("weight = -50", "weight = -150"))
+    pair.r1.call(f"{VRRP}.Reload")
+    pair.w1.await_what("weights-too-small", present=False)
 
 
 def test_cables_move_nothing(pair):

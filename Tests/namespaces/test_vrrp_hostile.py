@@ -132,6 +132,24 @@ def test_our_own_adverts_that_come_back_are_nobodys(pair):
     assert pair.r1.status()["conditions"] == [] and pair.moved_nothing()
 
 
+def test_a_virtual_mac_is_no_filter(pair):
+    """The macvlan hears what its parent hears, and each the other one: as backup, as master, and when the switch sends it back."""
+    pair = pair(cables=0, group='packet-filter = "fault"', inside="virtual-mac = true\n")
+    for name in ("r1", "r2"):
+        pair.namespaces.run("sw", "bridge", "link", "set", "dev", f"q-{name}", "hairpin", "on")
+    watches = (pair.w1, pair.w2)
+    until(lambda: discards(pair.r1).get("reflected", 0) > 10, "ten adverts to come back")
+    pair.lans.cut("r1", "e1")
+    pair.w2.await_transition("master")
+    pair.quiet(15, master="r2")
+    pair.lans.mend("r1", "e1")
+    pair.w2.await_transition("backup")
+    pair.quiet(15)
+    said = [event["what"] for watch in watches for event in watch if event.get("what")]
+    assert not [what for what in said if "filter" in what], said
+    assert [pair.r1.status()["conditions"], pair.r2.status()["conditions"]] == [[], []]
+
+
 # Adverts that are refused, and those that cannot be sent.
 
 

@@ -16,6 +16,8 @@ final class Cable {
     /// Where heartbeats come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
 
+    /// When the peer was last heard, or began to be listened to.
+    var heardPeerNs: Int64 = 0
     /// Heartbeats that could not be sent.
     private(set) var sendErrors: UInt64 = 0
     /// The identity in the word that the runner has; nil: it has none.
@@ -23,6 +25,10 @@ final class Cable {
 
     /// Called with every advert that the peer sends, or that we hear of our own.
     var onAdvert: (Advert) -> Void = { _ in }
+    /// Called with an advert of one of the two VRIDs that failed a check.
+    var onRefused: (RefusedAdvert) -> Void = { _ in }
+    /// Called with an advert of a VRID that nobody here expects on the interface.
+    var onStranger: (RefusedAdvert) -> Void = { _ in }
 
     init(_ heartbeat: VRRPConfiguration.Heartbeat, wire: any Wire, kernel: any Kernel) {
         self.heartbeat = heartbeat
@@ -39,14 +45,20 @@ final class Cable {
         unbind()
         guard let ifindex else { return }
         let port = try wire.port(SocketKey(ifindex: ifindex, family: family))
-        for vrid in [heartbeat.peerVrid, heartbeat.vrid] {
-            port.listen(
-                vrid,
-                AdvertReceiver(
-                    expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), peers: nil,
-                    deliver: { [unowned self] advert, _ in onAdvert(advert) }))
-        }
+        var receiver = AdvertReceiver(
+            expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), peers: nil,
+            deliver: { [unowned self] advert, _ in onAdvert(advert) },
+            refused: { [unowned self] in onRefused($0) })
+        port.listen(heartbeat.vrid, receiver)
+        receiver.stranger = { [unowned self] in onStranger($0) }
+        port.listen(heartbeat.peerVrid, receiver)
         self.ifindex = ifindex
+        heardPeerNs = Clock.monotonicNs()
+    }
+
+    /// Whether an address is our own on the interface.
+    func isOurs(_ address: IPAddress) -> Bool {
+        ifindex.map { kernel.addresses(of: $0).contains { $0.key.address == address } } ?? false
     }
 
     func unbind() {

@@ -98,15 +98,6 @@ extension GroupDriver {
         }
     }
 
-    /// An advert of our VRID that is refused: whoever sends it does not know of us, as we do not of it.
-    func hearRefused(_ refused: RefusedAdvert, on leg: Leg) {
-        guard let kind = refused.kind else { return }
-        let theirsNs = min(3 * refused.intervalNs, 120_000_000_000)
-        passing.saw(kind, of: leg.instance.name, forNs: max(10_000_000_000, 4 * group.advertIntervalNs, theirsNs)) {
-            refused.words(group)
-        }
-    }
-
     static func words(_ answerer: Answerer) -> String {
         switch answerer {
         case .router(let address): ", router \(address)"

@@ -45,6 +45,7 @@ extension GroupDriver {
         meanwhile.forEach(feed)
         services.leases.reconsider()
         for leg in legs { for kind in leg.held { kind.tend() } }
+        judgeWeights()
         // Other addresses, another place or MAC address, or another way to announce them.
         for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
     }
@@ -60,7 +61,7 @@ extension GroupDriver {
             case .link, .noAddress, .tracked, .isolated: true
             }
         }
-        passing.keep(names)
+        passing.keep(names.union(cables.map(\.heartbeat.name)))
         for condition in conditions where condition.kind == .sendFailed && !names.contains(condition.subject) {
             setCondition(condition, false)
         }

@@ -23,4 +23,33 @@ extension GroupDriver {
             }
         }
     }
+
+    // MARK: Weights that move nothing
+
+    /// Another router says its priority. The highest one counts, which it has while nothing fails there.
+    func hearRival(_ priority: UInt8) {
+        guard priority > rivalPriority else { return }
+        rivalPriority = priority
+        judgeWeights()
+    }
+
+    /// Weights that leave our priority above the other router's, whatever fails, move nothing. How far away that is nobody knows
+    /// before the other router is heard.
+    func judgeWeights() {
+        let lowest = group.tracks.reduce(group.priority) { $0 + Self.lowestContribution(of: $1) }
+        let isTooSmall =
+            rivalPriority > 0 && lowest > rivalPriority && lowest < 255 && group.tracks.contains { $0.weight != nil }
+        let condition = Condition(
+            .weightsTooSmall,
+            detail: "if all that is tracked fails, our priority is \(lowest), and the other router's \(rivalPriority)")
+        if let known = conditions.first(where: condition.isSame), known != condition { setCondition(known, false) }
+        setCondition(condition, isTooSmall)
+    }
+
+    private static func lowestContribution(of track: VRRPConfiguration.Track) -> Int {
+        guard let weight = track.weight else { return 0 }
+        // The number in a file may be any.
+        if case .file = track.object { return -253 }
+        return min(0, weight)
+    }
 }

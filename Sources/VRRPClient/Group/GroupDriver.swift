@@ -30,8 +30,10 @@ final class GroupDriver {
     /// What the timer calls: made once, not with every timer.
     private var onTimer: () -> Void = {}
     private var armedNs = Int64.max
-    /// The engine's time, which never goes back.
+    /// The engine's time, CLOCK_BOOTTIME, which never goes back.
     private var lastNs = Int64.min
+    /// How much that is ahead of CLOCK_MONOTONIC.
+    var aheadNs: Int64 { loop.aheadNs }
 
     /// Who the peer said it is, so that our heartbeats can say that we hear it.
     private(set) var peerIdentity: IPAddress?
@@ -48,6 +50,8 @@ final class GroupDriver {
     /// By instance: until when adverts are sent from an address that has gone.
     var graces: [String: EventLoop.TimerID] = [:]
     var bindTimer: EventLoop.TimerID?
+    /// The highest priority that another router was heard with; 0: none was.
+    var rivalPriority: UInt8 = 0
 
     var name: String { group.name }
 
@@ -62,7 +66,7 @@ final class GroupDriver {
         onTimer = { [unowned self] in
             timer = nil
             armedNs = .max
-            checkClock(nowNs: loop.nowNs)
+            checkClock()
         }
     }
 
@@ -75,10 +79,14 @@ final class GroupDriver {
     func makeLeg(_ instance: VRRPConfiguration.Instance) -> Leg {
         let leg = Leg(instance, group: group, wire: services.wire, kernel: services.kernel, loop: loop)
         leg.onAdvert = { [unowned self, unowned leg] advert in
-            if let index = index(of: leg) { feed(.advert(member: index, advert)) }
+            guard let index = index(of: leg) else { return }
+            hearRival(advert.priority)
+            feed(.advert(member: index, advert))
         }
         leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
-        leg.onRefused = { [unowned self, unowned leg] in hearRefused($0, on: leg) }
+        leg.onRefused = { [unowned self, unowned leg] in
+            tell($0, of: leg.instance.name, version: self.group.version, intervalNs: self.group.advertIntervalNs)
+        }
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
         }
@@ -97,19 +105,40 @@ final class GroupDriver {
     func makeCable(_ heartbeat: VRRPConfiguration.Heartbeat) -> Cable {
         let cable = Cable(heartbeat, wire: services.wire, kernel: services.kernel)
         cable.onAdvert = { [unowned self, unowned cable] in hear($0, on: cable) }
+        cable.onRefused = { [unowned self, unowned cable] refused in
+            tell(refused, of: cable.heartbeat.name, version: 3, intervalNs: cable.heartbeat.intervalNs)
+        }
+        cable.onStranger = { [unowned self, unowned cable] in hearStranger($0, on: cable) }
         return cable
     }
 
     func index(of leg: Leg) -> MemberIndex? { legs.firstPlace { $0 === leg } }
 
     private func hear(_ advert: Advert, on cable: Cable) {
-        guard let index = cables.firstPlace(where: { $0 === cable }), let identity,
-            var word = HeartbeatCodec.word(
-                advert, ownIdentity: identity, members: engine.configuration.members)
-        else { return }
-        // Under our own number come our own words, or those of a director whose file has the numbers as ours has them.
-        if advert.vrid == cable.heartbeat.vrid { word.identity = identity }
-        if word.identity != identity { peerIdentity = word.identity }
+        guard let index = cables.firstPlace(where: { $0 === cable }), let identity else { return }
+        guard
+            var word = HeartbeatCodec.word(advert, ownIdentity: identity, members: engine.configuration.members)
+        else {
+            return tell(.peerFormat, of: cable) {
+                "\(advert.source) sends adverts with VRID \(advert.vrid) that are no heartbeats"
+            }
+        }
+        if advert.vrid == cable.heartbeat.vrid {
+            // Our own words, or those of a director whose file has the numbers as ours has them.
+            word.identity = identity
+            if advert.source != cable.source {
+                tell(.peerVRID, of: cable) {
+                    cable.isOurs(advert.source)
+                        ? nil
+                        : "\(advert.source) sends heartbeats with VRID \(advert.vrid), as we do: expected vrid and "
+                            + "peer-vrid swapped"
+                }
+            }
+        } else if word.identity != identity {
+            peerIdentity = word.identity
+            cable.heardPeerNs = loop.nowNs
+            hearRival(word.priority)
+        }
         feed(.heartbeat(cable: index, word))
     }
 
@@ -134,7 +163,7 @@ final class GroupDriver {
     }
 
     private func handle(_ input: Input) {
-        lastNs = max(lastNs, loop.nowNs)
+        lastNs = max(lastNs, loop.nowBoottimeNs)
         engine.handle(input, nowNs: lastNs, into: &outputs)
         recorder?.stepped(name, input, atNs: lastNs, outputs, nextNs: engine.nextDeadlineNs)
         guard !outputs.isEmpty else { return }
@@ -148,12 +177,12 @@ final class GroupDriver {
         guard let deadlineNs = engine.nextDeadlineNs else { return }
         if deadlineNs >= armedNs {
             guard deadlineNs - armedNs > 500_000_000 else { return }
-            let nowNs = loop.nowNs
+            let nowNs = loop.nowBoottimeNs
             guard armedNs - nowNs < (deadlineNs - nowNs) / 2 else { return }
         }
         if let timer { loop.cancel(timer) }
         armedNs = deadlineNs
-        timer = loop.schedule(atNs: deadlineNs, toleranceNs: toleranceNs, onTimer)
+        timer = loop.schedule(atNs: deadlineNs - loop.aheadNs, toleranceNs: toleranceNs, onTimer)
     }
 
     private var toleranceNs: Int64 {
@@ -164,8 +193,8 @@ final class GroupDriver {
     var isServing: Bool { legs.contains { $0.addresses.isWanted } }
 
     /// Tells the engine the time if something is due.
-    func checkClock(nowNs: Int64) {
-        lastNs = max(lastNs, nowNs)
+    func checkClock() {
+        lastNs = max(lastNs, loop.nowBoottimeNs)
         if let deadlineNs = engine.nextDeadlineNs, deadlineNs <= lastNs {
             feed(.timer)
         } else {

@@ -14,7 +14,7 @@ final class KernelState: Kernel {
     private let requester: RtnlRequester
     private let refresher: RtnlRequester
     private(set) lazy var switches = InterfaceSwitches { [unowned self] in link(ifindex: $0)?.name }
-    private var mirror: RtnlMonitor
+    private(set) var mirror: RtnlMonitor
     private var tracking: RouteTracking?
     private var timer: EventLoop.TimerID?
     private var lastFound: [String: Int32] = [:]

@@ -10,8 +10,8 @@ final class LeaseKeeper {
     private var onTimer: () -> Void = {}
     private var dueNs = Int64.max
 
-    /// Called with the time when a leg's lease may have ended unnoticed: the engines are told it before anything is added again.
-    var onLapse: (Int64) -> Void = { _ in }
+    /// Called when a leg's lease may have ended unnoticed: the engines are told the time before anything is added again.
+    var onLapse: () -> Void = {}
 
     /// Called after a refresh: for what is to be done now and then while addresses are held, without a wake-up of its own.
     var onRefresh: (Int64) -> Void = { _ in }
@@ -35,14 +35,15 @@ final class LeaseKeeper {
     /// What a leg wants has changed.
     func reconsider() { schedule() }
 
-    /// The process was not scheduled for long: whether the leases have ended is looked at before anything else is.
+    /// The process was not scheduled for long, or the machine was suspended: whether the leases have ended is looked at before
+    /// anything else is.
     func awake() {
-        let nowNs = loop.nowNs
-        if legs.contains(where: { $0.hasLapsed(nowNs: nowNs) }) { onLapse(nowNs) }
+        let nowNs = loop.nowBoottimeNs
+        if legs.contains(where: { $0.hasLapsed(nowNs: nowNs) }) { onLapse() }
     }
 
     private func refresh() {
-        let nowNs = loop.nowNs
+        let nowNs = loop.nowBoottimeNs
         awake()
         // An address that cannot be refreshed is taken back by the kernel, which the mirror hears of.
         for leg in legs {
@@ -50,7 +51,7 @@ final class LeaseKeeper {
             try? kernel.refreshes.post(leg.refresh(nowNs: nowNs))
         }
         try? kernel.refreshes.flush()
-        onRefresh(nowNs)
+        onRefresh(loop.nowNs)
     }
 
     /// For the leg that is due first, which need not wait for that when the process wakes a little earlier.
@@ -65,6 +66,6 @@ final class LeaseKeeper {
         if let timer { loop.cancel(timer) }
         timer =
             dueNs == .max
-            ? nil : loop.schedule(atNs: dueNs - next.slackNs, toleranceNs: next.slackNs, onTimer)
+            ? nil : loop.schedule(atNs: dueNs - next.slackNs - loop.aheadNs, toleranceNs: next.slackNs, onTimer)
     }
 }

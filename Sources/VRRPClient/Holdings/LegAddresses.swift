@@ -45,6 +45,7 @@ final class LegAddresses: Held, Upkept {
     private var renewal: [UInt8]?
     private(set) var isWanted = false
     private(set) var isHolding = false
+    /// When the lease began last, CLOCK_BOOTTIME.
     private var refreshedNs: Int64 = 0
 
     private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
@@ -114,7 +115,7 @@ final class LegAddresses: Held, Upkept {
     func add() {
         isWanted = true
         isUnable = false
-        refreshedNs = Clock.monotonicNs()
+        refreshedNs = Clock.boottimeNs()
         put(keys.filter { !isForeign($0) || isStray($0) })
     }
 
@@ -232,13 +233,14 @@ final class LegAddresses: Held, Upkept {
 
     // MARK: The lease
 
-    /// When the lease wants to be refreshed; nil: nothing is leased.
+    /// When the lease wants to be refreshed, CLOCK_BOOTTIME; nil: nothing is leased.
     var refreshDueNs: Int64? { isWanted && !keys.isEmpty ? refreshedNs + leaseNs / 3 : nil }
 
     /// How much earlier than due it may be refreshed, so that one wake-up serves for several things.
     var refreshSlackNs: Int64 { leaseNs / 6 }
 
-    /// Whether the kernel may have taken the addresses back before we came to refresh them: we slept.
+    /// Whether the kernel may have taken the addresses back before we came to refresh them, or another router has taken them over:
+    /// we slept. The kernel itself counts no time while the machine is suspended.
     func hasLapsed(nowNs: Int64) -> Bool { isWanted && nowNs - refreshedNs >= leaseNs }
 
     /// What refreshes the lease. An address that somebody took away is not smuggled back in: that is the repair's job.
@@ -385,7 +387,7 @@ final class LegAddresses: Held, Upkept {
     /// has slept has lost them by the end of the lease.
     private func noteDisturbance(_ what: String) {
         let isUp = ifindex.flatMap { kernel.link(ifindex: $0)?.flags.contains(.up) } ?? false
-        guard isUp, !hasLapsed(nowNs: Clock.monotonicNs()) else { return }
+        guard isUp, !hasLapsed(nowNs: Clock.boottimeNs()) else { return }
         upkeep.disturbed(.addressContested, of: name) {
             "\(name): somebody has \(what) its addresses, which are added again"
         }

@@ -205,13 +205,18 @@ final class AdvertSocket: AdvertPort {
         let mac = buffer.sourceMAC(index)
         let (advert, receiver): (Advert, AdvertReceiver)
         do throws(Discard) { (advert, receiver) = try decode(packet, header) } catch {
-            if let refused = RefusedAdvert(error, header, packet) { receivers[refused.vrid]?.refused(refused) }
+            if let refused = RefusedAdvert(error, header, packet) { tell(refused) }
             throw error
         }
         try receiver.deliver(advert, mac)
         filterWatch.sawOnWire(
             advert.source, advert.vrid, to: header.destination, intervalNs: advert.intervalNs,
             nowNs: Clock.monotonicNs())
+    }
+
+    private func tell(_ refused: RefusedAdvert) {
+        if let receiver = receivers[refused.vrid] { return receiver.refused(refused) }
+        for stranger in receivers.strangers { stranger(refused) }
     }
 
     private func decode(_ packet: Span<UInt8>, _ header: IPHeader) throws(Discard) -> (Advert, AdvertReceiver) {
@@ -294,6 +299,8 @@ final class AdvertSocket: AdvertPort {
 /// Who listens, found by VRID without a search.
 private struct Receivers {
     private(set) var all: [AdvertReceiver] = []
+    /// Who wants to know of adverts that have no receiver: few, and kept as such adverts may come by the thousand.
+    private(set) var strangers: [(RefusedAdvert) -> Void] = []
     private var vrids: [UInt8] = []
     /// By VRID: one more than the place among all, which are 255 at most; 0: nobody.
     private var places = [UInt8](repeating: 0, count: 256)
@@ -308,10 +315,12 @@ private struct Receivers {
                 places[Int(vrid)] = 0
                 for (place, vrid) in vrids.enumerated() { places[Int(vrid)] = UInt8(place + 1) }
             }
-            guard let newValue, all.count < 255 else { return }
-            all.append(newValue)
-            vrids.append(vrid)
-            places[Int(vrid)] = UInt8(all.count)
+            if let newValue, all.count < 255 {
+                all.append(newValue)
+                vrids.append(vrid)
+                places[Int(vrid)] = UInt8(all.count)
+            }
+            strangers = all.compactMap(\.stranger)
         }
     }
 }

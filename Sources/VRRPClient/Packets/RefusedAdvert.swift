@@ -1,4 +1,4 @@
-/// An advert for one of our virtual routers that failed a check: what differs, in words.
+/// An advert for one of our virtual routers, or a heartbeat, that failed a check: what differs, in words.
 ///
 /// Two routers that refuse each other's adverts both serve, and neither hears of it from the other. What is kept here is as
 /// much of the packet as an operator needs to find the other router and what is wrong with it; all of it may be made up.
@@ -10,6 +10,8 @@ struct RefusedAdvert {
     let reason: Discard
     let source: IPAddress
     let vrid: UInt8
+    /// Its list has what only a heartbeat's has.
+    let isHeartbeat: Bool
     private let hopLimit: UInt8
     private let version: UInt8
     private let octets: Int
@@ -27,6 +29,12 @@ struct RefusedAdvert {
         version = packet[start] >> 4
         vrid = packet[start + 1]
         fields = (packet[start + 4], packet[start + 5])
+        let family = header.source.family
+        // The second address, if it lies within the packet.
+        let second = start + 8 + family.octets
+        isHeartbeat =
+            version == 3 && second + family.octets <= header.payload.upperBound
+            && IPAddress(family, in: packet, at: second).map(HeartbeatCodec.isStamp) ?? false
     }
 
     /// What it is published as; nil: it is none of our router's.
@@ -51,17 +59,21 @@ struct RefusedAdvert {
     }
 
     /// Who differs in what.
-    func words(_ group: VRRPConfiguration.Group) -> String {
+    ///
+    /// - Parameters:
+    ///   - version: the one that is expected.
+    ///   - intervalNs: the interval that is expected.
+    func words(version expected: Int, intervalNs: Int64) -> String {
         let difference =
             switch reason {
             case .hopLimit: "TTL \(hopLimit), expected 255"
-            case .version: "version \(version), expected \(group.version)"
+            case .version: "version \(version), expected \(expected)"
             case .length: "\(octets) octets, too few for the addresses it counts"
             case .checksum: "a wrong checksum"
             case .authType: "authentication type \(fields.0), expected \(fields.0 == 0 ? "auth-pass" : "none")"
             case .authData: "another auth-pass"
             case .interval:
-                "an interval of \(DurationText.format(intervalNs)), expected \(DurationText.format(group.advertIntervalNs))"
+                "an interval of \(DurationText.format(self.intervalNs)), expected \(DurationText.format(intervalNs))"
             case .source: "a source that is not link-local"
             case .peer: "a source that is not in unicast-peers"
             case .firstAddress: "a first address that is not link-local"

@@ -28,6 +28,8 @@ struct AdvertReceiver {
     var deliver: (Advert, MACAddress) throws(Discard) -> Void
     /// Called with an advert of the VRID that failed one.
     var refused: (RefusedAdvert) -> Void = { _ in }
+    /// Called with an advert of a VRID that has no receiver; nil: it is nobody's business.
+    var stranger: ((RefusedAdvert) -> Void)?
 }
 
 /// Where adverts leave.

@@ -40,7 +40,7 @@ enum LinkwatchVRRP {
             let arguments = VRRPArguments(options)
             if options.has("release") { return try release(arguments) }
             let configuration = try arguments.configuration()
-            warn(of: configuration)
+            for doubt in FileDoubts.now(configuration, file: arguments.path).unsuitable { Log.warning(doubt) }
             try start(arguments, configuration)
         } status: { error in
             switch error {
@@ -53,36 +53,10 @@ enum LinkwatchVRRP {
 
     /// Says what is wrong with a file, this machine's users included. It may be anybody's: nothing of it is used.
     nonisolated private static func check(_ file: String) throws {
-        let configuration = try VRRPConfiguration(path: file)
+        let configuration = try VRRPConfiguration(path: file, acceptsPipe: true)
         try configuration.accounts.check(file: file, exists: \.exists)
-        if configuration.process.user == nil, Account.ofDaemons == nil { Log.warning(missingUser) }
-        for doubt in OwnAddresses.doubts(configuration, file: file) { Log.warning(doubt) }
-        warn(of: configuration)
+        for doubt in FileDoubts.now(configuration, file: file).all { Log.warning(doubt) }
         StandardStreams.print("\(file): good\n")
-    }
-
-    private static let missingUser =
-        "there is no user '\(Account.defaultName)', so that the process stays root, with two capabilities: "
-        + "`useradd --system \(Account.defaultName)` or systemd-sysusers(8) makes it"
-
-    /// Says what is sound and does not do what it seems to, and what this host's interfaces cannot carry.
-    nonisolated private static func warn(of configuration: VRRPConfiguration) {
-        for warning in configuration.warnings { Log.warning(warning.description) }
-        for group in configuration.groups {
-            for instance in group.instances {
-                let octets = instance.advertOctets(version: group.version)
-                guard let mtu = mtu(of: instance.interface), octets > mtu else { continue }
-                Log.warning(
-                    "instance \(instance.name): its adverts have \(octets) octets and cannot be sent, as the MTU of "
-                        + "\(instance.interface) is \(mtu): expected fewer addresses, or a larger MTU")
-            }
-        }
-    }
-
-    /// nil: this host has no such interface.
-    nonisolated private static func mtu(of interface: String) -> Int? {
-        guard let link = try? RtnlRequester().link(named: interface), link.mtu > 0 else { return nil }
-        return Int(link.mtu)
     }
 
     /// Works without a configuration as well: then with the default folder.
@@ -174,7 +148,7 @@ enum LinkwatchVRRP {
             return account
         }
         let account = Account.ofDaemons
-        if account == nil { Log.error(missingUser) }
+        if account == nil { Log.error(FileDoubts.missingUser) }
         return account
     }
 
@@ -267,7 +241,7 @@ final class VRRPService: StatusSource {
         guard let router else { return "the process is ending" }
         do throws(Errno) {
             try router.reload(configuration)
-            for warning in configuration.warnings { Log.warning(warning.description) }
+            for doubt in doubts(configuration, router).unsuitable { Log.warning(doubt) }
             Log.notice("\(arguments.path): read again and applied")
             return nil
         } catch {
@@ -275,13 +249,17 @@ final class VRRPService: StatusSource {
         }
     }
 
-    func complaints() -> [String] {
+    func complaints() -> (errors: [String], warnings: [String]) {
         do throws(ConfigurationRefused) {
-            _ = try arguments.configuration()
-            return []
+            let configuration = try arguments.configuration()
+            return ([], router.map { doubts(configuration, $0).all } ?? [])
         } catch {
-            return error.errors.map(\.description)
+            return (error.description.split(separator: "\n").map(String.init), [])
         }
+    }
+
+    private func doubts(_ configuration: VRRPConfiguration, _ router: RouterProcess) -> FileDoubts {
+        FileDoubts(configuration: configuration, file: arguments.path, host: router.kernel.mirror)
     }
 }
 

@@ -102,10 +102,11 @@ final class RouterProcess {
         reports.tell = { [unowned self] in tell($0, $1, $2, isNews: $3) }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
         // A backup is told the time when it has heard what came meanwhile.
-        leases.onLapse = { [unowned self] nowNs in
-            for group in groups where group.isServing { group.checkClock(nowNs: nowNs) }
+        leases.onLapse = { [unowned self] in
+            for group in groups where group.isServing { group.checkClock() }
         }
         loop.onLate = { [unowned self] in leases.awake() }
+        try loop.wakeOnResume()
         leases.onRefresh = { [unowned self] nowNs in checkSwitches(nowNs) }
         kernel.switches.onBorrow = { [unowned self] in runner.borrowed($0, isOver: false) }
         kernel.switches.onGiveBack = { [unowned self] in runner.borrowed($0, isOver: true) }

@@ -5,19 +5,25 @@ import VRRP
 import VRRPStatus
 
 extension GroupRecord {
-    init(_ driver: GroupDriver, sinceBoottimeNs: Int64?, transitions: [VRRPTransitionRecord]) {
+    /// - Parameter transitions: its last ones, of which the newest led to its state.
+    init(_ driver: GroupDriver, transitions: [VRRPTransitionRecord]) {
+        // The engine's time is CLOCK_BOOTTIME.
+        let monotonicUsec = { (ns: Int64) in (ns - driver.aheadNs) / 1000 }
         let status = driver.engine.status
         let group = driver.group
         self.init(
-            name: group.name, state: status.state.rawValue, sinceUsec: status.sinceNs / 1000,
-            sinceBoottimeUsec: sinceBoottimeNs.map { $0 / 1000 },
+            name: group.name, state: status.state.rawValue,
+            sinceUsec: transitions.last?.monotonicUsec ?? 0,
+            sinceBoottimeUsec: status.sinceNs > 0 ? status.sinceNs / 1000 : nil,
             priority: Int(status.priority), configuredPriority: group.priority, version: group.version,
             advertIntervalUsec: group.advertIntervalNs / 1000, preempt: group.preempts, claiming: status.isClaiming,
-            holding: status.isHolding, advertUsec: status.advertAtNs.map { $0 / 1000 },
+            holding: status.isHolding, advertUsec: status.advertAtNs.map(monotonicUsec),
             causes: status.causes.map(\.description),
             conditions: status.conditions.filter(driver.isPublished).map(\.description),
             tracked: driver.tracked.isEmpty ? nil : driver.tracked.map(TrackedRecord.init),
-            members: zip(driver.legs, status.members).map(MemberRecord.init),
+            members: zip(driver.legs, status.members).map { leg, status in
+                MemberRecord(leg, status, downUsec: status.downAtNs.map(monotonicUsec))
+            },
             cables: driver.cables.enumerated().map { index, cable in
                 let heard = status.peer?.cables ?? []
                 return CableRecord(
@@ -34,12 +40,12 @@ extension GroupRecord {
 }
 
 extension MemberRecord {
-    init(_ leg: Leg, _ status: MemberStatus) {
+    init(_ leg: Leg, _ status: MemberStatus, downUsec: Int64?) {
         self.init(
             name: leg.instance.name, interface: leg.instance.interface, ifindex: leg.ifindex.map(Int.init),
             vrid: Int(leg.instance.vrid), addresses: leg.virtualAddresses.map(\.description),
             primaryAddress: status.primaryAddress?.description, holding: status.isHolding, heard: status.isHeard,
-            proven: status.isProven, downUsec: status.downAtNs.map { $0 / 1000 },
+            proven: status.isProven, downUsec: downUsec,
             masterIntervalUsec: status.masterIntervalNs / 1000, lastSource: status.lastSource?.description,
             lastPriority: status.lastSource.map { _ in Int(status.lastPriority) },
             checksumForm: status.checksumForm?.rawValue,

@@ -17,8 +17,8 @@ protocol StatusSource: AnyObject {
     var discards: [Discard: UInt64] { get }
     /// Reads the file again, and calls back once: nil: applied, else what is wrong.
     func reload(_ done: @escaping (String?) -> Void)
-    /// What is wrong with the file, one line each.
-    func complaints() -> [String]
+    /// What is wrong with the file, and what is doubtful, one line each.
+    func complaints() -> (errors: [String], warnings: [String])
 }
 
 final class StatusService {
@@ -40,8 +40,6 @@ final class StatusService {
     private let server: VarlinkServer
     private var watchers: [ObjectIdentifier: Watcher] = [:]
     private var transitions: [String: [VRRPTransitionRecord]] = [:]
-    /// When each group has entered its state, CLOCK_BOOTTIME.
-    private var sinceBoottimeNs: [String: Int64] = [:]
     private var seq = 0
     private var reloads = 0
     private var reloadError: String?
@@ -76,14 +74,17 @@ final class StatusService {
         interface.on("Reload", access: .privileged) { [unowned self] in reload($0) }
         interface.on("Handover", access: .privileged) { [unowned self] in handover($0) }
         interface.on("CheckConfig", access: .privileged) { [unowned self] call in
-            call.reply { [errors = source.complaints()] in $0.field("errors", errors) }
+            let complaints = source.complaints()
+            call.reply {
+                $0.field("errors", complaints.errors)
+                $0.field("warnings", complaints.warnings)
+            }
         }
         return interface
     }
 
     private func record(_ group: GroupDriver) -> GroupRecord {
-        GroupRecord(
-            group, sinceBoottimeNs: sinceBoottimeNs[group.name], transitions: transitions[group.name] ?? [])
+        GroupRecord(group, transitions: transitions[group.name] ?? [])
     }
 
     private func group(_ name: String) -> GroupDriver? { source.groups.first { $0.name == name } }
@@ -144,7 +145,6 @@ final class StatusService {
             reloads += 1
             let names = Set(source.groups.map(\.name))
             transitions = transitions.filter { names.contains($0.key) }
-            sinceBoottimeNs = sinceBoottimeNs.filter { names.contains($0.key) }
         }
         publish(.reload, what: message, present: message == nil)
     }
@@ -219,7 +219,6 @@ final class StatusService {
     func publish(_ output: Output, of driver: GroupDriver) {
         switch output {
         case .transition(let transition):
-            sinceBoottimeNs[driver.name] = Clock.boottimeNs()
             let record = VRRPTransitionRecord(
                 group: driver.name, state: transition.to.rawValue, previous: transition.from.rawValue,
                 reason: transition.reason.rawValue, priority: Int(transition.priority),

@@ -43,7 +43,7 @@ final class Recorder {
 
     private var header: RecordingLine {
         .header(
-            version: RecordingLine.version, by: "linkwatch-vrrp \(Release.version)", atNs: Clock.monotonicNs(),
+            version: RecordingLine.version, by: "linkwatch-vrrp \(Release.version)", atNs: Clock.boottimeNs(),
             unixMs: Clock.realtimeNs() / 1_000_000)
     }
 

@@ -1,0 +1,100 @@
+/// What is doubtful in a file that was not refused: what does not do what it seems to, and what does not suit the interfaces of
+/// this host, if they are there. Doubts are warnings, as the file may be meant for another host.
+import Addresses
+import Configuration
+import LinuxSystem
+import RtnlMonitor
+
+struct FileDoubts {
+    let configuration: VRRPConfiguration
+    /// As it was named to us.
+    let file: String
+    /// The interfaces and addresses of this host; nil: they could not be read.
+    let host: RtnlMonitor?
+
+    /// What the kernel says now, for a process that follows nothing.
+    static func now(_ configuration: VRRPConfiguration, file: String) -> FileDoubts {
+        let options = RtnlMonitor.Options(routes: nil, addresses: true)
+        return FileDoubts(configuration: configuration, file: file, host: try? RtnlMonitor.snapshot(options: options))
+    }
+
+    /// All of them, a line each.
+    var all: [String] { user + heldDoubts + addressDoubts + unsuitable }
+
+    /// Those that a process is told of at its start; the rest it finds out, and publishes.
+    var unsuitable: [String] { configuration.warnings.map(\.description) + oversize }
+
+    // MARK: The process
+
+    static let missingUser =
+        "there is no user '\(Account.defaultName)', so that the process stays root, with two capabilities: "
+        + "`useradd --system \(Account.defaultName)` or systemd-sysusers(8) makes it"
+
+    private var user: [String] {
+        configuration.process.user == nil && Account.ofDaemons == nil ? [Self.missingUser] : []
+    }
+
+    // MARK: Adverts that do not fit
+
+    private var oversize: [String] {
+        configuration.groups.flatMap { group in
+            group.instances.compactMap { instance in
+                let octets = instance.advertOctets(version: group.version)
+                guard let mtu = host?.link(named: instance.interface)?.mtu, mtu > 0, octets > mtu else { return nil }
+                return "instance \(instance.name): its adverts have \(octets) octets and cannot be sent, as the MTU of "
+                    + "\(instance.interface) is \(mtu): expected fewer addresses, or a larger MTU"
+            }
+        }
+    }
+
+    // MARK: What else an instance holds
+
+    private var heldDoubts: [String] {
+        guard let host else { return [] }
+        return configuration.groups.flatMap(\.instances).flatMap { instance in
+            HeldKinds.all.flatMap { kind in
+                kind.doubts(of: instance, virtual: virtual, on: host).map { "\(file):\($0.line): \($0.text)" }
+            }
+        }
+    }
+
+    private var virtual: Set<IPAddress> {
+        Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map(\.address))
+    }
+
+    // MARK: Addresses that are an interface's own, or that no host of its network can have
+
+    private var addressDoubts: [String] {
+        guard let host else { return [] }
+        let virtual = virtual
+        var doubts: [String] = []
+        for group in configuration.groups where group.priority < 255 {
+            for instance in group.instances {
+                guard let link = host.link(named: instance.interface) else { continue }
+                let present = host.addresses.values.filter { $0.key.ifindex == link.ifindex }
+                for address in instance.addresses.map(\.address) {
+                    guard let doubt = Self.doubt(address, on: link.name, among: present, virtual) else { continue }
+                    let line = configuration.addressLines.line(of: address, in: instance.name)
+                    doubts.append("\(file):\(line): addresses of instance \(instance.name) has \(address), \(doubt)")
+                }
+            }
+        }
+        return doubts
+    }
+
+    private static func doubt(
+        _ address: IPAddress, on interface: String, among present: [Address], _ virtual: Set<IPAddress>
+    ) -> String? {
+        let isOwn = present.contains {
+            $0.key.address == address && !LegAddresses.isOurs($0)
+                && !AddressRemoval.isLeftover($0, among: present, isVirtual: virtual.contains)
+        }
+        if isOwn { return "the own address of \(interface): expected priority = 255, or another address" }
+        for case let network? in present.map(\.key.network) {
+            if let what = network.reserved(address) {
+                return "\(what) of \(network), which is on \(interface): expected the address of a host"
+            }
+        }
+        return nil
+    }
+}
