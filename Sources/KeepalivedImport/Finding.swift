@@ -25,6 +25,16 @@ public struct Finding: Hashable, Sendable, CustomStringConvertible {
         /// keepalived itself does not run with this, or it cannot be read at all.
         case refused
 
+        /// How a line of the report begins.
+        fileprivate var word: String {
+            switch self {
+            case .difference: ""
+            case .loss: "loss: "
+            case .missing: "missing: "
+            case .refused: "error: "
+            }
+        }
+
         public static func < (one: Weight, other: Weight) -> Bool { one.rawValue < other.rawValue }
     }
 
@@ -35,7 +45,8 @@ public struct Finding: Hashable, Sendable, CustomStringConvertible {
     /// Why, and what to do instead.
     public var text: String
 
-    public var description: String { "\(line): \(subject): \(text)" }
+    /// `file:line: loss: what: why, and what to do instead`; what is only different has no word for its weight.
+    public var description: String { "\(line): \(weight.word)\(subject): \(text)" }
 }
 
 /// An end without output: the file cannot be read, or keepalived would not run with it.

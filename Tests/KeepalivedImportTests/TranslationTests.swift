@@ -271,7 +271,7 @@ import Testing
     @Test func aFindingIsOneLineWithWhatWhyAndWhatToDo() throws {
         let result = imported(Samples.instance("smtp_alert"))
         let text = try #require(result.findings.first).description
-        #expect(text.hasPrefix("k.conf:\(Samples.line): smtp_alert: linkwatch sends no mail: let a"))
+        #expect(text.hasPrefix("k.conf:\(Samples.line): loss: smtp_alert: linkwatch sends no mail: let a"))
         #expect(try #require(result.toml).contains("line \(Samples.line), smtp_alert"))
     }
 
