@@ -105,7 +105,7 @@ final class TrackedProcess: Tracked {
         guard isKnown, isWell != (pids.count >= atLeast) else { return }
         isWell.toggle()
         Log.notice(
-            "process \(name): \(pids.count) \(pids.count == 1 ? "runs" : "run"), of at least \(atLeast)",
+            "process \(name): \(pids.count) running, at least \(atLeast) needed",
             about: "process \(name)")
         onChange()
     }
