@@ -28,19 +28,6 @@ _Static_assert(sizeof(struct nlmsghdr) == 16 && offsetof(struct nlmsghdr, nlmsg_
 _Static_assert(offsetof(struct nlmsghdr, nlmsg_pid) == 12, "nlmsghdr layout");
 _Static_assert(sizeof(struct rtmsg) == 12 && offsetof(struct rtmsg, rtm_table) == 4, "rtmsg layout");
 
-/* One datagram without waiting. *foreign: it does not come from the kernel. The answer is the datagram's length, also
- * where that is more than size and the rest is lost. */
-static inline int cmnl_receive(int fd, void *buffer, size_t size, int *foreign) {
-    struct sockaddr_nl from = {0};
-    socklen_t length = sizeof from;
-    ssize_t got;
-    do got = recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &length);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return -errno;
-    *foreign = length != sizeof from || from.nl_family != AF_NETLINK || from.nl_pid != 0;
-    return got > INT32_MAX ? -EMSGSIZE : (int)got;
-}
-
 /* Address space that costs memory only where it is written, in small pages; NULL: there is none left. */
 static inline void *cmnl_map(size_t size) {
     void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

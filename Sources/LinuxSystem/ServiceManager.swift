@@ -17,7 +17,10 @@ public final class ServiceManager {
     /// What the manager has still to be told, the oldest first.
     private var pending: [String] = []
     private var retry: EventLoop.TimerID?
+    private var soon: EventLoop.TimerID?
 
+    /// How long a change may wait for others: several at once are one status.
+    private static let soonNs: Int64 = 100_000_000
     private static let retryNs: Int64 = 100_000_000
     /// Only distinct messages wait, and there are not so many.
     private static let pendingMax = 8
@@ -47,6 +50,15 @@ public final class ServiceManager {
         guard text != status else { return }
         status = text
         send(Self.statusLine(text))
+    }
+
+    /// The same a moment later, of what is so by then; nobody waits for it.
+    public func statusSoon(_ text: @escaping () -> String) {
+        guard isListening, soon == nil else { return }
+        soon = loop.schedule(atNs: loop.nowNs + Self.soonNs) { [weak self] in
+            self?.soon = nil
+            self?.status(text())
+        }
     }
 
     /// The configuration is being read again; `ready` ends it.

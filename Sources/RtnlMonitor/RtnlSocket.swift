@@ -87,16 +87,15 @@ protocol RtnlChannel: AnyObject {
     }
 
     func receive(_ buffer: RtnlBuffer) throws(Errno) -> Received {
-        var foreign: CInt = 0
-        let answer = unsafe cmnl_receive(fd, buffer.storage.baseAddress, buffer.storage.count, &foreign)
-        switch answer {
-        case -EAGAIN: return .nothing
-        case -ENOBUFS: return .overrun
-        case ..<0: throw Errno(rawValue: -answer)
-        default: break
+        let (count, isForeign): (Int, Bool)
+        do throws(Errno) {
+            (count, isForeign) = unsafe try NetlinkDatagram.receive(from: fd, into: buffer.storage)
+        } catch .wouldBlock {
+            return .nothing
+        } catch .noBufferSpace {
+            return .overrun
         }
-        let count = Int(answer)
-        if foreign != 0 {
+        if isForeign {
             buffer.forget(count)
             return .foreign
         }

@@ -27,6 +27,7 @@ final class Daemon: HubSource {
     private let sweep: Sweep
     private let server: VarlinkServer
     private let manager: ServiceManager
+    private let startPages: StartPages
     private let arguments: Arguments
     private var configuration: MonitorConfiguration
     private let capabilities: Capabilities
@@ -45,8 +46,6 @@ final class Daemon: HubSource {
     /// A port has gone or was switched off, and the sweep has not been told yet.
     private var isPortForgotten = false
     private var isOverLimit = false
-    private var settling: EventLoop.TimerID?
-    private var statusTimer: EventLoop.TimerID?
     /// What waits until the kernel's links have been read once more.
     private var waitingForLinks: [() -> Void] = []
     /// The requests for details that are under way, by number.
@@ -61,10 +60,6 @@ final class Daemon: HubSource {
         var reply: ((Result<RegisterFile, Errno>) -> Void)?
     }
 
-    /// How long after it all that came of it is over.
-    private static let settlingNs: Int64 = 1_000_000_000
-    /// How long after a change the service manager is told.
-    private static let statusDelayNs: Int64 = 100_000_000
     /// How often subscribers' wishes are looked at, at most.
     private static let portsIntervalNs: Int64 = 50_000_000
     /// How many requests of clients wait at most.
@@ -94,6 +89,7 @@ final class Daemon: HubSource {
             vendor: "linkwatch", product: "linkwatchd", version: Linkwatchd.version, url: Linkwatchd.url)
         server = VarlinkServer(loop: loop, info: info, limits: limits)
         manager = ServiceManager(loop: loop)
+        startPages = StartPages(loop: loop, locksMemory: arguments.locksMemory)
         var options = SweepOptions()
         options.intervalsNs = configuration.intervalsNs
         sweep = try Sweep(options)
@@ -139,11 +135,7 @@ final class Daemon: HubSource {
 
     /// Tells it soon: many changes at once are one status.
     private func tellStatus() {
-        guard listener == nil, statusTimer == nil else { return }
-        statusTimer = loop.schedule(atNs: loop.nowNs + Self.statusDelayNs) { [unowned self] in
-            statusTimer = nil
-            manager.status(statusText)
-        }
+        if listener == nil { manager.statusSoon { [unowned self] in statusText } }
     }
 
     // MARK: From rtnetlink
@@ -226,14 +218,7 @@ final class Daemon: HubSource {
     }
 
     /// Once the start, or a subscriber's, is over, what it needed of the program's pages is given back.
-    func settle() {
-        guard !arguments.locksMemory else { return }
-        if let settling { loop.cancel(settling) }
-        settling = loop.schedule(atNs: loop.nowNs + Self.settlingNs) { [unowned self] in
-            settling = nil
-            Privileges.releaseStartPages()
-        }
-    }
+    func settle() { startPages.releaseSoon() }
 
     // MARK: From the sweep
 

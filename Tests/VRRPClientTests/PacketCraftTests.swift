@@ -83,8 +83,8 @@ private func hex(_ bytes: [UInt8]) -> String {
 
 @Suite struct ChoiceTests {
     @Test func refusesWhatIsNotToBeAccepted() throws {
-        #expect(AcceptFilter.script([]) == "add table inet linkwatch_vrrp; delete table inet linkwatch_vrrp;")
-        let script = AcceptFilter.script([try address("192.0.2.1"), try address("fe80::1")])
+        #expect(AcceptTable.script([]) == "add table inet linkwatch_vrrp; delete table inet linkwatch_vrrp;")
+        let script = AcceptTable.script([try address("192.0.2.1"), try address("fe80::1")])
         #expect(script.contains("ip daddr { 192.0.2.1 } drop;"))
         // Neighbour discovery is answered before the rest is dropped.
         #expect(script.contains("ip6 daddr { fe80::1 } icmpv6 type { 135, 136 } accept; ip6 daddr { fe80::1 } drop;"))

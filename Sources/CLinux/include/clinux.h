@@ -5,6 +5,7 @@
 #define CLINUX_H
 
 #include "clinux_netfilter.h"
+#include "clinux_netlink.h"
 #include "clinux_packet.h"
 #include "clinux_process.h"
 #include "clinux_spawn.h"

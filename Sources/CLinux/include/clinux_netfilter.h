@@ -1,5 +1,4 @@
-/* The netlink socket on which nf_tables tells what becomes of its tables. Functions return a descriptor or a length, or
- * -errno. */
+/* The netlink socket on which nf_tables tells what becomes of its tables. Functions return a descriptor or -errno. */
 #ifndef CLINUX_NETFILTER_H
 #define CLINUX_NETFILTER_H
 
@@ -28,19 +27,6 @@ static inline int clinux_nftables_socket(void) {
         return -error;
     }
     return fd;
-}
-
-/* One datagram of the kernel without waiting; the length that it has, which is more than size where it was cut. Those of
- * others have the length 0. */
-static inline int clinux_netlink_receive(int fd, void *buffer, size_t size) {
-    struct sockaddr_nl from = {0};
-    socklen_t length = sizeof from;
-    ssize_t got;
-    do got = recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &length);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return -errno;
-    if (length != sizeof from || from.nl_pid != 0) return 0;
-    return got > INT32_MAX ? INT32_MAX : (int)got;
 }
 
 #endif

@@ -51,7 +51,7 @@ extension GroupDriver {
         }
         guard graces[name] == nil else { return }
         let graceNs = min(Self.graceMaxNs, group.advertIntervalNs / 10 * 9)
-        graces[name] = loop.schedule(atNs: Clock.monotonicNs() + graceNs) { [unowned self] in
+        graces[name] = loop.schedule(atNs: loop.nowNs + graceNs) { [unowned self] in
             graces[name] = nil
             if let leg = legs.first(where: { $0.instance.name == name }) { chooseSource(of: leg, mayLinger: false) }
         }

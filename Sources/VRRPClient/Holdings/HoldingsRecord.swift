@@ -53,7 +53,7 @@ struct HoldingsRecord {
     private let writer: CInt
 
     private static let name = "vrrp-holdings"
-    private static let filterLine = "nft table \(AcceptFilter.table)"
+    private static let filterLine = "nft table \(AcceptTable.name)"
 
     /// A record longer than this is not ours.
     private static let bytesMax = 1 << 20

@@ -44,13 +44,13 @@ final class KernelState: Kernel {
     func start() throws(Errno) {
         try watch()
         try loop.watch(refresher.descriptor, .readable) { [unowned self] _ in refresher.dropRefusals() }
-        deliver(mirror.start(nowNs: Clock.monotonicNs()))
+        deliver(mirror.start(nowNs: loop.nowNs))
     }
 
     private func watch() throws(Errno) {
         for fd in mirror.descriptors {
             try loop.watch(fd, .readable) { [unowned self] _ in
-                deliver(mirror.handleReadable(fd, nowNs: Clock.monotonicNs()))
+                deliver(mirror.handleReadable(fd, nowNs: loop.nowNs))
             }
         }
     }
@@ -101,7 +101,7 @@ final class KernelState: Kernel {
         timer = mirror.nextDeadlineNs.map { deadlineNs in
             loop.schedule(atNs: deadlineNs) { [unowned self] in
                 timer = nil
-                deliver(mirror.advance(nowNs: Clock.monotonicNs()))
+                deliver(mirror.advance(nowNs: loop.nowNs))
             }
         }
     }

@@ -105,12 +105,16 @@ final class TableWatch {
         buffer = [UInt8](repeating: 0, count: Self.bytesMax)
         defer { buffer = [] }
         for _ in 0..<Self.batchMax {
-            let length = unsafe clinux_netlink_receive(socket.raw, &buffer, buffer.count)
-            if length == -EAGAIN { return }
-            if length < 0 || length > buffer.count {
+            do throws(Errno) {
+                let (length, isForeign) = try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
+                    try unsafe NetlinkDatagram.receive(from: socket.raw, into: bytes)
+                }
+                if isForeign { continue }
+                if length > buffer.count { state.forget() } else { state.take(buffer.span.extracting(0..<length)) }
+            } catch .wouldBlock {
+                return
+            } catch {
                 state.forget()
-            } else {
-                state.take(buffer.span.extracting(0..<Int(length)))
             }
         }
     }

@@ -186,7 +186,7 @@ final class AdvertSocket: AdvertPort {
 
     private func schedulePoll() {
         let intervalNs = receivers.all.lazy.map(\.expectation.intervalNs).min() ?? 0
-        pollTimer = loop.schedule(atNs: Clock.monotonicNs() + intervalNs / 50) { [unowned self] in
+        pollTimer = loop.schedule(atNs: loop.nowNs + intervalNs / 50) { [unowned self] in
             pollTimer = nil
             var count = 0
             for _ in 0..<Self.batchesMax {
@@ -211,7 +211,7 @@ final class AdvertSocket: AdvertPort {
         try receiver.deliver(advert, mac)
         filterWatch.sawOnWire(
             advert.source, advert.vrid, to: header.destination, intervalNs: advert.intervalNs,
-            nowNs: Clock.monotonicNs())
+            nowNs: loop.nowNs)
     }
 
     private func tell(_ refused: RefusedAdvert) {
@@ -232,7 +232,7 @@ final class AdvertSocket: AdvertPort {
         takePassed()
         judgeFilter()
         guard filterWatch.isSuspicious, confirmTimer == nil else { return }
-        confirmTimer = loop.schedule(atNs: Clock.monotonicNs() + Self.confirmAfterNs) { [unowned self] in
+        confirmTimer = loop.schedule(atNs: loop.nowNs + Self.confirmAfterNs) { [unowned self] in
             confirmTimer = nil
             takePassed()
             confirmFilter()
@@ -249,7 +249,7 @@ final class AdvertSocket: AdvertPort {
             self.drops = drops
             filterWatch.forgetWindow()
         }
-        filterWatch.confirm(nowNs: Clock.monotonicNs()) { wouldTake($0, $1) }
+        filterWatch.confirm(nowNs: loop.nowNs) { wouldTake($0, $1) }
     }
 
     /// Takes from the raw socket what has passed the packet filter.
@@ -286,7 +286,7 @@ final class AdvertSocket: AdvertPort {
         guard lapseTimer == nil, let atNs = filterWatch.filteredUntilNs else { return }
         lapseTimer = loop.schedule(atNs: atNs) { [unowned self] in
             lapseTimer = nil
-            filterWatch.expire(nowNs: Clock.monotonicNs())
+            filterWatch.expire(nowNs: loop.nowNs)
             judgeFilter()
         }
     }

@@ -27,7 +27,7 @@ final class Announcer {
     func announce() {
         stop()
         sendRound()
-        let nowNs = Clock.monotonicNs()
+        let nowNs = loop.nowNs
         let bursts = settings.repeatAfterNs > 0 ? [0, settings.repeatAfterNs] : [0]
         for start in bursts {
             for round in 0..<Int64(settings.count) where start + round > 0 {
@@ -48,7 +48,7 @@ final class Announcer {
 
     private func scheduleRefresh() {
         guard settings.refreshNs > 0 else { return }
-        refreshTimer = loop.schedule(atNs: Clock.monotonicNs() + settings.refreshNs) { [unowned self] in
+        refreshTimer = loop.schedule(atNs: loop.nowNs + settings.refreshNs) { [unowned self] in
             refreshTimer = nil
             sendRound()
             scheduleRefresh()

@@ -101,7 +101,7 @@ final class Prober {
         guard let family = targets.first?.family, let own = MACAddress(mac) else { return }
         let key = SocketKey(ifindex: ifindex, family: family)
         guard let listener = try? listener(key) else { return }
-        let untilNs = Clock.monotonicNs() + windowNs
+        let untilNs = loop.nowNs + windowNs
         for target in targets where listener.questions.count < Self.targetsMax {
             let question = Question(source: source, mac: own, untilNs: untilNs) { answered(target, $0) }
             if listener.questions[target, default: []].count < Self.questionsMax {
@@ -124,7 +124,7 @@ final class Prober {
         else { return }
         let identifier = UInt16.random(in: 0...UInt16.max)
         listener.echoes[identifier] = Echo(
-            source: source, mac: own, untilNs: Clock.monotonicNs() + windowNs, answered: answered)
+            source: source, mac: own, untilNs: loop.nowNs + windowNs, answered: answered)
         let packet = PacketCraft.echoRequest(source: source, identifier: identifier)
         link.send(packet, .ip(.ipv6), to: PacketCraft.multicastMAC(PacketCraft.allNodes), on: ifindex)
         scheduleSweep()
@@ -180,7 +180,7 @@ final class Prober {
                 }
             }
         }
-        let nowNs = Clock.monotonicNs()
+        let nowNs = loop.nowNs
         for answer in answers {
             for question in listener.questions[answer.target] ?? [] where question.untilNs > nowNs {
                 guard answer.destination == question.source, answer.mac != question.mac,
@@ -210,9 +210,9 @@ final class Prober {
     /// Closes what nobody waits for any more.
     private func scheduleSweep() {
         guard sweepTimer == nil else { return }
-        sweepTimer = loop.schedule(atNs: Clock.monotonicNs() + 1_000_000_000) { [unowned self] in
+        sweepTimer = loop.schedule(atNs: loop.nowNs + 1_000_000_000) { [unowned self] in
             sweepTimer = nil
-            sweep(nowNs: Clock.monotonicNs())
+            sweep(nowNs: loop.nowNs)
             if !listeners.isEmpty { scheduleSweep() }
         }
     }

@@ -31,28 +31,19 @@ final class AcceptFilter {
     /// Called when `isInForce` has changed.
     var onChange: () -> Void = {}
 
-    static let table = "inet linkwatch_vrrp"
     /// After so long without a repair the next one is done at once again.
     private static let calmNs: Int64 = 60_000_000_000
     private static let repairMaxNs: Int64 = 30_000_000_000
-    private static let timeoutNs: Int64 = 5_000_000_000
-
     init(runner: any ProgramRunner, loop: EventLoop) {
         self.runner = runner
         self.loop = loop
-    }
-
-    /// The addresses that take no packets.
-    static func refused(by configuration: VRRPConfiguration) -> [IPAddress] {
-        let instances = configuration.groups.filter { $0.priority < 255 }.flatMap(\.instances)
-        return instances.filter { !$0.accepts }.flatMap { $0.addresses.map(\.address) }
     }
 
     /// Refuses what the configuration says, and nothing else.
     ///
     /// - Parameter hasLeftover: an earlier process may have left its table behind.
     func apply(_ configuration: VRRPConfiguration, hasLeftover: Bool = false) {
-        let wanted = Self.refused(by: configuration)
+        let wanted = AcceptTable.refused(by: configuration)
         guard wanted != refused || !wanted.isEmpty || !isInForce || hasLeftover else { return }
         refused = wanted
         complaint = ""
@@ -64,7 +55,7 @@ final class AcceptFilter {
     private func follow() {
         guard !refused.isEmpty else { return watch = nil }
         guard watch == nil else { return }
-        let name = String(Self.table.split(separator: " ")[1])
+        let name = String(AcceptTable.name.split(separator: " ")[1])
         do throws(Errno) { watch = try TableWatch(table: name, loop: loop) } catch {
             Log.warning("nftables cannot be followed: that accept = false is undone would not be noticed: \(error)")
         }
@@ -80,26 +71,6 @@ final class AcceptFilter {
         runner.run(.acceptFilterRemoval, after: running) { _ in }
     }
 
-    /// One transaction: the old table goes, the new one comes.
-    static func script(_ addresses: [IPAddress]) -> String {
-        // Deleting needs a table to be there.
-        var script = "add table \(table); delete table \(table);"
-        guard !addresses.isEmpty else { return script }
-        script += " table \(table) { chain input { type filter hook input priority -10; policy accept;"
-        for (family, word) in [(IPAddress.Family.ipv4, "ip"), (.ipv6, "ip6")] {
-            let list = addresses.filter { $0.family == family }.map(\.description).joined(separator: ", ")
-            guard !list.isEmpty else { continue }
-            if family == .ipv6 { script += " ip6 daddr { \(list) } icmpv6 type { 135, 136 } accept;" }
-            script += " \(word) daddr { \(list) } drop;"
-        }
-        return script + " }; }"
-    }
-
-    /// How many rules the script makes.
-    static func ruleCount(_ addresses: [IPAddress]) -> Int {
-        (addresses.contains { $0.family == .ipv4 } ? 1 : 0) + (addresses.contains { $0.family == .ipv6 } ? 2 : 0)
-    }
-
     /// One after another, or the older of two might be the last to have its way.
     private func run() {
         stopRepairing()
@@ -109,17 +80,14 @@ final class AcceptFilter {
         if running == 0 { running = id }
     }
 
-    /// nft(8), to refuse packets to these addresses and to no others; run as root.
-    static func program(_ addresses: [IPAddress]) -> Program {
-        Program(arguments: ["/usr/sbin/nft", script(addresses)], timeoutNs: timeoutNs)
-    }
-
     /// Removes at once what a dead process left behind; what nft(8) has to say goes to standard error.
     ///
     /// - Returns: whether it is gone.
     static func release() -> Bool {
         var status: CInt = -1
-        guard let pid = try? RunnerProcess.spawn(program([]), output: STDERR_FILENO) else { return false }
+        guard let pid = try? RunnerProcess.spawn(ProgramTable.nft(AcceptTable.script([])), output: STDERR_FILENO) else {
+            return false
+        }
         return unsafe waitpid(pid, &status, 0) == pid && status == 0
     }
 
@@ -148,11 +116,11 @@ final class AcceptFilter {
     // MARK: What others do to it
 
     /// Whether the table is what was made last, as far as the kernel tells.
-    private var isIntact: Bool { watch.map { $0.state.rules == Self.ruleCount(refused) } ?? true }
+    private var isIntact: Bool { watch.map { $0.state.rules == AcceptTable.ruleCount(refused) } ?? true }
 
     private func tableChanged() {
         guard running == nil, repairTimer == nil, !refused.isEmpty, isInForce, !isIntact else { return }
-        Log.warning("accept = false: somebody has removed or changed the table \(Self.table): it is made again")
+        Log.warning("accept = false: somebody has removed or changed the table \(AcceptTable.name): it is made again")
         setInForce(false)
         repair()
     }

@@ -26,6 +26,7 @@ final class RouterProcess {
     private let services: GroupServices
     private let acceptFilter: AcceptFilter
     private let manager: ServiceManager
+    private let startPages: StartPages
     private let reports: Reports
     private(set) var configuration: VRRPConfiguration
     let links: LinkWatch
@@ -37,18 +38,12 @@ final class RouterProcess {
     /// What an earlier process had recorded to hold, as `HoldingsRecord.read` has it; empty once it is gone.
     private var leftBehind: [[String]]
     private var hasBegun = false
-    private var settling: EventLoop.TimerID?
-    private var statusTimer: EventLoop.TimerID?
     /// Which leg's switches are looked at next, of those that have any, and when that began with the first.
     private var nextSwitches = 0
     private var switchesCheckedNs = Int64.min / 2
 
     /// How long linkwatchd may take to answer before we start without it.
     private static let patienceNs: Int64 = 2_000_000_000
-    /// How long after the start or a transition all that came of it is over.
-    private static let settlingNs: Int64 = 1_000_000_000
-    /// How long after a transition the service manager is told: several at once are one status, and none of them waits.
-    private static let statusDelayNs: Int64 = 100_000_000
     /// How often it is looked whether somebody else has turned a switch that we need.
     private static let switchesNs: Int64 = 10_000_000_000
 
@@ -77,6 +72,7 @@ final class RouterProcess {
         services = GroupServices(
             loop: loop, wire: wire, kernel: kernel, links: links, leases: leases, runner: runner)
         manager = ServiceManager(loop: loop)
+        startPages = StartPages(loop: loop, locksMemory: configuration.process.locksMemory)
         acceptFilter = AcceptFilter(runner: runner, loop: loop)
         reports = Reports(loop: loop)
         self.record = record
@@ -128,7 +124,7 @@ final class RouterProcess {
         services.isCrowded = groups.count >= AdvertSocket.crowd
         try kernel.start()
         links.subscribe(at: configuration.monitorSocketPath)
-        loop.schedule(atNs: Clock.monotonicNs() + Self.patienceNs) { [unowned self] in begin() }
+        loop.schedule(atNs: loop.nowNs + Self.patienceNs) { [unowned self] in begin() }
     }
 
     private func makeDriver(_ group: VRRPConfiguration.Group) -> GroupDriver {
@@ -152,7 +148,7 @@ final class RouterProcess {
             group.start()
         }
         manager.ready(status: statusText)
-        settle()
+        startPages.releaseSoon()
     }
 
     // MARK: What the service manager is told
@@ -162,28 +158,13 @@ final class RouterProcess {
     }
 
     private func tellStatus() {
-        guard hasBegun, statusTimer == nil else { return }
-        statusTimer = loop.schedule(atNs: loop.nowNs + Self.statusDelayNs) { [unowned self] in
-            statusTimer = nil
-            manager.status(statusText)
-        }
+        if hasBegun { manager.statusSoon { [unowned self] in statusText } }
     }
 
     /// The file is being read again, until `isOver`. Before the start is over there is nothing ready to go back to.
     func reloading(isOver: Bool) {
         guard hasBegun else { return }
         if isOver { manager.ready(status: statusText) } else { manager.reloading() }
-    }
-
-    /// Once all has been quiet for a while, and at a wake-up that is due in any case, the pages of the program that only the
-    /// start or a transition needed are given back.
-    private func settle() {
-        guard !configuration.process.locksMemory else { return }
-        if let settling { loop.cancel(settling) }
-        settling = loop.schedule(atNs: loop.nowNs + Self.settlingNs, toleranceNs: Self.settlingNs) { [unowned self] in
-            settling = nil
-            Privileges.releaseStartPages()
-        }
     }
 
     private func removeLeftovers() {
@@ -241,7 +222,7 @@ final class RouterProcess {
                 isVirtual: kernel.isFollowed)
         else { return done(false, "\(interface) has no address to ask from") }
         var isAnswered = false
-        let timer = loop.schedule(atNs: Clock.monotonicNs() + timeoutNs) {
+        let timer = loop.schedule(atNs: loop.nowNs + timeoutNs) {
             if !isAnswered { done(false, "\(address) does not answer on \(interface)") }
         }
         wire.ask([address], on: link.ifindex, source: source, mac: mac, windowNs: timeoutNs) { [loop] _, _ in
@@ -341,7 +322,7 @@ final class RouterProcess {
                 + "(\(transition.reason.rawValue), priority \(transition.priority))",
             about: "transition \(group.name)")
         notify(group, transition)
-        settle()
+        startPages.releaseSoon()
         tellStatus()
         onOutput(output, group)
     }

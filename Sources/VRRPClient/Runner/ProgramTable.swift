@@ -71,9 +71,14 @@ struct ProgramTable {
         case .fence(let group):
             guard let fence = configuration.groups.first(where: { $0.name == group })?.fence else { return nil }
             return made(fence, environment: ["LINKWATCH_GROUP=\(group)"])
-        case .acceptFilter: return AcceptFilter.program(AcceptFilter.refused(by: configuration))
-        case .acceptFilterRemoval: return AcceptFilter.program([])
+        case .acceptFilter: return Self.nft(AcceptTable.script(AcceptTable.refused(by: configuration)))
+        case .acceptFilterRemoval: return Self.nft(AcceptTable.script([]))
         }
+    }
+
+    /// nft(8), run as root.
+    static func nft(_ script: String) -> Program {
+        Program(arguments: ["/usr/sbin/nft", script], timeoutNs: 5_000_000_000)
     }
 
     private func made(_ program: VRRPConfiguration.Program, environment: [String] = []) -> Program? {
@@ -113,7 +118,7 @@ struct ProgramTable {
     var holdings: [String] { HeldKinds.lines(of: configuration.groups) }
 
     /// Whether there may be a packet filter.
-    var hasFilter: Bool { !AcceptFilter.refused(by: configuration).isEmpty }
+    var hasFilter: Bool { !AcceptTable.refused(by: configuration).isEmpty }
 
     /// By which packets an instance or a cable of the file says that nothing is served any more: one to the group, or one to
     /// every unicast peer; none: the file has no such speaker.

@@ -80,7 +80,8 @@ final class RunnerProcess {
     /// Answers that the protocol process has not made room for yet.
     private var answers: [[UInt8]] = []
     private var isReading = true
-    private var settling: EventLoop.TimerID?
+    /// Released after the start and after each last word: the runner mostly sleeps.
+    private let startPages: StartPages
     private var isDismissed = false
     private var isAlone = false
 
@@ -94,6 +95,7 @@ final class RunnerProcess {
         self.holdings = holdings
         self.readFile = readFile
         loop = try EventLoop()
+        startPages = StartPages(loop: loop)
     }
 
     /// Serves requests that come over `socket` until its other end closes.
@@ -108,7 +110,7 @@ final class RunnerProcess {
                 runner.sendAnswers()
             }
         }
-        runner.settle()
+        runner.startPages.releaseSoon()
         try runner.loop.run()
         for program in runner.running.values { program.killGroup() }
     }
@@ -159,18 +161,8 @@ final class RunnerProcess {
         try? loop.setInterest(socket, isReading ? .readable : .writable)
     }
 
-    /// A second after the start or the last word, what these needed of the program's pages is given back: the runner mostly
-    /// sleeps.
-    private func settle() {
-        if let settling { loop.cancel(settling) }
-        settling = loop.schedule(atNs: loop.nowNs + 1_000_000_000) { [unowned self] in
-            settling = nil
-            Privileges.releaseStartPages()
-        }
-    }
-
     private func reread(_ digest: UInt64) -> String? {
-        defer { settle() }
+        defer { startPages.releaseSoon() }
         do throws(ConfigurationRefused) {
             let file = try readFile()
             guard file.digest == digest else { return "the file changed while it was read: reload it once more" }
@@ -196,7 +188,7 @@ final class RunnerProcess {
         guard !programs.resignations(word).isEmpty else { return }
         lastWords[word.speaker] = word
         recordLegacySoon()
-        settle()
+        startPages.releaseSoon()
     }
 
     /// Remembers what is to be put back; at once, for it is turned while this is read.

@@ -1,0 +1,26 @@
+/// The pages of the program that only its start needed, or another rare moment: given back once all has been quiet for a second,
+/// at a wake-up that is due in any case if there is one by then.
+public final class StartPages {
+    private let loop: EventLoop
+    private let isOn: Bool
+    private var timer: EventLoop.TimerID?
+
+    /// How long after it all that came of such a moment is over.
+    private static let quietNs: Int64 = 1_000_000_000
+
+    /// - Parameter locksMemory: the process keeps all its pages in memory, and none is given back.
+    public init(loop: EventLoop, locksMemory: Bool = false) {
+        self.loop = loop
+        isOn = !locksMemory
+    }
+
+    /// There was such a moment.
+    public func releaseSoon() {
+        guard isOn else { return }
+        if let timer { loop.cancel(timer) }
+        timer = loop.schedule(atNs: loop.nowNs + Self.quietNs, toleranceNs: Self.quietNs) { [unowned self] in
+            timer = nil
+            Privileges.releaseStartPages()
+        }
+    }
+}
