@@ -1,11 +1,9 @@
 /// Subscribers, and what each still has to be told.
 ///
 /// A subscriber gets a snapshot, `synced`, then changes. An event is encoded once and the same bytes go to everyone who
-/// wants it. A snapshot is sent as fast as its reader takes it: interface by interface in the order of ifindex, with a
-/// mark at the next one. A change behind the mark is sent, one ahead of it will be in the snapshot, which fills no more
-/// than half of the queue: a busy machine must not begin it anew for ever. A subscriber that cannot keep up loses nothing
-/// but the steps in between: what does not fit its queue is dropped, and once it has read what was queued it gets
-/// `overflow` and a snapshot again. So nobody waits for it, and it costs its queue and no more.
+/// wants it. A snapshot goes interface by interface in the order of ifindex, with a mark at the next one. A change behind
+/// the mark is sent, one ahead of it will be in the snapshot. A subscriber that cannot keep up loses nothing but the steps
+/// in between (`SnapshotStream`).
 ///
 /// `synced` says that the mirror is whole. While it is being compared with the kernel after a loss, `synced` waits; where it
 /// cannot be made whole, `degraded` is said instead, and `synced` when it is.
@@ -32,7 +30,7 @@ protocol HubSource: AnyObject {
 }
 
 final class Hub {
-    private final class Subscriber {
+    private final class Subscriber: SnapshotStream {
         enum Phase {
             /// The snapshot goes on with this ifindex.
             case interfaces(from: Int)
@@ -42,9 +40,10 @@ final class Hub {
             case incomplete(told: String?)
             /// All is sent; changes follow.
             case live
-            /// Its queue was full; all is sent anew when it has been read.
-            case behind
         }
+
+        /// How many interfaces are looked at in one turn.
+        static let stepsInTurn = 32
 
         let call: VarlinkCall
         /// The names it wants, all without it.
@@ -52,13 +51,26 @@ final class Hub {
         let wantsRoutes: Bool
         let heartbeatNs: Int64?
         var phase = Phase.interfaces(from: 0)
+        var isBehind = false
         var heartbeat: EventLoop.TimerID?
+        private unowned let hub: Hub
 
-        init(_ call: VarlinkCall, names: Set<String>?, wantsRoutes: Bool, heartbeatNs: Int64?) {
+        init(_ hub: Hub, _ call: VarlinkCall, names: Set<String>?, wantsRoutes: Bool, heartbeatNs: Int64?) {
+            self.hub = hub
             self.call = call
             self.names = names
             self.wantsRoutes = wantsRoutes
             self.heartbeatNs = heartbeatNs
+        }
+
+        func step() -> SnapshotStep { hub.step(self) }
+
+        func beginAnew() { phase = .interfaces(from: 0) }
+
+        func overflow() -> SharedBytes { hub.encode(.overflow, cause: "slow reader", nowNs: hub.loop.nowNs) }
+
+        func caughtUp() {
+            if case .incomplete = phase { hub.conclude(self, cause: "netlink", nowNs: hub.loop.nowNs) }
         }
 
         /// Whether it wants this interface, by a name that it has or has had.
@@ -92,16 +104,15 @@ final class Hub {
 
     /// Takes a `Watch` call; its parameters are in range.
     func subscribe(_ call: VarlinkCall, names: Set<String>?, wantsRoutes: Bool, heartbeatNs: Int64?) {
-        let subscriber = Subscriber(call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
+        let subscriber = Subscriber(self, call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
         if call.isTrusted {
             trustedSubscribers[ObjectIdentifier(call)] = subscriber
         } else {
             subscribers[ObjectIdentifier(call)] = subscriber
         }
-        call.onDrained = { [unowned self, unowned subscriber] in resume(subscriber) }
         call.onClosed = { [unowned self, unowned call] in unsubscribe(call) }
         if let names { source.request(names) }
-        pump(subscriber)
+        subscriber.start()
         scheduleHeartbeat(subscriber, atNs: loop.nowNs)
     }
 
@@ -113,57 +124,42 @@ final class Hub {
         if let names = subscriber.names { source.release(names) }
     }
 
-    /// The subscriber has read all that was queued.
-    private func resume(_ subscriber: Subscriber) {
-        if case .behind = subscriber.phase {
-            _ = subscriber.call.send(encode(.overflow, cause: "slow reader", nowNs: loop.nowNs))
-            subscriber.phase = .interfaces(from: 0)
-        }
-        pump(subscriber)
-        if case .incomplete = subscriber.phase {
-            conclude(subscriber, cause: "netlink", nowNs: loop.nowNs)
-        }
-    }
-
-    /// How many interfaces are looked at for one subscriber in one turn.
-    private static let lookedAtInTurn = 32
-
-    /// Sends as much of the snapshot as the queue takes: some of it in this turn, the rest in the next ones.
-    private func pump(_ subscriber: Subscriber) {
-        let nowNs = loop.nowNs
-        var left = Self.lookedAtInTurn
-        while case .interfaces(let from) = subscriber.phase {
-            guard left > 0 else {
-                return subscriber.call.later { [unowned self, unowned subscriber] in pump(subscriber) }
-            }
-            left -= 1
+    /// One interface of the snapshot, or all routes that fit.
+    private func step(_ subscriber: Subscriber) -> SnapshotStep {
+        switch subscriber.phase {
+        case .interfaces(let from):
             guard let record = source.firstRecord(from: from) else {
                 subscriber.phase = .routes(from: 0)
-                break
+                return .done
             }
             if subscriber.wants(record) {
-                let event = encode(.snapshot, cause: "snapshot", interface: record, nowNs: nowNs)
-                guard subscriber.call.offer(event) else { return }
+                let event = encode(.snapshot, cause: "snapshot", interface: record, nowNs: loop.nowNs)
+                guard subscriber.call.offer(event) else { return .refused }
             }
             subscriber.phase = .interfaces(from: record.ifindex + 1)
-        }
-        guard case .routes(let from) = subscriber.phase else { return }
-        let routes = subscriber.wantsRoutes ? source.routeRecords : []
-        for (index, route) in routes.enumerated().dropFirst(from) {
-            guard subscriber.call.offer(encode(.snapshot, cause: "snapshot", route: route, nowNs: nowNs)) else {
-                subscriber.phase = .routes(from: index)
-                return
+            return .done
+        case .routes(let from):
+            let routes = subscriber.wantsRoutes ? source.routeRecords : []
+            for (index, route) in routes.enumerated().dropFirst(from) {
+                let event = encode(.snapshot, cause: "snapshot", route: route, nowNs: loop.nowNs)
+                guard subscriber.call.offer(event) else {
+                    subscriber.phase = .routes(from: index)
+                    return .refused
+                }
             }
+            subscriber.phase = .incomplete(told: nil)
+            conclude(subscriber, cause: "snapshot", nowNs: loop.nowNs)
+            return .end
+        case .incomplete, .live: return .end
         }
-        subscriber.phase = .incomplete(told: nil)
-        conclude(subscriber, cause: "snapshot", nowNs: nowNs)
     }
 
     /// Says `synced` to whom it is due, or `degraded`. Its queue may be full: the next drain, or the next look, comes back.
     private func conclude(_ subscriber: Subscriber, cause: String, nowNs: Int64) {
+        guard !subscriber.isBehind else { return }
         var told: String?
         switch subscriber.phase {
-        case .interfaces, .routes, .behind: return
+        case .interfaces, .routes: return
         case .incomplete(let before): told = before
         case .live: break
         }
@@ -191,7 +187,6 @@ final class Hub {
             switch subscriber.phase {
             case .interfaces(let from): return record.ifindex < from
             case .routes, .incomplete, .live: return true
-            case .behind: return false
             }
         }
     }
@@ -201,7 +196,7 @@ final class Hub {
         fanOut(encode(.route, cause: cause, route: record, nowNs: atNs)) { subscriber in
             guard subscriber.wantsRoutes else { return false }
             switch subscriber.phase {
-            case .interfaces, .behind: return false
+            case .interfaces: return false
             // A snapshot of routes that waits for its reader is begun anew, as routes have no order to compare with.
             case .routes(let from):
                 if from > 0 { subscriber.phase = .routes(from: 0) }
@@ -216,6 +211,7 @@ final class Hub {
     /// The mirror has become whole, or has turned out not to be: those to whom it is news are told.
     func mirrorChanged(atNs: Int64) {
         let isNews = everybody.contains { subscriber in
+            if subscriber.isBehind { return false }
             if case .live = subscriber.phase { return source.degraded(routes: subscriber.wantsRoutes) != nil }
             if case .incomplete = subscriber.phase { return true }
             return false
@@ -227,22 +223,17 @@ final class Hub {
 
     /// Tells everyone that the mirror is being compared with the kernel.
     func publishResync(atNs: Int64) {
-        fanOut(encode(.resync, cause: "netlink overrun", nowNs: atNs)) { subscriber in
-            if case .behind = subscriber.phase { false } else { true }
-        }
+        fanOut(encode(.resync, cause: "netlink overrun", nowNs: atNs)) { _ in true }
     }
 
     private func fanOut(_ message: @autoclosure () -> SharedBytes, to wants: (Subscriber) -> Bool) {
         seq += 1
         var encoded: SharedBytes?
         for group in [trustedSubscribers, subscribers] {
-            for subscriber in group.values where wants(subscriber) {
+            for subscriber in group.values where !subscriber.isBehind && wants(subscriber) {
                 let bytes = encoded ?? message()
                 encoded = bytes
-                if subscriber.call.isOpen, !subscriber.call.send(bytes) {
-                    subscriber.phase = .behind
-                    overflows += 1
-                }
+                if !subscriber.tell(bytes) { overflows += 1 }
             }
         }
     }
@@ -254,7 +245,7 @@ final class Hub {
         subscriber.heartbeat = loop.schedule(atNs: atNs + intervalNs) { [unowned self, weak subscriber] in
             guard let subscriber, subscriber.call.isOpen else { return }
             let nowNs = loop.nowNs
-            if case .live = subscriber.phase, subscriber.call.queuedBytes == 0 {
+            if case .live = subscriber.phase, !subscriber.isBehind, subscriber.call.queuedBytes == 0 {
                 _ = subscriber.call.send(encodedHeartbeat(nowNs: nowNs))
             }
             // On the grid, unless the process was stopped for longer than that.

@@ -3,7 +3,7 @@
 #ifndef CLINUX_PROCESS_H
 #define CLINUX_PROCESS_H
 
-#include "clinux_netfilter.h"
+#include "clinux_netlink.h"
 #include "clinux_packet.h"
 
 #include <fcntl.h>
@@ -80,7 +80,9 @@ static inline int clinux_process_ask(int fd, uint32_t token) {
        requests, which is in a pid or user namespace other than the first, it says nothing. */
     for (int i = 0; i < 64; i++) {
         uint32_t answer[32];
-        int length = clinux_netlink_receive(fd, answer, sizeof answer);
+        bool foreign = false;
+        int length = clinux_netlink_receive(fd, answer, sizeof answer, &foreign);
+        if (foreign) continue;
         if (length < 0 && length != -ENOBUFS) return length == -EAGAIN ? -EOPNOTSUPP : length;
         if (length < CLINUX_CN_DATA + 4 || length > (int)sizeof answer) continue;
         if (answer[CLINUX_CN_ACK / 4] == token + 1) return -(int)answer[CLINUX_CN_DATA / 4];
@@ -123,8 +125,10 @@ static inline int clinux_process_events(uint32_t token) {
 static inline int clinux_process_next(int fd, struct clinux_process_event *event) {
     uint32_t message[32] = {0};
     *event = (struct clinux_process_event){.kind = CLINUX_PROCESS_OTHER};
-    int length = clinux_netlink_receive(fd, message, sizeof message);
+    bool foreign = false;
+    int length = clinux_netlink_receive(fd, message, sizeof message, &foreign);
     if (length < 0) return length;
+    if (foreign) return 0;
     const uint32_t *id = message + CLINUX_CN_ID / 4, *data = message + CLINUX_CN_DATA / 4;
     if (length < CLINUX_CN_END || id[0] != CN_IDX_PROC || id[1] != CN_VAL_PROC) return 0;
     event->pid = (int32_t)data[1];

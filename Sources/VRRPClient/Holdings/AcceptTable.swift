@@ -11,6 +11,9 @@ enum AcceptTable {
         return instances.filter { !$0.accepts }.flatMap { $0.addresses.map(\.address) }
     }
 
+    /// Whether there may be such a table.
+    static func isNeeded(by configuration: VRRPConfiguration) -> Bool { !refused(by: configuration).isEmpty }
+
     /// One transaction: the old table goes, the new one comes.
     static func script(_ addresses: [IPAddress]) -> String {
         // Deleting needs a table to be there.

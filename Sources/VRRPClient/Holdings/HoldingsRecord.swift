@@ -18,6 +18,7 @@
 /// It belongs to whoever started the process, root as a rule, in a folder where nobody else can put a file. Only the runner
 /// writes it, what the configuration file names and nothing else; the protocol process can read it, and that is all.
 import Addresses
+import Configuration
 import Glibc
 import LinuxSystem
 import RtnlMonitor
@@ -142,19 +143,22 @@ struct HoldingsRecord {
     /// Ends the right to write, in the process that is taken over first.
     func giveUpWriting() { close(writer) }
 
-    /// Names what the table names, beside what is named already.
+    /// Names what a process with this configuration may hold, beside what is named already.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
-    func add(_ programs: ProgramTable) throws(Errno) {
-        let holdings = Set(read().map { $0.joined(separator: " ") }).union(programs.holdings)
-        try write(holdings.sorted(), hasFilter: hasFilter || programs.hasFilter, legacy: readLegacy())
+    func add(_ configuration: VRRPConfiguration) throws(Errno) {
+        let holdings = Set(read().map { $0.joined(separator: " ") }).union(HeldKinds.lines(of: configuration.groups))
+        try write(
+            holdings.sorted(), hasFilter: hasFilter || AcceptTable.isNeeded(by: configuration), legacy: readLegacy())
     }
 
-    /// Names what the table names, and nothing else.
+    /// Names what a process with this configuration may hold, and nothing else.
     ///
     /// - Throws: what pwrite(2) or ftruncate(2) says.
-    func replace(by programs: ProgramTable, legacy: Legacy) throws(Errno) {
-        try write(programs.holdings, hasFilter: programs.hasFilter, legacy: legacy)
+    func replace(by configuration: VRRPConfiguration, legacy: Legacy) throws(Errno) {
+        try write(
+            HeldKinds.lines(of: configuration.groups), hasFilter: AcceptTable.isNeeded(by: configuration),
+            legacy: legacy)
     }
 
     /// Leaves this legacy in place of what was left before.

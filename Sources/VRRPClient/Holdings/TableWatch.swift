@@ -106,9 +106,9 @@ final class TableWatch {
         defer { buffer = [] }
         for _ in 0..<Self.batchMax {
             do throws(Errno) {
-                let (length, isForeign) = try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
-                    try unsafe NetlinkDatagram.receive(from: socket.raw, into: bytes)
-                }
+                let (length, isForeign) = try unsafe buffer.withUnsafeMutableBytes { bytes in
+                    Result { () throws(Errno) in try unsafe NetlinkDatagram.receive(from: socket.raw, into: bytes) }
+                }.get()
                 if isForeign { continue }
                 if length > buffer.count { state.forget() } else { state.take(buffer.span.extracting(0..<length)) }
             } catch .wouldBlock {

@@ -100,7 +100,7 @@ enum LinkwatchVRRP {
         let leftBehind = holdings?.read() ?? []
         for borrowed in holdings?.readLegacy().switches ?? [] { borrowed.putBack() }
         try? holdings?.leave(HoldingsRecord.Legacy())
-        do { try holdings?.add(programs) } catch {
+        do { try holdings?.add(configuration) } catch {
             Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
         }
         let runner = try Runner(programs: programs, holdings: holdings, readFile: arguments.read)

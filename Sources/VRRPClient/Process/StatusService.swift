@@ -22,18 +22,30 @@ protocol StatusSource: AnyObject {
 }
 
 final class StatusService {
-    private final class Watcher {
+    private final class Watcher: SnapshotStream {
         let call: VarlinkCall
         let names: Set<String>?
         /// The groups that its snapshot still lacks; nil: it is complete, and changes follow.
         var missing: ArraySlice<String>?
-        /// Its queue was full; all is sent anew when it has been read.
         var isBehind = false
+        private unowned let service: StatusService
 
-        init(_ call: VarlinkCall, names: Set<String>?) {
+        static let stepsInTurn = groupsAtOnce
+
+        init(_ service: StatusService, _ call: VarlinkCall, names: Set<String>?) {
+            self.service = service
             self.call = call
             self.names = names
+            beginAnew()
         }
+
+        func beginAnew() {
+            missing = service.source.groups.lazy.map(\.name).filter { [names] in names?.contains($0) ?? true }[...]
+        }
+
+        func step() -> SnapshotStep { service.step(self) }
+
+        func overflow() -> SharedBytes { service.reply(service.event(.overflow)) }
     }
 
     private unowned let source: StatusSource
@@ -165,35 +177,25 @@ final class StatusService {
 
     private func watch(_ call: VarlinkCall) {
         let names: [String]? = (try? call.parameters.decodeIfPresent("groups")) ?? nil
-        let watcher = Watcher(call, names: names.map(Set.init))
+        let watcher = Watcher(self, call, names: names.map(Set.init))
         watchers[ObjectIdentifier(call)] = watcher
         call.onClosed = { [unowned self, unowned call] in watchers[ObjectIdentifier(call)] = nil }
-        call.onDrained = { [unowned self, unowned watcher] in
-            if watcher.isBehind {
-                watcher.isBehind = !watcher.call.send(reply(event(.overflow)))
-                begin(watcher)
+        watcher.start()
+    }
+
+    /// One group of the snapshot, or its end.
+    private func step(_ watcher: Watcher) -> SnapshotStep {
+        if let name = watcher.missing?.first {
+            if let group = group(name), !watcher.call.offer(reply(event(.snapshot, group: record(group)))) {
+                return .refused
             }
-            pump(watcher)
-        }
-        begin(watcher)
-        pump(watcher)
-    }
-
-    private func begin(_ watcher: Watcher) {
-        watcher.missing = source.groups.lazy.map(\.name).filter { watcher.names?.contains($0) ?? true }[...]
-    }
-
-    /// Sends as much of the snapshot as the queue takes, a few groups in this turn and the others in the next ones.
-    private func pump(_ watcher: Watcher) {
-        var left = Self.groupsAtOnce
-        while let name = watcher.missing?.first {
-            guard left > 0 else { return watcher.call.later { [unowned self, unowned watcher] in pump(watcher) } }
-            left -= 1
-            if let group = group(name), !watcher.call.offer(reply(event(.snapshot, group: record(group)))) { return }
             watcher.missing?.removeFirst()
+            return .done
         }
-        guard watcher.missing != nil, watcher.call.offer(reply(event(.synced))) else { return }
+        guard watcher.missing != nil else { return .end }
+        guard watcher.call.offer(reply(event(.synced))) else { return .refused }
         watcher.missing = nil
+        return .end
     }
 
     /// Whether it has been told of this group, or of all of them, so that a change is news to it.
@@ -248,8 +250,6 @@ final class StatusService {
         event.what = what
         event.present = present
         let bytes = reply(event)
-        for watcher in watchers.values where follows(watcher, driver) {
-            watcher.isBehind = !watcher.call.send(bytes)
-        }
+        for watcher in watchers.values where follows(watcher, driver) { _ = watcher.tell(bytes) }
     }
 }

@@ -28,7 +28,7 @@ struct Program: Hashable, Sendable {
 }
 
 struct ProgramTable {
-    private let configuration: VRRPConfiguration
+    let configuration: VRRPConfiguration
     /// As whom programs run that have no user of their own; nil: as the runner.
     private let ownAccount: Account?
     /// The others that the file names. They are looked up with the file: a runner does not wait for a directory service.
@@ -113,12 +113,6 @@ struct ProgramTable {
     }
 
     // MARK: What a dead process leaves
-
-    /// What the process may hold, in the lines of the record.
-    var holdings: [String] { HeldKinds.lines(of: configuration.groups) }
-
-    /// Whether there may be a packet filter.
-    var hasFilter: Bool { !AcceptTable.refused(by: configuration).isEmpty }
 
     /// By which packets an instance or a cable of the file says that nothing is served any more: one to the group, or one to
     /// every unicast peer; none: the file has no such speaker.

@@ -131,7 +131,7 @@ final class RunnerProcess {
         case .run(let id, let after, let name): take(id, after, name)
         case .reread(let id, let digest): answer(.reread(id: id, complaint: reread(digest)))
         case .holdsOnlyWhatIsNamed:
-            record { holdings throws(Errno) in try holdings.replace(by: programs, legacy: legacy) }
+            record { holdings throws(Errno) in try holdings.replace(by: programs.configuration, legacy: legacy) }
         case .keep(let word): keep(word)
         case .borrowed(let borrowed, let isOver): note(borrowed, isOver: isOver)
         case .farewell: isDismissed = true
@@ -170,7 +170,7 @@ final class RunnerProcess {
         } catch {
             return error.description
         }
-        record { holdings throws(Errno) in try holdings.add(programs) }
+        record { holdings throws(Errno) in try holdings.add(programs.configuration) }
         lastWords = lastWords.filter { !programs.resignations($0.value).isEmpty }
         recordLegacySoon()
         if isBounded, let program = programs.rootPrograms.first {
