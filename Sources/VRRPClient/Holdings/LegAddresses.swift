@@ -346,7 +346,7 @@ final class LegAddresses: Held, Upkept {
             strays.filter { isLeftover($0) && !(isWanted && keys.contains($0.key)) }.map(\.key)
             + (isWanted ? [] : present.filter { !isForeign($0) })
         guard !going.isEmpty, removalTimer == nil else { return }
-        let nowNs = Clock.monotonicNs()
+        let nowNs = loop.nowNs
         guard removals.add(nowNs: nowNs) <= Self.removalsMax else {
             removalTimer = loop.schedule(atNs: nowNs + removals.spanNs) { [unowned self] in
                 removalTimer = nil

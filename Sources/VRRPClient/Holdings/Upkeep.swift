@@ -48,7 +48,7 @@ final class Upkeep {
     func tend() {
         guard owner.isAmiss else { return setMissing(false) }
         guard timer == nil else { return }
-        let nowNs = Clock.monotonicNs()
+        let nowNs = loop.nowNs
         let count = repairs.add(nowNs: nowNs)
         guard count <= Self.repairsMax else { return owner.giveUpMending() }
         if count > Self.quietRepairs { setMissing(true) }
@@ -73,7 +73,7 @@ final class Upkeep {
     ///   - contested: the condition from the second time on, and of what.
     ///   - words: what is logged.
     func disturbed(_ contested: Condition.Kind, of subject: String, _ words: () -> String) {
-        let count = disturbances.add(nowNs: Clock.monotonicNs())
+        let count = disturbances.add(nowNs: loop.nowNs)
         if count <= Self.loggedMax { Log.warning(words()) }
         guard count > 1 else { return }
         owner.passing.saw(contested, of: subject, forNs: disturbances.spanNs) { "" }

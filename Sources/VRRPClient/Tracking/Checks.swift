@@ -35,7 +35,7 @@ final class Check: Tracked {
         self.isWell = isWell
         self.loop = loop
         self.ask = ask
-        nextNs = Clock.monotonicNs()
+        nextNs = loop.nowNs
         schedule()
     }
 
@@ -49,7 +49,7 @@ final class Check: Tracked {
     private func schedule() {
         timer = loop.schedule(atNs: nextNs) { [weak self] in
             guard let self else { return }
-            let nowNs = Clock.monotonicNs()
+            let nowNs = loop.nowNs
             // Drift-free, and without a burst after a sleep.
             nextNs = max(nextNs + configuration.intervalNs, nowNs)
             schedule()
