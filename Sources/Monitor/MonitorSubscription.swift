@@ -38,7 +38,7 @@ public final class MonitorSubscription {
     }
 
     /// What routes are told apart by.
-    public struct RouteKey: Hashable, Sendable {
+    public struct RouteIdentity: Hashable, Sendable {
         public var dst: String
         public var table: Int
         public var metric: Int
@@ -56,7 +56,7 @@ public final class MonitorSubscription {
 
     /// By ifindex.
     public private(set) var interfaces: [Int: InterfaceRecord] = [:]
-    public private(set) var routes: [RouteKey: RouteRecord] = [:]
+    public private(set) var routes: [RouteIdentity: RouteRecord] = [:]
     /// The tables are complete and follow the daemon.
     public private(set) var isCurrent = false
     /// The tables follow the daemon, which knows that it does not know everything.
@@ -75,7 +75,7 @@ public final class MonitorSubscription {
     private var lastHeardNs: Int64 = 0
     private var isLostTold = false
     /// Seen in the snapshot that is being received; nil: none is.
-    private var seen: (interfaces: Set<Int>, routes: Set<RouteKey>)?
+    private var seen: (interfaces: Set<Int>, routes: Set<RouteIdentity>)?
 
     public init(loop: EventLoop, options: Options) {
         self.loop = loop
@@ -208,7 +208,7 @@ public final class MonitorSubscription {
     }
 
     private func update(_ route: RouteRecord) {
-        let key = RouteKey(route)
+        let key = RouteIdentity(route)
         seen?.routes.insert(key)
         guard let before = routes.updateValue(route, forKey: key) else {
             onChange?(.route(before: nil, now: route))
@@ -239,7 +239,7 @@ public final class MonitorSubscription {
         onChange?(.synced)
     }
 
-    private func forgetUnseen(_ seenInterfaces: Set<Int>, _ seenRoutes: Set<RouteKey>) {
+    private func forgetUnseen(_ seenInterfaces: Set<Int>, _ seenRoutes: Set<RouteIdentity>) {
         seen = nil
         for (ifindex, before) in interfaces where !seenInterfaces.contains(ifindex) {
             interfaces[ifindex] = nil

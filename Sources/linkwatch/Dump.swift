@@ -28,7 +28,7 @@ struct DumpCommand: Command {
         if let name = names.first?.printable, !dump, !CommandLine.arguments.contains("dump") {
             throw ValidationError("'\(name)' is no command, see --help; for an interface: linkwatch --dump \(name)")
         }
-        let found = try source.direct ? Direct.dump() : Daemon(connection).dump()
+        let found = try source.direct ? Direct.dump() : MonitorConnection(connection).dump()
         var (interfaces, routes) = (found.interfaces, found.routes)
         let missing = names.filter { name in !interfaces.contains { $0.goes(by: name) } }
         if !names.isEmpty {

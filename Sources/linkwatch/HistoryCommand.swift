@@ -23,7 +23,7 @@ struct HistoryCommand: Command {
     @OptionGroup var connection: ConnectionOptions
 
     func run() throws {
-        let transitions = try Daemon(connection).history(of: name, limit: limit)
+        let transitions = try MonitorConnection(connection).history(of: name, limit: limit)
         if format.json { return try Console.print(transitions.map(\.json)) }
         let table = HistoryTable.table(transitions)
         try Console.print(table.lines(width: Console.columns, palette: Console.palette))

@@ -10,7 +10,7 @@ import enum LinuxSystem.Release
 import enum LinuxSystem.StandardStreams
 
 @main
-enum Program {
+enum Main {
     nonisolated static func main() {
         StandardStreams.reserve()
         // A reader that has gone is an error of write(2) and is treated as one; see Console.

@@ -24,7 +24,7 @@ struct MIICommand: Command {
     @OptionGroup var connection: ConnectionOptions
 
     func run() throws {
-        let registers = try source.direct ? Self.read(name) : Daemon(connection).registers(of: name)
+        let registers = try source.direct ? Self.read(name) : MonitorConnection(connection).registers(of: name)
         guard format.json else { return try Console.write(PHYStatus(registers).report) }
         try Console.print(RegistersRecord(ifname: name, registers: registers).json)
     }

@@ -41,7 +41,7 @@ struct MetricsCommand: Command {
     private var isFile: Bool { output != nil && output != "-" }
 
     private func text() throws -> String {
-        let daemon = try Daemon(connection)
+        let daemon = try MonitorConnection(connection)
         let dump = try daemon.dump()
         return MetricsReport.text(
             dump.interfaces, dump.routes, try daemon.statistics(), now: .current, dialect: format)

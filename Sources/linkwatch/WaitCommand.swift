@@ -60,7 +60,7 @@ struct WaitCommand: Command {
         var hasComplained = false
         while true {
             let leftNs = endNs.map { $0 - Clock.monotonicNs() } ?? .max
-            let answerNs = min(max(leftNs, Self.patienceNsMin), Daemon.answerNsMax)
+            let answerNs = min(max(leftNs, Self.patienceNsMin), MonitorConnection.answerNsMax)
             do {
                 return try wait(until: endNs, connection, answerNs: answerNs)
             } catch let failure as Failure where reconnect && failure.isPassing {
@@ -68,7 +68,7 @@ struct WaitCommand: Command {
                 guard leftNs > 0 else { throw failure }
                 if !hasComplained { Console.complain("\(failure.message); waiting for it") }
                 hasComplained = true
-                Daemon.pause()
+                MonitorConnection.pause()
                 connection.connectTimeout = Span(ns: leftNs)
             }
         }
@@ -78,7 +78,7 @@ struct WaitCommand: Command {
     private func wait(
         until endNs: Int64?, _ connection: ConnectionOptions, answerNs: Int64
     ) throws {
-        let daemon = try Daemon(connection, answerNs: answerNs)
+        let daemon = try MonitorConnection(connection, answerNs: answerNs)
         let answerEndNs = Clock.monotonicNs() + answerNs
         var waiting = Waiting(names: names, wantsUp: wanted == .up, isAny: quantity == .any, isRaw: raw)
         let hasCome = try daemon.watch(

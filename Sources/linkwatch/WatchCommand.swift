@@ -34,8 +34,8 @@ struct WatchCommand: Command {
             do {
                 // The snapshot comes at once, or the daemon hangs; what follows may take days.
                 var hasAnswered = false
-                let answerEndNs = Clock.monotonicNs() + Daemon.answerNsMax
-                _ = try Daemon(connection).watch(
+                let answerEndNs = Clock.monotonicNs() + MonitorConnection.answerNsMax
+                _ = try MonitorConnection(connection).watch(
                     names, routes: content.routes, deadlineNs: { hasAnswered ? nil : answerEndNs }, whileRead: true
                 ) { event in
                     hasAnswered = true
@@ -51,7 +51,7 @@ struct WatchCommand: Command {
                 Console.complain("\(failure.message); waiting for it")
                 lines = EventLines(palette: Console.palette)
                 connection.connectTimeout = Span(ns: Span.nsMax)
-                Daemon.pause()
+                MonitorConnection.pause()
             }
         }
     }

@@ -8,7 +8,7 @@ import Varlink
 import enum LinuxSystem.Clock
 import enum LinuxSystem.StandardStreams
 
-struct Daemon {
+struct MonitorConnection {
     private let client: MonitorClient
     private let service: Service
 
