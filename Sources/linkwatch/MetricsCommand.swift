@@ -78,7 +78,7 @@ enum OutputFile {
 
     /// Opens what is no regular file. The reader of a pipe may come a little later, or never.
     private static func open(_ path: String) throws(Errno) -> CInt {
-        let deadlineNs = Clock.monotonicNs() + Daemon.answerNsMax
+        let deadlineNs = Clock.monotonicNs() + MonitorConnection.answerNsMax
         while true {
             do throws(Errno) {
                 let fd = try Syscall.retry { unsafe Glibc.open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) }
