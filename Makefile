@@ -75,8 +75,8 @@ install: completions
 	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || \
 	    systemd-sysusers $(PREFIX)/lib/sysusers.d/linkwatch.conf
 
-# The engine, as far as some hours and some gigabytes reach: the wider search, and a million random schedules, three hours of
-# one core.
+# The engine, as far as some hours and some gigabytes reach: the wider search, and a million random schedules, about an hour
+# of one core.
 soak: build
 	$(BIN)/vrrp-search --soak
 	@Tests/run-all venv >/dev/null

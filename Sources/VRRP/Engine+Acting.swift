@@ -76,8 +76,8 @@ extension Engine {
             where state.members[index].isHeld || !configuration.bugs.contains(.keepsLeftovers) {
                 step.outputs.append(.removeAddresses(member: index))
             }
-            // The kernel has taken them back while we slept, and what waits to be read may say otherwise: a word that lists
-            // them would make the one who has them now yield.
+            // The kernel removed them while we slept, but its report may still wait to be read. If our next heartbeat said that
+            // we hold them, the router that has them now would yield to us.
             if reason == .awake {
                 for index in state.members.places {
                     state.members[index].isHeld = false

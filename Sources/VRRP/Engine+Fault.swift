@@ -44,7 +44,7 @@ extension Engine {
             if isNews { step.outputs.append(.causeChanged(state.causes[index], isPresent: false)) }
             state.causes[index] = cause
         case (let index?, false):
-            // What ends is named as it began, with its detail.
+            // Report the end under the name that it began with, its detail included.
             told = state.causes.remove(at: index)
             if cause.isHard { listenAnew(nowNs: step.nowNs) }
         }

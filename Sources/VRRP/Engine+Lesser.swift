@@ -98,7 +98,7 @@ extension Engine {
 
     private func isDoubted(_ heard: Member.Heard, on index: MemberIndex, mayPreempt: Bool) -> Bool {
         let check = state.members[index].check
-        // That nobody holds is true until somebody does.
+        // Go on asking: somebody may begin to hold.
         if check.isUnheld { return true }
         if mayPreempt {
             // A leg that is not proven, or a preempt delay, keeps us waiting.

@@ -7,7 +7,7 @@
 /// *isolated*, a soft cause: the peer serves better.
 ///
 /// Isolation comes and goes with a delay of its own, since at a takeover every leg of the new master is in doubt for the
-/// moment until the peer has heard it. But never yield to nobody: it is gone at once when the peer falls silent or says 0.
+/// moment until the peer has heard it. It goes at once when the peer falls silent or says 0: never yield to nobody.
 extension Engine {
     mutating func updateProofs(_ step: inout Step) {
         let matters = proofMatters

@@ -57,7 +57,7 @@ public struct Engine: Sendable {
         swap(&step.outputs, &outputs)
         defer { swap(&step.outputs, &outputs) }
         noticeSleep(&step)
-        // Whose lease has run out holds nothing any more, and answers nobody as if it did.
+        // If our lease has run out we hold nothing any more: yield before the input is answered as if we did.
         if step.facts.hasOverslept { settle(&step) }
         take(input, &step)
         settle(&step)
@@ -114,7 +114,7 @@ public struct Engine: Sendable {
         guard configuration.rules.contains(.awake), let deadlineNs = nextDeadlineNs else { return }
         let lateNs = step.nowNs - deadlineNs
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
-        // Nor has a delay passed that was slept through.
+        // A delay that was slept through has not passed either.
         for index in state.members.places { state.members[index].isolation.abandon() }
         if state.isSpeaking {
             // The lease was refreshed up to a third of it before we fell asleep.

@@ -68,7 +68,7 @@ struct HeartbeatPool: Hashable, Sendable {
         if word.identity == identity { return .echo }
         let untilNs = nowNs + 3 * max(intervalNs, word.intervalNs)
         cables[index].aliveUntilNs = untilNs
-        // A last word was written before there was anything to be said but that.
+        // A last word was written in advance, so it says nothing of sources and interval.
         let isLast = word.isLast
         var word = word
         if let fresh, fresh.untilNs > nowNs, case let last = fresh.word, !last.isLast {

@@ -3,7 +3,7 @@
 /// A heartbeat is an ordinary version 3 advert that any dissector reads. Its priority is the sender's effective priority, 0
 /// when it is unable or leaving. Its address list carries the rest: who the sender is, when it spoke, and three lists
 /// separated by an unspecified address: what it holds, what it hears, and what it has proven, with the addresses that its
-/// adverts come from. A member is listed by its first virtual address; `HeartbeatCodec` translates between that list and this value.
+/// adverts come from. A member is listed by its first virtual address. `HeartbeatCodec` translates between list and value.
 import Addresses
 
 public struct PeerWord: Hashable, Sendable {
