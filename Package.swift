@@ -16,7 +16,7 @@ let program: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--no-export-dynamic"]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
-/// The rooms, in the alphabet's order. An import only ever points down: `docs/modules.md` says what each room is for.
+/// The modules, in the alphabet's order. An import only ever points down: `docs/modules.md` says what each module is for.
 let targets: [Target] = [
     .target(name: "Addresses", swiftSettings: strict),
     .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),

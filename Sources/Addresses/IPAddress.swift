@@ -1,6 +1,6 @@
 /// An IPv4 or IPv6 address as a value, with its own text form.
 ///
-/// Every room that speaks of addresses means this one, the pure ones too: it makes no call, not even `inet_pton`. An
+/// Every module that speaks of addresses means this one, the pure ones too: it makes no call, not even `inet_pton`. An
 /// address is two words and a family: it is compared unsigned in network order (the tie-break of RFC 9568, 6.4.3), hashed,
 /// and printed without an allocation more than its text. What it deliberately does not know: scopes and interfaces; a
 /// link-local address is one on the interface that it came with.

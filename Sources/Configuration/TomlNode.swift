@@ -2,7 +2,7 @@ import CToml
 
 /// A TOML document as a tree of Swift values, each with its place in the file.
 ///
-/// The only file of this room that touches C memory. The tree lives as long as the reading: configurations copy what
+/// The only file of this module that touches C memory. The tree lives as long as the reading: configurations copy what
 /// they want out of it.
 struct TomlNode: Sendable {
     enum Value: Sendable {

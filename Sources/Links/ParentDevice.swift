@@ -1,4 +1,4 @@
-/// The device behind a port and its driver: the one question of this room that is put to the kernel. By sysfs, which needs
+/// The device behind a port and its driver: the one question of this module that is put to the kernel. By sysfs, which needs
 /// no lock of the kernel's.
 ///
 /// `/sys/class/net` shows the network namespace of whoever mounted it: after `nsenter --net` it is another one, with names and

@@ -1,15 +1,15 @@
 /* The hot path of linkwatch: asking the PHY and the driver whether the wire is there, on a thread of its own.
  *
- * Three layers, one file each:
- *   kernel.c   one question, one system call; behind a table of functions, so that tests can be a PHY
- *   probe.c    one poll: what SIOCGMIIPHY, SIOCGMIIREG, ETHTOOL_GLINK and their errors mean
- *   sweep.c    the thread: which port is due, what changed, who is stuck
+ * Three layers:
+ *   kernel.c           one question, one system call; behind a table of functions, so that tests can be a PHY
+ *   probe.c            one poll: what SIOCGMIIPHY, SIOCGMIIREG, ETHTOOL_GLINK and their errors mean; the table of probes
+ *   sweep.c, ports.c   the thread: which port is due, what changed, who is stuck
  *
  * All functions return 0 or more, or -errno. Interfaces are known by ifindex; the name is what the ioctls want, and it
  * can belong to another interface tomorrow.
  *
  * What this deliberately does not do: SIOCDEVPRIVATE (on other devices those numbers mean other things), writing any
- * register, and drawing conclusions: that is the room LinkState. */
+ * register, and drawing conclusions: that is for the module LinkState. */
 #ifndef CIOCTL_H
 #define CIOCTL_H
 
