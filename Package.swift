@@ -65,7 +65,8 @@ let targets: [Target] = [
         ],
         swiftSettings: strict, linkerSettings: program),
     .testTarget(
-        name: "VRRPClientTests", dependencies: ["Addresses", "Configuration", "LinkState", "Links", "VRRPClient"],
+        name: "VRRPClientTests",
+        dependencies: ["Addresses", "Configuration", "LinkState", "Links", "VRRPClient", "VRRPRecording"],
         swiftSettings: strict),
     .target(name: "VRRPRecording", dependencies: ["VRRP", "Varlink"], swiftSettings: strict),
     .testTarget(

@@ -55,6 +55,20 @@ import Testing
         #expect(world.kernel.ours.isEmpty)
     }
 
+    /// Who answers for a virtual address is told once for each question, however often it answers.
+    @Test func anAnswererIsToldOnceForAQuestion() throws {
+        let world = try World()
+        try world.serve()
+        let stranger = try #require(MACAddress([0x02, 0, 0, 0, 0, 0x99]))
+        let member = MemberIndex(0)
+        world.group.probeAddresses(member)
+        #expect(world.group.answerers[member, default: []].isEmpty)
+        for _ in 0..<3 { world.group.hearAnswer(for: World.virtual, from: stranger, on: member) }
+        #expect(world.group.answerers[member]?.count == 1)
+        world.group.probeAddresses(member)
+        #expect(world.group.answerers[member, default: []].isEmpty)
+    }
+
     /// What somebody removes is put back.
     @Test func putsBackWhatIsTakenAway() throws {
         let world = try World()

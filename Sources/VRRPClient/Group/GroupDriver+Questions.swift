@@ -72,7 +72,7 @@ extension GroupDriver {
         guard !answerers[member, default: []].contains(answerer) else { return }
         // The virtual router's MAC address is our macvlan's as well as that of another router's.
         guard answerer == .virtualRouter || !services.kernel.isOwn(mac) else { return }
-        answerers[member]?.insert(answerer)
+        answerers[member, default: []].insert(answerer)
         if !isHeardMaster(answerer, on: member) {
             passing.saw(.addressConflict, of: leg.instance.name, forNs: 5_000_000_000 + 2 * group.advertIntervalNs) {
                 "\(address) is at \(mac)\(Self.words(answerer))"

@@ -51,6 +51,7 @@ struct FileDoubts {
 
     private var heldDoubts: [String] {
         guard let host else { return [] }
+        let virtual = virtual
         return configuration.groups.flatMap(\.instances).flatMap { instance in
             HeldKinds.all.flatMap { kind in
                 kind.doubts(of: instance, virtual: virtual, on: host).map { "\(file):\($0.line): \($0.text)" }
