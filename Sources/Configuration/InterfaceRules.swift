@@ -44,7 +44,7 @@ public struct InterfacePolicy: Hashable, Sendable {
 /// The sections of a file that speak of interfaces, in its order.
 public struct InterfaceRules: Hashable, Sendable {
     private var defaults = Settings()
-    private var sections: [Section] = []
+    private var sections: [PatternSection] = []
 
     /// No section: the built-in defaults hold for all.
     public init() {}
@@ -59,7 +59,7 @@ public struct InterfaceRules: Hashable, Sendable {
         ) { name, keys in
             var settings = Settings()
             settings.read(keys)
-            sections.append(Section(pattern: name.value, settings: settings))
+            sections.append(PatternSection(pattern: name.value, settings: settings))
         }
     }
 
@@ -80,7 +80,7 @@ public struct InterfaceRules: Hashable, Sendable {
 }
 
 /// One `[interface."PATTERN"]`.
-private struct Section: Hashable {
+private struct PatternSection: Hashable {
     var pattern: String
     var settings: Settings
 

@@ -27,7 +27,7 @@ struct AddressTranslation {
     }
 
     /// The elements of `addresses`.
-    mutating func translate(_ leg: Leg, default defaultInterface: String?) -> [String] {
+    mutating func translate(_ leg: CompleteInstance, default defaultInterface: String?) -> [String] {
         let instance = leg.instance
         // As many as one advert of keepalived has room for in 1500 bytes; it does not advertise the others.
         let most = leg.family == .ipv4 ? 255 : 89
@@ -45,7 +45,7 @@ struct AddressTranslation {
     }
 
     private mutating func entry(
-        _ address: KeepalivedConfiguration.Address, isExcluded: Bool, _ leg: Leg
+        _ address: KeepalivedConfiguration.Address, isExcluded: Bool, _ leg: CompleteInstance
     ) -> Entry? {
         let prefix = address.prefix
         var attributes: [(key: String, value: String)] = []
@@ -103,7 +103,7 @@ struct AddressTranslation {
     }
 
     /// Those that a host can have; the address of a network itself becomes one without its network.
-    private func hosts(_ entries: [Entry], _ leg: Leg) -> [Entry] {
+    private func hosts(_ entries: [Entry], _ leg: CompleteInstance) -> [Entry] {
         var entries = entries
         for index in entries.indices {
             let prefix = entries[index].prefix
@@ -126,7 +126,7 @@ struct AddressTranslation {
     }
 
     /// RFC 9568, section 5.2.9; keepalived sends what it is given.
-    private func putLinkLocalFirst(_ entries: inout [Entry], _ leg: Leg) {
+    private func putLinkLocalFirst(_ entries: inout [Entry], _ leg: CompleteInstance) {
         guard let first = entries.first, !first.prefix.address.isLinkLocal else { return }
         if let index = entries.firstIndex(where: \.prefix.address.isLinkLocal) {
             findings.add(

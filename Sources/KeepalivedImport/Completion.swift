@@ -3,7 +3,7 @@
 import Addresses
 
 /// An instance with nothing left open.
-struct Leg {
+struct CompleteInstance {
     var instance: KeepalivedConfiguration.Instance
     var interface: String
     var vrid: Int
@@ -36,7 +36,7 @@ struct Completion {
     }
 
     /// - Returns: nil: vrrp.toml cannot have it; the report says why.
-    func complete(_ given: KeepalivedConfiguration.Instance) throws(Refusal) -> Leg? {
+    func complete(_ given: KeepalivedConfiguration.Instance) throws(Refusal) -> CompleteInstance? {
         let instance = given
         let isStrict = instance.isStrict ?? global.isStrict
         let family = instance.family ?? .ipv4
@@ -66,7 +66,7 @@ struct Completion {
             corrected(instance.line("accept"), "accept", "strict mode with version 2 does not accept")
             accepts = false
         }
-        return Leg(
+        return CompleteInstance(
             instance: instance, interface: interface, vrid: vrid, family: family, version: version, priority: priority,
             isOwner: priority == 255, preempts: preempts, preemptDelayNs: delay,
             advertNs: advertInterval(instance, version), accepts: accepts,
@@ -194,8 +194,8 @@ struct Completion {
     /// One owner for each VRID on an interface.
     ///
     /// - Returns: those that vrrp.toml can have beside each other.
-    func distinct(_ legs: [Leg]) throws(Refusal) -> [Leg] {
-        var result: [Leg] = []
+    func distinct(_ legs: [CompleteInstance]) throws(Refusal) -> [CompleteInstance] {
+        var result: [CompleteInstance] = []
         for leg in legs {
             let others = result.filter {
                 $0.vrid == leg.vrid && $0.family == leg.family && $0.interface == leg.interface

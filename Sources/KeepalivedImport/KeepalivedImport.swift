@@ -84,12 +84,12 @@ public struct KeepalivedImport {
     }
 
     private static func header(_ path: String, _ program: String, _ worst: Finding.Weight?) -> String {
-        var lines = Section.wrapped("Made from \(path) by \(program).")
+        var lines = TomlSection.wrapped("Made from \(path) by \(program).")
         if worst == .missing {
-            lines += Section.wrapped(
+            lines += TomlSection.wrapped(
                 "INCOMPLETE: something is missing without which the service would be another. The report names it.")
         }
-        lines += Section.wrapped(
+        lines += TomlSection.wrapped(
             "keepalived's defaults are written out where they differ from linkwatch's. linkwatch-vrrp --check reads this file and "
                 + "changes nothing.")
         return lines.map { $0 + "\n" }.joined()

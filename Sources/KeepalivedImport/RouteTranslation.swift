@@ -28,7 +28,7 @@ struct RouteTranslation {
     // MARK: Routes
 
     /// Those of an instance that vrrp.toml can have.
-    mutating func routes(of leg: Leg) -> [String] {
+    mutating func routes(of leg: CompleteInstance) -> [String] {
         var result: [String] = []
         for entry in leg.instance.routes {
             guard let text = element(entry, { (entry) throws(Failure) in try route(entry, leg) }) else { continue }
@@ -43,7 +43,7 @@ struct RouteTranslation {
         return result
     }
 
-    private mutating func route(_ entry: Statement.Entry, _ leg: Leg) throws(Failure) -> String {
+    private mutating func route(_ entry: Statement.Entry, _ leg: CompleteInstance) throws(Failure) -> String {
         var words = Words(entry.words)
         var destination: String?
         var values: [(key: String, value: String)] = []
@@ -137,7 +137,7 @@ struct RouteTranslation {
     // MARK: Rules
 
     /// Those of an instance that vrrp.toml can have.
-    func rules(of leg: Leg) -> [String] {
+    func rules(of leg: CompleteInstance) -> [String] {
         leg.instance.rules.compactMap { entry in element(entry) { (entry) throws(Failure) in try rule(entry) } }
     }
 

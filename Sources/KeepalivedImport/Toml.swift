@@ -51,7 +51,7 @@ enum Toml {
 }
 
 /// One section of the output.
-struct Section {
+struct TomlSection {
     /// Such as `instance.VI_1`.
     var header: String
     /// Lines without their `#`, before the header.

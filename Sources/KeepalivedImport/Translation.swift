@@ -11,8 +11,8 @@ struct Translation {
     private let names = Names()
     private var addresses: AddressTranslation
     private var routes: RouteTranslation
-    private var sections: [Section] = []
-    private var notifies: [Section] = []
+    private var sections: [TomlSection] = []
+    private var notifies: [TomlSection] = []
     /// The checks that are tracked, by keepalived's name.
     private var usedScripts: [String: String] = [:]
 
@@ -36,7 +36,7 @@ struct Translation {
     /// - Returns: the sections, in order; none, if nothing can be carried.
     static func sections(
         of model: KeepalivedConfiguration, findings: Findings, surroundings: Surroundings
-    ) throws(Refusal) -> [Section] {
+    ) throws(Refusal) -> [TomlSection] {
         var translation = Translation(model, findings, surroundings)
         try translation.translate()
         return translation.sections
@@ -44,12 +44,12 @@ struct Translation {
 
     private mutating func translate() throws(Refusal) {
         let completion = Completion(model.global, findings)
-        var legs: [Leg] = []
+        var legs: [CompleteInstance] = []
         for instance in model.instances {
             if let leg = try completion.complete(instance) { legs.append(leg) }
         }
         legs = try completion.distinct(legs)
-        var members: [(leg: Leg, section: Section)] = []
+        var members: [(leg: CompleteInstance, section: TomlSection)] = []
         for leg in legs {
             if let section = section(of: leg) { members.append((leg, section)) }
         }
@@ -74,7 +74,7 @@ struct Translation {
     // MARK: Instances
 
     /// The instance without the keys of a group; nil: it has no address that vrrp.toml can have.
-    private mutating func section(of leg: Leg) -> Section? {
+    private mutating func section(of leg: CompleteInstance) -> TomlSection? {
         let instance = leg.instance
         let list = addresses.translate(leg, default: model.global.defaultInterface)
         guard !list.isEmpty || Keywords.isCarried(.instance, "no_virtual_ipaddress") else {
@@ -82,7 +82,8 @@ struct Translation {
                 .instance, "no_virtual_ipaddress", "vrrp_instance \(instance.name)", instance.line("virtual_ipaddress"))
             return nil
         }
-        var section = Section(header: "instance.\(Toml.key(names.instance(instance.name, instance.place, findings)))")
+        var section = TomlSection(
+            header: "instance.\(Toml.key(names.instance(instance.name, instance.place, findings)))")
         section.set("interface", Toml.text(leg.interface))
         section.set("vrid", String(leg.vrid))
         section.set("addresses", Toml.array(list))
@@ -111,7 +112,7 @@ struct Translation {
         return section
     }
 
-    private func setPeers(of leg: Leg, _ section: inout Section) {
+    private func setPeers(of leg: CompleteInstance, _ section: inout TomlSection) {
         let instance = leg.instance
         var peers = instance.peers.filter { peer in
             guard peer.address != instance.source,
@@ -159,7 +160,7 @@ struct Translation {
 
     // MARK: Groups
 
-    private mutating func lone(_ leg: Leg, _ section: Section) {
+    private mutating func lone(_ leg: CompleteInstance, _ section: TomlSection) {
         var section = section
         let name = names.instance(leg.instance.name, leg.instance.place, findings)
         section.comments = comments(of: leg.instance)
@@ -169,10 +170,10 @@ struct Translation {
     }
 
     private mutating func translate(
-        _ group: KeepalivedConfiguration.SyncGroup, _ members: inout [(leg: Leg, section: Section)],
+        _ group: KeepalivedConfiguration.SyncGroup, _ members: inout [(leg: CompleteInstance, section: TomlSection)],
         _ grouped: inout Set<String>
     ) {
-        var chosen: [(leg: Leg, section: Section)] = []
+        var chosen: [(leg: CompleteInstance, section: TomlSection)] = []
         for (name, place) in group.members {
             guard let member = members.first(where: { $0.leg.instance.name == name }) else {
                 let isKnown = model.instances.contains { $0.name == name }
@@ -204,7 +205,7 @@ struct Translation {
             return
         }
         let name = names.group(group.name, group.place, instances: model.instances.map(\.name), findings)
-        var section = Section(header: "group.\(Toml.key(name))")
+        var section = TomlSection(header: "group.\(Toml.key(name))")
         section.set(
             "instances",
             Toml.array(chosen.map { Toml.text(names.instance($0.leg.instance.name, $0.leg.instance.place, findings)) }))
@@ -223,8 +224,8 @@ struct Translation {
     }
 
     /// The members with one opinion: a group decides once, with one priority, one version and one interval.
-    private func agreed(_ legs: [Leg]) -> [Leg] {
-        func say(_ leg: Leg, _ keyword: String, _ what: String) {
+    private func agreed(_ legs: [CompleteInstance]) -> [CompleteInstance] {
+        func say(_ leg: CompleteInstance, _ keyword: String, _ what: String) {
             findings.add(
                 .loss, leg.instance.line(keyword), "\(keyword) of \(leg.instance.name)",
                 "a group has one \(keyword), and its members differ: \(what); give them one on all routers")
@@ -252,7 +253,7 @@ struct Translation {
     }
 
     /// What holds for all members, from the first of them.
-    private func setGroupKeys(_ legs: [Leg], tracks: [String], _ section: inout Section) {
+    private func setGroupKeys(_ legs: [CompleteInstance], tracks: [String], _ section: inout TomlSection) {
         let leg = legs[0]
         let instance = leg.instance
         section.set("priority", String(leg.priority))
@@ -275,7 +276,7 @@ struct Translation {
     }
 
     /// keepalived sends a burst without a pause, and a second one five seconds later.
-    private func setAnnouncements(_ legs: [Leg], _ section: inout Section) {
+    private func setAnnouncements(_ legs: [CompleteInstance], _ section: inout TomlSection) {
         let instance = legs[0].instance
         let garp = instance.garp
         for leg in legs where leg.instance.garp != garp {
@@ -314,11 +315,11 @@ struct Translation {
     // MARK: What is tracked
 
     /// The objects of a group, each once, with the weights that count.
-    private mutating func tracks(of legs: [Leg], _ group: KeepalivedConfiguration.SyncGroup?) -> [String] {
+    private mutating func tracks(of legs: [CompleteInstance], _ group: KeepalivedConfiguration.SyncGroup?) -> [String] {
         var result: [(key: String, element: String, place: SourceLine)] = []
         let interfaces = Set(legs.map(\.interface))
         let hasOwner = legs.contains(where: \.isOwner)
-        var all: [(track: KeepalivedConfiguration.Track, member: Leg?)] = legs.flatMap { leg in
+        var all: [(track: KeepalivedConfiguration.Track, member: CompleteInstance?)] = legs.flatMap { leg in
             leg.instance.tracks.map { ($0, leg) }
         }
         all += group?.tracks.map { ($0, nil) } ?? []
@@ -472,7 +473,7 @@ struct Translation {
                 }
                 continue
             }
-            var section = Section(header: "check.\(Toml.key(name))")
+            var section = TomlSection(header: "check.\(Toml.key(name))")
             section.comments = comments(at: script.place, "vrrp_script \(script.name)", Set(script.places.values))
             section.set("exec", Toml.array(arguments.map(Toml.text)))
             var interval = script.intervalNs
@@ -566,7 +567,7 @@ struct Translation {
         for notify in given {
             guard let program = program(notify.arguments, notify.place, extra: 4) else { continue }
             let name = names.notify(notify.keyword, of: owner, kind, notify.place, findings)
-            var section = Section(header: "notify.\(Toml.key(name))")
+            var section = TomlSection(header: "notify.\(Toml.key(name))")
             section.comments = [
                 "\(notify.keyword) of \(kind == "GROUP" ? "vrrp_sync_group" : "vrrp_instance") \(owner), line \(notify.place.number)"
             ]
@@ -601,7 +602,7 @@ struct Translation {
     }
 
     private mutating func appendProcess() {
-        var section = Section(header: "process")
+        var section = TomlSection(header: "process")
         if let priority = model.global.realtimePriority { section.set("realtime-priority", String(priority)) }
         if model.global.locksMemory { section.set("lock-memory", "true") }
         if !section.keys.isEmpty { sections.append(section) }

@@ -123,7 +123,7 @@ extension Engine {
         if probe.isAnswered { return .probe }
         // What answers is not the master that was heard: that costs patience, and not the service.
         let isPatient =
-            probe.disputes < State.TakeoverProbe.disputesMax || configuration.bugs.contains(.believesAnswers)
+            probe.disputes < EngineState.TakeoverProbe.disputesMax || configuration.bugs.contains(.believesAnswers)
         return probe.isDisputed && isPatient ? .probe : take
     }
 

@@ -102,8 +102,9 @@ extension Engine {
     }
 
     private mutating func countRetreat(nowNs: Int64) {
-        let count = min((state.retreats?.count ?? 0) + 1, State.Retreats.max)
-        state.retreats = State.Retreats(count: count, untilNs: nowNs + retreatMemoryNs(configuration.advertIntervalNs))
+        let count = min((state.retreats?.count ?? 0) + 1, EngineState.Retreats.max)
+        state.retreats = EngineState.Retreats(
+            count: count, untilNs: nowNs + retreatMemoryNs(configuration.advertIntervalNs))
     }
 
     private var holdBackNs: Int64 { configuration.timing.retreatHold * downNs(configuration.advertIntervalNs) }
@@ -247,7 +248,7 @@ extension Engine {
     }
 
     /// Waits that were measured by the old file's longer times are not sat out.
-    private mutating func shortenWaits(since before: State, nowNs: Int64) {
+    private mutating func shortenWaits(since before: EngineState, nowNs: Int64) {
         for index in state.members.places {
             guard let atNs = state.members[index].downAtNs, state.members[index].heard == nil else { continue }
             state.members[index].downAtNs = min(atNs, nowNs + downNs(state.members[index].masterIntervalNs))
@@ -345,12 +346,13 @@ extension Engine {
     }
 
     private mutating func beginTakeoverProbe(_ step: inout Step) {
-        var probe = State.TakeoverProbe()
+        var probe = EngineState.TakeoverProbe()
         var waitNs = answerWindowNs
         if let last = state.takeoverProbe {
             let calmNs = configuration.timing.probeCalmIntervalNs
             waitNs = last.isAnswered ? configuration.advertIntervalNs : min(configuration.advertIntervalNs, calmNs)
-            probe.disputes = last.isDisputed ? min(last.disputes + 1, State.TakeoverProbe.disputesMax) : last.disputes
+            probe.disputes =
+                last.isDisputed ? min(last.disputes + 1, EngineState.TakeoverProbe.disputesMax) : last.disputes
         }
         probe.untilNs = lastDownAtNs ?? step.nowNs + waitNs
         state.takeoverProbe = probe

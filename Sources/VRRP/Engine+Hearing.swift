@@ -171,7 +171,7 @@ extension Engine {
     private mutating func isTiePatienceOver(_ intervalNs: Int64, nowNs: Int64) -> Bool {
         let patienceNs = 2 * max(intervalNs, configuration.advertIntervalNs)
         let sinceNs = state.tie?.endNs ?? nowNs + patienceNs
-        state.tie = State.Patience(untilNs: nowNs + patienceNs, endNs: sinceNs)
+        state.tie = EngineState.Patience(untilNs: nowNs + patienceNs, endNs: sinceNs)
         return nowNs >= sinceNs
     }
 
@@ -209,7 +209,7 @@ extension Engine {
             state.lesser?.untilNs = nowNs + forNs
         } else {
             let patienceNs = downNs(configuration.advertIntervalNs) + 3 * heartbeatIntervalNs
-            state.lesser = State.Patience(untilNs: nowNs + forNs, endNs: nowNs + patienceNs)
+            state.lesser = EngineState.Patience(untilNs: nowNs + forNs, endNs: nowNs + patienceNs)
         }
     }
 
@@ -259,7 +259,7 @@ extension Engine {
             word.holds.isEmpty, word.priority == 0
         else { return }
         step.facts.hasPeerResigned = true
-        state.resigned = State.Resigned(
+        state.resigned = EngineState.Resigned(
             priority: state.pool.peerPriority, untilNs: step.nowNs + configuration.advertIntervalNs)
         for index in state.members.places {
             state.members[index].heard = nil

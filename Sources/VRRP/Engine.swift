@@ -29,7 +29,7 @@ public struct Engine: Sendable {
     }
     private var shared: Shared<GroupConfiguration>
     /// What it remembers.
-    var state: State
+    var state: EngineState
     /// What it only tells: counters, and facts for status that move nothing.
     var record: Record
     /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with. It follows from the
@@ -39,7 +39,7 @@ public struct Engine: Sendable {
     /// An engine that waits for its `start`.
     public init(configuration: GroupConfiguration) {
         shared = Shared(configuration)
-        state = State(configuration)
+        state = EngineState(configuration)
         record = Record(configuration)
     }
 

@@ -19,8 +19,8 @@ extension Engine: Listed {
     }
 }
 
-extension State: Listed {
-    static var blank: State { State(.blank) }
+extension EngineState: Listed {
+    static var blank: EngineState { EngineState(.blank) }
 
     mutating func list(_ fields: inout FieldList) {
         fields.field("role", &role)
@@ -52,7 +52,7 @@ extension State: Listed {
     }
 }
 
-extension State.Role: NamedCases {}
+extension EngineState.Role: NamedCases {}
 extension Restraints: Transcribed {}
 extension GroupConditions: Transcribed {}
 extension MemberConditions: Transcribed {}
@@ -67,7 +67,7 @@ private func phase(_ tree: Tree) throws(TranscriptError) -> (kind: String, atNs:
     return (try tree.value("kind"), try tree.value("atNs"))
 }
 
-extension State.Question: Transcribed {
+extension EngineState.Question: Transcribed {
     var tree: Tree {
         switch self {
         case .none: phase("none")
@@ -87,7 +87,7 @@ extension State.Question: Transcribed {
     }
 }
 
-extension State.PreemptDelay: Transcribed {
+extension EngineState.PreemptDelay: Transcribed {
     var tree: Tree {
         switch self {
         case .none: phase("none")
@@ -107,7 +107,7 @@ extension State.PreemptDelay: Transcribed {
     }
 }
 
-extension State.Fence: Transcribed {
+extension EngineState.Fence: Transcribed {
     var tree: Tree {
         switch self {
         case .idle: phase("idle")
@@ -131,8 +131,8 @@ extension State.Fence: Transcribed {
     }
 }
 
-extension State.Patience: Listed {
-    static var blank: State.Patience { State.Patience(untilNs: 0, endNs: 0) }
+extension EngineState.Patience: Listed {
+    static var blank: EngineState.Patience { EngineState.Patience(untilNs: 0, endNs: 0) }
 
     mutating func list(_ fields: inout FieldList) {
         fields.field("untilNs", &untilNs)
@@ -140,8 +140,8 @@ extension State.Patience: Listed {
     }
 }
 
-extension State.Retreats: Listed {
-    static var blank: State.Retreats { State.Retreats(count: 0, untilNs: 0) }
+extension EngineState.Retreats: Listed {
+    static var blank: EngineState.Retreats { EngineState.Retreats(count: 0, untilNs: 0) }
 
     mutating func list(_ fields: inout FieldList) {
         fields.field("count", &count)
@@ -149,8 +149,8 @@ extension State.Retreats: Listed {
     }
 }
 
-extension State.Resigned: Listed {
-    static var blank: State.Resigned { State.Resigned(priority: 0, untilNs: 0) }
+extension EngineState.Resigned: Listed {
+    static var blank: EngineState.Resigned { EngineState.Resigned(priority: 0, untilNs: 0) }
 
     mutating func list(_ fields: inout FieldList) {
         fields.field("priority", &priority)
@@ -158,8 +158,8 @@ extension State.Resigned: Listed {
     }
 }
 
-extension State.TakeoverProbe: Listed {
-    static var blank: State.TakeoverProbe { State.TakeoverProbe() }
+extension EngineState.TakeoverProbe: Listed {
+    static var blank: EngineState.TakeoverProbe { EngineState.TakeoverProbe() }
 
     mutating func list(_ fields: inout FieldList) {
         fields.field("untilNs", &untilNs)

@@ -10,7 +10,7 @@ import enum LinuxSystem.StandardStreams
 
 struct MonitorConnection {
     private let client: MonitorClient
-    private let service: Service
+    private let service: DaemonSocket
 
     /// How long linkwatchd may take to answer a question, unless told otherwise.
     static let answerNsMax: Int64 = 10_000_000_000
@@ -25,7 +25,7 @@ struct MonitorConnection {
     init(_ options: ConnectionOptions, answerNs: Int64 = Self.answerNsMax) throws {
         self.answerNs = answerNs
         let deadlineNs = Clock.monotonicNs() + (options.connectTimeout?.ns ?? 0)
-        service = Service(name: "linkwatchd", path: options.socket, explain: Self.explanation)
+        service = DaemonSocket(name: "linkwatchd", path: options.socket, explain: Self.explanation)
         while true {
             do throws(VarlinkClientError) {
                 client = try MonitorClient(path: options.socket, timeoutNs: min(answerNs, 5_000_000_000))

@@ -7,12 +7,12 @@ import enum LinuxSystem.StandardStreams
 
 struct VRRPConnection {
     private let client: VarlinkClient
-    private let service: Service
+    private let service: DaemonSocket
 
     private static let answerNsMax: Int64 = 10_000_000_000
 
     init(path: String) throws {
-        service = Service(name: "linkwatch-vrrp", path: path, explain: Self.explanation)
+        service = DaemonSocket(name: "linkwatch-vrrp", path: path, explain: Self.explanation)
         do throws(VarlinkClientError) {
             client = try VarlinkClient(path: path)
         } catch {

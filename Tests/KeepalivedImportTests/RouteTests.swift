@@ -4,7 +4,7 @@ import Testing
 
 /// Routes and rules of the master, word by word.
 @Suite struct RouteTests {
-    private func leg(_ keys: String, _ findings: Findings) throws -> Leg {
+    private func leg(_ keys: String, _ findings: Findings) throws -> CompleteInstance {
         let lines = try LineReader(
             path: "k", configID: nil, surroundings: surroundings(["k": Samples.instance(keys)]), findings: findings)
         var reader = StatementReader(lines, findings: findings)

@@ -26,7 +26,7 @@ struct FilterWatch {
     /// Senders that the stack is asked about at a time.
     private static let questionsMax = 8
 
-    private struct Account {
+    private struct Balance {
         let source: IPAddress
         let vrid: UInt8
         let destination: IPAddress
@@ -72,7 +72,7 @@ struct FilterWatch {
     }
 
     /// Few at a time, since those that are settled go.
-    private var accounts: [Account] = []
+    private var accounts: [Balance] = []
     /// Where the search for the next sender begins: they speak in the same order, time and again.
     private var finger = 0
     private var sinceDrain = 0
@@ -118,7 +118,7 @@ struct FilterWatch {
 
     private mutating func open(_ source: IPAddress, _ vrid: UInt8, _ destination: IPAddress) -> Int? {
         guard accounts.count < Self.sendersMax else { return nil }
-        accounts.append(Account(source: source, vrid: vrid, destination: destination))
+        accounts.append(Balance(source: source, vrid: vrid, destination: destination))
         return accounts.count - 1
     }
 

@@ -10,7 +10,7 @@ import LinuxSystem
 import VRRP
 
 /// A program, as it is started.
-struct Program: Hashable, Sendable {
+struct RunnableProgram: Hashable, Sendable {
     /// The program's absolute path and its arguments; never a shell's line.
     var arguments: [String]
     /// `NAME=value`; nothing is inherited.
@@ -54,7 +54,7 @@ struct ProgramTable {
     // MARK: Programs
 
     /// nil: the file has no such program.
-    subscript(name: ProgramName) -> Program? {
+    subscript(name: ProgramName) -> RunnableProgram? {
         switch name {
         case .check(let name):
             guard case .program(let program) = configuration.checks.first(where: { $0.name == name })?.kind else {
@@ -77,15 +77,15 @@ struct ProgramTable {
     }
 
     /// nft(8), run as root.
-    static func nft(_ script: String) -> Program {
-        Program(arguments: ["/usr/sbin/nft", script], timeoutNs: 5_000_000_000)
+    static func nft(_ script: String) -> RunnableProgram {
+        RunnableProgram(arguments: ["/usr/sbin/nft", script], timeoutNs: 5_000_000_000)
     }
 
-    private func made(_ program: VRRPConfiguration.Program, environment: [String] = []) -> Program? {
+    private func made(_ program: VRRPConfiguration.Program, environment: [String] = []) -> RunnableProgram? {
         let account = program.user.map { accounts[$0] } ?? ownAccount
         // Somebody who cannot be found is nobody to run a program as, least of all root.
         if program.user != nil, account == nil { return nil }
-        var made = Program(arguments: program.arguments, account: account, timeoutNs: program.timeoutNs)
+        var made = RunnableProgram(arguments: program.arguments, account: account, timeoutNs: program.timeoutNs)
         made.environment += environment
         if account?.uid == 0 { made.stranger = ownAccount }
         return made

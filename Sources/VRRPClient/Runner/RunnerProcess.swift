@@ -29,7 +29,7 @@ final class RunnerProcess {
     private final class Running {
         let id: UInt32
         let place: ProgramName
-        let program: Program
+        let program: RunnableProgram
         let pid: pid_t
         let pidfd: CInt
         let outputFD: CInt
@@ -51,7 +51,7 @@ final class RunnerProcess {
     private struct Request {
         var id: UInt32
         var place: ProgramName
-        var program: Program
+        var program: RunnableProgram
     }
 
     /// Reads the file: what it says, and the digest of its text.
@@ -342,7 +342,7 @@ final class RunnerProcess {
     }
 
     /// Starts the program as its user, in a process group of its own.
-    static func spawn(_ program: Program, output: CInt) throws(Errno) -> pid_t {
+    static func spawn(_ program: RunnableProgram, output: CInt) throws(Errno) -> pid_t {
         guard program.arguments.first?.hasPrefix("/") == true else { throw .invalidArgument }
         var arguments = unsafe program.arguments.map { unsafe strdup($0) } + [nil]
         var environment = unsafe program.environment.map { unsafe strdup($0) } + [nil]

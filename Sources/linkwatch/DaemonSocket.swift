@@ -3,7 +3,7 @@ import Glibc
 import SystemPackage
 import Varlink
 
-struct Service {
+struct DaemonSocket {
     /// The daemon's program.
     let name: String
     let path: String

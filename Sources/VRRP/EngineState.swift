@@ -2,7 +2,7 @@
 ///
 /// FAULT is not a role: it is a set of causes that is not empty. `isFault` is kept only as the value that was last published,
 /// so that its change can be told. A group in FAULT has the role Backup and listens as one.
-struct State: Hashable, Sendable {
+struct EngineState: Hashable, Sendable {
     /// The role in the election.
     enum Role: UInt8, Hashable, Sendable, CaseIterable {
         /// Waits for the first snapshot; published as Initialize.
