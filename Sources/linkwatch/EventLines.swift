@@ -24,7 +24,7 @@ struct EventLines {
             defer { (interfaces, routes) = (0, 0) }
             if isDegraded {
                 isDegraded = false
-                return remark(event, "synced: the kernel has been read whole again")
+                return remark(event, "synced: the kernel's tables are complete again")
             }
             return remark(event, "synced: \(count(interfaces, "interface")), \(count(routes, "route"))")
         case "degraded":

@@ -156,7 +156,7 @@ final class Daemon: HubSource {
             case .synced: mirrorChanged(nowNs: nowNs)
             case .degraded(let degradation):
                 if degradation.isEmpty {
-                    Log.notice("the kernel has been read whole again", about: "whole")
+                    Log.notice("the kernel's tables are complete again", about: "whole")
                 } else {
                     Log.error(
                         "degraded: interfaces or routes may be missing or out of date: \(degradation.text)",
@@ -438,7 +438,7 @@ final class Daemon: HubSource {
             ("history", new.historySize != configuration.historySize),
         ]
         for (name, isChanged) in settled where isChanged {
-            Log.warning("reload: the change of \(name) takes effect when linkwatchd is started again")
+            Log.warning("reload: the change to \(name) takes effect after a restart")
         }
     }
 

@@ -78,10 +78,10 @@ enum Linkwatchd {
         }
         let kept = try Privileges.become(try account(configuration.user), keeping: .netAdmin)
         if !kept.contains(.netAdmin) {
-            Log.warning("without CAP_NET_ADMIN no MII register is read; all else works")
+            Log.warning("without CAP_NET_ADMIN no MII register can be read; everything else works")
         }
         if let reason = arguments.unreadable {
-            Log.warning("\(reason), so that no reload will be possible")
+            Log.warning("\(reason): a reload will fail")
         }
         let loop = try EventLoop()
         Log.follow(loop)
@@ -103,7 +103,7 @@ enum Linkwatchd {
         let account = Account.ofDaemons
         if account == nil {
             Log.warning(
-                "there is no user '\(Account.defaultName)', so that the process stays root, with one capability")
+                "there is no user '\(Account.defaultName)': the process stays root, with one capability")
         }
         return account
     }
@@ -154,7 +154,7 @@ struct Arguments {
 
     /// What `--check` says of a file that was not refused.
     var checked: String {
-        unsafe access(configPath, F_OK) == 0 ? "\(configPath): good" : "\(configPath): not there, the defaults hold"
+        unsafe access(configPath, F_OK) == 0 ? "\(configPath): good" : "\(configPath): not found, using defaults"
     }
 
     /// What keeps this user from reading the file again; nil: nothing, or there is none.

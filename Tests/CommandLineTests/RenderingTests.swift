@@ -181,7 +181,7 @@ import Testing
         var degraded = Sample.event("degraded")
         degraded.cause = "links: no answer"
         #expect(words(degraded) == "--- degraded: links: no answer")
-        #expect(words(Sample.event("synced")) == "--- synced: the kernel has been read whole again")
+        #expect(words(Sample.event("synced")) == "--- synced: the kernel's tables are complete again")
         #expect(words(Sample.event("synced")) == "--- synced: 0 interfaces, 0 routes")
     }
 

@@ -179,4 +179,4 @@ def test_mode_and_group_of_the_socket(namespaces, daemon_in):
 def test_what_needs_a_new_start_is_said(lab):
     lab.reload('history = 7\n[socket]\nmode = "0600"\n[routes]\ntrack = ["10.0.0.0/8"]\n')
     for name in "socket", "routes", "history":
-        lab.daemon.log.await_item(lambda line: f"change of {name} takes effect" in line, what=f"a word on {name}")
+        lab.daemon.log.await_item(lambda line: f"change to {name} takes effect" in line, what=f"a word on {name}")

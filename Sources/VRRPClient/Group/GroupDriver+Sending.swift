@@ -11,7 +11,7 @@ extension GroupDriver {
         var outcome = leg.sendAdvert(priority: priority)
         if case .failed(let error) = outcome, leg.giveUpVirtualMAC(for: error) {
             Log.warning(
-                "\(leg.instance.name): its macvlan is made anew: nothing can be sent through it: \(error)",
+                "\(leg.instance.name): sending through its macvlan failed (\(error)), recreating it",
                 about: "macvlan \(leg.instance.name)")
             bind(leg)
             outcome = leg.sendAdvert(priority: priority)

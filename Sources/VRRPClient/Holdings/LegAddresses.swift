@@ -206,7 +206,7 @@ final class LegAddresses: Held, Upkept {
         guard !requests.isEmpty, let answers = try? kernel.requests.perform(requests) else { return }
         // An address that has just gone is put again, and its route with it.
         for case let refusal? in answers where ![.fileExists, .invalidArgument].contains(refusal.errno) {
-            Log.warning("\(name): the network of its addresses is not on the link: \(refusal)")
+            Log.warning("\(name): cannot add the route to the network of its addresses: \(refusal)")
         }
     }
 

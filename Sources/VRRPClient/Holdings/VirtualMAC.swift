@@ -161,7 +161,7 @@ final class VirtualMAC {
             if isUp { try? kernel.requests.perform(.setUp(ifindex: ifindex, true)) }
         }
         guard let address, link.address != address else { return false }
-        Log.warning("\(instance.name): \(link.name) has lost its MAC address \(address), which is set again")
+        Log.warning("\(instance.name): \(link.name) has lost its MAC address \(address), setting it again")
         try? kernel.requests.perform(.setHardwareAddress(ifindex: ifindex, address))
         return true
     }

@@ -51,7 +51,7 @@ final class RawSocket: AdvertSender {
         // The socket believes that it is in the group, and would not be let in twice.
         _ = unsafe clinux_leave(socket.raw, AF_INET6, AdvertCodec.group(.ipv6).bytes, key.ifindex)
         do throws(Errno) { try joinGroup() } catch {
-            Log.error("interface \(key.ifindex): adverts over IPv6 cannot be asked for: \(error)")
+            Log.error("interface \(key.ifindex): cannot join the multicast group of IPv6 adverts: \(error)")
         }
     }
 

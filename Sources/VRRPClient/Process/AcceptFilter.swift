@@ -57,7 +57,7 @@ final class AcceptFilter {
         guard watch == nil else { return }
         let name = String(AcceptTable.name.split(separator: " ")[1])
         do throws(Errno) { watch = try TableWatch(table: name, loop: loop) } catch {
-            Log.warning("nftables cannot be followed: that accept = false is undone would not be noticed: \(error)")
+            Log.warning("cannot watch nftables: a removal of the accept = false rules goes unnoticed: \(error)")
         }
         watch?.onNews = { [unowned self] in tableChanged() }
     }

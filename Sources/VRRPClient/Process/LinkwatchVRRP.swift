@@ -67,7 +67,7 @@ enum LinkwatchVRRP {
         try? record?.leave(HoldingsRecord.Legacy())
         // Nothing to be done is nothing to be said: this runs at every stop of the service.
         if !released.holdings.isEmpty { print("\(released.holdings) removed") }
-        if released.switches > 0 { Log.notice("\(released.switches) switches of interfaces put back") }
+        if released.switches > 0 { Log.notice("\(released.switches) sysctls of interfaces restored") }
         if record?.hasFilter == true, !AcceptFilter.release() {
             throw Unavailable("the packet filter of accept = false stays in force")
         }
@@ -83,7 +83,7 @@ enum LinkwatchVRRP {
         let record: HoldingsRecord
         do throws(HoldingsRecord.Refusal) { record = try HoldingsRecord(directory: folder) } catch {
             if case .untrusted(let reason) = error { throw Unavailable("state-directory \(folder): \(reason)") }
-            Log.warning("\(folder): holdings cannot be recorded: \(error)")
+            Log.warning("\(folder): cannot record what to clean up after a crash: \(error)")
             return nil
         }
         do throws(Errno) { try record.lock() } catch {
@@ -101,7 +101,7 @@ enum LinkwatchVRRP {
         for borrowed in holdings?.readLegacy().switches ?? [] { borrowed.putBack() }
         try? holdings?.leave(HoldingsRecord.Legacy())
         do { try holdings?.add(configuration) } catch {
-            Log.warning("\(configuration.process.stateDirectory): holdings cannot be recorded: \(error)")
+            Log.warning("\(configuration.process.stateDirectory): cannot record what to clean up: \(error)")
         }
         let runner = try Runner(programs: programs, holdings: holdings, readFile: arguments.read)
         let writer = try arguments.recordPath.map(RecordingFile.begin)
@@ -129,7 +129,7 @@ enum LinkwatchVRRP {
             throw NotPermitted("the kernel lets this process add no addresses: \(refusal)")
         }
         if unsafe access(arguments.path, R_OK) != 0 {
-            Log.warning("\(arguments.path) cannot be read any more, so that no reload will be possible")
+            Log.warning("\(arguments.path) cannot be read any more: a reload will fail")
         }
         try service.start(router, configuration.socket, listener, loop)
         try loop.run()
@@ -189,7 +189,7 @@ final class VRRPService: StatusSource {
         self.service = service
         router.onOutput = { [unowned service] in service.publish($0, of: $1) }
         router.onRunnerMissed = { [unowned self, unowned loop] in
-            Log.error("ending, to be started again with a runner")
+            Log.error("exiting, so that the service manager starts linkwatch-vrrp again with a new runner")
             handle(signal: SIGTERM, loop)
         }
         try router.start()

@@ -282,7 +282,7 @@ final class RouterProcess {
     /// they do when messages are lost: to stop serving would be worse.
     private func kernelDegraded(_ degradation: [DumpKind: Degradation]) {
         if degradation.isEmpty {
-            Log.notice("the kernel has been read whole again")
+            Log.notice("the kernel's tables are complete again")
         } else {
             Log.error("the kernel could not be read whole: \(degradation.text)")
         }

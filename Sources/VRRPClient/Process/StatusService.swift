@@ -168,7 +168,7 @@ final class StatusService {
         if let reason = driver.engine.handoverRefusal {
             return call.fail(VRRPInterface.handoverRefused(reason))
         }
-        Log.notice("group \(name): handover, asked for by uid \(call.peer.uid)")
+        Log.notice("group \(name): handover requested by uid \(call.peer.uid)")
         driver.feed(.handover)
         call.reply()
     }

@@ -137,7 +137,7 @@ final class Runner: ProgramRunner {
             try say(.reread(id: lastID, digest: digest))
             rereading[lastID] = completion
         } catch {
-            completion("the runner cannot be asked: \(error)")
+            completion("cannot reach the runner: \(error)")
         }
     }
 

@@ -174,14 +174,16 @@ final class RunnerProcess {
         lastWords = lastWords.filter { !programs.resignations($0.value).isEmpty }
         recordLegacySoon()
         if isBounded, let program = programs.rootPrograms.first {
-            Log.warning("\(program) runs as root with few capabilities until linkwatch-vrrp is started again")
+            Log.warning("\(program) runs as root with few capabilities until linkwatch-vrrp is restarted")
         }
         return nil
     }
 
     private func record(_ write: (HoldingsRecord) throws(Errno) -> Void) {
         guard let holdings else { return }
-        do throws(Errno) { try write(holdings) } catch { Log.warning("holdings cannot be recorded: \(error)") }
+        do throws(Errno) { try write(holdings) } catch {
+            Log.warning("cannot record what to clean up after a crash: \(error)")
+        }
     }
 
     private func keep(_ word: LastWord) {

@@ -161,7 +161,7 @@ final class LinkWatch {
             onMonitor(true)
             tell(of: Set(followers.keys))
         case .degraded(let why):
-            Log.warning("linkwatchd is degraded (\(why)): its probes and our own netlink count")
+            Log.warning("linkwatchd is degraded (\(why)): using its probes and the kernel's own link states")
             isMonitorLost = false
             onMonitor(true)
             tell(of: Set(followers.keys))
@@ -169,7 +169,7 @@ final class LinkWatch {
             remember()
             if isMonitorLost != true {
                 Log.warning(
-                    "linkwatchd cannot be asked (\(error)): its last word and netlink's carrier count",
+                    "cannot reach linkwatchd (\(error)): using its last known link states and the kernel's carrier",
                     about: "monitor")
             }
             isMonitorLost = true

@@ -120,7 +120,7 @@ final class TrackedFile: Tracked {
             count = try Syscall.retry { unsafe Glibc.read(raw, &bytes, bytes.count - 1) }
         } catch {
             if error != .noSuchFileOrDirectory {
-                Log.warning("file \(path): it cannot be read (\(error)) and counts as 0", about: "file \(path)")
+                Log.warning("file \(path): cannot be read (\(error)), counts as 0", about: "file \(path)")
             }
             return 0
         }
@@ -128,7 +128,7 @@ final class TrackedFile: Tracked {
         errno = 0
         let value = unsafe strtol(bytes, nil, 0)
         guard errno == 0, let exact = Int32(exactly: value) else {
-            Log.warning("file \(path): its number is too large, and \(known) counts", about: "file \(path)")
+            Log.warning("file \(path): its number is too large, keeping \(known)", about: "file \(path)")
             return known
         }
         return Int(exact)
