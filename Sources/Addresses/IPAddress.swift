@@ -1,9 +1,9 @@
 /// An IPv4 or IPv6 address as a value, with its own text form.
 ///
-/// Every module that speaks of addresses means this one, the pure ones too: it makes no call, not even `inet_pton`. An
-/// address is two words and a family: it is compared unsigned in network order (the tie-break of RFC 9568, 6.4.3), hashed,
-/// and printed without an allocation more than its text. What it deliberately does not know: scopes and interfaces; a
-/// link-local address is one on the interface that it came with.
+/// All modules use this type, the pure ones too, so it calls nothing, not even `inet_pton`. An address is two 64-bit
+/// words and a family. It is compared unsigned in network order (the tie-break of RFC 9568, 6.4.3); formatting
+/// allocates only the resulting string. It deliberately knows no scopes and no interfaces: whoever has a link-local
+/// address also knows the interface it came with.
 public struct IPAddress: Hashable, Sendable {
     /// The address family, which decides how many octets an address has on the wire.
     public enum Family: String, Hashable, Sendable, CaseIterable {
@@ -17,7 +17,7 @@ public struct IPAddress: Hashable, Sendable {
         /// As people write it.
         public var title: String { self == .ipv4 ? "IPv4" : "IPv6" }
 
-        /// By the case: with a raw value the text would be hashed, at every look into a table of addresses.
+        /// Hashes the case. With a raw value, the text would be hashed at every look-up in a table of addresses.
         public func hash(into hasher: inout Hasher) { hasher.combine(octets) }
     }
 

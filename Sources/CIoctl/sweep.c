@@ -42,8 +42,8 @@ static void arm_watchdog(struct cioctl_sweep *sweep, int64_t at_ns) {
     timerfd_settime(sweep->watchdog_fd, TFD_TIMER_ABSTIME, &timer, NULL);
 }
 
-/* Before every question; at most one system call in half the time that a question may take. A timer that fires early for
- * this question is set again by its handler. */
+/* Arms the watchdog before a question. It costs at most one system call in half the time that a question may take.
+ * If the timer was armed for an earlier question, its handler arms it again. */
 static void guard(struct cioctl_sweep *sweep, int64_t now_ns) {
     if (sweep->watchdog_ns < now_ns + sweep->stuck_after_ns / 2) arm_watchdog(sweep, now_ns + sweep->stuck_after_ns);
 }
@@ -68,7 +68,7 @@ static void tell_stuck(struct cioctl_sweep *sweep, const struct job *job, int64_
     if (probe && probe->serial == job->serial) sweep_tell_stuck(sweep, probe, now_ns);
 }
 
-/* Tells of polls that have been stuck for long enough; returns when the next one will have been. */
+/* Reports polls that have been stuck for long enough; returns when the next one will have been. */
 static int64_t tell_overdue(struct cioctl_sweep *sweep, int64_t now_ns) {
     int64_t next_ns = INT64_MAX;
     for (size_t i = 0; i < CIOCTL_WORKERS_MAX; i++) {
@@ -82,7 +82,7 @@ static int64_t tell_overdue(struct cioctl_sweep *sweep, int64_t now_ns) {
     return next_ns;
 }
 
-/* Nobody is left to ask. */
+/* All workers are stuck: no poll can be made. */
 static void tell_all_stuck(struct cioctl_sweep *sweep, int64_t now_ns) {
     for (size_t source = 0; source < cioctl_source_count; source++)
         for (size_t i = 0; i < sweep->lanes[source].count; i++)
@@ -134,7 +134,7 @@ static void count_poll(struct lane *lane, const struct job *job, int64_t now_ns)
     statistics->latency[bucket_of(latency_ns)]++;
 }
 
-/* What is known to have been told, or -1: then the name is checked first. */
+/* The state that was reported last; -1: none, so the name is checked before anything is asked. */
 static int expected_of(const struct probe *probe) {
     if (probe->is_fresh) return -1;
     if (probe->word.outcome == CIOCTL_UP) return 1;
@@ -185,7 +185,7 @@ static int64_t run_request(struct worker *worker, struct request *request, int64
     now_ns = clock_ns();
     pthread_mutex_lock(&sweep->lock);
     worker->job.is_running = false;
-    /* The latch that this reading has cleared must not be lost on the sweep. */
+    /* This reading has cleared BMSR's latch: the sweep must be told what it said. */
     if (result == 0 && (registers.bmsr_first ^ registers.value[1]) & 0x0004) sweep_tell_drop(sweep, ifindex, now_ns);
     request = find_request(sweep, id);
     if (!request || request->state != REQUEST_RUNNING) return now_ns;
@@ -259,8 +259,9 @@ static bool step_request(struct worker *worker, int64_t *now_ns) {
     return request || renewal;
 }
 
-/* One question, if there is one: true, and `now_ns` is when it was answered. Anyone may ask for registers as often as he
- * likes, so a request waits for the sweep that is due, and one is answered between two sweeps. */
+/* Asks one question, if one is due: returns true, and `now_ns` is when it was answered. Clients may request
+ * registers as often as they like, so a sweep that is due goes first, and one request is answered between two
+ * sweeps. */
 static bool step(struct worker *worker, int64_t *now_ns) {
     struct cioctl_sweep *sweep = worker->sweep;
     if (sweep->is_requests_turn && step_request(worker, now_ns)) return true;
@@ -295,7 +296,7 @@ static void sleep_until_due(struct cioctl_sweep *sweep) {
         const struct lane *lane = &sweep->lanes[source];
         if (lane->count > 0 && lane->due_ns < due_ns) due_ns = lane->due_ns;
     }
-    /* For the next question, which then need not arm it. */
+    /* Arms the watchdog for the question after this sleep, which then need not do so. */
     if (sweep->watchdog_ns && sweep->watchdog_ns <= due_ns)
         arm_watchdog(sweep, due_ns == INT64_MAX ? 0 : due_ns + sweep->stuck_after_ns);
     if (due_ns == INT64_MAX) {

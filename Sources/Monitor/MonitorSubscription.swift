@@ -1,9 +1,10 @@
 /// A daemon's view of linkwatchd: the tables of interfaces and routes, kept current over restarts of either side.
 ///
-/// Every connection begins with a snapshot that the tables are compared with, and only differences are told, each with the
-/// record before and now: a restart of linkwatchd resets its counters, and no state that has not changed. While there is no connection the tables keep their
-/// last word and `isCurrent` is false; what to believe then is the owner's decision. A daemon that hangs is told from a
-/// quiet one by its heartbeat. Connecting again is tried at growing intervals, for ever.
+/// Every connection begins with a snapshot. It is compared with the tables, and only differences are reported, each
+/// with the old and the new record: so after a restart of linkwatchd only counters differ. While there is no connection
+/// the tables keep their last content and `isCurrent` is false; what to believe then is the owner's decision.
+/// Heartbeats tell a daemon that hangs from one that has nothing to report. Reconnecting is tried at growing intervals,
+/// for ever.
 import LinuxSystem
 import Varlink
 
@@ -33,7 +34,7 @@ public final class MonitorSubscription {
         /// The tables follow the daemon, which could not read the kernel whole, for this reason: what they have may be out of
         /// date and something may be missing, until the next `synced`.
         case degraded(String)
-        /// They do so no longer; told once until the next `synced`.
+        /// The tables no longer follow the daemon; reported once until the next `synced`.
         case lost(VarlinkClientError)
     }
 
@@ -150,7 +151,8 @@ public final class MonitorSubscription {
         onChange?(.lost(error))
     }
 
-    /// One timer that looks whether anything has come: words are frequent and move no timer.
+    /// One timer that checks whether anything has come: messages are frequent, and moving a timer for each would cost
+    /// more.
     private func awaitWord() {
         let dueNs = lastHeardNs + 3 * Int64(options.heartbeatMs) * 1_000_000
         timer = loop.schedule(atNs: dueNs) { [unowned self] in
@@ -217,7 +219,7 @@ public final class MonitorSubscription {
         if before != route { onChange?(.route(before: before, now: route)) }
     }
 
-    /// What the snapshot did not show may be there all the same.
+    /// The mirror is incomplete, so what the snapshot does not show may exist all the same.
     private func degrade(_ why: String) {
         isCurrent = false
         isDegraded = true
@@ -231,7 +233,7 @@ public final class MonitorSubscription {
         guard seen != nil || isDegraded else { return }
         isDegraded = false
         if let seen { forgetUnseen(seen.interfaces, seen.routes) }
-        // The owner may have had enough meanwhile.
+        // The owner may have stopped the subscription meanwhile.
         guard client != nil else { return }
         isCurrent = true
         isLostTold = false

@@ -4,8 +4,9 @@
 /// anything is dumped, so that nothing falls in between. Dumps are read step by step as the socket gets readable, with
 /// events read in between; no call reads more than a fixed number of datagrams, so that a storm starves nobody.
 ///
-/// An overrun (`ENOBUFS`) is not avoided but mended: the generation is counted up, `resync` is announced, everything of
-/// the socket is dumped again and the differences are announced. `NETLINK_NO_ENOBUFS` would hide it.
+/// An overrun (`ENOBUFS`) cannot be avoided, so it is repaired: the generation is incremented, `resync` is announced,
+/// everything the socket follows is dumped again, and the differences are announced. `NETLINK_NO_ENOBUFS` would hide
+/// overruns.
 ///
 /// It brings no loop and no clock: wait for any of `descriptors` to be readable and call `handleReadable`, and call
 /// `advance` at `nextDeadlineNs`. All on one thread, and in the network namespace where it was made.
@@ -158,7 +159,7 @@ extension RtnlMonitor {
     /// Whether this kind has been.
     public func isSynced(_ kind: DumpKind) -> Bool { !unsynced.contains(kind) }
 
-    /// Whether everything has been read, or that has been tried in vain.
+    /// Whether everything has been read, or reading has failed for good and the monitor is degraded.
     public var hasBeenRead: Bool { unsynced.allSatisfy { queue.degraded[$0] != nil } }
 
     /// What could not be read whole for a while, and why; empty: nothing.
@@ -202,9 +203,9 @@ extension RtnlMonitor {
 
     private static let linksPauseNs: Int64 = 1_000_000_000
 
-    /// When `advance` wants to be called, CLOCK_MONOTONIC; nil: only after `handleReadable`.
+    /// When `advance` must be called, CLOCK_MONOTONIC; nil: only after `handleReadable`.
     public var nextDeadlineNs: Int64? {
-        // Behind a loss a socket that has just been emptied is looked at once more.
+        // After messages were lost, a socket that has just been emptied is read once more.
         if !lossy.isEmpty { return 0 }
         return [dump?.deadlineNs, queue.deadlineNs, lateRecheckNs].compactMap(\.self).min()
     }
@@ -227,7 +228,7 @@ extension RtnlMonitor {
         if fd == requests.fd {
             readDump(nowNs, &changes)
         } else {
-            // Routes are seen through links, so what the kernel said of links before is read before.
+            // The state of a route depends on its links, so link messages are read first.
             readEvents(linkEvents, Self.linkKinds, nowNs, &changes)
             if let otherEvents, fd == otherEvents.fd {
                 readEvents(otherEvents, Self.otherKinds, nowNs, &changes)
@@ -306,8 +307,9 @@ extension RtnlMonitor {
         changes.append(.resync(generation: generation))
     }
 
-    /// What was waiting when messages were lost is older than the loss, and would be taken for newer than the dump: so the
-    /// dump comes after it. The kernel drops all further messages until the socket is empty, so this ends.
+    /// Messages that were already waiting when others were lost are older than the dump, and would be taken for newer.
+    /// So they are read before the dump is requested. The kernel drops all further messages until the socket is empty,
+    /// so this ends.
     private func drained(_ kinds: Set<DumpKind>, _ nowNs: Int64) {
         lossy.subtract(kinds)
         for kind in kinds {
@@ -374,7 +376,7 @@ private struct Dump {
     /// When to give up on an answer.
     var deadlineNs: Int64
 
-    /// The first flaw explains those that follow, unless it is one that passes.
+    /// The first failure is kept, as it explains later ones, unless it is only a passing one.
     mutating func spoil(_ why: Degradation) {
         if flaw?.isPassing ?? true { flaw = why }
     }

@@ -1,4 +1,4 @@
-/// What is told: conditions as they come and go, and the whole as somebody asks.
+/// What is published: conditions as they come and go, and the whole status on request.
 ///
 /// Conditions are derived from the state after every step and compared with what was published last, so none can be
 /// forgotten. They move nothing.
@@ -49,7 +49,7 @@ extension Engine {
 
     mutating func setExternal(_ condition: Condition, isPresent: Bool, _ step: inout Step) {
         let known = record.external.first { $0.isSame(as: condition) }
-        // What ends is named as it began, with its detail.
+        // A condition that ends is reported with the detail that it began with.
         tell(isPresent ? condition : known ?? condition, was: known != nil, is: isPresent, &step)
         if let known { record.external.remove(known) }
         if isPresent { record.external.insert(condition) }

@@ -1,11 +1,11 @@
-/// linkwatchd itself: what comes in is put where it belongs, and what follows from it goes out.
+/// linkwatchd itself: passes what comes in to the interface table, and publishes what changes.
 ///
 ///     rtnetlink ────> RtnlMonitor ──> InterfaceTable ──> Hub ──> subscribers
 ///     PHY, driver ──> Sweep ──────────────^  ^
 ///     clock, operator ───────────────────────┘
 ///
-/// Everything here runs on the loop's thread and none of it waits for the kernel: what may block is asked by the sweep's.
-/// What time it is, the loop says, and nobody else: all that happens in one turn happens at its instant.
+/// Everything here runs on the event loop's thread, and nothing waits for the kernel: calls that may block are made on
+/// the sweep's thread. Time is read from the loop alone, so everything in one turn has the same timestamp.
 import Configuration
 import Glibc
 import LinkState
@@ -36,7 +36,7 @@ final class Daemon: HubSource {
     private var reloadError: String?
     private var resyncs = 0
 
-    /// What is still to be offered; nil once it is.
+    /// The socket on which the service will be offered; nil once it is.
     private var listener: ListeningSocket?
     private var armed: (timer: EventLoop.TimerID, atNs: Int64)?
     private var arePortsOutdated = false
@@ -172,8 +172,8 @@ final class Daemon: HubSource {
         waiting.forEach { $0() }
     }
 
-    /// Calls `body`, once the kernel has been asked again where it has not announced everything: further names of interfaces
-    /// that are down. Who asks then pays for it, and an idle daemon does not.
+    /// Calls `body` after the kernel has been asked for what it does not announce: further names of interfaces that are
+    /// down. So only a request costs this dump, and an idle daemon makes none.
     func afresh(_ body: @escaping () -> Void) {
         guard waitingForLinks.count < Self.waitingMax, rtnl.links.values.contains(where: { !$0.flags.contains(.up) })
         else { return body() }
@@ -187,7 +187,7 @@ final class Daemon: HubSource {
     }
 
     private func mirrorChanged(nowNs: Int64) {
-        // A monitor that knows most is of more use than one that never starts; it says what it is.
+        // A monitor that knows most is more useful than one that never starts; it publishes that it is degraded.
         if rtnl.hasBeenRead { offer() }
         hub.mirrorChanged(atNs: nowNs)
         tellStatus()
@@ -199,7 +199,7 @@ final class Daemon: HubSource {
         hub.publishResync(atNs: nowNs)
     }
 
-    /// Everything has been read once, or that has been tried in vain: whoever connects from now on sees what there is.
+    /// Everything has been read once, or reading has failed for good: from now on clients are served.
     private func offer() {
         guard let listener else { return }
         self.listener = nil
@@ -261,7 +261,7 @@ final class Daemon: HubSource {
     private func sendRequests() {
         while let next = waitingRequests.first {
             guard let id = try? sweep.requestRegisters(ifindex: next.ifindex) else {
-                // With none under way there is no end to wait for: every thread is stuck.
+                // With no request under way, none will end and make room: every thread is stuck.
                 if requests.isEmpty {
                     waitingRequests.removeFirst()
                     next.reply?(.failure(.timedOut))
@@ -276,7 +276,7 @@ final class Daemon: HubSource {
 
     private func finish(_ report: RegistersReport) {
         guard let request = requests.removeValue(forKey: report.id) else { return }
-        // What a client asked for is the client's: what is published does not depend on who asks.
+        // A client's request changes nothing in the table: what is published does not depend on who asks.
         if let reply = request.reply {
             reply(report.result)
         } else {
@@ -287,7 +287,7 @@ final class Daemon: HubSource {
 
     private func updatePorts() {
         arePortsOutdated = false
-        // A port may be back in the same step: what was found in its former life must not pass for the new one's.
+        // The port may come back within the same step: what was read before must not be taken for the new port's.
         if isPortForgotten { setPorts() }
         isPortForgotten = false
         let (ended, overLimit) = ports.update(interfaces.states, limit: configuration.probeLimit)
@@ -371,7 +371,7 @@ final class Daemon: HubSource {
 
     // MARK: The end of every step
 
-    /// What a step may have left to do: other ports, another deadline.
+    /// Ends every step: updates the ports that are probed, and the next deadline.
     private func finishStep() {
         if arePortsOutdated { updatePorts() }
         let deadlines = [rtnl.nextDeadlineNs, interfaces.nextDeadlineNs].compactMap(\.self)
@@ -396,7 +396,7 @@ final class Daemon: HubSource {
     ///
     /// - Returns: why it was refused.
     func reload() -> String? {
-        // Before the start is over there is nothing ready to go back to.
+        // Before the start is over the service manager has not been told READY, so there is no reload to announce.
         if listener == nil { manager.reloading() }
         defer { if listener == nil { manager.ready(status: statusText) } }
         return readAgain()
@@ -412,7 +412,7 @@ final class Daemon: HubSource {
             try sweep.setIntervals(new.intervalsNs)
             interfaces.adopt(
                 new, links: rtnl.links.values.map(\.withParentDevice), nowNs: loop.nowNs, driver: \.driverName)
-            // Of what is named now, more is published than before.
+            // More is published of interfaces that the configuration names now.
             ports.current.keys.forEach(wantDetails)
             arePortsOutdated = true
             finishStep()
@@ -425,7 +425,7 @@ final class Daemon: HubSource {
         }
     }
 
-    /// Some things are settled at the start.
+    /// Warns of settings that only a restart can change.
     private func warnOfRestart(_ new: MonitorConfiguration) {
         let settled: [(String, Bool)] = [
             ("socket", new.socket != configuration.socket),
@@ -460,7 +460,7 @@ final class Daemon: HubSource {
 }
 
 extension SweepReport {
-    /// An answer that came after the turn began counts as of the turn: what is handled after it must not look older.
+    /// An answer that arrived after the turn began gets the turn's time: events handled later must not look older.
     fileprivate func asOf(_ turnNs: Int64) -> SweepReport {
         var report = self
         report.atNs = min(report.atNs, turnNs)

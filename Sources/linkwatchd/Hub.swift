@@ -1,4 +1,4 @@
-/// Subscribers, and what each still has to be told.
+/// Subscribers, and what each of them is still to be sent.
 ///
 /// A subscriber gets a snapshot, `synced`, then changes. An event is encoded once and the same bytes go to everyone who
 /// wants it. A snapshot goes interface by interface in the order of ifindex, with a mark at the next one. A change behind
@@ -36,7 +36,8 @@ final class Hub {
             case interfaces(from: Int)
             /// The snapshot goes on with this route.
             case routes(from: Int)
-            /// All is sent that is known, but the mirror is not whole: `synced` has still to come, or `degraded` has come instead.
+            /// Everything known has been sent, but the mirror is not complete: `synced` is still to come, or `degraded`
+            /// was sent instead.
             case incomplete(told: String?)
             /// All is sent; changes follow.
             case live
@@ -154,7 +155,8 @@ final class Hub {
         }
     }
 
-    /// Says `synced` to whom it is due, or `degraded`. Its queue may be full: the next drain, or the next look, comes back.
+    /// Sends `synced` or `degraded` to a subscriber that waits for it. If its queue is full, this is tried again when
+    /// the queue has drained.
     private func conclude(_ subscriber: Subscriber, cause: String, nowNs: Int64) {
         guard !subscriber.isBehind else { return }
         var told: String?
@@ -197,7 +199,8 @@ final class Hub {
             guard subscriber.wantsRoutes else { return false }
             switch subscriber.phase {
             case .interfaces: return false
-            // A snapshot of routes that waits for its reader is begun anew, as routes have no order to compare with.
+            // Routes have no order, so there is no telling whether a change lies behind the mark or ahead of it: a
+            // snapshot of routes that waits for its reader starts again.
             case .routes(let from):
                 if from > 0 { subscriber.phase = .routes(from: 0) }
                 return false
@@ -208,7 +211,7 @@ final class Hub {
 
     private var everybody: [Subscriber] { Array(trustedSubscribers.values) + subscribers.values }
 
-    /// The mirror has become whole, or has turned out not to be: those to whom it is news are told.
+    /// The mirror has become complete, or cannot be: subscribers that have not been told yet are told.
     func mirrorChanged(atNs: Int64) {
         let isNews = everybody.contains { subscriber in
             if subscriber.isBehind { return false }

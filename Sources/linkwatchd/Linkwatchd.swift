@@ -96,7 +96,7 @@ enum Linkwatchd {
     nonisolated private static func account(_ user: String?) throws(UsageError) -> Account? {
         guard geteuid() == 0 else { return nil }
         if let user {
-            // It was there when the file was checked; nobody stays root for want of it.
+            // The user existed when the file was checked. If it is gone now, the start fails rather than stay root.
             guard let account = Account(user) else { throw UsageError("there is no user '\(user)'") }
             return account
         }
@@ -109,7 +109,7 @@ enum Linkwatchd {
     }
 }
 
-/// What the command line says; it goes before the file.
+/// What the command line says; it overrides the file.
 struct Arguments {
     /// The file to read, now and at each reload.
     private let configPath: String

@@ -50,7 +50,7 @@ extension GroupDriver {
         for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
     }
 
-    /// What was wrong with something that is configured no longer is over.
+    /// Ends causes and conditions of things that are no longer configured.
     func forgetWhatWent() {
         let names = Set(legs.map(\.instance.name))
         let interfaces = Set(legs.map(\.instance.interface))

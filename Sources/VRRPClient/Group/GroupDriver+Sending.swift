@@ -30,13 +30,13 @@ extension GroupDriver {
         switch cable.send(advert) {
         case .sent: setCondition(Condition(.sendFiltered, interface), false)
         case .sentAround: setCondition(Condition(.sendFiltered, interface), true)
-        // A cable that cannot carry a word says so by its silence, and is no cause.
+        // A heartbeat that cannot be sent is no cause of FAULT: the peer notices the silence.
         case .failed: break
         }
         if !word.holds.isEmpty { cable.bequeath(as: word.identity, to: services.runner) }
     }
 
-    /// Who sends no adverts does not learn when they could be sent again.
+    /// A backup sends nothing, so it cannot notice that sending would work again: the condition ends here.
     func forgetSendFailures() {
         for leg in legs {
             setCondition(Condition(.sendFiltered, leg.instance.interface), false)
@@ -64,7 +64,7 @@ extension GroupDriver {
         }
     }
 
-    /// What cannot be sent as master is known before.
+    /// Tells, before the group is master, whether its adverts fit the interface's MTU.
     func judgeSize(of leg: Leg) {
         let oversize = leg.oversize
         setCondition(Condition(.sendFailed, leg.instance.name, detail: oversize ?? ""), oversize != nil)

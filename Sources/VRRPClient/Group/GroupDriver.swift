@@ -1,10 +1,11 @@
 /// One group: its engine, and the legs and cables through which the engine touches the world.
 ///
-/// Inputs go through `feed`, one after another: what an output brings about (an address that the kernel has confirmed, a
-/// send that failed) becomes an input of its own after all outputs of the step are carried out, in their order. One timer
-/// follows the engine's deadline. A backup's deadline moves with every advert it hears; the timer stays where it is, finds
-/// nothing due, and moves then. In a crowd of groups each timer may be late by a fiftieth of the interval, so that a hundred
-/// adverts leave at a few wake-ups: the grid of adverts stays where it is.
+/// Inputs go through `feed`, one after another. What an output brings about, such as an address that the kernel has
+/// confirmed or a send that failed, becomes an input of its own; it is fed after all outputs of the step have been
+/// carried out. One timer follows the engine's deadline. A backup's deadline moves with every advert it hears. The
+/// timer is not moved each time: it fires, finds nothing due, and is then set to the new deadline. With many groups
+/// each timer may be late by a fiftieth of the interval, so that a hundred adverts leave in a few wake-ups; the delays
+/// do not add up.
 import Addresses
 import Configuration
 import LinuxSystem
@@ -19,7 +20,7 @@ final class GroupDriver {
     var cables: [Cable] = []
     let services: GroupServices
     let loop: EventLoop
-    /// Where the engine's steps are written; nil: nowhere.
+    /// Records the engine's steps; nil: they are not recorded.
     var recorder: Recorder?
 
     var pending: [Input] = []
@@ -35,11 +36,11 @@ final class GroupDriver {
     /// How much that is ahead of CLOCK_MONOTONIC.
     var aheadNs: Int64 { loop.aheadNs }
 
-    /// Who the peer said it is, so that our heartbeats can say that we hear it.
+    /// The peer's identity, from its heartbeats: ours repeat it to show that we hear the peer.
     private(set) var peerIdentity: IPAddress?
     var causes: Set<Cause> = []
     private(set) var conditions: Set<Condition> = []
-    /// What packets tell.
+    /// Conditions that packets raise, and that end by themselves.
     private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in setCondition($0, $1) }
     /// Who has answered the newest question for a member's addresses: each is told once.
     var answerers: [MemberIndex: Set<Answerer>] = [:]
@@ -124,7 +125,8 @@ final class GroupDriver {
             }
         }
         if advert.vrid == cable.heartbeat.vrid {
-            // Our own words, or those of a director whose file has the numbers as ours has them.
+            // Our own heartbeat that came back, or a peer whose file has `vrid` and `peer-vrid` as ours has them, not
+            // swapped. Both are treated as an echo.
             word.identity = identity
             if advert.source != cable.source {
                 tell(.peerVRID, of: cable) {

@@ -1,20 +1,23 @@
-/// The virtual addresses of one leg in the kernel: wanted by the engine, leased from the kernel, and watched.
+/// The virtual addresses of one leg in the kernel: added with a lifetime when the engine wants them, refreshed, and
+/// watched.
 ///
 /// *Lease.* Each address is added with a valid lifetime and refreshed three times per lifetime. A process that is killed or
 /// stopped refreshes nothing, and the kernel itself takes the addresses back. The kernel counts in whole seconds.
 ///
-/// *Prefix.* IPv4 addresses go in as /32, whatever the file says. The kernel removes with the first address of a network all
-/// others of that network, also when it is the lease that ends it, and any other prefix length could make ours the first one:
-/// own addresses come and go as their owner likes. If the network of an address is on the link by no other, it goes there as
-/// a route that prefers the address as source: the kernel removes that route with the address. IPv6 has nothing of the
-/// kind: its addresses have the prefix length of the file, and bring no route.
+/// *Prefix.* IPv4 addresses are added as /32, whatever the file says. When the kernel removes the first address of a
+/// network, also because its lifetime has ended, it removes all other addresses of that network too. With any other
+/// prefix length ours could become the first one, and take addresses of the host along. If no other address puts the
+/// network on the link, we add a route to it that prefers the virtual address as source; the kernel removes that route
+/// with the address. IPv6 has no such rule: its addresses are added with the prefix length of the file and without a
+/// prefix route.
 ///
-/// *Whose is it?* Ours carry protocol 112 (`IFA_PROTO`, kernel 5.18; before that, a lease tells them). The owner of RFC 9568
-/// (priority 255) has its addresses for good, and they are left alone. Anybody else's virtual address that nobody leased is a
-/// stray: told, and on the leg's interface taken over or removed, if it is not the interface's own (`AddressRemoval`).
+/// *Whose is it?* Ours carry protocol 112 (`IFA_PROTO`, since kernel 5.18; before that, a limited lifetime marks them).
+/// The addresses of an owner (priority 255) are permanent and are left alone. Any other virtual address without a lease
+/// is a *stray*: it is reported, and on the leg's interface it is taken over or removed, unless it is the interface's
+/// own (`AddressRemoval`).
 ///
-/// *Foreign removal* is noticed by the mirror and repaired at once, some times (`Upkeep`); then the leg is unable to hold them,
-/// which is a cause.
+/// *Foreign removal* is noticed by the mirror and repaired at once, a few times (`Upkeep`); after that the leg counts
+/// as unable to hold its addresses, which is a cause of FAULT.
 import Addresses
 import Configuration
 import Glibc
@@ -41,7 +44,8 @@ final class LegAddresses: Held, Upkept {
     private var present: Set<AddressKey> = [] {
         didSet { renewal = nil }
     }
-    /// What refreshes the lease of those that are present and ours, as `RtnlRequester.post` takes it; nil: to be made anew.
+    /// The encoded request that refreshes the leases of our addresses that are present, for `RtnlRequester.post`; nil:
+    /// it must be encoded again.
     private var renewal: [UInt8]?
     private(set) var isWanted = false
     private(set) var isHolding = false
@@ -55,7 +59,7 @@ final class LegAddresses: Held, Upkept {
     private var removalTimer: EventLoop.TimerID?
     private var isOwnNamed = false
 
-    /// Called when the kernel's table begins or ends to list any of the addresses.
+    /// Called when the kernel lists the first of the addresses, and when it lists none any more.
     var onHolding: (Bool) -> Void = { _ in }
     /// Called when the addresses cannot be added or kept, with the reason. Nothing more is tried until they are added again.
     var onUnable: (Inability) -> Void = { _ in }
@@ -63,7 +67,7 @@ final class LegAddresses: Held, Upkept {
     var onOwnNamed: (Bool) -> Void = { _ in }
     var onCondition: (Condition, Bool) -> Void = { _, _ in }
 
-    /// Removals of strays within ten seconds after which they wait.
+    /// The most strays removed within ten seconds; further ones wait.
     private static let removalsMax = 3
     /// How long a condition stays after it was last true.
     private static let strayNs: Int64 = 60_000_000_000
@@ -83,7 +87,7 @@ final class LegAddresses: Held, Upkept {
 
     deinit { if let removalTimer { loop.cancel(removalTimer) } }
 
-    // MARK: Where they live
+    // MARK: Their interface
 
     func bind(to ifindex: Int32?, above parent: Int32?) {
         guard ifindex != self.ifindex else { return }
@@ -128,7 +132,7 @@ final class LegAddresses: Held, Upkept {
     }
 
     private func removeOurs() {
-        // Also those that we do not know to be there: one that is not costs an error that nobody reads.
+        // Also removes addresses that we do not know to be there: an error for one that is not is ignored.
         let ours = keys.filter { !isForeign($0) }
         let strays = strays.filter(isLeftover).map(\.key).filter { !ours.contains($0) }
         _ = kernel.remove(ours + strays)
@@ -162,7 +166,7 @@ final class LegAddresses: Held, Upkept {
             for (key, refusal) in zip(keys, try kernel.requests.perform(keys.map { .putAddress(request($0)) })) {
                 if let refusal {
                     Log.error("\(name): \(key.address) cannot be added: \(refusal)", about: "addresses \(name)")
-                    // Of an interface that is gone the mirror will hear.
+                    // The mirror will report that the interface is gone.
                     if refusal.errno != .operationNotSupportedByDevice { refused = refusal }
                 } else {
                     present.insert(key)
@@ -186,7 +190,7 @@ final class LegAddresses: Held, Upkept {
         return request
     }
 
-    /// Puts networks on the link that are there by no other address.
+    /// Adds routes to the networks that no other address puts on the link.
     private func putRoutes() {
         guard isWanted, let ifindex else { return }
         let wanted = prefixes.filter { !$0.address.isIPv6 && $0.length < 32 }
@@ -204,7 +208,7 @@ final class LegAddresses: Held, Upkept {
             requests.append(.addRoute(route(to: network, from: prefix.address, ifindex)))
         }
         guard !requests.isEmpty, let answers = try? kernel.requests.perform(requests) else { return }
-        // An address that has just gone is put again, and its route with it.
+        // If the address has just gone, it is added again, and its route with it.
         for case let refusal? in answers where ![.fileExists, .invalidArgument].contains(refusal.errno) {
             Log.warning("\(name): cannot add the route to the network of its addresses: \(refusal)")
         }
@@ -233,7 +237,7 @@ final class LegAddresses: Held, Upkept {
 
     // MARK: The lease
 
-    /// When the lease wants to be refreshed, CLOCK_BOOTTIME; nil: nothing is leased.
+    /// When the leases must be refreshed, CLOCK_BOOTTIME; nil: nothing is leased.
     var refreshDueNs: Int64? { isWanted && !keys.isEmpty ? refreshedNs + leaseNs / 3 : nil }
 
     /// How much earlier than due it may be refreshed, so that one wake-up serves for several things.
@@ -243,7 +247,8 @@ final class LegAddresses: Held, Upkept {
     /// we slept. The kernel itself counts no time while the machine is suspended.
     func hasLapsed(nowNs: Int64) -> Bool { isWanted && nowNs - refreshedNs >= leaseNs }
 
-    /// What refreshes the lease. An address that somebody took away is not smuggled back in: that is the repair's job.
+    /// The request that refreshes the leases. An address that somebody removed is left out: adding it again is the
+    /// repair's job.
     func refresh(nowNs: Int64) -> [UInt8] {
         refreshedNs = nowNs
         if let renewal { return renewal }
@@ -295,7 +300,7 @@ final class LegAddresses: Held, Upkept {
 
     // MARK: Strays
 
-    /// What has one of the addresses and is not what `put` makes of it, on this interface or another; an owner knows none.
+    /// Virtual addresses of ours that somebody else has added, on this interface or another. An owner has no strays.
     private var strays: [Address] {
         guard !isOwner, ifindex != nil else { return [] }
         return prefixes.flatMap { kernel.places(of: $0.address) }.filter {
@@ -332,7 +337,7 @@ final class LegAddresses: Held, Upkept {
             address, among: kernel.addresses(of: address.key.ifindex), isVirtual: kernel.isFollowed)
     }
 
-    /// Tells strays, and removes those that are on the leg and in nobody's use.
+    /// Reports strays, and removes those that are on the leg and that nobody uses.
     private func tendStrays() {
         let strays = strays
         for stray in strays where !Self.isOurs(stray) { tell(stray) }
@@ -341,7 +346,7 @@ final class LegAddresses: Held, Upkept {
             self.isOwnNamed = isOwnNamed
             onOwnNamed(isOwnNamed)
         }
-        // The lease of one that is ours but for that is given back to it by `put`.
+        // One that is ours and has only lost its lease gets it back in `put`.
         let going =
             strays.filter { isLeftover($0) && !(isWanted && keys.contains($0.key)) }.map(\.key)
             + (isWanted ? [] : present.filter { !isForeign($0) })

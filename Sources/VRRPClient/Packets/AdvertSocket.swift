@@ -1,16 +1,16 @@
 /// One interface in one family: where adverts of all its virtual routers arrive, and the raw socket through which they leave.
 ///
-/// *In.* Adverts are heard on a packet socket, which sees what an INPUT or PREROUTING rule will drop. The membership of the
-/// group belongs to the raw socket, because a snooping switch must see an IGMP or MLD report. What also arrives at the raw
-/// socket has passed the packet filter: adverts on the wire that are not there, three in a row of one router, mean that a
-/// filter drops protocol 112 (design of `FilterWatch`).
+/// *In.* Adverts are heard on a packet socket, which sees what an INPUT or PREROUTING rule will drop. The raw socket
+/// joins the multicast group, because a snooping switch must see an IGMP or MLD report. What also arrives at the raw
+/// socket has passed the packet filter. If three adverts in a row of one router arrive on the packet socket only, a
+/// filter drops protocol 112 (see `FilterWatch`).
 ///
 /// *Out.* Through the raw socket, as any program would send. EPERM there is an OUTPUT rule: the same packet then goes by the
 /// packet socket, and the caller is told. Unicast has no second way.
 ///
-/// *Many routers, few wake-ups.* The adverts of a hundred routers come one by one, and to wake for each costs more than to
-/// read it. With `crowd` receivers or more the socket is read again after a fiftieth of their interval instead of whenever
-/// something has come, for as long as something has.
+/// *Many routers, few wake-ups.* The adverts of a hundred routers come one by one, and waking up for an advert costs
+/// more than reading it. With `crowd` receivers or more the socket is not read whenever something arrives, but every
+/// fiftieth of their interval, until nothing has arrived.
 ///
 /// A socket is bound to an ifindex. When the interface goes, so does this object.
 import Addresses
@@ -38,17 +38,17 @@ final class RawSocket: AdvertSender {
 
     var raw: CInt { socket.raw }
 
-    /// Asks the network for what is sent to the family's VRRP group.
+    /// Joins the family's VRRP multicast group.
     func joinGroup() throws(Errno) {
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         try Syscall.check(unsafe clinux_join(socket.raw, family, AdvertCodec.group(key.family).bytes, key.ifindex))
     }
 
-    /// Joins the group again if the kernel has forgotten it: it does, without a word, when an MTU below 1280 ends IPv6 on the
-    /// interface. IPv4 has no such end while the interface is there.
+    /// Joins the group again if the kernel has dropped the membership. It does so silently when an MTU below 1280
+    /// disables IPv6 on the interface. IPv4 memberships last as long as the interface.
     func renewMembership() {
         guard key.family == .ipv6, !Memberships.has(AdvertCodec.group(.ipv6), on: key.ifindex) else { return }
-        // The socket believes that it is in the group, and would not be let in twice.
+        // The socket is still listed as a member, and cannot join twice: it has to leave first.
         _ = unsafe clinux_leave(socket.raw, AF_INET6, AdvertCodec.group(.ipv6).bytes, key.ifindex)
         do throws(Errno) { try joinGroup() } catch {
             Log.error("interface \(key.ifindex): cannot join the multicast group of IPv6 adverts: \(error)")
@@ -121,10 +121,11 @@ final class AdvertSocket: AdvertPort {
     private var lapseTimer: EventLoop.TimerID?
     private var pollTimer: EventLoop.TimerID?
     private var confirmTimer: EventLoop.TimerID?
-    /// What the raw socket has lost so far: a window in which it lost something says nothing of a filter.
+    /// How many packets the raw socket has dropped so far. While it drops packets, a missing advert is no sign of a
+    /// filter.
     private var drops: UInt32 = 0
 
-    /// With so many receivers adverts are read in bunches.
+    /// With this many receivers or more, adverts are read in batches.
     static let crowd = 16
     /// How long a packet may take from the packet socket to the raw socket.
     private static let confirmAfterNs: Int64 = 20_000_000

@@ -65,7 +65,7 @@ enum LinkwatchVRRP {
         let record = try holdings(configuration)
         let released = try record?.release() ?? HoldingsRecord.Released()
         try? record?.leave(HoldingsRecord.Legacy())
-        // Nothing to be done is nothing to be said: this runs at every stop of the service.
+        // Silent if there was nothing to do: this runs at every stop of the service.
         if !released.holdings.isEmpty { print("\(released.holdings) removed") }
         if released.switches > 0 { Log.notice("\(released.switches) sysctls of interfaces restored") }
         if record?.hasFilter == true, !AcceptFilter.release() {
@@ -73,8 +73,8 @@ enum LinkwatchVRRP {
         }
     }
 
-    /// Opens and locks the record in the state folder, which is made if it is missing; nil: it cannot be had. One that others
-    /// could change is not used, and neither is the service then: it would remove what they say.
+    /// Opens and locks the record of holdings in the state directory, which is made if it is missing; nil: it cannot be
+    /// opened. If others could change the record, the service does not start: it would remove what they name.
     nonisolated private static func holdings(
         _ configuration: VRRPConfiguration
     ) throws(Unavailable) -> HoldingsRecord? {
@@ -143,7 +143,7 @@ enum LinkwatchVRRP {
     nonisolated private static func account(_ settings: VRRPConfiguration.ProcessSettings) throws -> Account? {
         guard geteuid() == 0 else { return nil }
         if let user = settings.user {
-            // It was there when the file was checked; nobody stays root for want of it.
+            // The user existed when the file was checked. If it is gone now, the start fails rather than stay root.
             guard let account = Account(user) else { throw Unavailable("there is no user '\(user)'") }
             return account
         }
@@ -152,7 +152,7 @@ enum LinkwatchVRRP {
         return account
     }
 
-    /// A router that can send and add no addresses would take the role from one that can.
+    /// A router that can neither send nor add addresses would still take the role from one that can.
     nonisolated private static func checkCapabilities(_ present: Capabilities) throws(NotPermitted) {
         let missing = Capabilities([.netAdmin, .netRaw]).subtracting(present)
         guard !missing.isEmpty else { return }
@@ -263,7 +263,7 @@ final class VRRPService: StatusSource {
     }
 }
 
-/// What the command line says; it goes before the file.
+/// What the command line says; it overrides the file.
 struct VRRPArguments {
     let path: String
     /// Where the engines' steps are written; nil: nowhere.

@@ -1,9 +1,10 @@
-/// Whether an interface works, by linkwatchd's word or, without it, by the kernel's.
+/// Whether an interface works: as linkwatchd says or, without linkwatchd, as the kernel says.
 ///
-/// linkwatchd knows more than netlink does: the PHY's registers, the driver's own view, hold times. While it can be asked,
-/// its word counts. When it is gone, what it said last stands until our own netlink mirror knows better: carrier and
-/// administrative state are followed here as well, and a wire that only the registers saw cut stays cut until its carrier
-/// comes back or linkwatchd does. So a restart of linkwatchd changes nothing.
+/// linkwatchd knows more than netlink does: the PHY's registers, the driver's own view, hold times. While linkwatchd
+/// answers, its state counts. When it is gone, the last state it reported stands until our own netlink mirror has
+/// something newer: carrier and administrative state are followed here as well. A link that only the PHY's registers
+/// showed as down stays down until its carrier comes back or linkwatchd does. So a restart of linkwatchd changes
+/// nothing.
 import Configuration
 import LinkState
 import LinuxSystem
@@ -21,7 +22,7 @@ final class LinkWatch {
         static func down(_ reason: String) -> State { State(isUp: false, reason: reason) }
     }
 
-    /// Somebody who asked for interfaces.
+    /// A group or a tracked link that follows interfaces.
     private struct Follower {
         let owner: ObjectIdentifier
         let choice: VRRPConfiguration.LinkStateChoice
@@ -35,16 +36,16 @@ final class LinkWatch {
     /// By interface.
     private var followers: [String: [Follower]] = [:]
     private var followed: [ObjectIdentifier: Set<String>] = [:]
-    /// Before the groups have begun, nobody is told.
+    /// Whether followers are told: not before the groups have started.
     private var hasBegun = false
     /// What linkwatchd said last of interfaces that its registers or driver saw down, while it is gone; and of all others,
     /// until it has answered about another set of them.
     private var remembered: [String: InterfaceRecord] = [:]
 
-    /// Whether linkwatchd cannot be asked; nil until that is known.
+    /// Whether linkwatchd cannot be reached; nil until that is known.
     private(set) var isMonitorLost: Bool?
 
-    /// Called when linkwatchd can be asked, or no longer.
+    /// Called when linkwatchd can be reached, and when it no longer can.
     var onMonitor: (Bool) -> Void = { _ in }
 
     init(kernel: any Kernel, loop: EventLoop) {
@@ -96,7 +97,8 @@ final class LinkWatch {
         var options = MonitorSubscription.Options()
         options.path = path
         options.interfaces = interfaces.sorted()
-        // A hung linkwatchd is detected by its silence; meanwhile our own netlink counts, so that need not be soon.
+        // A linkwatchd that hangs is detected by missing heartbeats. We follow netlink ourselves as well, so a long
+        // timeout is fine.
         options.heartbeatMs = 30_000
         options.routes = false
         let subscription = MonitorSubscription(loop: loop, options: options)
@@ -124,7 +126,7 @@ final class LinkWatch {
     private func record(_ name: String) -> InterfaceRecord? {
         guard let subscription else { return nil }
         if subscription.isCurrent { return subscription.interface(named: name) }
-        // What it has by netlink may be out of date, as it says itself; what it probes is not.
+        // A degraded linkwatchd may have out-of-date netlink data, but its probes are current.
         if subscription.isDegraded, let record = subscription.interface(named: name), Self.isDownByProbe(record) {
             return record
         }
@@ -142,7 +144,7 @@ final class LinkWatch {
 
     // MARK: Changes
 
-    /// The kernel's mirror has a new word on a link. Where it is newer than what is remembered, it counts.
+    /// The mirror of the kernel has a new state of a link. It replaces what linkwatchd last said, if it is newer.
     func kernelSaw(_ link: Link, before old: Link?) {
         let isNews = old.map { Self.state(of: $0) != Self.state(of: link) } ?? true
         if isNews { remembered[link.name] = nil }
