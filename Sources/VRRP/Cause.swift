@@ -17,7 +17,8 @@ public struct Cause: Hashable, Sendable {
         case config
         /// The virtual addresses cannot be added, or somebody takes them away as often as they are. Subject: the member.
         case address
-        /// Something tracked is not well and has no kind of its own. Subject: its kind and name, `check:upstream`.
+        /// Something tracked fails, for which there is no cause of its own kind. Subject: its kind and name,
+        /// `check:upstream`.
         case tracked
         /// A packet filter drops adverts and the configuration says that this is a fault. Subject: the interface.
         case packetFilter
@@ -75,20 +76,21 @@ extension Cause.Kind {
 public struct Condition: Hashable, Sendable {
     /// What is remarkable.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        /// The peer is alive and holds, and none of its adverts arrive; or somebody answers for the virtual addresses.
+        /// The peer holds, as its heartbeats say, but none of its adverts arrive; or somebody answers for the virtual
+        /// addresses.
         case advertsBlocked = "adverts-blocked"
         /// A member is silent while another hears a master. Subject: the member.
         case deaf = "deaf"
         /// The peer hears our heartbeat and not our adverts on a leg. Subject: the member.
         case peerDeaf = "peer-deaf"
-        /// We held, or claimed, and were not heard: no preemption for now. Or, as master: a lesser one holds as well and does
-        /// not hear us, and to yield to it has not helped.
+        /// We held or claimed, and were not heard: no preemption for now. Or, as master: a lesser router holds as well
+        /// and does not hear us, and yielding to it has not helped.
         case unheard = "unheard"
         /// A cable is silent, one-way or without carrier. Subject: the cable.
         case heartbeatDegraded = "heartbeat-degraded"
         /// Both routers have the same priority: addresses decide.
         case equalPriority = "equal-priority"
-        /// Nobody is known who could serve. Error level.
+        /// No router is known that could serve. Error level.
         case noDirector = "no-director"
         /// A soft cause is present and not FAULT, since no peer serves better. Subject: the cause.
         case tolerated = "tolerated"
@@ -119,7 +121,7 @@ public struct Condition: Hashable, Sendable {
         /// This host has a virtual address that nobody leased. Raised by the process. Subject: the member and the interface.
         /// Error level.
         case foreignAddress = "foreign-address"
-        /// linkwatchd cannot be asked. Raised by the process.
+        /// linkwatchd cannot be reached. Raised by the process.
         case monitorLost = "monitor-lost"
         /// The kernel's interfaces, addresses or routes could not be read whole: something may be missing or out of date. Raised
         /// by the process. Error level.

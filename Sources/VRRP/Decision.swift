@@ -1,8 +1,8 @@
 /// What a group does next: one pure, total function of what it knows.
 ///
-/// It is asked after every change, an advert, a heartbeat, an expiry, a link, a check, a reload, and it sees the whole
-/// group: no member decides anything. Each rule stands here under its name, and `docs/state-machine.md` lists them. The
-/// function changes nothing; the engine carries out what it returns and asks again until it says `stay`.
+/// It is called after every change (advert, heartbeat, expiry, link, check, reload) and sees the whole group: no member
+/// decides anything alone. Each rule stands here under its name, and `docs/state-machine.md` lists them. The function
+/// changes nothing; the engine carries out what it returns and asks again until it says `stay`.
 ///
 /// *On silence.* A leg is silent for many reasons: the peer is dead, the leg is cut, a filter drops protocol 112. So silence
 /// on one leg decides nothing (Take), silence on all of them decides nothing while the peer says over a cable that it holds
@@ -35,7 +35,7 @@ extension Engine {
         }
     }
 
-    /// Master and claiming: what ends both.
+    /// Rules that end being master, and claiming.
     private func mustYield(_ facts: Step.Facts) -> TransitionReason? {
         if state.isFault { return .fault }
         if facts.hasOverslept { return .awake }
@@ -121,17 +121,17 @@ extension Engine {
         guard let probe = state.takeoverProbe else { return .probe }
         if probe.untilNs != nil { return .stay }
         if probe.isAnswered { return .probe }
-        // What answers is not the master that was heard: that costs patience, and not the service.
+        // The answer does not come from the master that was heard: we wait a little longer, but do take over.
         let isPatient =
             probe.disputes < EngineState.TakeoverProbe.disputesMax || configuration.bugs.contains(.believesAnswers)
         return probe.isDisputed && isPatient ? .probe : take
     }
 
-    /// Preempt: whoever is heard is lesser, or the timers would run.
+    /// Preempt: any master that is heard has a lower priority, or the timers would run.
     private func onLesserMaster() -> Decision {
         guard mayPreempt else { return .stay }
         let isStrict = configuration.rules.contains(.preempt)
-        // A better priority on a leg that may be dead is no better director.
+        // A higher priority does not make the better director if its leg may be dead.
         if isStrict, !state.isProvenEverywhere { return .stay }
         let mustClaim = isStrict && state.peerHolds
         switch state.preemptDelay {

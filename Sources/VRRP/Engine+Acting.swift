@@ -1,9 +1,9 @@
-/// What is done: roles change, adverts and heartbeats are sent, addresses come and go.
+/// What the engine does: changes roles, sends adverts and heartbeats, adds and removes addresses.
 ///
-/// The order of what is asked for is part of the meaning. A takeover speaks first, so that a rival hears it before it acts,
-/// then adds the addresses, and announces each as soon as the kernel lists it. A group that yields removes its addresses
-/// before it sends a word. A director that leaves says so at priority 0 on every leg that still carries a packet, and three
-/// times on every cable once the kernel has confirmed that nothing is held any longer.
+/// The order of what is asked for is part of the meaning. A takeover speaks first, so that a rival hears it before it
+/// acts, then adds the addresses, and announces each as soon as the kernel lists it. A group that yields removes its
+/// addresses before it sends anything. A director that leaves resigns (priority 0) on every leg that can still send,
+/// and three times on every cable once the kernel has confirmed that no address is left.
 import Addresses
 
 extension Engine {
@@ -109,14 +109,14 @@ extension Engine {
 
     private var holdBackNs: Int64 { configuration.timing.retreatHold * downNs(configuration.advertIntervalNs) }
 
-    /// As long as a lesser one is heard, retreats are not forgotten.
+    /// While a lesser router is heard, the number of retreats is kept.
     mutating func rememberRetreats(_ intervalNs: Int64, nowNs: Int64) {
         let untilNs = nowNs + retreatMemoryNs(intervalNs)
         state.retreats?.untilNs = untilNs
     }
 
-    /// The lesser holder has had its time: the better one preempts it again. With a pool it claims at first, which moves
-    /// nothing as long as the peer does not hear it; until then it goes on saying that it is not heard.
+    /// The hold-back after yielding to a lesser holder is over: we may preempt it again. With a pool we claim first,
+    /// which moves nothing while the peer does not hear us; until it does, `unheard` stays published.
     mutating func endHoldBack(nowNs: Int64) {
         if !configuration.hasPool { state.restraints.subtract([.unheard, .unheardAtAll]) }
         let untilNs = nowNs + downNs(configuration.advertIntervalNs)
@@ -125,7 +125,7 @@ extension Engine {
         }
     }
 
-    /// Tells the state, if it is another than was told last.
+    /// Publishes the state if it has changed.
     mutating func publish(_ reason: TransitionReason, _ step: inout Step) {
         let now = state.publicState
         guard now != state.published else { return }
@@ -145,7 +145,8 @@ extension Engine {
         beginIfClean(&step)
     }
 
-    /// Addresses that are there though nobody here asked for them, or that an earlier run has left.
+    /// Removes addresses that the kernel has although this engine did not ask for them, such as those of an earlier
+    /// run.
     private mutating func removeLeftovers(_ step: inout Step) {
         guard state.hasBegun, state.role != .master,
             !configuration.bugs.contains(.keepsLeftovers) || state.role == .clearing
@@ -222,7 +223,8 @@ extension Engine {
             if let known = old.members.firstPlace(where: { $0.name == new.members[index].name }) {
                 state.members[index] = before.members[known]
                 record.members[index] = recordBefore.members[known]
-                // What a master in force has told stands; what was our own is so no longer.
+                // An interval learned from the current master stays; one taken from our own configuration is replaced
+                // by the new value.
                 let isLearned = new.version == .v3 && before.role == .backup && before.members[known].heard != nil
                 if !isLearned { state.members[index].masterIntervalNs = new.advertIntervalNs }
             }
@@ -233,7 +235,7 @@ extension Engine {
             }
         }
         if new.cables.isEmpty { state.pool = HeartbeatPool() }
-        // Words name members by their place in the list, on the wire by their first address.
+        // A heartbeat names members by index here, and by their first address on the wire.
         state.pool.relist(
             new.members.map { member in old.members.firstPlace { $0.addresses.first == member.addresses.first } })
         state.pool.lastSent = nil
@@ -247,7 +249,7 @@ extension Engine {
         shortenWaits(since: before, nowNs: step.nowNs)
     }
 
-    /// Waits that were measured by the old file's longer times are not sat out.
+    /// Shortens running waits that the old configuration's longer times had set.
     private mutating func shortenWaits(since before: EngineState, nowNs: Int64) {
         for index in state.members.places {
             guard let atNs = state.members[index].downAtNs, state.members[index].heard == nil else { continue }
@@ -281,7 +283,8 @@ extension Engine {
 
     // MARK: Handover
 
-    /// Why a handover would be refused; nil: go ahead. Without heartbeats nobody can know whether the peer is there.
+    /// Why a handover would be refused; nil: it would not. Without heartbeats nothing is known of the peer, so the
+    /// handover is not refused for want of one.
     public var handoverRefusal: String? {
         guard state.role == .master else { return "not master" }
         guard configuration.hasPool else { return nil }
@@ -290,7 +293,7 @@ extension Engine {
         return state.peerIsProven ? nil : "the peer has not proven every leg"
     }
 
-    /// Restraints end when there is nobody to be restrained from.
+    /// Lets us preempt again after we were not heard: when no other router is left, or when the peer hears us again.
     mutating func updateRestraints() {
         guard state.restraints.contains(.unheard) else { return }
         let isNobodyThere = state.isSilentEverywhere && !state.peerHolds
@@ -304,8 +307,8 @@ extension Engine {
 
     // MARK: Addresses
 
-    /// The kernel's word on the member's addresses. What appears unasked while another may serve is removed, and is not said
-    /// to be held: the peer would elect on it.
+    /// The kernel has reported whether it lists the member's addresses. Addresses that appear unasked while another
+    /// router may serve are removed and not announced as held: the peer would act on that.
     mutating func hold(_ index: MemberIndex, _ isHeld: Bool, _ step: inout Step) {
         if !isHeld, state.role != .master { state.members[index].isOurs = false }
         guard state.members[index].isHeld != isHeld else { return }
@@ -328,7 +331,8 @@ extension Engine {
         for index in state.members.places { step.outputs.append(.announce(member: index)) }
     }
 
-    /// Two holders: the last foreign claim has ended, so caches are set right, and once more a second later.
+    /// Ends a collision of two holders: the other one's announcements have stopped, so ours correct the neighbours'
+    /// caches, and are repeated a second later.
     mutating func endCollision(_ step: inout Step) {
         announceAll(&step)
         state.announceAgainAtNs = step.nowNs + configuration.timing.announceAgainNs
@@ -375,7 +379,7 @@ extension Engine {
             && !state.members.places.contains { state.members[$0].downAtNs == nil && !state.members[$0].isSilent }
     }
 
-    /// A claim whose cable has died meanwhile.
+    /// A claim whose last cable has failed meanwhile.
     private var isClaimDeaf: Bool { state.role == .claiming && !state.hasPeer }
 
     /// Begins the probe in time, and forgets probe and fence when somebody is heard again.
@@ -406,7 +410,7 @@ extension Engine {
         step.outputs.append(.sendAdvert(member: index, priority: state.priority))
     }
 
-    /// All members speak at once, and the interval begins.
+    /// Sends an advert on every member and starts the interval.
     mutating func advertiseAll(_ step: inout Step) {
         for index in state.members.places {
             state.members[index].hasReplied = false
@@ -430,7 +434,8 @@ extension Engine {
         }
     }
 
-    /// Where our adverts come from. It is asked for at every step and seldom changes: what was said last is said again.
+    /// The addresses that our adverts are sent from. This is needed at every step and rarely changes, so the last
+    /// answer is reused.
     private var sources: [IPAddress] {
         if let last = state.pool.lastSent?.sources, isSame(last) { return last }
         return state.members.compactMap(\.primaryAddress)
@@ -446,7 +451,7 @@ extension Engine {
         return count == sources.count
     }
 
-    /// What we say of ourselves; nil: we have no address on any cable.
+    /// The content of our next heartbeat; nil: we have no address on any cable.
     private func word(nowNs: Int64) -> PeerWord? {
         guard let identity = state.pool.identity else { return nil }
         let isUnable = !state.isRunning || state.isFault || state.resignUntilNs != nil
@@ -463,8 +468,8 @@ extension Engine {
         return word
     }
 
-    /// On every cable when it is due, and on all at once when there is news. The last word of a director that leaves is said
-    /// three times.
+    /// Sends a heartbeat on each cable when it is due, and on all of them at once when its content has changed. The
+    /// last heartbeat of a director that leaves is sent three times.
     mutating func sendDueHeartbeats(_ step: inout Step) {
         guard configuration.hasPool, state.isRunning || state.role == .ended, var word = word(nowNs: step.nowNs) else {
             return

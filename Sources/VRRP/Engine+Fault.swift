@@ -61,7 +61,7 @@ extension Engine {
             state.pool.cables[index].isLinkDown = !isUp
             isCable = true
         }
-        // Degraded: a cable is never a cause of FAULT. A heartbeat may run over a leg, and a leg is.
+        // The rule Degraded: a cable is never a cause of FAULT. If a heartbeat runs over a leg's interface, the leg is.
         let isLeg = configuration.members.contains { $0.interface == interface }
         if isCable, !isLeg, configuration.rules.contains(.degraded) { return }
         let cause = Cause(.link, interface, detail: isUp ? "" : reason)
@@ -96,8 +96,8 @@ extension Engine {
         state.priority = UInt8(min(max(sum, 1), 254))
     }
 
-    /// A leg whose link, address or sending fails carries no goodbye and is not probed. What was known of it before is void
-    /// when it comes back.
+    /// A leg whose link, address or sending fails cannot send a resignation and is not probed. When it works again,
+    /// what was known of it before no longer counts.
     mutating func updateBroken() {
         for index in state.members.places {
             let interface = configuration.members[index].interface

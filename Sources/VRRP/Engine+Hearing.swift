@@ -45,14 +45,14 @@ extension Engine {
         return state.pool.peerPriority == 255 && configuration.members.contains { $0.addresses.contains(source) }
     }
 
-    /// An advert in the peer's name, at another priority than it says it has. One of its own that was overtaken by its word is
-    /// not missed: the next one is as it says. A resignation it says over the cable as well.
+    /// An advert in the peer's name, at another priority than it says it has. One of its own that was overtaken by its
+    /// word is not missed: the next one is as it says. A resignation is repeated over the cable.
     private func isForged(_ advert: Advert) -> Bool {
         guard let peer = state.peer, !state.pool.peerSources.isEmpty else { return false }
         return advert.priority != peer.priority
     }
 
-    /// As long as a master is heard that we cannot beat, a lesser one beside it does not count.
+    /// While a master is heard that wins against us, a lesser one beside it does not count.
     private mutating func noteHeard(_ advert: Advert, on index: MemberIndex, nowNs: Int64) -> Bool {
         if advert.priority < state.priority {
             if let heard = state.members[index].heard, heard.priority >= state.priority,
@@ -83,8 +83,8 @@ extension Engine {
             advert.addresses != configured && Set(advert.addresses) != Set(configured)
     }
 
-    /// A master resigned. Here it is the skew; on the other legs, where it may not have been heard, a master that lives has
-    /// one interval to say so.
+    /// A master resigned. On this leg we wait for the skew; on the other legs, where the resignation may not have
+    /// arrived, a master that is still there has one interval to be heard.
     private mutating func hearResignation(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         record.members[index].statistics.resignationsReceived += 1
         if state.isSpeaking {
@@ -92,7 +92,7 @@ extension Engine {
             return
         }
         let nowNs = step.nowNs
-        // Nobody can resign for the master that is heard.
+        // Only the master itself may resign; a resignation from another source is ignored.
         if let heard = state.members[index].heard, heard.source != advert.source, heard.priority >= state.priority {
             return
         }
@@ -105,7 +105,7 @@ extension Engine {
                 state.members[other].heard?.untilNs = min(heard.untilNs, untilNs)
             }
         }
-        // It shortens the wait, and never begins it anew.
+        // The wait is shortened, never extended.
         let skewNs = skewNs(state.members[index].masterIntervalNs)
         if let atNs = state.members[index].downAtNs {
             state.members[index].downAtNs = min(atNs, nowNs + skewNs)
@@ -188,7 +188,7 @@ extension Engine {
         return source > own
     }
 
-    /// A lesser master: it is told at once who is master, once an interval.
+    /// A lesser master was heard: answers it with an advert at once, at most one per interval.
     private mutating func hearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         if configuration.version == .v3 { answer(on: index, &step) }
         guard state.role == .master else { return }
@@ -197,7 +197,7 @@ extension Engine {
         bearLesser(advert, on: index, &step)
     }
 
-    /// The lesser peer says that it holds: it does not hear us, if that lasts.
+    /// The lesser peer's heartbeat says that it holds: if that lasts, it does not hear us.
     private mutating func bearLesserPeer(forNs: Int64, _ step: inout Step) {
         let nowNs = step.nowNs
         if let lesser = state.lesser {
@@ -213,7 +213,7 @@ extension Engine {
         }
     }
 
-    /// One advert an interval and leg answers whatever comes: a flood is not answered by a flood.
+    /// At most one answer per interval and leg, so that a flood is not answered by a flood.
     private mutating func answer(on index: MemberIndex, _ step: inout Step) {
         guard !state.members[index].hasReplied || configuration.bugs.contains(.answersFlood) else { return }
         state.members[index].hasReplied = true
@@ -246,14 +246,16 @@ extension Engine {
         }
     }
 
-    /// A new master, and a master whose peer has just begun to speak, is not yet heard: that is no doubt.
+    /// A peer needs a moment to hear a new master, and so does a peer that has just come up: until then its not hearing
+    /// us raises no doubt.
     mutating func graceHearing(nowNs: Int64) {
         guard state.role == .master else { return }
         state.hearingGraceUntilNs = nowNs + configuration.advertIntervalNs + heartbeatIntervalNs
     }
 
-    /// At once: only the step from holding to "unable and not holding" is a resignation. A peer that says 0 and holds has not
-    /// left; one that did not hold had nothing to leave, and acting on that would fight a third router for ever.
+    /// The peer resigns over a cable, which counts at once. Only the step from holding to "unable and not holding" is a
+    /// resignation. A peer that says 0 and holds has not left; one that did not hold had nothing to leave, and acting
+    /// on that would fight a third router for ever.
     private mutating func noticeResignation(of word: PeerWord, after before: PeerWord?, _ step: inout Step) {
         guard configuration.rules.contains(.atOnce), state.role == .backup, let before, !before.holds.isEmpty,
             word.holds.isEmpty, word.priority == 0

@@ -9,15 +9,15 @@
 /// cannot be told from such a router; so the addresses are taken back after some down intervals, and who has yielded twice in
 /// a row stays master.
 ///
-/// *As backup*: a lesser master keeps us waiting where we may not preempt it, or where we may but not every leg is proven. If
-/// nobody answers three times in a row, it holds nothing, and the leg counts as silent.
+/// *As backup*: a lesser master keeps us waiting where we may not preempt it, or where we may but not every leg is
+/// proven. If three questions in a row are not answered, the lesser master holds nothing, and the leg counts as silent.
 ///
 /// With a pool the fresh peer says itself what it holds, and what it says counts (`noticeOtherHolder`).
 extension Engine {
     // MARK: As master
 
-    /// A lesser master was heard. Patience and memory run by one clock, the slower router's, and for one sender at a time:
-    /// another one's adverts add nothing to them.
+    /// A lesser master was heard. How long it is waited for and remembered follows the longer of the two advert
+    /// intervals. One sender is followed at a time: another one's adverts extend neither.
     mutating func bearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         let spanNs = downNs(max(configuration.advertIntervalNs, advert.intervalNs))
         guard var lesser = state.members[index].lesser else {
@@ -36,13 +36,13 @@ extension Engine {
         beginQuestion(&step)
     }
 
-    /// An owner never yields to a lesser one, so it does not ask; nor does who has yielded in vain, or whose peer says itself
-    /// what it holds: an advert on the LAN can be anybody's.
+    /// Whether to ask at all. An owner does not, as it never yields to a lesser router. Nor does a router that has
+    /// yielded in vain, or one whose peer reports over a cable what it holds: an advert on the LAN may be anybody's.
     private mutating func beginQuestion(_ step: inout Step) {
         guard configuration.rules.contains(.unheard), !configuration.hasPool, mayYieldToLesser, !state.standsFirm,
             state.question == .none, areAllLegsLost(step.nowNs)
         else { return }
-        // One that has just taken over, having been deaf for a while, is given time to hear us.
+        // A lesser router that has just taken over, because it heard nothing for a while, is given time to hear us.
         state.question = .due(step.nowNs + configuration.advertIntervalNs)
     }
 
@@ -80,7 +80,7 @@ extension Engine {
 
     // MARK: As backup
 
-    /// Asks whether anybody holds where only a lesser master is heard and it matters.
+    /// Asks whether anybody has the addresses, on legs where only a lesser master is heard and the answer matters.
     mutating func checkHolders(_ step: inout Step) {
         let matters = state.role == .backup && !state.isFault && !state.peerHolds
         let mayPreempt = matters && mayPreempt
@@ -98,14 +98,14 @@ extension Engine {
 
     private func isDoubted(_ heard: Member.Heard, on index: MemberIndex, mayPreempt: Bool) -> Bool {
         let check = state.members[index].check
-        // Go on asking: somebody may begin to hold.
+        // Keep asking: somebody may add the addresses.
         if check.isUnheld { return true }
         if mayPreempt {
             // A leg that is not proven, or a preempt delay, keeps us waiting.
             return state.everyMemberWants
                 && (configuration.preemptDelayNs > 0 || !state.isProvenEverywhere)
         }
-        // After a yield we want to know as soon as nobody answers any more.
+        // After we have yielded we want to notice as soon as nobody has the addresses any more.
         return state.restraints.contains(.unheard) || check.believed != heard.source || check.unanswered > 0
     }
 
@@ -127,7 +127,7 @@ extension Engine {
         } else if state.members[index].check.unanswered < Member.HolderCheck.unansweredMax {
             state.members[index].check.unanswered += 1
             guard state.members[index].check.isUnheld else { return }
-            // What was waited for on its account is over, as after a resignation.
+            // We waited because of this router: the wait is over, as after a resignation.
             let untilNs = nowNs + skewNs(configuration.advertIntervalNs)
             state.members[index].downAtNs = state.members[index].downAtNs.map { min($0, untilNs) }
         }
@@ -144,7 +144,7 @@ extension Engine {
                 state.takeoverProbe?.isDisputed = true
             }
         }
-        // A station that sends no adverts is not the router that is meant.
+        // An answer from a station that sends no adverts is not from the router in question.
         guard answerer != .stranger else { return }
         if state.members[index].check.answerUntilNs != nil { state.members[index].check.isAnswered = true }
         guard case .put = state.question, let lesser = state.members[index].lesser,

@@ -29,7 +29,7 @@ extension Engine {
         state.members[index].proofUntilNs = nowNs + configuration.timing.proofValidNs
     }
 
-    /// We hold, and the fresh peer, which has had time to, does not hear us there.
+    /// We hold, and the fresh peer has had time to hear us on this leg, but does not.
     func isMute(_ index: MemberIndex) -> Bool {
         guard let peer = state.peer, state.role == .master, state.members[index].isHeld,
             state.hearingGraceUntilNs == nil
@@ -37,7 +37,7 @@ extension Engine {
         return !peer.hears.contains(member: index)
     }
 
-    /// Without a fresh peer only preemption asks for proofs, and only where a master is heard.
+    /// Without a fresh peer only preemption needs proven legs, and only where a master is heard.
     private var proofMatters: Bool { state.hasPeer || state.role == .backup && !state.isSilentEverywhere }
 
     private mutating func updateDoubt(of index: MemberIndex) {

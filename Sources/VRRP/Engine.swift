@@ -11,8 +11,8 @@ import Addresses
 ///     -> adverts and heartbeats that are due
 ///     -> conditions
 ///
-/// Only `timer` says that somebody is silent. Whatever arrives late, because we were not scheduled, may be followed by what
-/// the others have sent meanwhile; the process gives it all to the engine before it gives the time.
+/// Only the input `timer` can show that somebody is silent. If the process was not scheduled for a while, adverts wait
+/// in its sockets; it feeds all of them to the engine before it feeds `timer`.
 ///
 /// Where to look: evidence of a leg in `Member`, of the peer in `HeartbeatPool`, times in `Deadlines`, the rules in `Decision`,
 /// what makes a leg doubtful in `Engine+Proof`, causes in `Engine+Fault`, what is heard in `Engine+Hearing`, what is done in
@@ -30,7 +30,7 @@ public struct Engine: Sendable {
     private var shared: Shared<GroupConfiguration>
     /// What it remembers.
     var state: EngineState
-    /// What it only tells: counters, and facts for status that move nothing.
+    /// What it only publishes: counters and facts for status. No decision depends on them.
     var record: Record
     /// When `timer` is due; nil: no deadline. Never a time that an earlier call has already dealt with. It follows from the
     /// state and is kept because it is asked for more often than it changes.
@@ -114,7 +114,7 @@ public struct Engine: Sendable {
         guard configuration.rules.contains(.awake), let deadlineNs = nextDeadlineNs else { return }
         let lateNs = step.nowNs - deadlineNs
         guard lateNs > max(configuration.advertIntervalNs, configuration.timing.sleepMinNs) else { return }
-        // A delay that was slept through has not passed either.
+        // A preempt delay does not run while we sleep, either.
         for index in state.members.places { state.members[index].isolation.abandon() }
         if state.isSpeaking {
             // The lease was refreshed up to a third of it before we fell asleep.
@@ -142,7 +142,7 @@ public struct Engine: Sendable {
             atNs = nil
             return true
         }
-        // What was asked about may lapse in the same instant.
+        // The router that was asked about may be forgotten in the same instant.
         for index in state.members.places where isOver(&state.members[index].check.answerUntilNs) {
             endCheck(of: index, nowNs: nowNs)
         }
@@ -204,7 +204,7 @@ public struct Engine: Sendable {
     /// The longest of the pool's heartbeat intervals, ours and the peer's; 0: no pool.
     var heartbeatIntervalNs: Int64 { configuration.cables.reduce(state.pool.peerIntervalNs) { max($0, $1.intervalNs) } }
 
-    /// The stamp of a word spoken now.
+    /// The stamp of a heartbeat sent now.
     func stamp(nowNs: Int64) -> UInt32 {
         UInt32(truncatingIfNeeded: nowNs / max(1, configuration.timing.stampUnitNs)) & 0x0fff_ffff
     }

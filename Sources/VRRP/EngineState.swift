@@ -40,19 +40,19 @@ struct EngineState: Hashable, Sendable {
     var claimUntilNs: Int64?
     /// Until when the peer is given time to hear a new master.
     var hearingGraceUntilNs: Int64?
-    /// How far the preempt delay has run.
+    /// The preempt delay: whether it runs, and until when.
     var preemptDelay = PreemptDelay.none
     /// Why we do not preempt.
     var restraints: Restraints = []
     /// Until when a handover keeps our heartbeats at priority 0.
     var resignUntilNs: Int64?
-    /// The peer holds, has the lower priority, and goes on as if it did not hear us.
+    /// How long the lower-priority peer has held as if it did not hear us.
     var lesser: Patience?
     /// The question, as master, whether a lesser router holds.
     var question = Question.none
-    /// How often we have lately yielded to one.
+    /// How often we have recently yielded to a lesser router.
     var retreats: Retreats?
-    /// Until when we leave one alone that does not hear us, if it goes on holding.
+    /// Until when we leave a lesser holder alone that does not hear us.
     var holdBackUntilNs: Int64?
     /// Who has just resigned over a cable.
     var resigned: Resigned?
@@ -67,7 +67,7 @@ struct EngineState: Hashable, Sendable {
     /// The conditions that were last published.
     var conditions: GroupConditions = []
 
-    /// Whether it is going to be put, or its answer is waited for.
+    /// Whether the question is due later, or its answer is awaited.
     enum Question: Hashable, Sendable {
         case none, due(Int64)
         case put(untilNs: Int64)
@@ -96,8 +96,8 @@ struct EngineState: Hashable, Sendable {
         }
     }
 
-    /// Something is borne for a while. It is forgotten at `untilNs`, which every new sight of it moves on; if it is seen at or
-    /// after `endNs`, it is acted upon.
+    /// Patience with something that may pass. It is forgotten at `untilNs`, which every new sign of it postpones; if it
+    /// is seen at or after `endNs`, it is acted upon.
     struct Patience: Hashable, Sendable, Remembered {
         var untilNs: Int64
         var endNs: Int64
@@ -105,9 +105,9 @@ struct EngineState: Hashable, Sendable {
         mutating func visitOtherTimes(_ visitor: inout some TimeVisitor) { visitor.isCompared(&endNs) }
     }
 
-    /// A yield to a lesser holder goes against the order of priorities, and is the only change of roles that does. Where
-    /// three directors hear each other in a ring, as a priority alone never makes them, each hands the role to the next for
-    /// ever. So whoever has had to retreat this often in a row, and has found itself alone again each time, does not any more.
+    /// A yield to a lesser holder goes against the order of priorities, and is the only change of roles that does.
+    /// Where three directors hear each other only in a ring, each would hand the role to the next for ever. So a router
+    /// that has retreated this often in a row, and each time found itself alone again, stays master.
     struct Retreats: Hashable, Sendable, Remembered {
         var count: Int
         /// When they are forgotten.
@@ -130,7 +130,7 @@ struct EngineState: Hashable, Sendable {
 
         var isRunning: Bool { self == .running || self == .outdated }
 
-        /// It is not wanted any longer.
+        /// The result is no longer wanted.
         mutating func abandon() { self = isRunning ? .outdated : .idle }
 
         mutating func visitTimes(_ visitor: inout some TimeVisitor) {
@@ -148,7 +148,7 @@ struct EngineState: Hashable, Sendable {
         var isAnswered = false
         /// By another station alone.
         var isDisputed = false
-        /// How often that has been so before.
+        /// How often that has happened before.
         var disputes: UInt8 = 0
 
         static let disputesMax: UInt8 = 2
@@ -162,7 +162,7 @@ struct EngineState: Hashable, Sendable {
         pool.cables = configuration.cables.map { _ in HeartbeatPool.Cable() }
     }
 
-    // MARK: Derived. By places, since a closure that takes a member is handed a copy of all that it remembers.
+    // MARK: Derived values. They loop over indices, since a closure that takes a member gets a copy of its whole state.
 
     /// Silence everywhere is about to be believed.
     var isFenceWanted: Bool { role == .backup && !isFault && everyMemberWants && isSilentEverywhere && peer == nil }
@@ -195,8 +195,8 @@ struct EngineState: Hashable, Sendable {
     var standsFirm: Bool { role == .master && hearsLesser && retreats?.count == Retreats.max }
     /// A lesser router or, over the cable, the lesser peer goes on as if we were not there.
     var hearsLesser: Bool { lesser != nil || members.places.contains { members[$0].lesser?.isLasting ?? false } }
-    /// Something keeps us from preempting. Whoever was not heard claims again after a while, if it can ask the peer to release:
-    /// a backup sends nothing by which the peer could tell that it would be heard by now.
+    /// Whether something keeps us from preempting. A router that was not heard claims again after a while, if it can
+    /// ask the peer to release: a backup sends nothing, so the peer cannot find out by itself that it hears us again.
     var isRestrained: Bool {
         restraints.contains(.handedOver) || restraints.contains(.unheard) && (holdBackUntilNs != nil || peer == nil)
     }

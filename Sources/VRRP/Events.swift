@@ -25,7 +25,7 @@ public enum Input: Hashable, Sendable {
     case cableAddress(cable: CableIndex, IPAddress?)
     /// A cause other than a link came or went. `isolated` is the engine's own.
     case cause(Cause, isPresent: Bool)
-    /// A tracked thing adds this to the priority; 0 when it no longer does.
+    /// What a tracked object adds to the priority; 0 when it no longer does.
     case weight(name: String, Int)
     /// Something the process knows and wants to see published with the rest.
     case condition(Condition, isPresent: Bool)
@@ -42,13 +42,14 @@ public enum Input: Hashable, Sendable {
     /// name. Before this input the process removes the addresses that are no longer configured; after it all indices are
     /// the new configuration's.
     case reload(GroupConfiguration, Snapshot)
-    /// Resign and say so. Carry out the outputs, report the addresses gone, carry out those outputs, then end.
+    /// End in good order: resign. Carry out the outputs, report that the addresses are gone, carry out the outputs of
+    /// that, then exit.
     case shutdown
 }
 
 /// Whose MAC address answered for a virtual address. All of it can be forged by a host on the link.
 public enum Answerer: Hashable, Sendable {
-    /// A router's whose adverts were heard on the leg: the address they came from.
+    /// That of a router whose adverts were heard on the leg; the value is the address they came from.
     case router(IPAddress)
     /// The virtual router's own, 00-00-5E-00-01-VRID: some router of it holds the address.
     case virtualRouter
@@ -68,7 +69,7 @@ public struct Snapshot: Hashable, Sendable {
     public var causes: Set<Cause>
     /// Interfaces of cables whose link is down.
     public var cablesDown: Set<String>
-    /// What tracked things add to the priority at present.
+    /// What tracked objects add to the priority at present.
     public var weights: [String: Int]
 
     public init(
@@ -151,7 +152,7 @@ public enum TransitionReason: String, Hashable, Sendable, CaseIterable {
     case start
     /// The owner of the addresses does not wait.
     case owner
-    /// Every member wanted it: timers ran out.
+    /// Every member's down timer ran out.
     case take
     /// Silence everywhere, fenced and probed.
     case dead

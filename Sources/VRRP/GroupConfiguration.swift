@@ -1,8 +1,8 @@
 /// What one sync group is told to do; everything the engine knows before anything happens.
 ///
-/// A plain instance is a group of one member, so there is no second kind of configuration. The file's syntax, its defaults
-/// and its refusals are the business of the room `Configuration`; here are values that have already been checked. What a
-/// process needs and the engine does not (unicast peers, prefix lengths, virtual MAC, notify programs) is not here either.
+/// A plain instance is a group of one member, so there is no second kind of configuration. The file's syntax, defaults
+/// and checks belong to the module `Configuration`; the values here have already been checked. What a process needs and
+/// the engine does not (unicast peers, prefix lengths, virtual MAC, notify programs) is not here either.
 import Addresses
 
 public struct GroupConfiguration: Hashable, Sendable {
@@ -32,7 +32,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var addressLeaseNs: Int64
     /// The constants of the rules, which only a test has reason to change.
     public var timing = Timing()
-    /// The rules in force: all, but for the tests that show what each is for.
+    /// The rules in force: all of them, except in tests that show what each is for.
     package var rules = Rules.all
     /// Bugs planted for the search to find: none.
     package var bugs = PlantedBugs()

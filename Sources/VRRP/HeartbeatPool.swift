@@ -1,9 +1,9 @@
 /// The heartbeats: what the peer said last, over which cables it still speaks, and when we speak next.
 ///
-/// Several cables form one pool, in which the freshest word counts. Words carry the sender's stamp, so one that was overtaken
-/// on another cable is known as old; it still shows that its cable works. A word is *fresh* for three heartbeat intervals;
-/// after that it is forgotten, and with it every rule that needs a fresh peer. The stamp starts anew with the peer's machine,
-/// so it is compared only while the word is fresh.
+/// Several cables form one pool, in which the newest heartbeat counts. Each carries the sender's stamp, so one that was
+/// overtaken on another cable is known as old; it still shows that its cable works. A heartbeat is *fresh* for three
+/// heartbeat intervals; after that it is forgotten, and rules that need a fresh peer no longer apply. A reboot of the
+/// peer resets its stamp, so stamps are compared only while the last heartbeat is fresh.
 import Addresses
 
 struct HeartbeatPool: Hashable, Sendable {
@@ -68,7 +68,7 @@ struct HeartbeatPool: Hashable, Sendable {
         if word.identity == identity { return .echo }
         let untilNs = nowNs + 3 * max(intervalNs, word.intervalNs)
         cables[index].aliveUntilNs = untilNs
-        // A last word was written in advance, so it says nothing of sources and interval.
+        // A last word was prepared in advance, so it has no sources and no interval.
         let isLast = word.isLast
         var word = word
         if let fresh, fresh.untilNs > nowNs, case let last = fresh.word, !last.isLast {
@@ -79,7 +79,7 @@ struct HeartbeatPool: Hashable, Sendable {
             peerSources = word.sources
             peerIntervalNs = word.intervalNs
         }
-        // What is asked for with every advert and does not age with the word is kept once.
+        // Facts that are needed at every advert, and that outlast the heartbeat, are kept beside it.
         word.sources = []
         word.intervalNs = 0
         fresh = Fresh(word: word, untilNs: untilNs)
@@ -109,7 +109,8 @@ struct HeartbeatPool: Hashable, Sendable {
         fresh?.word.proven = moved(old.proven)
     }
 
-    /// What lapsed while we slept lapses at `untilNs` instead, if it says that the peer holds: to go on believing that is safe.
+    /// After a sleep, a heartbeat that has expired meanwhile stays fresh until `untilNs` if it says that the peer
+    /// holds: to believe that a little longer is safe.
     mutating func listenAnew(untilNs: Int64, nowNs: Int64) {
         guard let known = fresh, !known.word.holds.isEmpty else { return }
         if known.untilNs <= nowNs { fresh?.untilNs = untilNs }

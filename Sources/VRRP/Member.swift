@@ -9,7 +9,7 @@ struct Member: Hashable, Sendable {
     var primaryAddress: IPAddress?
     /// The kernel lists a virtual address.
     var isHeld = false
-    /// It was asked to add them, and has not said since that they are gone.
+    /// The kernel was asked to add them, and has not since reported them gone.
     var isOurs = false
     /// The RFC's down timer; nil: it ran out, or the group is master.
     var downAtNs: Int64?
@@ -35,7 +35,7 @@ struct Member: Hashable, Sendable {
     var probeBurstUntilNs: Int64?
     /// Whether the cause `isolated` is present.
     var isolation = Isolation.connected
-    /// The link, the address or the sending fails: the leg cannot carry a goodbye.
+    /// The link, the address or sending fails: no resignation can be sent on this leg.
     var isBroken = false
     /// Until when a stranger's use of our own address is remembered.
     var strangerUntilNs: Int64?
@@ -63,7 +63,7 @@ struct Member: Hashable, Sendable {
         var untilNs: Int64
         /// When patience ends.
         var endNs: Int64
-        /// It has been heard for as long.
+        /// It has been heard for that long.
         var isLasting = false
         /// A router has answered the question for the addresses.
         var isAnswered = false
@@ -79,18 +79,18 @@ struct Member: Hashable, Sendable {
         var believed: IPAddress?
         /// Questions in a row without an answer, up to the limit.
         var unanswered: UInt8 = 0
-        /// A router has answered the question that waits.
+        /// A router has answered the open question.
         var isAnswered = false
-        /// Until when the answer is waited for; nil: no question waits.
+        /// Until when the answer is awaited; nil: no question is open.
         var answerUntilNs: Int64?
         /// The next question is put no sooner.
         var askAtNs: Int64?
 
         static let unansweredMax: UInt8 = 3
-        /// Nobody holds.
+        /// Nobody has the addresses.
         var isUnheld: Bool { unanswered >= Self.unansweredMax }
 
-        /// There is nothing to be asked; that questions are not put one upon the other outlasts it.
+        /// Drops the question; the earliest time for the next one is kept.
         mutating func reset() { self = HolderCheck(askAtNs: askAtNs) }
     }
 
@@ -106,7 +106,7 @@ struct Member: Hashable, Sendable {
         case cut
     }
 
-    /// How far it has come with the cause `isolated`, which comes and goes only after what speaks for that has lasted.
+    /// The delay of the cause `isolated`: it comes and goes only after the reason has lasted for a while.
     enum Isolation: Hashable, Sendable {
         case connected
         /// Isolated from then on.
@@ -136,7 +136,7 @@ struct Member: Hashable, Sendable {
             self = isPresent ? .recovering(untilNs: untilNs) : .suspected(untilNs: untilNs)
         }
 
-        /// What spoke for the change has gone.
+        /// The reason for the change has gone.
         mutating func abandon() { self = isPresent ? .isolated : .connected }
 
         mutating func visitTimes(_ visitor: inout some TimeVisitor) {

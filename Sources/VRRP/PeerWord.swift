@@ -1,4 +1,4 @@
-/// What one director says of itself over a cable.
+/// The content of a heartbeat: what one director says of itself over a cable.
 ///
 /// A heartbeat is an ordinary version 3 advert that any dissector reads. Its priority is the sender's effective priority, 0
 /// when it is unable or leaving. Its address list carries the rest: who the sender is, when it spoke, and three lists
@@ -9,12 +9,14 @@ import Addresses
 public struct PeerWord: Hashable, Sendable {
     /// The sender's effective priority; 0: unable or leaving.
     public var priority: UInt8
-    /// Who speaks: the sender's address on the first cable of its pool, the same on every cable. The pool's tie-break.
+    /// The sender's identity: its address on the first cable of its pool, the same on every cable. It is the pool's
+    /// tie-break.
     public var identity: IPAddress
-    /// When it spoke, on the sender's clock, in microseconds modulo 2^28. Only orders words of one sender.
+    /// When the heartbeat was sent, on the sender's clock, in microseconds modulo 2^28. It only orders heartbeats of
+    /// one sender.
     public var stamp: UInt32
-    /// Whether it was written beforehand, to be spoken for a director whose process has died: newer than any word that it
-    /// spoke itself, and older than any of its successor's. It has no stamp.
+    /// Whether this is a last word: prepared in advance, and sent by the runner when the director's process has died.
+    /// It is newer than any heartbeat of that process, older than any of its successor's, and has no stamp.
     public var isLast = false
     /// Members whose virtual addresses are in the sender's kernel.
     public var holds: MemberSet

@@ -1,4 +1,4 @@
-/// What a group only tells: counters and last sights. It moves nothing and is not compared.
+/// What a group only publishes: counters, and what was seen last. No decision depends on it, and it is not compared.
 import Addresses
 
 struct Record: Sendable {

@@ -6,7 +6,7 @@ package struct Rules: OptionSet, Hashable, Sendable {
     package let rawValue: UInt16
     package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    /// Every member must want it before Backup becomes Master.
+    /// Backup becomes Master only if every member calls for it.
     package static let take = Rules(rawValue: 1 << 0)
     /// An election lost on one leg is lost for the group.
     package static let lose = Rules(rawValue: 1 << 1)

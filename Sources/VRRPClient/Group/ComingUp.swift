@@ -1,5 +1,5 @@
-/// The first seconds of a group. While interfaces come up nobody can be heard, so that nobody serves is a guess, and mostly a
-/// wrong one: `no-director` is told at the end of that time, if it is still so.
+/// The first seconds of a group. While interfaces come up nothing can be heard, so `no-director` would be a guess, and
+/// mostly a wrong one. It is reported at the end of that time, if it is still true.
 import LinuxSystem
 
 final class ComingUp {
@@ -8,7 +8,7 @@ final class ComingUp {
     private var timer: EventLoop.TimerID?
     private static let lengthNs: Int64 = 15_000_000_000
 
-    /// The group has been in no fault since it was started.
+    /// The group has not been in FAULT since it was started.
     var isOver = false
 
     init(loop: EventLoop) { self.loop = loop }
@@ -19,10 +19,10 @@ final class ComingUp {
 
     var isGoingOn: Bool { !isOver && loop.nowNs < startedNs + Self.lengthNs }
 
-    /// Something is to be told at the end.
+    /// Something is to be reported at the end.
     var isHeldBack: Bool { timer != nil }
 
-    /// Tells it at the end, unless `forget` comes before.
+    /// Reports it at the end, unless `forget` is called before.
     func holdBack(_ tell: @escaping () -> Void) {
         forget()
         timer = loop.schedule(atNs: startedNs + Self.lengthNs) { [unowned self] in

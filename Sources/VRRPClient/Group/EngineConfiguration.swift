@@ -1,4 +1,4 @@
-/// The file's words in the engine's: what of a group the engine needs to know.
+/// Translates the configuration of a group into what the engine needs to know.
 import Configuration
 import VRRP
 

@@ -34,8 +34,8 @@ extension GroupDriver {
         chooseSource(of: leg)
     }
 
-    /// Network managers take an interface's own address away for a moment when they configure it anew. Meanwhile adverts are
-    /// sent from it as before, for less than an interval: nobody misses one, and nothing moves.
+    /// A network manager that reconfigures an interface removes its own address for a moment. Meanwhile adverts are
+    /// still sent from that address, for less than an interval, so that no advert is missing and nothing fails over.
     func chooseSource(of leg: Leg, mayLinger: Bool = true) {
         let name = leg.instance.name
         let isUp = services.links.state(of: leg.instance.interface, group.linkState).isUp
@@ -57,7 +57,7 @@ extension GroupDriver {
         }
     }
 
-    /// What stood in the way of a leg may go without a word from the kernel.
+    /// What kept a leg from binding may go away without a message of the kernel, so binding is retried.
     func bindLater() {
         guard bindTimer == nil else { return }
         bindTimer = loop.schedule(atNs: loop.nowNs + Self.bindAgainNs, toleranceNs: Self.bindAgainNs / 5) {
@@ -98,7 +98,7 @@ extension GroupDriver {
         if state.isUp { setCause(Cause(.sendDenied, name), false) }
     }
 
-    /// What is known of an interface is not what it was.
+    /// The state of an interface may have changed.
     func interfaceChanged(_ link: Link, before old: Link) {
         for leg in legs { leg.interfaceChanged(link, before: old) }
     }
@@ -109,7 +109,7 @@ extension GroupDriver {
         for cable in cables where cable.ifindex == ifindex { cable.unbind() }
     }
 
-    /// The legs' holdings may be concerned.
+    /// The change may concern what the legs hold.
     func kernelChanged(_ changes: KernelChanges) {
         for leg in legs { for kind in leg.held { kind.kernelChanged(changes) } }
     }
@@ -121,7 +121,7 @@ extension GroupDriver {
         for cable in cables where keys.contains(where: { $0.ifindex == cable.ifindex }) { bind(cable) }
     }
 
-    /// A packet filter may have begun or ceased to drop adverts, or what is to be done about that may have changed.
+    /// A packet filter may have begun or ceased to drop adverts, or the configured reaction to it may have changed.
     func filtersChanged() {
         acceptanceChanged()
         for leg in legs {
@@ -130,7 +130,7 @@ extension GroupDriver {
             setCondition(Condition(.advertsFiltered, interface), isFiltered && group.packetFilter != .ignore)
             setCause(Cause(.packetFilter, interface), isFiltered && group.packetFilter == .fault)
         }
-        // Heartbeats are heard all the same, and a cable is no cause.
+        // Heartbeats are received past the filter, and a cable is never a cause.
         for cable in cables where !legs.contains(where: { $0.instance.interface == cable.heartbeat.interface }) {
             let isFiltered = isFiltered(cable.ifindex, cable.configuration.family)
             setCondition(

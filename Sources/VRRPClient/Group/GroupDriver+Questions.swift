@@ -1,4 +1,4 @@
-/// What a group asks its neighbours: whether anybody is there, whether anybody has its addresses; and what it hears unasked.
+/// What a group asks its neighbours (is anybody there, has anybody its addresses), and what it hears without asking.
 import Addresses
 import Configuration
 import LinuxSystem
@@ -17,7 +17,7 @@ extension GroupDriver {
         }
         services.wire.ask(
             neighbours(leg), on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
-        // Who answers by another family than the leg's says little of what the leg is for.
+        // An answer in another family than the leg's proves little about the leg.
         if leg.family == .ipv6, leg.instance.witnesses.isEmpty, leg.search.asksStrangers {
             services.wire.askAllNodes(
                 on: ifindex, source: source, mac: mac, windowNs: 1_000_000_000, answered: answered)
@@ -70,7 +70,7 @@ extension GroupDriver {
         let leg = legs[member]
         let answerer = leg.answerer(mac)
         guard !answerers[member, default: []].contains(answerer) else { return }
-        // The virtual router's MAC address is our macvlan's as well as that of another router's.
+        // Our macvlan has the virtual router's MAC address, and so has that of another router.
         guard answerer == .virtualRouter || !services.kernel.isOwn(mac) else { return }
         answerers[member, default: []].insert(answerer)
         if !isHeardMaster(answerer, on: member) {
@@ -81,7 +81,7 @@ extension GroupDriver {
         feed(.foreignAnswer(member: member, by: answerer))
     }
 
-    /// Whether it is the master whose adverts arrive: that it has the addresses is as it should be.
+    /// Whether it is the master whose adverts we hear: a master is expected to have the addresses.
     func isHeardMaster(_ answerer: Answerer, on member: MemberIndex) -> Bool {
         let heard = engine.heard(on: member)
         return switch answerer {
@@ -91,7 +91,7 @@ extension GroupDriver {
         }
     }
 
-    /// Another station says that it has an address which we hold.
+    /// Another station claims an address that we hold.
     func hearClaim(of address: IPAddress, by mac: MACAddress, on leg: Leg) {
         passing.saw(.addressConflict, of: leg.instance.name, forNs: 10_000_000_000) {
             services.kernel.isOwn(mac) ? nil : "\(address) is claimed by \(mac)\(Self.words(leg.answerer(mac)))"

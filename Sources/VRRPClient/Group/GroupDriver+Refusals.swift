@@ -1,5 +1,5 @@
-/// Adverts and heartbeats that are not what they should be, told as conditions that say who sends them and what differs: whoever
-/// sends them does not know of us, as we do not of it.
+/// Adverts and heartbeats that failed a check, as conditions that say who sends them and what differs. Their sender
+/// refuses our adverts as we refuse its own, so neither learns of the other.
 import VRRP
 
 extension GroupDriver {

@@ -26,7 +26,7 @@ extension GroupDriver {
 
     // MARK: Weights that move nothing
 
-    /// Another router says its priority. The highest one counts, which it has while nothing fails there.
+    /// Another router has sent its priority. The highest one counts: that is its priority while nothing fails there.
     func hearRival(_ priority: UInt8) {
         guard priority > rivalPriority else { return }
         rivalPriority = priority
@@ -48,7 +48,7 @@ extension GroupDriver {
 
     private static func lowestContribution(of track: VRRPConfiguration.Track) -> Int {
         guard let weight = track.weight else { return 0 }
-        // The number in a file may be any.
+        // The number in a file may have any value.
         if case .file = track.object { return -253 }
         return min(0, weight)
     }

@@ -11,7 +11,7 @@ final class GroupServices {
     let leases: LeaseKeeper
     let runner: any ProgramRunner
 
-    /// Whether there are so many groups that their timers had better share their wake-ups.
+    /// Whether there are so many groups that their timers should share wake-ups.
     var isCrowded = false
     /// What is tracked, by a group with this `link-state`.
     var tracked: (VRRPConfiguration.Track.Object, VRRPConfiguration.LinkStateChoice) -> Tracked? = { _, _ in nil }

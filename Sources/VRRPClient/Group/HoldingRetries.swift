@@ -1,7 +1,7 @@
 /// Instances that could not hold their addresses, and when each tries again.
 ///
-/// A router without its addresses is no router: another one serves, and this one tries again later and later, as each try
-/// that fails costs the service a moment.
+/// A router that cannot add its addresses must let another one serve. It tries again at growing intervals, as each
+/// failed try interrupts the service for a moment.
 import LinuxSystem
 
 final class HoldingRetries {
@@ -60,7 +60,7 @@ final class HoldingRetries {
     private func tryAgain(_ name: String, atNs: Int64) {
         entries[name]?.timer = loop.schedule(atNs: atNs) { [unowned self] in
             entries[name]?.timer = nil
-            // What can be known beforehand is asked beforehand.
+            // First find out whether the kernel would refuse again: a try that fails interrupts the service.
             if isRefused() { return tryAgain(name, atNs: loop.nowNs + Self.maxNs) }
             entries[name]?.endedNs = loop.nowNs
             set(name, false)

@@ -28,15 +28,16 @@ final class Leg {
     private var port: (any AdvertPort)?
     /// Where adverts come from; nil: there is no address to send from.
     private(set) var source: IPAddress?
-    /// The source has gone from the interface, and adverts are sent from it all the same.
+    /// The interface has lost the source address, and adverts are still sent from it for a moment.
     private(set) var isLingering = false
     private var kept: (priority: UInt8, packets: [(packet: [UInt8], destination: IPAddress)])? {
         didSet { isBequeathed = false }
     }
-    /// Whether the runner has the last word that goes with what is kept.
+    /// Whether the runner has the last word that matches the prepared packets.
     private var isBequeathed = false
 
-    /// Whose adverts came from which MAC address, the newest first: by that an answer for an address is told apart.
+    /// Which router's adverts came from which MAC address, the newest first: an answer for an address is attributed by
+    /// it.
     private(set) var routers: [(address: IPAddress, mac: MACAddress)] = []
     /// Routers that are remembered.
     private static let routersMax = 8
@@ -53,11 +54,11 @@ final class Leg {
 
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
-    /// Called when a switch of the kernel begins or ceases to be other than the virtual MAC address needs it.
+    /// Called when a sysctl stops being as the virtual MAC address needs it, and when it is so again.
     var onRefusal: (Bool) -> Void = { _ in }
     /// Called when another station claims a virtual address while we hold it.
     var onClaim: (IPAddress, MACAddress) -> Void = { _, _ in }
-    /// Called with an advert of our VRID that failed one.
+    /// Called with an advert of our VRID that failed a check.
     var onRefused: (RefusedAdvert) -> Void = { _ in }
 
     init(
@@ -136,7 +137,7 @@ final class Leg {
         for kind in held { kind.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex) }
     }
 
-    /// Lets go of the interface, which may be there by another name, and of its sockets.
+    /// Releases the interface, which may exist under another name by now, and its sockets.
     func unbind() {
         guard let ifindex else { return }
         wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
@@ -163,7 +164,7 @@ final class Leg {
     /// Whether an answer from that MAC address may be the peer's: of the router whose silence is the question.
     func isRouter(_ mac: MACAddress) -> Bool { answerer(mac) != .stranger }
 
-    /// Whom the kernel knows on the link: up to eight neighbours that have answered it, and next hops of routes.
+    /// Hosts that the kernel knows on the link: up to eight neighbours that have answered it, and next hops of routes.
     func acquaintances(nowNs: Int64) -> [IPAddress] {
         guard let ifindex else { return [] }
         if hops.untilNs <= nowNs { hops = (kernel.nextHops(on: ifindex, family), nowNs + Self.hopsNs) }
@@ -177,7 +178,7 @@ final class Leg {
         return mac == virtual || mac == ownMAC.flatMap { MACAddress($0) }
     }
 
-    /// Whose a MAC address is that answers for a virtual address.
+    /// Attributes an answer for a virtual address to a router or a stranger, by its MAC address.
     func answerer(_ mac: MACAddress) -> Answerer {
         if mac == MACAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) { return .virtualRouter }
         return routers.first { $0.mac == mac }.map { .router($0.address) } ?? .stranger
@@ -246,7 +247,7 @@ final class Leg {
     }
 
     private func send(_ priority: UInt8) -> SendOutcome {
-        // What is missing here is a cause of its own.
+        // A missing interface or address is a cause of its own.
         guard let source else { return .failed(.addressNotAvailable) }
         let sender: (any AdvertSender)?
         do throws(Errno) { sender = try virtualMAC?.sender() ?? port } catch { return .failed(error) }
@@ -260,8 +261,8 @@ final class Leg {
         return worst
     }
 
-    /// Lets go of the interface if adverts go through a macvlan that somebody has taken down or away: the next `bind` makes
-    /// another. To a unicast peer there may be no way for other reasons.
+    /// Releases the interface if adverts go through a macvlan that somebody has taken down or deleted: the next `bind`
+    /// makes another one. If sending to a unicast peer fails, there may be other reasons.
     ///
     /// - Parameter error: why nothing could be sent.
     /// - Returns: whether it did.
@@ -275,7 +276,7 @@ final class Leg {
         return true
     }
 
-    /// Leaves with the runner what it has to know to resign, should this process die while it serves.
+    /// Gives the runner what it needs to resign if this process dies while it serves.
     func bequeath(to runner: any ProgramRunner) {
         guard !isBequeathed, let source else { return }
         isBequeathed = runner.keep(LastWord(speaker: .instance(instance.name), source: source, identity: source))
@@ -317,21 +318,23 @@ final class Leg {
         virtualMAC?.setUp(false)
     }
 
-    /// Whether it can go on as another file has the instance: nothing is other than what it holds.
+    /// Whether the leg can go on with the instance of a new file: only what it holds may differ.
     func canGoOn(as instance: VRRPConfiguration.Instance) -> Bool {
         HeldKinds.leavingOut(of: instance) == HeldKinds.leavingOut(of: self.instance)
     }
 
-    /// Goes on as another file has the instance. What that no longer names is removed, and what is new added by `tend`.
+    /// Goes on with the instance of a new file. What that file no longer names is removed; what is new is added by
+    /// `tend`.
     func goOn(as instance: VRRPConfiguration.Instance) {
         guard instance != self.instance else { return }
         self.instance = instance
         for kind in held.reversed() { kind.letGo(for: instance) }
     }
 
-    /// The file has another leg of this name, or none: what both have is kept, the rest is removed. The successor binds next.
+    /// The new file has a different leg of this name, or none: what both have is kept, the rest is removed. The
+    /// successor binds next.
     func handOver(to successor: Leg?) {
-        // From here on the successor speaks for both: that this leg lets go is no news.
+        // From here on the successor reports for both: that this leg releases its addresses must not be reported.
         onAdvert = { _ in }
         announcer.stop()
         let isSamePlace =
@@ -373,7 +376,7 @@ enum SourceChoice {
             family == .ipv6 ? $0.key.address.isLinkLocal : !$0.flags.contains(.secondary)
         }.map { $0.key.address }
         if let present, candidates.contains(present) { return present }
-        // An owner's own virtual address will do, another will do better.
+        // An owner's virtual address can be the source, but another address is preferred.
         return candidates.filter { !isVirtual($0) }.min() ?? candidates.min()
     }
 }

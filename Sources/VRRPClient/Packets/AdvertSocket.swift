@@ -258,7 +258,7 @@ final class AdvertSocket: AdvertPort {
         let family = key.family
         var batches = 0
         repeat {
-            // A flood: what has passed is not known before all of it is read.
+            // A flood: nothing can be concluded before all of it has been read.
             if batches == Self.batchesMax { return }
             batches += 1
         } while buffer.receive(from: sender.raw) { packet, index in
@@ -282,7 +282,7 @@ final class AdvertSocket: AdvertPort {
         onFiltered()
     }
 
-    /// Of a sender that has fallen silent nobody knows any longer whether it is filtered.
+    /// A sender that has fallen silent is forgotten: it is no longer known whether a filter drops its adverts.
     private func scheduleLapse() {
         guard lapseTimer == nil, let atNs = filterWatch.filteredUntilNs else { return }
         lapseTimer = loop.schedule(atNs: atNs) { [unowned self] in
@@ -297,7 +297,7 @@ final class AdvertSocket: AdvertPort {
     func send(_ packet: [UInt8], to destination: IPAddress) -> SendOutcome { sender.send(packet, to: destination) }
 }
 
-/// Who listens, found by VRID without a search.
+/// The receivers, found by VRID without a search.
 private struct Receivers {
     private(set) var all: [AdvertReceiver] = []
     /// Who wants to know of adverts that have no receiver: few, and kept as such adverts may come by the thousand.

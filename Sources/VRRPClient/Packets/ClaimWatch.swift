@@ -20,7 +20,7 @@ final class ClaimWatch {
     private final class Listener {
         var socket: Socket?
         var owners: [ObjectIdentifier: (addresses: Set<IPAddress>, heard: Heard)] = [:]
-        /// The owners are others than those that the filter was made for.
+        /// The addresses have changed since the filter was made.
         var isOutdated = false
     }
 
@@ -63,7 +63,7 @@ final class ClaimWatch {
         }
     }
 
-    /// Another filter takes another socket: with one attached, a packet that came before is judged by none.
+    /// A new filter needs a new socket: packets queued before a filter is attached would pass it unchecked.
     private func renew(_ listener: Listener, _ key: SocketKey) {
         listener.isOutdated = false
         if let socket = listener.socket { loop.unwatch(socket.descriptor.raw) }

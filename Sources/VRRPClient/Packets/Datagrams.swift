@@ -1,5 +1,5 @@
-/// Adverts and heartbeats as they leave, with their IP header: the same for who sends them and for who resigns in the name of a
-/// dead process.
+/// Adverts and heartbeats as they are sent, with their IP header: for this process, and for the runner that resigns in
+/// place of a dead one.
 import Addresses
 import Configuration
 import VRRP

@@ -1,13 +1,14 @@
-/// Tells adverts that a packet filter drops from adverts that nobody sends.
+/// Distinguishes adverts that a packet filter drops from adverts that nobody sends.
 import Addresses
 
 /// Compares what is on the wire with what passes the packet filter, per sender and VRID.
 ///
-/// Three adverts on the wire, in a row, of which none passed mean a filter, if they came over time: what is read in one go
-/// was late, and what is late is not missing. The two sockets are read at different times, so what passed is counted against
-/// what was on the wire since the last time: an advert that passed says that those before it did, and the rest stays in the
-/// account. Where more has passed than was seen yet, as after a sleep, that is kept for what is still to be read. Draining
-/// the raw socket costs a system call, so it is done when some sender has three outstanding or many have some.
+/// If three adverts in a row are seen on the wire and none of them passes, there is a filter. They must have come one
+/// after another: adverts that are read in one go came late, so their copies on the raw socket may still be on the way.
+/// The two sockets are read at different times, so the adverts that passed are matched with those seen on the wire: one
+/// that passed shows that those before it did, too, and the rest stays outstanding. If more have passed than were seen
+/// on the wire, as after a sleep, the surplus is kept for those still to be read. Draining the raw socket costs a
+/// system call, so it is done when one sender has three adverts outstanding, or many senders have some.
 ///
 /// A sender that falls silent is forgotten: a filter that drops nothing any more, since its master is dead, must not keep
 /// its backup from serving.
@@ -21,7 +22,7 @@ struct FilterWatch {
     /// A sender is forgotten after so many intervals without an advert, and not before a second has passed.
     private static let patience: Int64 = 4
     private static let patienceMinNs: Int64 = 1_000_000_000
-    /// How long it stands that the stack itself does not take a sender's adverts.
+    /// How long the answer counts that the IP stack itself drops a sender's adverts.
     private static let excuseNs: Int64 = 10_000_000_000
     /// Senders that the stack is asked about at a time.
     private static let questionsMax = 8
@@ -46,7 +47,7 @@ struct FilterWatch {
         var untilNs: Int64 = 0
         /// The stack would take its adverts.
         var isConfirmed = false
-        /// Until when nothing is concluded from it, since the stack itself drops it.
+        /// Until when the sender is excused, since the IP stack itself drops its adverts.
         var excusedUntilNs = Int64.min
 
         var outstanding: Int { missing + seen - ahead }
@@ -77,7 +78,7 @@ struct FilterWatch {
     private var finger = 0
     private var sinceDrain = 0
     private(set) var wantsDrain = false
-    /// Whether some sender is ahead.
+    /// Whether more adverts of some sender have passed than were seen on the wire.
     private var isAhead = false
 
     /// Whether some sender's adverts are missing, for a reason that is not known: `confirm` next.
@@ -143,11 +144,11 @@ struct FilterWatch {
         wantsDrain = false
     }
 
-    /// The raw socket has lost something: nothing new can be concluded from what was counted so far.
+    /// The raw socket has lost packets: what was counted so far proves nothing.
     mutating func forgetWindow() { accounts.removeAll { !$0.isConfirmed } }
 
-    /// Excuses suspects whose adverts the stack would drop without any filter, and confirms the others. Of those that there
-    /// is no time to ask about nothing is concluded yet.
+    /// Excuses suspects whose adverts the IP stack would drop without any filter, and confirms the others. Suspects
+    /// beyond the limit are left for a later call.
     mutating func confirm(nowNs: Int64, _ wouldTake: (_ source: IPAddress, _ destination: IPAddress) -> Bool) {
         var questions = Self.questionsMax
         for index in accounts.indices where accounts[index].isSuspect && questions > 0 {

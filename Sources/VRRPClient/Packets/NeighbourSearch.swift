@@ -1,4 +1,4 @@
-/// Whom to ask on a leg in doubt, where no witness is configured: who is alive on this link?
+/// Finds hosts to probe on a leg in doubt, where no witness is configured.
 ///
 /// First those that have answered us before, the kernel's neighbours, and the next hops of routes. If nobody has answered
 /// two rounds in a row, whoever has spoken by ARP meanwhile, and then the leg's own network, a few addresses at a time and
@@ -16,7 +16,7 @@ struct NeighbourSearch {
     private static let networkMax: UInt64 = 256
     /// Rounds without an answer before strangers are asked.
     private static let patience = 2
-    /// A round so much later than the last is one of another doubt.
+    /// A round that comes this much later than the last one belongs to another doubt.
     private static let memoryNs: Int64 = 5_000_000_000
 
     /// Who answered, the last first.

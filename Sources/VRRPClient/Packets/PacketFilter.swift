@@ -1,4 +1,4 @@
-/// The classic BPF programs on our packet sockets (`linux/filter.h`): what a socket is not meant for never wakes us.
+/// The classic BPF programs on our packet sockets (`linux/filter.h`): packets that a socket is not for never wake us.
 ///
 /// A packet socket that is bound to an interface still sees what its VLANs and bond slaves receive, so the filter asks for
 /// the ifindex itself; and it sees what others on the host send, so it asks for the packet's type (host, broadcast or

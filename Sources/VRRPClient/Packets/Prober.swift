@@ -5,9 +5,9 @@
 /// only while something is asked, so they count whatever the packet filter does.
 ///
 /// *An answer is an answer to us*: an ARP reply to our MAC and to the address that we asked from, or a solicited
-/// advertisement to our address. Gratuitous ARP, requests and solicitations of others, and unsolicited advertisements prove
-/// nothing of what we asked, and any host can send them all day. Whom an answer speaks for is for the asker to judge: all of
-/// it can be forged.
+/// advertisement to our address. Gratuitous ARP, requests and solicitations of others, and unsolicited advertisements
+/// prove nothing of what we asked, and any host can send them all day. The asker has to judge whom an answer comes
+/// from: all of it can be forged.
 import Addresses
 import CLinux
 import LinuxSystem
@@ -24,7 +24,7 @@ final class Prober {
         var answered: (MACAddress) -> Void
     }
 
-    /// An answer, to whom, and whose.
+    /// An answer: whom it was sent to, and who sent it.
     private struct Answer {
         var target: IPAddress
         var destination: IPAddress
@@ -207,7 +207,7 @@ final class Prober {
         listeners[key] = nil
     }
 
-    /// Closes what nobody waits for any more.
+    /// Closes sockets on which no answer is awaited any more.
     private func scheduleSweep() {
         guard sweepTimer == nil else { return }
         sweepTimer = loop.schedule(atNs: loop.nowNs + 1_000_000_000) { [unowned self] in

@@ -10,7 +10,7 @@ struct RefusedAdvert {
     let reason: Discard
     let source: IPAddress
     let vrid: UInt8
-    /// Its list has what only a heartbeat's has.
+    /// Its address list has an address that only heartbeats list.
     let isHeartbeat: Bool
     private let hopLimit: UInt8
     private let version: UInt8

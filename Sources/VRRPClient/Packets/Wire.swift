@@ -14,7 +14,7 @@ struct SocketKey: Hashable {
 /// What came of sending.
 enum SendOutcome: Equatable {
     case sent
-    /// A packet filter refused it, and it was sent around the filter.
+    /// A packet filter refused it, so it was sent past the filter.
     case sentAround
     case failed(Errno)
 }
@@ -26,7 +26,7 @@ struct AdvertReceiver {
     var peers: Set<IPAddress>?
     /// Called with an advert that passed every check, and the MAC address that it came from.
     var deliver: (Advert, MACAddress) throws(Discard) -> Void
-    /// Called with an advert of the VRID that failed one.
+    /// Called with an advert of the VRID that failed a check.
     var refused: (RefusedAdvert) -> Void = { _ in }
     /// Called with an advert of a VRID that has no receiver; nil: it is nobody's business.
     var stranger: ((RefusedAdvert) -> Void)?
@@ -57,7 +57,7 @@ protocol Wire: AnyObject {
     /// Stops listening for a VRID, and closes the port if nobody else uses it.
     func release(_ key: SocketKey, vrid: UInt8)
 
-    /// A way out alone, through a macvlan of our own.
+    /// A port that only sends, through a macvlan of our own.
     ///
     /// - Throws: ENODEV when the interface is gone.
     func sender(_ key: SocketKey) throws(Errno) -> any AdvertSender
