@@ -15,51 +15,51 @@ extension MonitorInterface {
 
         # One interface, and the evidence for its state.
         type Interface (
-          # The kernel's number for it, by which events belong together; a name is only an attribute.
+          # The kernel's number for it. Events of one interface have the same number; the name may change.
           ifindex: int,
-          # To the kernel a name is a string of bytes: a byte that is not part of UTF-8 text is published as `\xff`, and a
-          # backslash that would read as the beginning of that as `\x5c`.
+          # The name. To the kernel it is a string of bytes: a byte that is not UTF-8 is published as `\xff`, and a backslash
+          # that would look like the beginning of such an escape as `\x5c`.
           ifname: string,
-          # Alternative names, likewise.
+          # Alternative names, written in the same way.
           altnames: []string,
-          # Of a virtual interface, such as `bridge` or `vlan`.
+          # The kind of a virtual interface, such as `bridge` or `vlan`.
           kind: ?string,
           # The kernel driver, as ethtool(8) prints it.
           driver: ?string,
           # The link-layer address.
           address: ?string,
-          # In bytes.
+          # The MTU in bytes.
           mtu: int,
           # The ifindex of the bridge, bond or VRF that it is a port of.
           master: ?int,
-          # The ifindex of the interface that it stands on, or that it is the peer of. Absent where there is none, or where that
-          # is in another network namespace.
+          # The ifindex of the interface beneath it, or of its peer. Absent if there is none, or if it is in another network
+          # namespace.
           link: ?int,
           # The number of that other namespace, as `ip netns list-id` lists it in this one.
           linkNetnsid: ?int,
           # The kernel's flags, such as `UP` and `LOWER_UP`.
           flags: []string,
-          # The reasons for which programs keep the interface down, as `ip -json link` has them in `proto_down_reason` where they
-          # have no names: the numbers of the bits. The list may be empty; absent, no program does.
+          # The reasons why programs keep the interface down: numbers of bits, as `ip -json link` prints reasons without a name
+          # in `proto_down_reason`. The list may be empty. Absent if no program keeps it down.
           protoDown: ?[]string,
           # The operational state of RFC 2863: `unknown`, `notpresent`, `down`, `lowerlayerdown`, `testing`, `dormant` or `up`.
           operstate: string,
           # The settled state, `up` or `down`: after hold times and dampening.
           state: string,
-          # The state that the evidence gives at once.
+          # The state before hold times and dampening.
           rawState: string,
-          # Which evidence says down; absent while the raw state is up.
+          # The source that says down; absent while the raw state is up.
           reason: ?string,
           # When the settled state last changed, in microseconds of CLOCK_MONOTONIC.
           since: int,
-          # The same instant, of CLOCK_BOOTTIME. Older daemons do not say it.
+          # The same instant, of CLOCK_BOOTTIME. Older daemons do not send it.
           sinceBoottimeUsec: ?int,
           # By source: `admin`, `mii`, `driver`, `carrier` and `operstate`, as linkwatchd(8) explains them.
           evidence: [string]Evidence,
           # The PHY, if it can be read.
           mii: ?MII,
-          # In Mb/s. Like the PHY, duplex and autonegotiation it is known for physical ports and for interfaces that the
-          # configuration names or has probed, and is read again every 2 seconds.
+          # In Mb/s. Speed, duplex, autonegotiation and the PHY are known for physical ports and for interfaces that the
+          # configuration names or has probed. They are read again every 2 seconds.
           speed: ?int,
           # `full` or `half`.
           duplex: ?string,
@@ -67,17 +67,17 @@ extension MonitorInterface {
           autoneg: ?bool,
           # The link partner does not negotiate, and this end may have chosen the wrong duplex.
           duplexMismatchSuspected: bool,
-          # The kernel's own count.
+          # The kernel's own count of carrier changes.
           carrierChanges: int,
-          # How often the link went down since the daemon first saw it, blinks between two polls included.
+          # How often the link went down since the daemon first saw it, including losses between two polls.
           flaps: int,
           # How often the raw state changed since then.
           transitions: int,
-          # Where it is configured.
+          # Present if dampening is configured.
           dampening: ?Dampening,
-          # The PHY and the kernel tell different stories.
+          # The PHY and the kernel disagree.
           disagreement: bool,
-          # What an operator should know and no state says: `mii-stale`, `mii-lost`, `driver-stale`, `driver-lost`,
+          # What an operator should know besides the state: `mii-stale`, `mii-lost`, `driver-stale`, `driver-lost`,
           # `disagreement`, `dampened`, `protodown`.
           conditions: []string
         )
@@ -88,11 +88,12 @@ extension MonitorInterface {
           state: string,
           # The last answer that was up or down, while the source is stale.
           last: ?string,
-          # Whether the verdict listens to it. A PHY counts once its link bit has been seen set: some ports never set it.
+          # Whether the answer counts for the state. A PHY counts only after its link bit has been seen set, because some ports
+          # never set it.
           counted: bool,
           # When that answer was last confirmed, of CLOCK_MONOTONIC.
           confirmedUsec: ?int,
-          # In words: why it is unsupported or stale, or how it was read.
+          # In words: why the source is unsupported or stale, or how it was read.
           detail: ?string
         )
 
@@ -104,23 +105,23 @@ extension MonitorInterface {
           bmcr: int,
           # The status register as it was read.
           bmsr: int,
-          # Registers 2 and 3, the first in the upper half.
+          # Registers 2 and 3; register 2 is the upper half.
           phyId: int,
-          # The link bit, as it is now: it latches, and is read again when it says that the link was down.
+          # The link bit as it is now. It latches a loss, so it is read again if it says down.
           link: bool,
           # Whether autonegotiation is enabled.
           autoneg: bool,
-          # Whether it has ended.
+          # Whether autonegotiation has ended.
           autonegComplete: bool,
           # The link partner reports a fault.
           remoteFault: bool,
           # The PHY is cut off from its MAC.
           isolate: bool,
-          # The PHY hears itself.
+          # The PHY is in loopback mode.
           loopback: bool,
           # The PHY is switched off.
           powerDown: bool,
-          # The modes offered, such as `100baseTx-FD`.
+          # The modes that this end offers, such as `100baseTx-FD`.
           advertised: []string,
           # The modes that the link partner offers.
           partner: []string,
@@ -136,7 +137,7 @@ extension MonitorInterface {
         type Dampening (
           # The present penalty.
           penalty: int,
-          # Whether the interface is held down for it.
+          # Whether the interface is held down.
           suppressed: bool,
           # When it will be used again, of CLOCK_MONOTONIC, if it does not flap until then.
           reuseUsec: ?int
@@ -148,11 +149,11 @@ extension MonitorInterface {
           dst: string,
           # The routing table; 254 is the main one.
           table: int,
-          # Who made it, as rtnetlink(7) numbers them.
+          # Who added it, a number of rtnetlink(7).
           protocol: int,
-          # The lowest wins.
+          # The metric; the lowest wins.
           metric: int,
-          # Such as `unicast` and `blackhole`.
+          # The type, such as `unicast` or `blackhole`.
           type: string,
           # The addresses of its next hops.
           gateways: []string,
@@ -160,55 +161,55 @@ extension MonitorInterface {
           ifindexes: []int,
           # It exists, and leads over an interface that works.
           present: bool,
-          # Its loss follows from that of a link or an address: the kernel does not announce it.
+          # Its loss was inferred from that of a link or an address, since the kernel does not announce it.
           inferred: bool
         )
 
         # Something that has happened, or the state when a watch begins.
         type Event (
-          # Rises with every event published; a subscriber that watches some interfaces sees gaps.
+          # Rises by one with every event published; a subscriber that watches only some interfaces sees gaps.
           seq: int,
-          # Rises when the mirror was read anew.
+          # Rises when the daemon has read everything from the kernel again.
           generation: int,
-          # What this is.
+          # The kind of the event.
           # - snapshot: An interface or a route as it is when the watch begins, or after an `overflow`.
           # - synced: The snapshot is complete, and the daemon's copy agrees with the kernel.
-          # - degraded: The kernel's lists could not be read whole, for the reason in `cause`: interfaces or routes may be
-          #   missing or out of date. It takes the place of `synced` at the end of a snapshot, or comes later; `synced` follows
-          #   when everything has been read. The results of the probes are not affected.
-          # - added: An interface has come.
+          # - degraded: The kernel's lists could not be read completely, for the reason in `cause`: interfaces or routes may be
+          #   missing or out of date. It replaces `synced` at the end of a snapshot, or comes later; `synced` follows when
+          #   everything has been read. The results of the probes are not affected.
+          # - added: A new interface.
           # - changed: Its state, its evidence or an attribute differs.
-          # - removed: It is gone, or has moved to another network namespace.
-          # - renamed: It has another name.
-          # - flap: The link was down and is up again, between two polls; the state has not changed.
-          # - route: A tracked route has come, changed or gone.
-          # - resync: The kernel's messages overran; the differences follow as ordinary events.
-          # - overflow: This subscriber was too slow. What it knew is void; a new snapshot follows, and `synced`.
+          # - removed: The interface is gone, or has moved to another network namespace.
+          # - renamed: The interface has another name.
+          # - flap: The link went down and up again between two polls; the state has not changed.
+          # - route: A tracked route was added, changed or removed.
+          # - resync: Messages of the kernel were lost and everything was read again; the differences follow as ordinary events.
+          # - overflow: This subscriber was too slow. It must forget what it knew; a new snapshot follows, and `synced`.
           # - heartbeat: Nothing happened for the interval that was asked for.
           kind: string,
-          # What brought it about, for people.
+          # What caused it, for people.
           cause: string,
           # When it was observed, of CLOCK_MONOTONIC.
           monotonicUsec: int,
           # The same instant since the epoch.
           realtimeUsec: int,
-          # Whole, as it is after the event; of what is gone, as it last was.
+          # The whole interface after the event; if it was removed, as it last was.
           interface: ?Interface,
-          # Likewise.
+          # The same for a route.
           route: ?Route
         )
 
-        # A change that is remembered.
+        # A change that the history keeps.
         type Transition (
-          # Of which interface.
+          # The interface's number.
           ifindex: int,
-          # As it was called then.
+          # Its name at that time.
           ifname: string,
           # `raw`, `settled`, `flap`, `added`, `renamed` or `removed`.
           scope: string,
           # The new state, for `raw` and `settled`.
           state: ?string,
-          # Which evidence says down, or the former name, or how often the link went down.
+          # The source that says down, or the former name, or how often the link went down.
           reason: ?string,
           # When, of CLOCK_MONOTONIC.
           monotonicUsec: int,
@@ -218,21 +219,21 @@ extension MonitorInterface {
 
         # The work of one prober since the start.
         type Probe (
-          # How many are asked.
+          # How many ports are asked.
           ports: int,
-          # The time between two sweeps.
+          # The time between two rounds, in each of which every port is asked once.
           intervalUsec: int,
           # Ports asked so far.
           polls: int,
           # System calls made to ask them.
           ioctls: int,
-          # Sweeps that missed their deadline.
+          # Rounds that missed their deadline.
           overruns: int,
-          # The longest wait right now, in milliseconds.
+          # The longest that a port keeps the prober waiting right now, in milliseconds.
           staleMs: int,
           # The slowest reading so far.
           latencyMaxUsec: int,
-          # All readings together.
+          # The time that all readings took together.
           latencySumUsec: int,
           # How long a reading took.
           latency: []Bucket
@@ -246,35 +247,35 @@ extension MonitorInterface {
           count: int
         )
 
-        # Everything now. Called with `more`, one interface an answer, and the routes in the last one.
+        # The present state of everything. Called with `more`, each answer has one interface, and the last one has the routes.
         #
-        # The kernel does not announce an alternative name that is given to an interface that is down; this method, and all
+        # The kernel does not announce an alternative name that is given to an interface that is down. This method, and all
         # others but `Statistics`, make the daemon ask for such names, at most once a second.
         method Dump() -> (
-          # How often the mirror of the kernel has been read anew.
+          # How often the daemon has read everything from the kernel again.
           generation: int,
           # The number of the last event before this state.
           seq: int,
-          # All of them, or this answer's.
+          # All interfaces, or that of this answer.
           interfaces: []Interface,
-          # The tracked ones.
+          # The tracked routes.
           routes: []Route,
-          # Why interfaces or routes may be missing or out of date, if the kernel's lists could not be read whole. Absent
-          # otherwise.
+          # Why interfaces or routes may be missing or out of date. Absent unless the kernel's lists could not be read
+          # completely.
           degraded: ?string
         )
 
-        # Events for ever: the whole state as events of kind `snapshot`, one of kind `synced`, or of kind `degraded` if the
-        # snapshot may be incomplete, and then what changes. Only with `more`; without it the error is
+        # Events without end. First the whole state as events of kind `snapshot`. Then one of kind `synced`, or `degraded` if
+        # the snapshot may be incomplete. Then every change. Only with `more`; without it the error is
         # `org.varlink.service.ExpectedMore`.
         method Watch(
-          # Names of the interfaces to watch, which need not exist yet; all without it. While the subscription lasts, interfaces
+          # Names of the interfaces to watch, which need not exist yet. By default all. While the subscription lasts, interfaces
           # named here are probed as if they had a section in the configuration.
           interfaces: ?[]string,
           # False leaves routes out.
           routes: ?bool,
-          # An event of kind `heartbeat` at this interval, 10 to 3600000 milliseconds; none without it. The least is 100 for a
-          # user who is not trusted: see the section LIMITS.
+          # Sends an event of kind `heartbeat` at this interval, 10 to 3600000 milliseconds. By default none. The minimum is 100
+          # for a user who is not trusted: see the section LIMITS.
           heartbeatMs: ?int
         ) -> (
           # The next one.
@@ -283,7 +284,7 @@ extension MonitorInterface {
 
         # The PHY's registers, read now.
         method Registers(
-          # Of this interface.
+          # The interface.
           ifname: string
         ) -> (
           # Registers 0 to 15.
@@ -294,9 +295,9 @@ extension MonitorInterface {
 
         # The newest transitions, the newest last.
         method History(
-          # Of this interface only.
+          # Only those of this interface. By default of all.
           ifname: ?string,
-          # At most so many.
+          # At most this many.
           limit: ?int
         ) -> (
           # The newest last.
@@ -305,33 +306,33 @@ extension MonitorInterface {
 
         # Counters since the start.
         method Statistics() -> (
-          # Of the daemon.
+          # The daemon's version.
           version: string,
           # When it started, since the epoch.
           startedRealtimeUsec: int,
-          # How often the mirror of the kernel has been read anew.
+          # How often the daemon has read everything from the kernel again.
           generation: int,
           # The number of the last event.
           seq: int,
-          # How many are in the mirror.
+          # How many interfaces the daemon knows.
           interfaces: int,
-          # How many tracked routes are.
+          # How many tracked routes it knows.
           routes: int,
-          # Consumers that watch right now.
+          # Clients that watch right now.
           subscribers: int,
-          # How often a consumer was too slow.
+          # How often a subscriber was too slow.
           overflows: int,
           # Events published.
           events: int,
           # Messages received from the kernel.
           netlinkMessages: int,
-          # Those of no concern, such as those of a bridge about its ports.
+          # Messages that do not concern the daemon, such as those of a bridge about its ports.
           netlinkIgnored: int,
-          # Those that were refused.
+          # Messages that could not be decoded.
           netlinkMalformed: int,
           # How often the kernel dropped messages because they came faster than they were read.
           netlinkOverruns: int,
-          # How often the mirror was read anew for that.
+          # How often everything was read again because of that.
           resyncs: int,
           # How often that reading was interrupted by a change.
           dumpRetries: int,
@@ -339,33 +340,33 @@ extension MonitorInterface {
           inconsistent: bool,
           # As for `Dump`.
           degraded: ?string,
-          # The prober that reads the PHY's registers: one of `probes`, which earlier versions do not have.
+          # The prober that reads the PHY's registers. It is in `probes` as well, which earlier versions do not have.
           mii: Probe,
-          # The prober that asks the driver, likewise.
+          # The prober that asks the driver. It is in `probes` as well.
           driver: Probe,
           # Every prober by the name of its source, `mii` and `driver` among them.
           probes: ?[string]Probe,
-          # Configuration files taken.
+          # Successful reloads of the configuration.
           reloads: int,
-          # Why the last one was refused.
+          # Why the last reload was refused; absent if it was not.
           reloadError: ?string,
           # The capabilities that the daemon kept.
           capabilities: []string
         )
 
-        # Reads the configuration file again, as SIGHUP does. For root and the daemon's own user; others get
+        # Reads the configuration file again, as SIGHUP does. Only for root and the daemon's own user; others get
         # `org.varlink.service.PermissionDenied`.
         method Reload() -> ()
 
         # There is no interface of this name, main or alternative.
         error NoSuchInterface (
-          # As it was asked for.
+          # The name in the call.
           ifname: string
         )
 
         # The interface has no MII registers, or the daemon may not read them.
         error NoRegisters (
-          # As it was asked for.
+          # The name in the call.
           ifname: string,
           # Why they cannot be read.
           detail: string
@@ -373,21 +374,21 @@ extension MonitorInterface {
 
         # The configuration file was refused, and the old configuration stays.
         error ReloadFailed (
-          # Names file and line.
+          # What is wrong, with file and line.
           message: string
         )
         """#
 
     /// There is no interface of this name, main or alternative.
     ///
-    /// - Parameter ifname: As it was asked for.
+    /// - Parameter ifname: The name in the call.
     public static func noSuchInterface(_ ifname: String) -> VarlinkError {
         VarlinkError("\(name).NoSuchInterface", ["ifname": .string(ifname)])
     }
 
     /// The interface has no MII registers, or the daemon may not read them.
     ///
-    /// - Parameter ifname: As it was asked for.
+    /// - Parameter ifname: The name in the call.
     /// - Parameter detail: Why they cannot be read.
     public static func noRegisters(_ ifname: String, detail: String) -> VarlinkError {
         VarlinkError("\(name).NoRegisters", ["ifname": .string(ifname), "detail": .string(detail)])
@@ -395,7 +396,7 @@ extension MonitorInterface {
 
     /// The configuration file was refused, and the old configuration stays.
     ///
-    /// - Parameter message: Names file and line.
+    /// - Parameter message: What is wrong, with file and line.
     public static func reloadFailed(_ message: String) -> VarlinkError {
         VarlinkError("\(name).ReloadFailed", ["message": .string(message)])
     }
@@ -403,52 +404,52 @@ extension MonitorInterface {
 
 /// One interface, and the evidence for its state.
 public struct InterfaceRecord: MonitorRecord {
-    /// The kernel's number for it, by which events belong together; a name is only an attribute.
+    /// The kernel's number for it. Events of one interface have the same number; the name may change.
     public var ifindex: Int
-    /// To the kernel a name is a string of bytes: a byte that is not part of UTF-8 text is published as `\xff`, and
-    /// a backslash that would read as the beginning of that as `\x5c`.
+    /// The name. To the kernel it is a string of bytes: a byte that is not UTF-8 is published as `\xff`, and a
+    /// backslash that would look like the beginning of such an escape as `\x5c`.
     public var ifname: String
-    /// Alternative names, likewise.
+    /// Alternative names, written in the same way.
     public var altnames: [String]
-    /// Of a virtual interface, such as `bridge` or `vlan`.
+    /// The kind of a virtual interface, such as `bridge` or `vlan`.
     public var kind: String?
     /// The kernel driver, as ethtool(8) prints it.
     public var driver: String?
     /// The link-layer address.
     public var address: String?
-    /// In bytes.
+    /// The MTU in bytes.
     public var mtu: Int
     /// The ifindex of the bridge, bond or VRF that it is a port of.
     public var master: Int?
-    /// The ifindex of the interface that it stands on, or that it is the peer of. Absent where there is none, or
-    /// where that is in another network namespace.
+    /// The ifindex of the interface beneath it, or of its peer. Absent if there is none, or if it is in another
+    /// network namespace.
     public var link: Int?
     /// The number of that other namespace, as `ip netns list-id` lists it in this one.
     public var linkNetnsid: Int?
     /// The kernel's flags, such as `UP` and `LOWER_UP`.
     public var flags: [String]
-    /// The reasons for which programs keep the interface down, as `ip -json link` has them in `proto_down_reason`
-    /// where they have no names: the numbers of the bits. The list may be empty; absent, no program does.
+    /// The reasons why programs keep the interface down: numbers of bits, as `ip -json link` prints reasons without
+    /// a name in `proto_down_reason`. The list may be empty. Absent if no program keeps it down.
     public var protoDown: [String]?
     /// The operational state of RFC 2863: `unknown`, `notpresent`, `down`, `lowerlayerdown`, `testing`, `dormant`
     /// or `up`.
     public var operstate: String
     /// The settled state, `up` or `down`: after hold times and dampening.
     public var state: String
-    /// The state that the evidence gives at once.
+    /// The state before hold times and dampening.
     public var rawState: String
-    /// Which evidence says down; absent while the raw state is up.
+    /// The source that says down; absent while the raw state is up.
     public var reason: String?
     /// When the settled state last changed, in microseconds of CLOCK_MONOTONIC.
     public var since: Int64
-    /// The same instant, of CLOCK_BOOTTIME. Older daemons do not say it.
+    /// The same instant, of CLOCK_BOOTTIME. Older daemons do not send it.
     public var sinceBoottimeUsec: Int64?
     /// By source: `admin`, `mii`, `driver`, `carrier` and `operstate`, as linkwatchd(8) explains them.
     public var evidence: RecordTable<EvidenceRecord>
     /// The PHY, if it can be read.
     public var mii: MIIRecord?
-    /// In Mb/s. Like the PHY, duplex and autonegotiation it is known for physical ports and for interfaces that the
-    /// configuration names or has probed, and is read again every 2 seconds.
+    /// In Mb/s. Speed, duplex, autonegotiation and the PHY are known for physical ports and for interfaces that the
+    /// configuration names or has probed. They are read again every 2 seconds.
     public var speed: Int?
     /// `full` or `half`.
     public var duplex: String?
@@ -456,17 +457,17 @@ public struct InterfaceRecord: MonitorRecord {
     public var autoneg: Bool?
     /// The link partner does not negotiate, and this end may have chosen the wrong duplex.
     public var duplexMismatchSuspected: Bool
-    /// The kernel's own count.
+    /// The kernel's own count of carrier changes.
     public var carrierChanges: Int
-    /// How often the link went down since the daemon first saw it, blinks between two polls included.
+    /// How often the link went down since the daemon first saw it, including losses between two polls.
     public var flaps: Int
     /// How often the raw state changed since then.
     public var transitions: Int
-    /// Where it is configured.
+    /// Present if dampening is configured.
     public var dampening: DampeningRecord?
-    /// The PHY and the kernel tell different stories.
+    /// The PHY and the kernel disagree.
     public var disagreement: Bool
-    /// What an operator should know and no state says: `mii-stale`, `mii-lost`, `driver-stale`, `driver-lost`,
+    /// What an operator should know besides the state: `mii-stale`, `mii-lost`, `driver-stale`, `driver-lost`,
     /// `disagreement`, `dampened`, `protodown`.
     public var conditions: [String]
 
@@ -584,12 +585,12 @@ public struct EvidenceRecord: MonitorRecord {
     public var state: String
     /// The last answer that was up or down, while the source is stale.
     public var last: String?
-    /// Whether the verdict listens to it. A PHY counts once its link bit has been seen set: some ports never set
-    /// it.
+    /// Whether the answer counts for the state. A PHY counts only after its link bit has been seen set, because
+    /// some ports never set it.
     public var counted: Bool
     /// When that answer was last confirmed, of CLOCK_MONOTONIC.
     public var confirmedUsec: Int64?
-    /// In words: why it is unsupported or stale, or how it was read.
+    /// In words: why the source is unsupported or stale, or how it was read.
     public var detail: String?
 
     public init(
@@ -628,23 +629,23 @@ public struct MIIRecord: MonitorRecord {
     public var bmcr: Int
     /// The status register as it was read.
     public var bmsr: Int
-    /// Registers 2 and 3, the first in the upper half.
+    /// Registers 2 and 3; register 2 is the upper half.
     public var phyId: Int
-    /// The link bit, as it is now: it latches, and is read again when it says that the link was down.
+    /// The link bit as it is now. It latches a loss, so it is read again if it says down.
     public var link: Bool
     /// Whether autonegotiation is enabled.
     public var autoneg: Bool
-    /// Whether it has ended.
+    /// Whether autonegotiation has ended.
     public var autonegComplete: Bool
     /// The link partner reports a fault.
     public var remoteFault: Bool
     /// The PHY is cut off from its MAC.
     public var isolate: Bool
-    /// The PHY hears itself.
+    /// The PHY is in loopback mode.
     public var loopback: Bool
     /// The PHY is switched off.
     public var powerDown: Bool
-    /// The modes offered, such as `100baseTx-FD`.
+    /// The modes that this end offers, such as `100baseTx-FD`.
     public var advertised: [String]
     /// The modes that the link partner offers.
     public var partner: [String]
@@ -722,7 +723,7 @@ public struct MIIRecord: MonitorRecord {
 public struct DampeningRecord: MonitorRecord {
     /// The present penalty.
     public var penalty: Int
-    /// Whether the interface is held down for it.
+    /// Whether the interface is held down.
     public var suppressed: Bool
     /// When it will be used again, of CLOCK_MONOTONIC, if it does not flap until then.
     public var reuseUsec: Int64?
@@ -752,11 +753,11 @@ public struct RouteRecord: MonitorRecord {
     public var dst: String
     /// The routing table; 254 is the main one.
     public var table: Int
-    /// Who made it, as rtnetlink(7) numbers them.
+    /// Who added it, a number of rtnetlink(7).
     public var `protocol`: Int
-    /// The lowest wins.
+    /// The metric; the lowest wins.
     public var metric: Int
-    /// Such as `unicast` and `blackhole`.
+    /// The type, such as `unicast` or `blackhole`.
     public var type: String
     /// The addresses of its next hops.
     public var gateways: [String]
@@ -764,7 +765,7 @@ public struct RouteRecord: MonitorRecord {
     public var ifindexes: [Int]
     /// It exists, and leads over an interface that works.
     public var present: Bool
-    /// Its loss follows from that of a link or an address: the kernel does not announce it.
+    /// Its loss was inferred from that of a link or an address, since the kernel does not announce it.
     public var inferred: Bool
 
     public init(
@@ -809,21 +810,21 @@ public struct RouteRecord: MonitorRecord {
 
 /// Something that has happened, or the state when a watch begins.
 public struct EventRecord: MonitorRecord {
-    /// Rises with every event published; a subscriber that watches some interfaces sees gaps.
+    /// Rises by one with every event published; a subscriber that watches only some interfaces sees gaps.
     public var seq: Int
-    /// Rises when the mirror was read anew.
+    /// Rises when the daemon has read everything from the kernel again.
     public var generation: Int
-    /// What this is.
+    /// The kind of the event.
     public var kind: EventKind
-    /// What brought it about, for people.
+    /// What caused it, for people.
     public var cause: String
     /// When it was observed, of CLOCK_MONOTONIC.
     public var monotonicUsec: Int64
     /// The same instant since the epoch.
     public var realtimeUsec: Int64
-    /// Whole, as it is after the event; of what is gone, as it last was.
+    /// The whole interface after the event; if it was removed, as it last was.
     public var interface: InterfaceRecord?
-    /// Likewise.
+    /// The same for a route.
     public var route: RouteRecord?
 
     public init(
@@ -874,25 +875,25 @@ public struct EventKind: RawRepresentable, ExpressibleByStringLiteral, Hashable,
     public static let snapshot: EventKind = "snapshot"
     /// The snapshot is complete, and the daemon's copy agrees with the kernel.
     public static let synced: EventKind = "synced"
-    /// The kernel's lists could not be read whole, for the reason in `cause`: interfaces or routes may be missing
-    /// or out of date. It takes the place of `synced` at the end of a snapshot, or comes later; `synced` follows
-    /// when everything has been read. The results of the probes are not affected.
+    /// The kernel's lists could not be read completely, for the reason in `cause`: interfaces or routes may be
+    /// missing or out of date. It replaces `synced` at the end of a snapshot, or comes later; `synced` follows when
+    /// everything has been read. The results of the probes are not affected.
     public static let degraded: EventKind = "degraded"
-    /// An interface has come.
+    /// A new interface.
     public static let added: EventKind = "added"
     /// Its state, its evidence or an attribute differs.
     public static let changed: EventKind = "changed"
-    /// It is gone, or has moved to another network namespace.
+    /// The interface is gone, or has moved to another network namespace.
     public static let removed: EventKind = "removed"
-    /// It has another name.
+    /// The interface has another name.
     public static let renamed: EventKind = "renamed"
-    /// The link was down and is up again, between two polls; the state has not changed.
+    /// The link went down and up again between two polls; the state has not changed.
     public static let flap: EventKind = "flap"
-    /// A tracked route has come, changed or gone.
+    /// A tracked route was added, changed or removed.
     public static let route: EventKind = "route"
-    /// The kernel's messages overran; the differences follow as ordinary events.
+    /// Messages of the kernel were lost and everything was read again; the differences follow as ordinary events.
     public static let resync: EventKind = "resync"
-    /// This subscriber was too slow. What it knew is void; a new snapshot follows, and `synced`.
+    /// This subscriber was too slow. It must forget what it knew; a new snapshot follows, and `synced`.
     public static let overflow: EventKind = "overflow"
     /// Nothing happened for the interval that was asked for.
     public static let heartbeat: EventKind = "heartbeat"
@@ -903,17 +904,17 @@ extension EventKind: JSONEncodable, JSONDecodable {
     public func encode(into writer: inout JSONWriter) { writer.value(rawValue) }
 }
 
-/// A change that is remembered.
+/// A change that the history keeps.
 public struct TransitionRecord: MonitorRecord {
-    /// Of which interface.
+    /// The interface's number.
     public var ifindex: Int
-    /// As it was called then.
+    /// Its name at that time.
     public var ifname: String
     /// `raw`, `settled`, `flap`, `added`, `renamed` or `removed`.
     public var scope: String
     /// The new state, for `raw` and `settled`.
     public var state: String?
-    /// Which evidence says down, or the former name, or how often the link went down.
+    /// The source that says down, or the former name, or how often the link went down.
     public var reason: String?
     /// When, of CLOCK_MONOTONIC.
     public var monotonicUsec: Int64
@@ -956,21 +957,21 @@ public struct TransitionRecord: MonitorRecord {
 
 /// The work of one prober since the start.
 public struct ProbeRecord: MonitorRecord {
-    /// How many are asked.
+    /// How many ports are asked.
     public var ports: Int
-    /// The time between two sweeps.
+    /// The time between two rounds, in each of which every port is asked once.
     public var intervalUsec: Int64
     /// Ports asked so far.
     public var polls: Int
     /// System calls made to ask them.
     public var ioctls: Int
-    /// Sweeps that missed their deadline.
+    /// Rounds that missed their deadline.
     public var overruns: Int
-    /// The longest wait right now, in milliseconds.
+    /// The longest that a port keeps the prober waiting right now, in milliseconds.
     public var staleMs: Int
     /// The slowest reading so far.
     public var latencyMaxUsec: Int64
-    /// All readings together.
+    /// The time that all readings took together.
     public var latencySumUsec: Int64
     /// How long a reading took.
     public var latency: [BucketRecord]
@@ -1038,18 +1039,19 @@ public struct BucketRecord: MonitorRecord {
     }
 }
 
-/// Everything now. Called with `more`, one interface an answer, and the routes in the last one.
+/// The present state of everything. Called with `more`, each answer has one interface, and the last one has the
+/// routes.
 public struct DumpRecord: MonitorRecord {
-    /// How often the mirror of the kernel has been read anew.
+    /// How often the daemon has read everything from the kernel again.
     public var generation: Int
     /// The number of the last event before this state.
     public var seq: Int
-    /// All of them, or this answer's.
+    /// All interfaces, or that of this answer.
     public var interfaces: [InterfaceRecord]
-    /// The tracked ones.
+    /// The tracked routes.
     public var routes: [RouteRecord]
-    /// Why interfaces or routes may be missing or out of date, if the kernel's lists could not be read whole.
-    /// Absent otherwise.
+    /// Why interfaces or routes may be missing or out of date. Absent unless the kernel's lists could not be read
+    /// completely.
     public var degraded: String?
 
     public init(
@@ -1082,33 +1084,33 @@ public struct DumpRecord: MonitorRecord {
 
 /// Counters since the start.
 public struct StatisticsRecord: MonitorRecord {
-    /// Of the daemon.
+    /// The daemon's version.
     public var version: String
     /// When it started, since the epoch.
     public var startedRealtimeUsec: Int64
-    /// How often the mirror of the kernel has been read anew.
+    /// How often the daemon has read everything from the kernel again.
     public var generation: Int
     /// The number of the last event.
     public var seq: Int
-    /// How many are in the mirror.
+    /// How many interfaces the daemon knows.
     public var interfaces: Int
-    /// How many tracked routes are.
+    /// How many tracked routes it knows.
     public var routes: Int
-    /// Consumers that watch right now.
+    /// Clients that watch right now.
     public var subscribers: Int
-    /// How often a consumer was too slow.
+    /// How often a subscriber was too slow.
     public var overflows: Int
     /// Events published.
     public var events: Int
     /// Messages received from the kernel.
     public var netlinkMessages: Int
-    /// Those of no concern, such as those of a bridge about its ports.
+    /// Messages that do not concern the daemon, such as those of a bridge about its ports.
     public var netlinkIgnored: Int
-    /// Those that were refused.
+    /// Messages that could not be decoded.
     public var netlinkMalformed: Int
     /// How often the kernel dropped messages because they came faster than they were read.
     public var netlinkOverruns: Int
-    /// How often the mirror was read anew for that.
+    /// How often everything was read again because of that.
     public var resyncs: Int
     /// How often that reading was interrupted by a change.
     public var dumpRetries: Int
@@ -1116,15 +1118,15 @@ public struct StatisticsRecord: MonitorRecord {
     public var inconsistent: Bool
     /// As for `Dump`.
     public var degraded: String?
-    /// The prober that reads the PHY's registers: one of `probes`, which earlier versions do not have.
+    /// The prober that reads the PHY's registers. It is in `probes` as well, which earlier versions do not have.
     public var mii: ProbeRecord
-    /// The prober that asks the driver, likewise.
+    /// The prober that asks the driver. It is in `probes` as well.
     public var driver: ProbeRecord
     /// Every prober by the name of its source, `mii` and `driver` among them.
     public var probes: RecordTable<ProbeRecord>?
-    /// Configuration files taken.
+    /// Successful reloads of the configuration.
     public var reloads: Int
-    /// Why the last one was refused.
+    /// Why the last reload was refused; absent if it was not.
     public var reloadError: String?
     /// The capabilities that the daemon kept.
     public var capabilities: [String]

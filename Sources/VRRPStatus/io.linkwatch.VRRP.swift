@@ -13,7 +13,7 @@ extension VRRPInterface {
         # named ...BoottimeUsec are of CLOCK_BOOTTIME, which goes on while the machine sleeps.
         interface io.linkwatch.VRRP
 
-        # One instance.
+        # One instance (virtual router) as member of its group.
         type Member (
           # The instance's name.
           name: string,
@@ -21,29 +21,29 @@ extension VRRPInterface {
           interface: string,
           # The interface's number; absent while it does not exist.
           ifindex: ?int,
-          # From 1 to 255.
+          # The VRID, from 1 to 255.
           vrid: int,
           # The virtual addresses.
           addresses: []string,
-          # Where its adverts come from.
+          # The address that its adverts are sent from.
           primaryAddress: ?string,
-          # The kernel lists its addresses.
+          # The kernel has its virtual addresses.
           holding: bool,
-          # Another router's advert came within the down interval.
+          # An advert of another router arrived within the down interval.
           heard: bool,
-          # The leg is known to work.
+          # The leg (its interface with the LAN behind it) is known to work: the peer or another host was heard.
           proven: bool,
-          # When the down timer runs out.
+          # When the down timer expires.
           downUsec: ?int,
-          # The advert interval of the master in force.
+          # The advert interval of the present master.
           masterIntervalUsec: int,
-          # The last router heard.
+          # The address of the last router heard.
           lastSource: ?string,
           # Its priority.
           lastPriority: ?int,
-          # How it sums its adverts: `pseudo-header` or `message`.
+          # What the checksum of its adverts covers: `pseudo-header` or `message`.
           checksumForm: ?string,
-          # Adverts that reached the state machine.
+          # Adverts that were accepted.
           advertsReceived: int,
           # Adverts sent.
           advertsSent: int,
@@ -51,13 +51,13 @@ extension VRRPInterface {
           resignationsReceived: int,
           # Adverts of priority 0 sent.
           resignationsSent: int,
-          # Adverts that a stranger sent from our own address.
+          # Adverts that another host sent from our own address.
           ownAddressReceived: int,
           # Adverts that could not be sent.
           sendErrors: int,
-          # Why the last of them was not; absent if there was none.
+          # Why the last of them could not be sent; absent if there was none.
           lastSendError: ?string,
-          # The routes that it has as master, in the order of the file; absent if the process is older than these.
+          # The routes that it has as master, in the order of the file. Older processes do not send them.
           routes: ?[]HeldRoute
         )
 
@@ -65,21 +65,21 @@ extension VRRPInterface {
         type HeldRoute (
           # The route, as `ip route` writes it.
           route: string,
-          # The kernel has it, and it is ours.
+          # The kernel has it, and we added it.
           held: bool,
-          # Why the kernel does not have it; absent while it has, and while it is not wanted.
+          # Why the kernel does not have it; absent while the kernel has it, and while the instance does not need it.
           reason: ?string
         )
 
-        # One heartbeat.
+        # One heartbeat link to the other director, usually a crossover cable.
         type Cable (
           # The heartbeat's name.
           name: string,
-          # Our end of the cable.
+          # Our interface on the link.
           interface: string,
-          # What we send.
+          # The VRID of the heartbeats that we send.
           vrid: int,
-          # What the peer sends.
+          # The VRID of the heartbeats that the peer sends.
           peerVrid: int,
           # The peer was heard over it within three intervals.
           alive: bool,
@@ -87,11 +87,11 @@ extension VRRPInterface {
           sendErrors: int
         )
 
-        # The peer as its heartbeats tell.
+        # The peer, by its heartbeats.
         type Peer (
-          # Who it is: its address on its first cable.
+          # Its address on its first heartbeat link.
           identity: string,
-          # Its effective priority; 0: unable or leaving.
+          # Its effective priority; 0 if it cannot serve or is shutting down.
           priority: int,
           # Its newest heartbeat is younger than three intervals.
           fresh: bool,
@@ -109,9 +109,10 @@ extension VRRPInterface {
         type Tracked (
           # Its kind and name, such as `check:upstream`.
           name: string,
-          # It is well.
+          # It does not fail.
           well: bool,
-          # Below 0, added to the priority while it fails; above 0, while it is well. Absent: while it fails, the group cannot serve.
+          # Below 0: added to the priority while it fails. Above 0: added while it does not. Absent: a failure is a cause of
+          # fault.
           weight: ?int,
           # What it adds to the priority now.
           contribution: int
@@ -125,7 +126,7 @@ extension VRRPInterface {
           state: string,
           # The state left.
           previous: string,
-          # The rule that decided.
+          # The reason: the engine's rule that decided.
           reason: string,
           # The priority in force.
           priority: int,
@@ -147,29 +148,29 @@ extension VRRPInterface {
           sinceBoottimeUsec: ?int,
           # The effective priority.
           priority: int,
-          # As the file has it.
+          # The priority in the configuration file.
           configuredPriority: int,
           # The version of VRRP, 2 or 3.
           version: int,
-          # Between two adverts.
+          # The time between two adverts.
           advertIntervalUsec: int,
-          # It takes over from a master of lower priority.
+          # Whether it takes over from a master of lower priority.
           preempt: bool,
-          # It waits for a master of lower priority to release.
+          # It is preempting, and waits for the master of lower priority to release the addresses.
           claiming: bool,
-          # The kernel lists an address of some member.
+          # The kernel has a virtual address of some member.
           holding: bool,
           # When the next advert is sent.
           advertUsec: ?int,
-          # What keeps it from serving.
+          # The causes that keep it from serving.
           causes: []string,
-          # What else an operator should know.
+          # The conditions: what else an operator should know.
           conditions: []string,
-          # What else must be well, in the file's order; absent: nothing.
+          # The tracked objects, in the file's order; absent if there are none.
           tracked: ?[]Tracked,
           # The members, in the file's order.
           members: []Member,
-          # The heartbeat pool.
+          # The heartbeat links of its pool.
           cables: []Cable,
           # The peer; absent without a pool, or if it was never heard.
           peer: ?Peer,
@@ -189,7 +190,7 @@ extension VRRPInterface {
           transitions: []Transition
         )
 
-        # Packets that were no adverts for us.
+        # Packets that were not accepted as adverts.
         type Discard (
           # Which check they failed: `ttl`, `checksum`, `vrid`, ...
           reason: string,
@@ -199,16 +200,16 @@ extension VRRPInterface {
 
         # One event of a watch.
         type Event (
-          # Rises by one with every event; filters leave gaps.
+          # Rises by one with every event; a subscriber that watches only some groups sees gaps.
           seq: int,
-          # What this is.
+          # The kind of the event.
           # - snapshot: A group as it is when the watch begins, or after an `overflow`.
           # - synced: The snapshot is complete.
           # - transition: The state of a group has changed.
-          # - cause: A cause of fault has come or gone.
-          # - condition: A condition has come or gone.
+          # - cause: A cause of fault has begun or ended.
+          # - condition: A condition has begun or ended.
           # - reload: The configuration file was read again; `what` says why it was refused.
-          # - overflow: This subscriber was too slow. What it knew is void; a new snapshot follows, and `synced`.
+          # - overflow: This subscriber was too slow. It must forget what it knew; a new snapshot follows, and `synced`.
           kind: string,
           # When, of CLOCK_MONOTONIC.
           monotonicUsec: int,
@@ -218,72 +219,72 @@ extension VRRPInterface {
           group: ?Group,
           # What happened.
           transition: ?Transition,
-          # The cause or condition that came or went.
+          # The cause or condition that began or ended.
           what: ?string,
-          # It came.
+          # True if it began.
           present: ?bool
         )
 
-        # The groups, or one of them: state, causes, conditions, members, cables, the peer, timers, counters and the last
-        # transitions.
+        # The groups, or one of them: state, causes, conditions, members, heartbeat links, the peer, timers, counters and the
+        # last transitions.
         method Status(
-          # Its name; all without it.
+          # The group's name. By default all.
           group: ?string
         ) -> (
           # In the file's order.
           groups: []Group,
-          # Of the program.
+          # The program's version.
           version: string,
-          # The time that the other times are relative to.
+          # The present time, of CLOCK_MONOTONIC.
           nowUsec: int,
           # The same instant, of CLOCK_BOOTTIME.
           nowBoottimeUsec: ?int,
-          # Packets that were no adverts for us, by reason.
+          # Packets that were not accepted as adverts, by reason.
           discards: []Discard,
-          # How often the file was read again with success.
+          # Successful reloads of the configuration.
           reloads: int,
           # Why the last reload was refused; absent if it was not.
           reloadError: ?string
         )
 
-        # With `more` only: a snapshot, `synced`, and then every transition, cause and condition as it comes. A reader that falls
-        # behind gets `overflow` and a fresh snapshot.
+        # A snapshot, then `synced`, then every transition, cause and condition as it happens. Only with `more`. A subscriber
+        # that is too slow gets `overflow` and a new snapshot.
         method Watch(
-          # The names of the groups to watch; all without it.
+          # The names of the groups to watch. By default all.
           groups: ?[]string
         ) -> (
           # The next one.
           event: Event
         )
 
-        # Reads the configuration file again and applies the difference, as SIGHUP does; the error says what is wrong with the
-        # file. For root and the process's own user.
+        # Reads the configuration file again and applies the difference, as SIGHUP does. The error says what is wrong with the
+        # file. Only for root and the process's own user.
         method Reload() -> ()
 
-        # Lets the peer serve the group: the addresses are removed, then the peer is told. With heartbeats it is refused unless
-        # the peer can serve; without, nobody knows whether there is one, and if there is none nobody serves until this director
-        # takes the addresses back. For root and the process's own user.
+        # Lets the peer serve the group: the addresses are removed, then the peer is told. With heartbeats this is refused
+        # unless the peer can serve. Without heartbeats it is not known whether there is a peer; if there is none, nobody serves
+        # until this router takes the addresses back. Only for root and the process's own user.
         method Handover(
           # The name of the group.
           group: string
         ) -> ()
 
-        # What `Reload` would find wrong, and what it would accept with a warning, one line each. For root and the process's own
-        # user.
+        # The errors that `Reload` would find and the warnings that it would give, one line each. Only for root and the
+        # process's own user.
         method CheckConfig() -> (
-          # Each with file and line; empty: nothing.
+          # Each with file and line. Empty if the file would be accepted.
           errors: []string,
-          # As `linkwatch-vrrp --check` prints them; empty: none, or the file would be refused.
+          # As `linkwatch-vrrp --check` prints them. Empty if there are none, or if the file would be refused.
           warnings: []string
         )
 
         # There is no group of this name.
         error NoSuchGroup (
-          # As it was asked for.
+          # The name in the call.
           group: string
         )
 
-        # The peer would not serve.
+        # The handover was refused.
         error HandoverRefused (
           # Why.
           reason: string
@@ -291,19 +292,19 @@ extension VRRPInterface {
 
         # The configuration file was refused, and the old configuration stays.
         error ReloadFailed (
-          # Names file and line.
+          # What is wrong, with file and line.
           message: string
         )
         """#
 
     /// There is no group of this name.
     ///
-    /// - Parameter group: As it was asked for.
+    /// - Parameter group: The name in the call.
     public static func noSuchGroup(_ group: String) -> VarlinkError {
         VarlinkError("\(name).NoSuchGroup", ["group": .string(group)])
     }
 
-    /// The peer would not serve.
+    /// The handover was refused.
     ///
     /// - Parameter reason: Why.
     public static func handoverRefused(_ reason: String) -> VarlinkError {
@@ -312,13 +313,13 @@ extension VRRPInterface {
 
     /// The configuration file was refused, and the old configuration stays.
     ///
-    /// - Parameter message: Names file and line.
+    /// - Parameter message: What is wrong, with file and line.
     public static func reloadFailed(_ message: String) -> VarlinkError {
         VarlinkError("\(name).ReloadFailed", ["message": .string(message)])
     }
 }
 
-/// One instance.
+/// One instance (virtual router) as member of its group.
 public struct MemberRecord: MonitorRecord {
     /// The instance's name.
     public var name: String
@@ -326,29 +327,29 @@ public struct MemberRecord: MonitorRecord {
     public var interface: String
     /// The interface's number; absent while it does not exist.
     public var ifindex: Int?
-    /// From 1 to 255.
+    /// The VRID, from 1 to 255.
     public var vrid: Int
     /// The virtual addresses.
     public var addresses: [String]
-    /// Where its adverts come from.
+    /// The address that its adverts are sent from.
     public var primaryAddress: String?
-    /// The kernel lists its addresses.
+    /// The kernel has its virtual addresses.
     public var holding: Bool
-    /// Another router's advert came within the down interval.
+    /// An advert of another router arrived within the down interval.
     public var heard: Bool
-    /// The leg is known to work.
+    /// The leg (its interface with the LAN behind it) is known to work: the peer or another host was heard.
     public var proven: Bool
-    /// When the down timer runs out.
+    /// When the down timer expires.
     public var downUsec: Int64?
-    /// The advert interval of the master in force.
+    /// The advert interval of the present master.
     public var masterIntervalUsec: Int64
-    /// The last router heard.
+    /// The address of the last router heard.
     public var lastSource: String?
     /// Its priority.
     public var lastPriority: Int?
-    /// How it sums its adverts: `pseudo-header` or `message`.
+    /// What the checksum of its adverts covers: `pseudo-header` or `message`.
     public var checksumForm: String?
-    /// Adverts that reached the state machine.
+    /// Adverts that were accepted.
     public var advertsReceived: Int
     /// Adverts sent.
     public var advertsSent: Int
@@ -356,13 +357,13 @@ public struct MemberRecord: MonitorRecord {
     public var resignationsReceived: Int
     /// Adverts of priority 0 sent.
     public var resignationsSent: Int
-    /// Adverts that a stranger sent from our own address.
+    /// Adverts that another host sent from our own address.
     public var ownAddressReceived: Int
     /// Adverts that could not be sent.
     public var sendErrors: Int
-    /// Why the last of them was not; absent if there was none.
+    /// Why the last of them could not be sent; absent if there was none.
     public var lastSendError: String?
-    /// The routes that it has as master, in the order of the file; absent if the process is older than these.
+    /// The routes that it has as master, in the order of the file. Older processes do not send them.
     public var routes: [HeldRouteRecord]?
 
     public init(
@@ -451,9 +452,9 @@ public struct MemberRecord: MonitorRecord {
 public struct HeldRouteRecord: MonitorRecord {
     /// The route, as `ip route` writes it.
     public var route: String
-    /// The kernel has it, and it is ours.
+    /// The kernel has it, and we added it.
     public var held: Bool
-    /// Why the kernel does not have it; absent while it has, and while it is not wanted.
+    /// Why the kernel does not have it; absent while the kernel has it, and while the instance does not need it.
     public var reason: String?
 
     public init(route: String, held: Bool, reason: String? = nil) {
@@ -475,15 +476,15 @@ public struct HeldRouteRecord: MonitorRecord {
     }
 }
 
-/// One heartbeat.
+/// One heartbeat link to the other director, usually a crossover cable.
 public struct CableRecord: MonitorRecord {
     /// The heartbeat's name.
     public var name: String
-    /// Our end of the cable.
+    /// Our interface on the link.
     public var interface: String
-    /// What we send.
+    /// The VRID of the heartbeats that we send.
     public var vrid: Int
-    /// What the peer sends.
+    /// The VRID of the heartbeats that the peer sends.
     public var peerVrid: Int
     /// The peer was heard over it within three intervals.
     public var alive: Bool
@@ -518,11 +519,11 @@ public struct CableRecord: MonitorRecord {
     }
 }
 
-/// The peer as its heartbeats tell.
+/// The peer, by its heartbeats.
 public struct PeerRecord: MonitorRecord {
-    /// Who it is: its address on its first cable.
+    /// Its address on its first heartbeat link.
     public var identity: String
-    /// Its effective priority; 0: unable or leaving.
+    /// Its effective priority; 0 if it cannot serve or is shutting down.
     public var priority: Int
     /// Its newest heartbeat is younger than three intervals.
     public var fresh: Bool
@@ -573,10 +574,10 @@ public struct PeerRecord: MonitorRecord {
 public struct TrackedRecord: MonitorRecord {
     /// Its kind and name, such as `check:upstream`.
     public var name: String
-    /// It is well.
+    /// It does not fail.
     public var well: Bool
-    /// Below 0, added to the priority while it fails; above 0, while it is well. Absent: while it fails, the group
-    /// cannot serve.
+    /// Below 0: added to the priority while it fails. Above 0: added while it does not. Absent: a failure is a
+    /// cause of fault.
     public var weight: Int?
     /// What it adds to the priority now.
     public var contribution: Int
@@ -611,7 +612,7 @@ public struct VRRPTransitionRecord: MonitorRecord {
     public var state: String
     /// The state left.
     public var previous: String
-    /// The rule that decided.
+    /// The reason: the engine's rule that decided.
     public var reason: String
     /// The priority in force.
     public var priority: Int
@@ -666,29 +667,29 @@ public struct GroupRecord: MonitorRecord {
     public var sinceBoottimeUsec: Int64?
     /// The effective priority.
     public var priority: Int
-    /// As the file has it.
+    /// The priority in the configuration file.
     public var configuredPriority: Int
     /// The version of VRRP, 2 or 3.
     public var version: Int
-    /// Between two adverts.
+    /// The time between two adverts.
     public var advertIntervalUsec: Int64
-    /// It takes over from a master of lower priority.
+    /// Whether it takes over from a master of lower priority.
     public var preempt: Bool
-    /// It waits for a master of lower priority to release.
+    /// It is preempting, and waits for the master of lower priority to release the addresses.
     public var claiming: Bool
-    /// The kernel lists an address of some member.
+    /// The kernel has a virtual address of some member.
     public var holding: Bool
     /// When the next advert is sent.
     public var advertUsec: Int64?
-    /// What keeps it from serving.
+    /// The causes that keep it from serving.
     public var causes: [String]
-    /// What else an operator should know.
+    /// The conditions: what else an operator should know.
     public var conditions: [String]
-    /// What else must be well, in the file's order; absent: nothing.
+    /// The tracked objects, in the file's order; absent if there are none.
     public var tracked: [TrackedRecord]?
     /// The members, in the file's order.
     public var members: [MemberRecord]
-    /// The heartbeat pool.
+    /// The heartbeat links of its pool.
     public var cables: [CableRecord]
     /// The peer; absent without a pool, or if it was never heard.
     public var peer: PeerRecord?
@@ -799,7 +800,7 @@ public struct GroupRecord: MonitorRecord {
     }
 }
 
-/// Packets that were no adverts for us.
+/// Packets that were not accepted as adverts.
 public struct DiscardRecord: MonitorRecord {
     /// Which check they failed: `ttl`, `checksum`, `vrid`, ...
     public var reason: String
@@ -824,9 +825,9 @@ public struct DiscardRecord: MonitorRecord {
 
 /// One event of a watch.
 public struct VRRPEventRecord: MonitorRecord {
-    /// Rises by one with every event; filters leave gaps.
+    /// Rises by one with every event; a subscriber that watches only some groups sees gaps.
     public var seq: Int
-    /// What this is.
+    /// The kind of the event.
     public var kind: VRRPEventKind
     /// When, of CLOCK_MONOTONIC.
     public var monotonicUsec: Int64
@@ -836,9 +837,9 @@ public struct VRRPEventRecord: MonitorRecord {
     public var group: GroupRecord?
     /// What happened.
     public var transition: VRRPTransitionRecord?
-    /// The cause or condition that came or went.
+    /// The cause or condition that began or ended.
     public var what: String?
-    /// It came.
+    /// True if it began.
     public var present: Bool?
 
     public init(
@@ -891,13 +892,13 @@ public struct VRRPEventKind: RawRepresentable, ExpressibleByStringLiteral, Hasha
     public static let synced: VRRPEventKind = "synced"
     /// The state of a group has changed.
     public static let transition: VRRPEventKind = "transition"
-    /// A cause of fault has come or gone.
+    /// A cause of fault has begun or ended.
     public static let cause: VRRPEventKind = "cause"
-    /// A condition has come or gone.
+    /// A condition has begun or ended.
     public static let condition: VRRPEventKind = "condition"
     /// The configuration file was read again; `what` says why it was refused.
     public static let reload: VRRPEventKind = "reload"
-    /// This subscriber was too slow. What it knew is void; a new snapshot follows, and `synced`.
+    /// This subscriber was too slow. It must forget what it knew; a new snapshot follows, and `synced`.
     public static let overflow: VRRPEventKind = "overflow"
 }
 
@@ -906,20 +907,20 @@ extension VRRPEventKind: JSONEncodable, JSONDecodable {
     public func encode(into writer: inout JSONWriter) { writer.value(rawValue) }
 }
 
-/// The groups, or one of them: state, causes, conditions, members, cables, the peer, timers, counters and the last
-/// transitions.
+/// The groups, or one of them: state, causes, conditions, members, heartbeat links, the peer, timers, counters and
+/// the last transitions.
 public struct VRRPStatusRecord: MonitorRecord {
     /// In the file's order.
     public var groups: [GroupRecord]
-    /// Of the program.
+    /// The program's version.
     public var version: String
-    /// The time that the other times are relative to.
+    /// The present time, of CLOCK_MONOTONIC.
     public var nowUsec: Int64
     /// The same instant, of CLOCK_BOOTTIME.
     public var nowBoottimeUsec: Int64?
-    /// Packets that were no adverts for us, by reason.
+    /// Packets that were not accepted as adverts, by reason.
     public var discards: [DiscardRecord]
-    /// How often the file was read again with success.
+    /// Successful reloads of the configuration.
     public var reloads: Int
     /// Why the last reload was refused; absent if it was not.
     public var reloadError: String?
