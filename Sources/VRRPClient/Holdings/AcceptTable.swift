@@ -1,4 +1,4 @@
-/// The table of nftables by which `accept = false` refuses packets: its name, what is in it, and for which addresses.
+/// The nftables table that drops packets for `accept = false`: its name, its rules, and the addresses they are for.
 import Addresses
 import Configuration
 

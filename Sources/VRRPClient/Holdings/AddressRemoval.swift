@@ -1,10 +1,11 @@
 /// Removing addresses without harm to those that are not ours.
 ///
-/// The kernel removes with the first IPv4 address of a network (the *primary* one) every other one of the same network and
-/// prefix length (the *secondary* ones), unless `promote_secondaries` is set (`__inet_del_ifa`, net/ipv4/devinet.c). What
-/// this program adds is a /32, beneath which nothing can be secondary. Others add virtual addresses as well: another daemon,
-/// a script, an older version of this one. So before an address with a shorter prefix goes, `promote_secondaries` is
-/// switched on for that moment; where that cannot be done and something is secondary to it, it stays.
+/// The kernel removes with the first IPv4 address of a network (the *primary* one) every other one of the same network
+/// and prefix length (the *secondary* ones), unless `promote_secondaries` is set (`__inet_del_ifa`,
+/// net/ipv4/devinet.c). What this program adds is a /32, beneath which nothing can be secondary. Others add virtual
+/// addresses as well: another daemon, a script, an older version of this one. So before an address with a shorter
+/// prefix is removed, `promote_secondaries` is set for that moment; if that fails and the address has secondary ones,
+/// it stays.
 import Addresses
 import Glibc
 import LinuxSystem
@@ -12,7 +13,7 @@ import RtnlMonitor
 import SystemPackage
 
 enum AddressRemoval {
-    /// What keepalived marks its addresses with. (`RTPROT_KEEPALIVED`, as `IFA_PROTO`)
+    /// The protocol number with which keepalived marks its addresses. (`RTPROT_KEEPALIVED`, as `IFA_PROTO`)
     private static let keepalived: UInt8 = 18
 
     /// Removes addresses, and no others along with them.
@@ -53,7 +54,7 @@ enum AddressRemoval {
         !key.address.isIPv6 && (key.prefixLength < 32 || key.peer != nil)
     }
 
-    /// Those of the keys that others would go with.
+    /// Those of the keys whose removal would take other addresses along.
     private static func keysWithSecondaries(_ keys: [AddressKey], among addresses: some Sequence<Address>) -> Set<
         AddressKey
     > {
@@ -67,9 +68,9 @@ enum AddressRemoval {
         }
     }
 
-    /// Whether an address that nobody leased, and that the file names as virtual, is left over and not the interface's own:
-    /// a daemon for virtual addresses has marked it, or the interface has another address of its family, that is not virtual.
-    /// The only one of its family may be how the host is reached.
+    /// Whether a virtual address without a lease is left over from another daemon, and not the interface's own. It is
+    /// if a VRRP daemon has marked it, or if the interface has another address of the family that is not virtual. The
+    /// only address of a family may be the one by which the host is reached, so it stays.
     ///
     /// - Parameters:
     ///   - others: the addresses of the interface.

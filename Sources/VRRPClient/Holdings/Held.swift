@@ -1,10 +1,11 @@
-/// What a master has in the kernel and a backup has not: one kind a file, addresses (`LegAddresses`) first.
+/// What a master has in the kernel and a backup has not, its *holdings*: one kind per file, addresses (`LegAddresses`)
+/// first.
 ///
-/// The rest of the process knows no kind. A leg puts its holdings there in the order of `HeldKinds` when the engine says so, and
-/// takes them away in the opposite order; a reload compares them; what somebody else deletes is put back (`Upkeep`). Before the
-/// first is put, the record (`HoldingsRecord`) has a line for each that the file names. By these lines the runner of a process that
-/// has died, `linkwatch-vrrp --release` and the next start remove what is left, and each kind makes sure that nothing goes that
-/// is not ours.
+/// The rest of the process knows no kind. A leg adds its holdings in the order of `HeldKinds` when the engine says so,
+/// and removes them in the opposite order; a reload compares them; what somebody else deletes is added again
+/// (`Upkeep`). Before the first is added, the record (`HoldingsRecord`) has a line for each that the file names. By
+/// these lines the runner of a process that has died, `linkwatch-vrrp --release` and the next start remove what is
+/// left; each kind makes sure that nothing is removed that is not ours.
 ///
 /// A new kind is one file with a conformer, and its place in `HeldKinds`.
 import Addresses
@@ -21,7 +22,7 @@ protocol Held: AnyObject {
     init(
         _ instance: VRRPConfiguration.Instance, of group: VRRPConfiguration.Group, kernel: any Kernel, loop: EventLoop)
 
-    /// Called with what an operator should know of them.
+    /// Called with the conditions of these holdings.
     var onCondition: (Condition, Bool) -> Void { get set }
 
     /// The interface that carries the leg's addresses; nil: there is none at present.
@@ -29,7 +30,7 @@ protocol Held: AnyObject {
     /// - Parameter parent: the interface beneath it, if it is a macvlan.
     func bind(to ifindex: Int32?, above parent: Int32?)
 
-    /// Puts them into the kernel; from now on what is missing is put back.
+    /// Adds them to the kernel; from now on a missing one is added again.
     func add()
 
     /// Removes those that are ours, and returns when the kernel has confirmed.
@@ -40,16 +41,17 @@ protocol Held: AnyObject {
 
     // MARK: At a reload
 
-    /// The instance without them: if nothing else of it changes, its leg goes on, and `letGo` and `tend` see to the difference.
+    /// The instance without these holdings: if nothing else of it changes, its leg goes on, and `letGo` and `tend`
+    /// apply the difference.
     static func leavingOut(of instance: VRRPConfiguration.Instance) -> VRRPConfiguration.Instance
 
-    /// The leg goes on with those of another file; what that no longer names is removed.
+    /// The leg goes on with the holdings of a new file; what that no longer names is removed.
     func letGo(for instance: VRRPConfiguration.Instance)
 
-    /// Puts back what is missing.
+    /// Adds what is missing.
     func tend()
 
-    /// Another leg goes on: what both have is left to it, the rest is removed.
+    /// Another leg takes over: what both have is left to it, the rest is removed.
     ///
     /// - Parameters:
     ///   - successor: of the same kind; nil: there is none.
@@ -101,7 +103,7 @@ extension Held {
 
 /// The kinds, in the order in which they are added.
 enum HeldKinds {
-    /// What goes in after the addresses, and out before them.
+    /// Holdings that are added after the addresses, and removed before them.
     static var afterAddresses: [any Held.Type] { [LegRoutes.self] }
     static var all: [any Held.Type] { [LegAddresses.self] + afterAddresses }
 

@@ -1,19 +1,20 @@
 /// What this process may have in the kernel, written down before the first of it is added: a later process, or
-/// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. A line for each thing that is held, in
-/// the form of its kind (`Held`). A line more says that there may be a packet filter (`AcceptFilter`), one each which switches
-/// were turned (`InterfaceSwitches`) and what is to be said for who held an address (`Resignation`):
+/// `linkwatch-vrrp --release`, or the runner of the one that died, finds what it left behind. A line for each thing
+/// that is held, in the form of its kind (`Held`). Further lines say that there may be a packet filter
+/// (`AcceptFilter`), which sysctls were changed (`InterfaceSwitches`), and which resignation to send for an address
+/// (`Resignation`):
 ///
 ///     eth0 192.0.2.1
 ///     nft table inet linkwatch_vrrp
 ///     sysctl arp_ignore 3 0 1                 of the interface with number 3: it held 0, and was set to 1
 ///     resign eth0 192.0.2.1 45c0002800...     the packet
 ///
-/// The record names candidates, and each kind makes sure that nothing goes that is not ours, so that a record that is out of
-/// date harms nothing.
+/// The record names candidates, and each kind makes sure that nothing is removed that is not ours, so an outdated
+/// record does no harm.
 ///
-/// The record is locked by a process and its runner, from before it is written to until both have ended or taken leave. So
-/// whoever removes what a dead process left behind never meets a living one that has put the same addresses there again,
-/// however fast that was started.
+/// The record is locked by a process and its runner, from before it is written until both have ended in good order or
+/// died. So nobody who removes what a dead process left behind can remove the same addresses of a new process, however
+/// fast that was started.
 ///
 /// It belongs to whoever started the process, root as a rule, in a folder where nobody else can put a file. Only the runner
 /// writes it, what the configuration file names and nothing else; the protocol process can read it, and that is all.
@@ -26,7 +27,7 @@ import SystemPackage
 import VRRP
 
 struct HoldingsRecord {
-    /// What is left to be done for a process that dies, beside removing what it held.
+    /// What else must be done for a process that has died, besides removing what it held.
     struct Legacy: Equatable {
         var switches: [BorrowedSwitch] = []
         var resignations: [Resignation] = []
@@ -140,7 +141,7 @@ struct HoldingsRecord {
     /// Ends this process's share in the lock, and the use of the record.
     func letGo() { close(fd) }
 
-    /// Ends the right to write, in the process that is taken over first.
+    /// Ends the right to write in the protocol process, which is the first to be taken over in an attack.
     func giveUpWriting() { close(writer) }
 
     /// Names what a process with this configuration may hold, beside what is named already.
@@ -168,7 +169,7 @@ struct HoldingsRecord {
         try write(read().map { $0.joined(separator: " ") }, hasFilter: hasFilter, legacy: legacy)
     }
 
-    /// A process that is killed meanwhile leaves lines of both behind: candidates, no more.
+    /// A process that is killed meanwhile leaves lines of both behind, which does no harm: they are only candidates.
     private func write(_ holdings: [String], hasFilter: Bool, legacy: Legacy) throws(Errno) {
         var text = (holdings + (hasFilter ? [Self.filterLine] : [])).map { $0 + "\n" }.joined()
         for borrowed in legacy.switches { text += borrowed.line + "\n" }
@@ -200,7 +201,7 @@ struct HoldingsRecord {
     var hasFilter: Bool { lines().contains { $0 == Self.filterLine } }
 
     private func lines() -> [Substring] {
-        // As long as the file is: what is taken from the heap twice stays there.
+        // As large as the file: growing a buffer would leave memory on the heap.
         var bytes = [UInt8](repeating: 0, count: min(max(0, lseek(fd, 0, SEEK_END)), Self.bytesMax))
         var length = 0
         while length < bytes.count {
@@ -220,15 +221,15 @@ struct HoldingsRecord {
         var switches = 0
     }
 
-    /// Removes at once what a dead process left behind, says for it that it serves no longer, for addresses that were there and
-    /// its own, and puts back the switches that it turned.
+    /// Removes at once what a dead process left behind, sends resignations for its addresses that were still there, and
+    /// restores the sysctls that it changed.
     ///
     /// - Parameter legacy: what is to be done, in place of what is recorded.
     func release(_ legacy: Legacy? = nil) throws(Errno) -> Released {
         let legacy = legacy ?? readLegacy()
         let options = RtnlMonitor.Options(routes: nil, addresses: true)
         let kernel: RtnlMonitor
-        // What is found of them is removed, also where the rest cannot be read.
+        // Removes what is found, even if not everything could be read.
         do throws(RtnlError) {
             kernel = try RtnlMonitor.snapshot(options: options, acceptsPart: true)
         } catch {

@@ -1,10 +1,11 @@
-/// What virtual addresses need of the switches of interfaces (`net/ipv4/conf/IFNAME/...`): looked at before they are turned,
-/// looked at again, and put back.
+/// The *switches* (sysctls, `net/ipv4/conf/IFNAME/...`) of interfaces that virtual addresses need: read before they are
+/// changed, checked again, and restored.
 ///
-/// A switch whose present value will do is not touched. One of an interface that is not ours is *borrowed*: the value that it
-/// had is recorded before it is turned (`HoldingsRecord`) and put back when the last who needs it lets go, by the runner of a
-/// process that has died, or by `--release`; but only where it still holds what we wrote, for otherwise somebody else has
-/// turned it meanwhile and means it. Nothing is ever written to `all` or `default`: what others have stays as it is.
+/// A switch whose present value will do is not touched. One of an interface that is not ours is *borrowed*: the value
+/// that it had is recorded before it is turned (`HoldingsRecord`) and restored when the last instance that needs it
+/// releases it, by the runner of a process that has died, or by `--release`. It is restored only if it still has the
+/// value that we wrote: otherwise somebody else has changed it on purpose. Nothing is ever written to `all` or
+/// `default`, so other interfaces are not affected.
 import Glibc
 import LinuxSystem
 import SystemPackage
@@ -44,7 +45,7 @@ struct SwitchNeed: Hashable {
             let now = try inForce(on: interface)
             return isMet(by: now) ? nil : "\(self.path("all")) is \(now) and counts instead of \(path)"
         } catch .noSuchFileOrDirectory {
-            // The interface has gone, or has another name by now; or there is no IPv6, which others tell.
+            // The interface has gone or been renamed, or has no IPv6; that is reported elsewhere.
             return nil
         } catch {
             return "\(path) cannot be set to \(value): \(error)"
@@ -182,7 +183,7 @@ final class InterfaceSwitches {
             loans[key]?.original = present
             onBorrow(BorrowedSwitch(ifindex: ifindex, need: need, original: present, written: need.value))
         }
-        // Somebody has turned it to another value that will do: that is theirs, and stays.
+        // Somebody has set another value that will do: it is theirs, and stays.
         if complaint == nil, loans[key]?.original != nil, (try? Sysctl.value(need.path(interface))) != need.value {
             loans[key]?.original = nil
         }

@@ -40,7 +40,7 @@ final class KernelState: Kernel {
             quietProtocol: LegAddresses.protocolNumber)
     }
 
-    /// Asks for everything; `onChanges` gets `synced` when it is there.
+    /// Requests everything; `onChanges` gets `synced` when all of it has been read.
     func start() throws(Errno) {
         try watch()
         try loop.watch(refresher.descriptor, .readable) { [unowned self] _ in refresher.dropRefusals() }
@@ -165,7 +165,7 @@ final class KernelState: Kernel {
 
     // MARK: What is known
 
-    /// Whether everything has been read once, or that has been tried in vain.
+    /// Whether everything has been read once, or reading has failed for good.
     var hasBeenRead: Bool { mirror.hasBeenRead }
     /// What could not be read whole.
     var degradation: [DumpKind: Degradation] { mirror.degradation }

@@ -10,10 +10,11 @@ final class LeaseKeeper {
     private var onTimer: () -> Void = {}
     private var dueNs = Int64.max
 
-    /// Called when a leg's lease may have ended unnoticed: the engines are told the time before anything is added again.
+    /// Called when a leg's lease may have ended unnoticed: the engines must get the time before anything is added
+    /// again.
     var onLapse: () -> Void = {}
 
-    /// Called after a refresh: for what is to be done now and then while addresses are held, without a wake-up of its own.
+    /// Called after a refresh: for occasional work while addresses are held, which then needs no wake-up of its own.
     var onRefresh: (Int64) -> Void = { _ in }
 
     init(kernel: any Kernel, loop: EventLoop) {
@@ -35,8 +36,8 @@ final class LeaseKeeper {
     /// What a leg wants has changed.
     func reconsider() { schedule() }
 
-    /// The process was not scheduled for long, or the machine was suspended: whether the leases have ended is looked at before
-    /// anything else is.
+    /// The process was not scheduled for long, or the machine was suspended: checks first of all whether the leases
+    /// have ended.
     func awake() {
         let nowNs = loop.nowBoottimeNs
         if legs.contains(where: { $0.hasLapsed(nowNs: nowNs) }) { onLapse() }
@@ -45,7 +46,7 @@ final class LeaseKeeper {
     private func refresh() {
         let nowNs = loop.nowBoottimeNs
         awake()
-        // An address that cannot be refreshed is taken back by the kernel, which the mirror hears of.
+        // An address that cannot be refreshed is removed by the kernel, and the mirror reports that.
         for leg in legs {
             guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }
             try? kernel.refreshes.post(leg.refresh(nowNs: nowNs))

@@ -1,9 +1,9 @@
 /// The routes that a leg has while it serves: `routes` of its instance.
 ///
-/// *Put.* They go in after the addresses, since one may prefer a virtual address as source, and out before them. The kernel takes
-/// such a route only when the address is there and usable, so one that is refused is tried again when addresses, links or routes
-/// have changed, and every ten seconds. What is refused twice is the condition `holding-missing`, with the reason; it
-/// never keeps a group from serving.
+/// *Put.* They are added after the addresses, since one may prefer a virtual address as source, and removed before
+/// them. The kernel takes such a route only when the address is there and usable, so one that is refused is tried again
+/// when addresses, links or routes have changed, and every ten seconds. What is refused twice is the condition
+/// `holding-missing`, with the reason; it never keeps a group from serving.
 ///
 /// *Whose is it?* Ours carry protocol 112 (`rtm_protocol`), and each removal asks the kernel for one of that protocol: no
 /// other goes. There is one route of a destination, table and metric; where another one is there already, it stays and ours is
@@ -53,7 +53,7 @@ final class LegRoutes: Held, Upkept {
 
     var onCondition: (Condition, Bool) -> Void = { _, _ in }
 
-    /// When a route that was refused for the first time is tried again: what was under way is over by then.
+    /// When a route that was refused for the first time is tried again: changes in progress are over by then.
     private static let firstRetryNs: Int64 = 250_000_000
     /// When it is tried again after something has changed.
     private static let changeNs: Int64 = 50_000_000
@@ -83,7 +83,7 @@ final class LegRoutes: Held, Upkept {
 
     func bind(to ifindex: Int32?, above parent: Int32?) {
         guard ifindex != carrier || parent != self.parent else { return }
-        // Before there was an interface, what was put is a predecessor's.
+        // Until there is an interface, only a predecessor can have added routes.
         if isWanted, carrier != nil { take(routes) }
         carrier = ifindex
         self.parent = parent

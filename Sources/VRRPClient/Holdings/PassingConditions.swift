@@ -1,7 +1,8 @@
-/// Conditions that stay for a while after what was last seen of them: what a packet says is true of an instant.
+/// Conditions that are raised by packets, and stay for a while after the last one: a packet shows only what was true
+/// for an instant.
 ///
-/// The first sight raises one, with its detail; as long as there is more to see it stays as it is, so that nobody on the link
-/// can write a line of our log with every packet. One timer, and none while there is nothing.
+/// The first packet raises the condition, with its detail. While more of them come the condition does not change, so
+/// that nobody on the link can add a line to our log with every packet. One timer, and none while there is nothing.
 import LinuxSystem
 import VRRP
 

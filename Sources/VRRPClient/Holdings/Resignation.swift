@@ -9,15 +9,15 @@ import VRRP
 struct Resignation: Hashable {
     /// The interface's name, as the file has it.
     var interface: String
-    /// A virtual address that it goes with: who did not hold it has nothing to resign from.
+    /// A virtual address that the process held: without it there is nothing to resign from.
     var address: IPAddress
     /// With its IP header, which says where it goes.
     var packet: [UInt8]
 
     private var family: IPAddress.Family { packet.first.map { $0 >> 4 } == 6 ? .ipv6 : .ipv4 }
 
-    /// Says them, as far as that is possible. What goes to the group is sent by the link layer, past the packet filter; what
-    /// goes to a unicast peer finds its way as any packet does.
+    /// Sends them, as far as that is possible. Packets to the multicast group go by the link layer, past the packet
+    /// filter; packets to a unicast peer are routed as any other.
     static func say(_ resignations: [Resignation]) {
         guard !resignations.isEmpty, let link = try? LinkSender() else { return }
         for last in resignations {

@@ -1,5 +1,5 @@
-/// Hears from the kernel what becomes of our table of nftables: `nft flush ruleset`, which every reload of a firewall begins
-/// with, takes it away without a word to anybody else.
+/// Learns from the kernel what happens to our nftables table: `nft flush ruleset`, with which every reload of a
+/// firewall begins, deletes it silently.
 ///
 /// The kernel tells of each transaction, whoever made it (`net/netfilter/nf_tables_api.c`, group `NFNLGRP_NFTABLES`). What is
 /// followed is whether the table is there and how many rules it has: all that is done to it changes one or the other, or

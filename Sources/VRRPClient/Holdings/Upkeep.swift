@@ -1,6 +1,7 @@
-/// Puts back what somebody else takes away from us: at once, some times; then it says that this cannot go on.
+/// Restores what somebody else removes from us: at once, a few times; then it gives up and reports it.
 ///
-/// Once may happen; from the second time on there is a condition, and it stays for a while after the last time.
+/// A single removal is only logged. From the second one on there is a condition, which stays for a while after the last
+/// one.
 import LinuxSystem
 import VRRP
 
@@ -12,9 +13,9 @@ protocol Upkept: AnyObject {
     var isAmiss: Bool { get }
     /// Puts it back.
     func mend()
-    /// Repairs in a row do not help, or all is well again.
+    /// Called when repairs in a row do not help, and when all is well again.
     func mendingFails(_ isFailing: Bool)
-    /// It has been put back too often.
+    /// Called when it has been restored too often.
     func giveUpMending()
 }
 
@@ -30,9 +31,9 @@ final class Upkeep {
     private var timer: EventLoop.TimerID?
     private var isMissing = false
 
-    /// Repairs in a row after which it is said aloud.
+    /// Repairs in a row after which the condition is raised.
     private static let quietRepairs = 2
-    /// Repairs within ten seconds after which there are no more.
+    /// The most repairs within ten seconds.
     private static let repairsMax = 5
     /// Disturbances within ten minutes that are logged.
     private static let loggedMax = 10
@@ -44,7 +45,7 @@ final class Upkeep {
 
     deinit { if let timer { loop.cancel(timer) } }
 
-    /// Has it put back if something is amiss.
+    /// Has it restored if something is amiss.
     func tend() {
         guard owner.isAmiss else { return setMissing(false) }
         guard timer == nil else { return }
@@ -67,7 +68,7 @@ final class Upkeep {
         setMissing(false)
     }
 
-    /// Somebody else has taken or changed something.
+    /// Somebody else has removed or changed something.
     ///
     /// - Parameters:
     ///   - contested: the condition from the second time on, and of what.

@@ -26,7 +26,7 @@ final class VirtualMAC {
     /// The macvlan's number; nil: there is none.
     private(set) var ifindex: Int32?
 
-    /// Called when some switch begins or ceases to be other than it has to be.
+    /// Called when a sysctl stops being as it has to be, and when it is so again.
     var onRefusal: (Bool) -> Void = { _ in }
 
     init(_ instance: VRRPConfiguration.Instance, kernel: any Kernel, wire: any Wire) {
@@ -153,7 +153,8 @@ final class VirtualMAC {
             let beneath = kernel.link(ifindex: parent)
         else { return false }
         if link.mtu != beneath.mtu {
-            // An IPv6 that is made anew on an interface that is up has its own link-local address before it can be told.
+            // When the kernel enables IPv6 again on an interface that is up, it adds a link-local address of its own
+            // before we can forbid it.
             if isUp { try? kernel.requests.perform(.setUp(ifindex: ifindex, false)) }
             try? kernel.requests.perform(.setMTU(ifindex: ifindex, beneath.mtu))
             try? kernel.requests.perform(.setLinkLocalAddress(ifindex: ifindex, false))

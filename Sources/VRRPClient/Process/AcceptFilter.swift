@@ -26,7 +26,7 @@ final class AcceptFilter {
     private var running: UInt32?
     private var isStale = false
 
-    /// Whether the addresses that are to take no packets take none. True while nft(8) is still at work.
+    /// Whether the addresses with `accept = false` accept no packets. True while nft(8) is still running.
     private(set) var isInForce = true
     /// Called when `isInForce` has changed.
     var onChange: () -> Void = {}
@@ -39,7 +39,7 @@ final class AcceptFilter {
         self.loop = loop
     }
 
-    /// Refuses what the configuration says, and nothing else.
+    /// Makes the table have the rules that the configuration asks for, and no others.
     ///
     /// - Parameter hasLeftover: an earlier process may have left its table behind.
     func apply(_ configuration: VRRPConfiguration, hasLeftover: Bool = false) {
@@ -62,7 +62,8 @@ final class AcceptFilter {
         watch?.onNews = { [unowned self] in tableChanged() }
     }
 
-    /// Ends the refusal, with the process: behind what still runs, since nobody will be there to see that end.
+    /// Removes the table at the end of the process. This is queued behind an nft(8) that still runs, since nobody will
+    /// be there to see that end.
     func remove() {
         watch = nil
         stopRepairing()
@@ -71,7 +72,7 @@ final class AcceptFilter {
         runner.run(.acceptFilterRemoval, after: running) { _ in }
     }
 
-    /// One after another, or the older of two might be the last to have its way.
+    /// One nft(8) at a time: of two, the older might finish last and win.
     private func run() {
         stopRepairing()
         guard running == nil else { return isStale = true }
@@ -107,7 +108,7 @@ final class AcceptFilter {
         if !isInForce, !result.isLost { repair() }
     }
 
-    /// Says the same once, however often it is tried again.
+    /// Logs the same failure once, however often it is tried again.
     private func complain(_ complaint: String) {
         if complaint != self.complaint { Log.error(complaint) }
         self.complaint = complaint

@@ -1,5 +1,5 @@
-/// The configuration file as it is used: read once from one descriptor, with the digest of its text, and looked at for who
-/// may write to it.
+/// The configuration file as it is used: read once from one descriptor, with the digest of its text, after a check of
+/// who may write to it.
 ///
 /// The file says which programs root starts. So it has to be root's alone, or belong to the user who started the process;
 /// what is looked at is what is read, whatever becomes of the path meanwhile.
@@ -9,7 +9,7 @@ import LinuxSystem
 
 struct ConfigurationFile {
     let configuration: VRRPConfiguration
-    /// Tells two texts apart that were read one after the other; it does not withstand somebody who wants it to fail.
+    /// Distinguishes two texts that were read one after the other; it is no protection against a forger.
     let digest: UInt64
 
     /// - Throws: why it cannot be read or is not trusted, or what is wrong with it.
@@ -20,7 +20,7 @@ struct ConfigurationFile {
         digest = Self.digest(text)
     }
 
-    /// What makes it a file that others have a say in; nil: nothing.
+    /// Why others can change the file; nil: they cannot.
     private static func distrust(_ status: stat) -> String? {
         guard status.st_uid == 0 || status.st_uid == geteuid() else {
             return "belongs to the user \(status.st_uid): expected root, who starts the programs that it names "

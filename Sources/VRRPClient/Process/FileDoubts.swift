@@ -1,5 +1,5 @@
-/// What is doubtful in a file that was not refused: what does not do what it seems to, and what does not suit the interfaces of
-/// this host, if they are there. Doubts are warnings, as the file may be meant for another host.
+/// Doubts about a file that was not refused: settings that do not do what they seem to, and settings that do not suit
+/// the interfaces of this host. They are only warnings, as the file may be meant for another host.
 import Addresses
 import Configuration
 import LinuxSystem
@@ -12,7 +12,7 @@ struct FileDoubts {
     /// The interfaces and addresses of this host; nil: they could not be read.
     let host: RtnlMonitor?
 
-    /// What the kernel says now, for a process that follows nothing.
+    /// The kernel's interfaces and addresses, read once, for a process that follows no changes.
     static func now(_ configuration: VRRPConfiguration, file: String) -> FileDoubts {
         let options = RtnlMonitor.Options(routes: nil, addresses: true)
         return FileDoubts(configuration: configuration, file: file, host: try? RtnlMonitor.snapshot(options: options))
@@ -21,14 +21,14 @@ struct FileDoubts {
     /// All of them, a line each.
     var all: [String] { user + heldDoubts + addressDoubts + unsuitable }
 
-    /// Those that a process is told of at its start; the rest it finds out, and publishes.
+    /// Those that are logged at the start; the others become conditions, and are published.
     var unsuitable: [String] { configuration.warnings.map(\.description) + oversize }
 
     // MARK: The process
 
     static let missingUser =
-        "there is no user '\(Account.defaultName)', so that the process stays root, with two capabilities: "
-        + "`useradd --system \(Account.defaultName)` or systemd-sysusers(8) makes it"
+        "there is no user '\(Account.defaultName)': the process stays root, with two capabilities; "
+        + "create the user with `useradd --system \(Account.defaultName)` or systemd-sysusers(8)"
 
     private var user: [String] {
         configuration.process.user == nil && Account.ofDaemons == nil ? [Self.missingUser] : []

@@ -51,7 +51,8 @@ enum LinkwatchVRRP {
         }
     }
 
-    /// Says what is wrong with a file, this machine's users included. It may be anybody's: nothing of it is used.
+    /// Reports what is wrong with a file, including users that this machine does not have. The file may belong to
+    /// anybody: nothing in it is executed.
     nonisolated private static func check(_ file: String) throws {
         let configuration = try VRRPConfiguration(path: file, acceptsPipe: true)
         try configuration.accounts.check(file: file, exists: \.exists)
@@ -218,8 +219,8 @@ final class VRRPService: StatusSource {
 
     var discards: [Discard: UInt64] { router?.wire.discards ?? [:] }
 
-    /// The file is read by us, who apply it, and by the runner, who takes its programs: both know the same text, or it is
-    /// refused.
+    /// We read the file and apply it; the runner reads it and takes its programs. If the two did not read the same
+    /// text, the reload is refused.
     func reload(_ done: @escaping (String?) -> Void) {
         router?.reloading(isOver: false)
         let finish = { [weak self] (complaint: String?) in

@@ -1,8 +1,8 @@
 /// What is logged and published of causes and conditions: each change at once, unless there are too many.
 ///
-/// A neighbour can raise and clear a condition with every packet. Of each kind in each group a burst of changes is told,
-/// and after that one line in five seconds: how it stands, and how many changes there were (`RateLimit`). Watchers get the
-/// changes that are told, so that the last one they got is how it stands.
+/// A neighbour can raise and clear a condition with every packet. For each kind in each group a burst of changes is
+/// reported, and after that one line in five seconds with the present state and the number of changes (`RateLimit`).
+/// Watchers get the changes that are reported, so the last one they got is the present state.
 import LinuxSystem
 import VRRP
 
@@ -31,8 +31,8 @@ final class Reports {
     /// Subjects of one kind that are told apart while they are held back.
     private static let subjectsMax = 64
 
-    /// Tells a change: to the log, with what is to be added to its line, and, unless nothing has changed since the last time, to
-    /// watchers.
+    /// Reports a change: to the log, with an addition to its line, and to watchers unless nothing has changed since the
+    /// last report.
     var tell: (Output, GroupDriver, _ addition: String, _ isNews: Bool) -> Void = { _, _, _, _ in }
 
     init(loop: EventLoop) { self.loop = loop }

@@ -5,8 +5,8 @@
 ///     adverts ──> AdvertSocket ───┤         one a group    ├──> announcements, probes (LinkSender, Prober)
 ///     checks <──> Runner ─────────┘                        └──> notify programs, fence (Runner), status, log
 ///
-/// Nothing is sent before the kernel has been read, linkwatchd has answered or cannot be asked, and the leftovers of an
-/// earlier process are gone. One thread, one loop.
+/// Nothing is sent before the kernel has been read, linkwatchd has answered or turned out unreachable, and the
+/// leftovers of an earlier process are gone. One thread, one loop.
 import Addresses
 import Configuration
 import Glibc
@@ -38,13 +38,13 @@ final class RouterProcess {
     /// What an earlier process had recorded to hold, as `HoldingsRecord.read` has it; empty once it is gone.
     private var leftBehind: [[String]]
     private var hasBegun = false
-    /// Which leg's switches are looked at next, of those that have any, and when that began with the first.
+    /// Which leg's sysctls are checked next, of those that need any, and when the current round began.
     private var nextSwitches = 0
     private var switchesCheckedNs = Int64.min / 2
 
     /// How long linkwatchd may take to answer before we start without it.
     private static let patienceNs: Int64 = 2_000_000_000
-    /// How often it is looked whether somebody else has turned a switch that we need.
+    /// How often the sysctls that we need are checked for changes by others.
     private static let switchesNs: Int64 = 10_000_000_000
 
     /// Where the engines' steps are written; nil: nowhere.
@@ -89,7 +89,8 @@ final class RouterProcess {
             Log.error("the runner has died: checks keep their last result and no program is run until a restart")
             if hasBegun { groups.forEach { $0.setCondition(Condition(.runnerLost), true) } }
             tellStatus()
-            // Nobody but a new process can have a new runner. Where nobody would start one, to go on without is better.
+            // Only a new process can have a new runner. Without a service manager that would start one, it is better to
+            // go on without a runner.
             if manager.isListening { onRunnerMissed() }
         }
         acceptFilter.onChange = { [unowned self] in
@@ -97,7 +98,7 @@ final class RouterProcess {
         }
         reports.tell = { [unowned self] in tell($0, $1, $2, isNews: $3) }
         kernel.onChanges = { [unowned self] in kernelChanged($0) }
-        // A backup is told the time when it has heard what came meanwhile.
+        // A backup gets the time after it has heard the adverts that came meanwhile.
         leases.onLapse = { [unowned self] in
             for group in groups where group.isServing { group.checkClock() }
         }
@@ -161,7 +162,8 @@ final class RouterProcess {
         if hasBegun { manager.statusSoon { [unowned self] in statusText } }
     }
 
-    /// The file is being read again, until `isOver`. Before the start is over there is nothing ready to go back to.
+    /// Tells the service manager that the file is being read again, until `isOver`. Before the start is over it has not
+    /// been told READY, so there is no reload to announce.
     func reloading(isOver: Bool) {
         guard hasBegun else { return }
         if isOver { manager.ready(status: statusText) } else { manager.reloading() }
@@ -278,8 +280,8 @@ final class RouterProcess {
         if areRoutesChanged { tracked.routesChanged() }
     }
 
-    /// What could not be read whole is read again for as long as it takes. Meanwhile the groups go on with what is known, as
-    /// they do when messages are lost: to stop serving would be worse.
+    /// What could not be read completely is read again until it can be. Meanwhile the groups go on with what is known,
+    /// as they do when messages are lost: to stop serving would be worse.
     private func kernelDegraded(_ degradation: [DumpKind: Degradation]) {
         if degradation.isEmpty {
             Log.notice("the kernel's tables are complete again")
@@ -365,7 +367,7 @@ final class RouterProcess {
         }
         services.isCrowded = groups.count >= AdvertSocket.crowd
         let changed = zip(groups, new.groups).filter { $0.group != $1 }
-        // What a group has no longer, another may have from now on: so all let go before any takes.
+        // What one group gives up, another may get: so all groups release before any group adds.
         for (driver, group) in changed { driver.letGo(for: group) }
         for driver in groups {
             if old[driver.name] == nil {
@@ -382,7 +384,7 @@ final class RouterProcess {
         runner.holdsOnlyWhatIsNamed()
     }
 
-    /// Resigns everywhere: addresses first, then the word.
+    /// Resigns everywhere: removes the addresses first, then sends the resignations.
     func shutDown() {
         manager.stopping(status: "resigning")
         for group in groups { group.shutDown() }

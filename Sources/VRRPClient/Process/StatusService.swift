@@ -15,7 +15,7 @@ import Varlink
 protocol StatusSource: AnyObject {
     var groups: [GroupDriver] { get }
     var discards: [Discard: UInt64] { get }
-    /// Reads the file again, and calls back once: nil: applied, else what is wrong.
+    /// Reads the file again and calls back once, with nil if it was applied, else with what is wrong.
     func reload(_ done: @escaping (String?) -> Void)
     /// What is wrong with the file, and what is doubtful, one line each.
     func complaints() -> (errors: [String], warnings: [String])
@@ -198,7 +198,8 @@ final class StatusService {
         return .end
     }
 
-    /// Whether it has been told of this group, or of all of them, so that a change is news to it.
+    /// Whether the watcher has already been sent this group, or without one all of them: only then is a change news to
+    /// it.
     private func follows(_ watcher: Watcher, _ driver: GroupDriver?) -> Bool {
         guard !watcher.isBehind else { return false }
         guard let driver else { return watcher.missing == nil }
@@ -217,7 +218,7 @@ final class StatusService {
 
     // MARK: Publishing
 
-    /// Remembers and tells what an engine said.
+    /// Remembers and publishes what an engine reported.
     func publish(_ output: Output, of driver: GroupDriver) {
         switch output {
         case .transition(let transition):

@@ -1,8 +1,8 @@
-/// `--record`: gives `RecordingFile` what goes into the engines and what comes out of them, without ever waiting for it.
+/// `--record`: passes the inputs and outputs of the engines to `RecordingFile`, without ever waiting for it.
 ///
-/// Lines that the pipe has no room for wait in memory, up to `waitingMax`. Beyond that they are dropped and counted; once there
-/// is room again the file says how many, and has all engines anew, so that what follows can be replayed. The same is done at
-/// the head of each file.
+/// Lines that the pipe has no room for wait in memory, up to `waitingMax`. Beyond that they are dropped and counted.
+/// Once there is room again the number is written to the file, followed by the complete state of all engines, so that
+/// what follows can be replayed. Each file begins with that state too.
 import CLinux
 import Glibc
 import LinuxSystem
@@ -57,7 +57,7 @@ final class Recorder {
         record(.step(RecordingLine.Step(group: name, atNs: atNs, input: input, outputs: outputs, nextNs: nextNs)))
     }
 
-    /// A group is configured no longer.
+    /// A group is no longer configured.
     func ended(_ name: String) { record(.gone(group: name)) }
 
     /// An orderly end: what waits is written, if that takes no longer than a second.

@@ -15,7 +15,7 @@ final class Notifier {
 
     private let runner: any ProgramRunner
     private var queues: [String: [Job]] = [:]
-    /// What runs, by group; 0: it is just being started.
+    /// The number of the program that runs, by group; 0: it is just being started.
     private var running: [String: UInt32] = [:]
     /// How many programs were dropped before they began.
     private(set) var dropped = 0
@@ -38,7 +38,7 @@ final class Notifier {
         next(group)
     }
 
-    /// Leaves what waits with the runner, in its order: the process ends.
+    /// Hands the queued programs to the runner, in their order: the process ends.
     func handOver() {
         for (group, queue) in queues {
             var last = running[group]
@@ -64,7 +64,7 @@ final class Notifier {
 }
 
 extension ProgramResult {
-    /// What it wrote, to be put behind a sentence; empty when it wrote nothing.
+    /// What the program wrote, to be appended to a log line; empty if it wrote nothing.
     var said: String {
         let text = output.split(separator: "\n").first.map(String.init) ?? ""
         return text.isEmpty ? "" : ": \(text)"

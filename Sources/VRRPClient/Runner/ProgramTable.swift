@@ -29,7 +29,7 @@ struct RunnableProgram: Hashable, Sendable {
 
 struct ProgramTable {
     let configuration: VRRPConfiguration
-    /// As whom programs run that have no user of their own; nil: as the runner.
+    /// The account for programs without a `user` key; nil: the runner's.
     private let ownAccount: Account?
     /// The others that the file names. They are looked up with the file: a runner does not wait for a directory service.
     private let accounts: [String: Account]
@@ -83,7 +83,7 @@ struct ProgramTable {
 
     private func made(_ program: VRRPConfiguration.Program, environment: [String] = []) -> RunnableProgram? {
         let account = program.user.map { accounts[$0] } ?? ownAccount
-        // Somebody who cannot be found is nobody to run a program as, least of all root.
+        // If the user cannot be found, the program is not run, and certainly not as root.
         if program.user != nil, account == nil { return nil }
         var made = RunnableProgram(arguments: program.arguments, account: account, timeoutNs: program.timeoutNs)
         made.environment += environment
@@ -114,8 +114,8 @@ struct ProgramTable {
 
     // MARK: What a dead process leaves
 
-    /// By which packets an instance or a cable of the file says that nothing is served any more: one to the group, or one to
-    /// every unicast peer; none: the file has no such speaker.
+    /// The packets by which an instance or a cable of the file resigns: one to the multicast group, or one to every
+    /// unicast peer. None: the file has no such instance or cable.
     func resignations(_ word: LastWord) -> [Resignation] {
         switch word.speaker {
         case .instance(let name):

@@ -1,8 +1,9 @@
-/// Whether a program that is to run as root is root's own: who can put another in its place runs that as root.
+/// Whether a program that is to run as root can be changed by root alone: whoever can replace it can run anything as
+/// root.
 ///
-/// The user whom the protocol process becomes is who would: a runner that refuses to run another program is no boundary
-/// if that user can write to the one it runs. What the program reads in its turn, a script that is an argument, is the
-/// operator's affair.
+/// This matters for the user that the protocol process becomes: the runner, which runs no other program, would be no
+/// boundary if that user could write to the one it runs. What the program reads in its turn, a script that is an
+/// argument, is the operator's affair.
 import Glibc
 import LinuxSystem
 

@@ -14,7 +14,7 @@ protocol ProgramRunner: AnyObject {
     @discardableResult
     func run(_ name: ProgramName, after: UInt32?, completion: @escaping (ProgramResult) -> Void) -> UInt32
 
-    /// Keeps a last word, to say it should this process die.
+    /// Keeps a last word, to send it if this process dies.
     ///
     /// - Returns: whether there is nothing more to be done about it.
     func keep(_ word: LastWord) -> Bool
@@ -53,8 +53,8 @@ final class Runner: ProgramRunner {
         let pid = try Syscall.check(clinux_fork())
         if pid == 0 {
             close(ends[0])
-            // The name in ps; what is meant for the protocol process and all around it must not end the runner before
-            // the programs and the addresses are gone.
+            // Sets the name for ps. Signals that are sent to the protocol process and its group must not end the runner
+            // before the programs and the addresses are gone.
             unsafe "lw-vrrp-runner".withCString {
                 _ = clinux_prctl(PR_SET_NAME, UInt(bitPattern: $0), 0)
             }
@@ -70,8 +70,9 @@ final class Runner: ProgramRunner {
         self.init(socket: Self.moved(ends[0]), pid: pid)
     }
 
-    /// The same end by a high number. The kernel closes a dead process's descriptors from the last to the first
-    /// (kernel/task_work.c), and each packet socket takes it some ten milliseconds: the runner is not to learn last.
+    /// The same end under a high descriptor number. The kernel closes a dead process's descriptors from the last to the
+    /// first (kernel/task_work.c), and each packet socket takes some ten milliseconds, so with a low number the runner
+    /// would learn of the death last.
     private static func moved(_ fd: CInt) -> CInt {
         let high = fcntl(fd, F_DUPFD_CLOEXEC, 1000)
         guard high >= 0 else { return fd }
@@ -141,10 +142,10 @@ final class Runner: ProgramRunner {
         }
     }
 
-    /// The addresses of an earlier process or file are gone.
+    /// Tells the runner that the addresses of an earlier process or file are gone.
     func holdsOnlyWhatIsNamed() { try? say(.holdsOnlyWhatIsNamed) }
 
-    /// A switch of the kernel is to be put back, should we die; or not any more.
+    /// Tells the runner which sysctl to restore if we die, or that it no longer has to.
     func borrowed(_ borrowed: BorrowedSwitch, isOver: Bool) { try? say(.borrowed(borrowed, isOver: isOver)) }
 
     /// Leaves a last word with the runner.

@@ -16,9 +16,9 @@ enum ProgramName: Hashable, Sendable {
     case notify(String, group: String, Transition)
     /// The fence of a group.
     case fence(group: String)
-    /// nft(8), to refuse what `accept = false` says.
+    /// nft(8), to add the rules of `accept = false`.
     case acceptFilter
-    /// nft(8), to end that.
+    /// nft(8), to remove those rules.
     case acceptFilterRemoval
 }
 
@@ -45,7 +45,7 @@ struct ProgramResult: Hashable, Sendable {
 
     var isSuccess: Bool { ending == .exited(0) }
 
-    /// The runner has ended, so that nothing is known of the program.
+    /// The runner has ended, so nothing is known of the program.
     var isLost: Bool { ending == .notStarted(EPIPE) }
 }
 
@@ -106,11 +106,11 @@ enum RunnerRequest: Hashable, Sendable {
     case run(id: UInt32, after: UInt32, ProgramName)
     /// Read the file again. `digest` is that of the text that the protocol process has read.
     case reread(id: UInt32, digest: UInt64)
-    /// Nothing is held but what the file names: the record of holdings may say no more than that.
+    /// Everything held is named by the current file: the record of holdings can be cut down to that.
     case holdsOnlyWhatIsNamed
-    /// Keep this, should we die.
+    /// Keep this last word, to be sent if we die.
     case keep(LastWord)
-    /// This switch of the kernel is to be put back, should we die; or not any more.
+    /// This sysctl is to be restored if we die, or no longer is.
     case borrowed(BorrowedSwitch, isOver: Bool)
     /// We end in good order: the addresses are gone, and what still runs may finish.
     case farewell
@@ -285,7 +285,7 @@ private struct FieldReader {
         }
     }
 
-    /// The words are those that there are, so that nothing else gets into a program's environment.
+    /// Only known words are accepted, so that nothing else gets into a program's environment.
     private mutating func notification() -> ProgramName? {
         guard let notify = string(), let group = string(), let from = string().flatMap({ GroupState(rawValue: $0) }),
             let to = string().flatMap({ GroupState(rawValue: $0) }),

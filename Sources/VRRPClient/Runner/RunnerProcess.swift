@@ -10,10 +10,11 @@
 /// from before the fork and reads again itself. It takes no descriptors, kills nothing but its own children, answers without
 /// waiting, and reads no request while its answers are not taken.
 ///
-/// It ends when the protocol process does. If that took its leave, what still runs may finish. If it did not, it has died,
-/// with `kill -9` or by a defect of its own, and its kernel would answer for the virtual addresses until their leases end:
-/// so the runner removes them at once, by its own record of what the file names, resigns for the instances that held them,
-/// and takes everything it started along. A process that is merely stopped closes nothing; that is what the leases are for.
+/// It ends when the protocol process does. After an orderly end, programs that still run may finish. Otherwise the
+/// process has died, by `kill -9` or by a defect of its own, and the kernel would answer for the virtual addresses
+/// until their leases end. So the runner removes them at once, by its own record of what the file names, resigns for
+/// the instances that held them, and kills everything it has started. A process that is merely stopped closes nothing;
+/// that is what the leases are for.
 ///
 /// SETUID, SETGID and KILL are in force, NET_ADMIN and NET_RAW only once the protocol process has died; nothing else is
 /// kept, and unless a program of the file runs as root, nothing else can be had again (the bounding set).
@@ -65,10 +66,10 @@ final class RunnerProcess {
     private let holdings: HoldingsRecord?
     /// What is taken up only when the process has died.
     private let reserve: Capabilities
-    /// Programs that start as root have all that there was at the start.
+    /// Programs that run as root get all capabilities that there were at the start.
     private let isBounded: Bool
     private var lastWords: [LastWord.Speaker: LastWord] = [:]
-    /// What it has turned of the kernel's switches.
+    /// The sysctls that the protocol process has changed.
     private var switches: [BorrowedSwitch] = []
     private static let switchesMax = 1024
     private var recording: EventLoop.TimerID?
@@ -152,7 +153,7 @@ final class RunnerProcess {
                 answers.removeFirst()
             } catch {
                 if error == .wouldBlock { break }
-                // Nobody is there; what was still said is read, up to the end.
+                // The process is gone; what it sent before is still read, up to the end.
                 answers = []
             }
         }
@@ -193,7 +194,7 @@ final class RunnerProcess {
         startPages.releaseSoon()
     }
 
-    /// Remembers what is to be put back; at once, for it is turned while this is read.
+    /// Records the sysctl to be restored; at once, since it is being changed at this moment.
     private func note(_ borrowed: BorrowedSwitch, isOver: Bool) {
         switches.removeAll { $0.isSameSwitch(as: borrowed) }
         if !isOver, switches.count < Self.switchesMax { switches.append(borrowed) }
@@ -204,7 +205,7 @@ final class RunnerProcess {
         HoldingsRecord.Legacy(switches: switches, resignations: lastWords.values.flatMap(programs.resignations))
     }
 
-    /// Once for all last words that come together.
+    /// Written once for all last words that arrive together.
     private func recordLegacySoon() {
         guard recording == nil else { return }
         recording = loop.schedule(atNs: loop.nowNs + Self.recordingNs) { [unowned self] in

@@ -2,8 +2,8 @@
 /// successes in a row make it succeed.
 ///
 /// Until its first result a check counts as well, or as what its predecessor was before a reload, and the first result
-/// decides at once: a process that starts on a broken upstream must not become master first. A check that cannot be asked,
-/// since the runner has died, keeps its last result: that says nothing of what it checks.
+/// decides at once: a process that starts on a broken upstream must not become master first. A check that cannot run
+/// because the runner has died keeps its last result: that the runner is gone says nothing about what is checked.
 import Configuration
 import LinuxSystem
 import VRRP
@@ -39,7 +39,7 @@ final class Check: Tracked {
         schedule()
     }
 
-    /// Ends it; no callback comes any more.
+    /// Ends the check; there are no further callbacks.
     func stop() {
         if let timer { loop.cancel(timer) }
         timer = nil

@@ -15,7 +15,7 @@ protocol Tracked: AnyObject {
     var onChange: () -> Void { get set }
     /// What it adds to the priority at present.
     func contribution(of weight: Int) -> Int
-    /// Ends it; nothing is called any more.
+    /// Ends tracking; there are no further calls.
     func stop()
 }
 
@@ -59,7 +59,8 @@ final class TrackedObjects {
         self.ask = ask
     }
 
-    /// Makes what is new and ends what has gone. What did not change goes on. Checks run even if no group tracks them.
+    /// Creates the objects that are new and ends those that are gone; unchanged ones go on. Checks run even if no group
+    /// tracks them.
     func adopt(_ configuration: VRRPConfiguration) {
         var adopted: [Key: Tracked] = [:]
         for check in configuration.checks {
@@ -93,7 +94,7 @@ final class TrackedObjects {
 
     private func make(_ key: Key, _ choice: VRRPConfiguration.LinkStateChoice) -> Tracked? {
         switch key.object {
-        // Those of the file are there already, and it names no others.
+        // The checks of the file exist already, and a track can name no others.
         case .check: nil
         case .link(let name): TrackedLink(name, choice, links)
         case .route(let route): TrackedRoute(route, kernel)
@@ -106,7 +107,7 @@ final class TrackedObjects {
     /// One of the same name, of which something else was asked before a reload.
     private func namesake(of key: Key) -> Tracked? { objects.first { $0.key.object.name == key.object.name }?.value }
 
-    /// The kernel's routes are not what they were.
+    /// The kernel's routes have changed.
     func routesChanged() {
         for case let route as TrackedRoute in objects.values { route.onChange() }
     }

@@ -5,8 +5,9 @@
 /// told of a directory that is not there, so that is looked for once a second. A file that is missing or cannot be read has
 /// the number 0, and so has one that begins with no number. One that begins with too large a number keeps what it had.
 ///
-/// Whoever may write into the directory may do so as often as they like: events come after packets and timers, and all that
-/// are there are one reading of 128 bytes. It never waits, not even for a writer of a pipe.
+/// Anybody with write access to the directory can cause events without limit: so they are handled after packets and
+/// timers, and all that are waiting cost one reading of 128 bytes. Reading never waits, not even for the writer of a
+/// pipe.
 import Configuration
 import Glibc
 import LinuxSystem

@@ -5,10 +5,9 @@
 /// and whenever messages were lost. Only the initial network, pid and user namespaces have the connector; elsewhere, and
 /// without CAP_NET_ADMIN, /proc is read once a second instead, and the log says so.
 ///
-/// *What counts* is what keepalived's `track_process` counts: a name is compared with the whole of `/proc/PID/comm`, 15 bytes
-/// that exec(2) and prctl(2) set; a path with the first argument. A longer name is compared with both, as far as either goes.
-/// Threads are no processes, and neither is what has ended and is still to be waited for. Whose main thread has ended
-/// has ended.
+/// *What counts* is what keepalived's `track_process` counts: a name is compared with the whole of `/proc/PID/comm`, 15
+/// bytes that exec(2) and prctl(2) set; a path with the first argument. A longer name is compared with both, as far as
+/// either goes. Threads are not processes, and neither are zombies. A process whose main thread has ended has ended.
 ///
 /// *Floods.* Any user can fork as fast as the machine can. Threads are dropped by a filter in the kernel; what is left is
 /// read after packets and timers, a few messages a turn. What does not fit into the socket's buffer is lost, and made up for
@@ -56,7 +55,7 @@ final class TrackedProcess: Tracked {
     fileprivate let wanted: ProcessName
     /// Those of the name, as far as is known.
     fileprivate private(set) var pids: Set<pid_t> = []
-    /// Those that the reading of /proc has not come across yet.
+    /// Processes that the current reading of /proc has not found yet.
     private var unseen: Set<pid_t> = []
     /// Whether /proc has been read.
     fileprivate private(set) var isKnown = false
@@ -100,7 +99,7 @@ final class TrackedProcess: Tracked {
         isKnown = true
     }
 
-    /// Says so if there are enough, or no longer.
+    /// Reports when there are enough, and when there no longer are.
     fileprivate func settle() {
         guard isKnown, isWell != (pids.count >= atLeast) else { return }
         isWell.toggle()
@@ -111,7 +110,7 @@ final class TrackedProcess: Tracked {
     }
 }
 
-/// Who hears of processes for all that is tracked; it costs nothing while no process is.
+/// Follows processes for all tracked objects; costs nothing while there are none.
 final class ProcessWatch {
     private final class File {
         let descriptor: Descriptor
