@@ -45,6 +45,7 @@ enum Command {
         for (name, scenario) in Suite.planted where !find(name, scenario) { bad += 1 }
         let planted = Suite.plantedInSchedules + (isSoak ? Suite.plantedInManySchedules : [])
         for (name, bugs, dimensions) in planted where !find(name, bugs, dimensions) { bad += 1 }
+        for seed in Suite.seeds where !simulate(1, first: Int(seed)) { bad += 1 }
         if !simulate(isSoak ? 1_000_000 : 10_000, first: 1) { bad += 1 }
         finish(bad: bad)
     }

@@ -23,6 +23,12 @@ package enum Suite {
         ]
     }
 
+    /// Random schedules beyond the first ten thousand that once failed, each with what it found.
+    package static let seeds: [UInt64] = [
+        // A reload takes a leg away whose address the kernel is still to add.
+        67647
+    ]
+
     /// As far as some minutes and some gigabytes reach.
     package static var soak: [Search.Scenario] {
         [

@@ -434,10 +434,16 @@ package struct World: Hashable, Sendable {
         case .version(let version): new.version = version
         }
         guard directors[index].isAlive, new != directors[index].configuration else { return false }
+        let removed = new.members.count..<max(new.members.count, directors[index].configuration.members.count)
         directors[index].configuration = new
-        // The process removes what is no longer configured before it tells the engine.
-        directors[index].held.formIntersection(.first(new.members.count))
-        directors[index].told.formIntersection(.first(new.members.count))
+        // The process removes what is no longer configured before it tells the engine. A late kernel does so after everything
+        // that it was asked for before.
+        if isKernelLate {
+            requests += removed.map { AddressChange(director: index, leg: $0, isHeld: false) }
+        } else {
+            directors[index].held.formIntersection(.first(new.members.count))
+            directors[index].told.formIntersection(.first(new.members.count))
+        }
         give(.reload(new, snapshot(of: index)), to: index)
         return true
     }
