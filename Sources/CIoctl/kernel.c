@@ -110,7 +110,7 @@ static int kernel_settings(void *context, const char *ifname, struct cioctl_sett
     return 0;
 }
 
-/* What is there of a message may be only its beginning. */
+/* The buffer may hold only the beginning of the message. */
 static int find_carrier(const struct nlmsghdr *header, size_t length, uint32_t ifindex) {
     if (length < sizeof *header) return -EBADMSG;
     if (header->nlmsg_len < length) length = header->nlmsg_len;
@@ -150,7 +150,7 @@ static int exchange(int fd, uint32_t ifindex) {
     return find_carrier((const struct nlmsghdr *)answer, (size_t)length, ifindex);
 }
 
-/* A socket a question: this is the last resort, and threads that are stuck in it must not share one. */
+/* A socket for each question: this is the last resort, and threads that are stuck in it must not share one. */
 static int kernel_netlink_carrier(void *context, uint32_t ifindex) {
     (void)context;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);

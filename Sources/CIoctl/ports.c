@@ -1,8 +1,8 @@
-/* The ports of a sweep: which of them are due, what they said, and what of that is new.
+/* The ports of a sweep: which of them are due, what they answered, and which answers are new.
  *
- * Only changes are told. Each probe has one slot for its word, so the queue to the reader cannot overflow: a word that
- * changes twice before it is drained is told once, as it is now, and a link that went down and came back in between is
- * told as a drop. A steady answer costs a timestamp. */
+ * Only changes are reported. Each probe has one slot for its state, so the queue to the reader cannot overflow: a
+ * state that changes twice before it is drained is reported once, as it is now, and a link that went down and came
+ * back in between is reported as a drop. An unchanged answer costs a timestamp. */
 #include "sweep.h"
 
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Failures that are asked again at the next sweep; after them, at the slow pace: one lost answer is no reason to look
- * away for a second, a dead bus is none to hammer it. */
+/* This many failures are followed by another poll at the next sweep; after more, the port is polled at the slow
+ * pace. One lost answer is no reason to pause for a second, but a dead bus must not be polled at full speed. */
 enum { QUICK_RETRIES = 2 };
 
 void sweep_notify(struct cioctl_sweep *sweep) {
@@ -53,7 +53,7 @@ struct probe *sweep_next(struct lane *lane, int64_t now_ns) {
 
 /* MARK: Telling */
 
-/* Up again before anyone was told that it was down: a drop, not two changes. */
+/* Up again before the down was reported: a drop, not two changes. */
 static void count_drop(struct probe *probe, enum cioctl_outcome next) {
     enum cioctl_outcome last = probe->word.outcome;
     if (last == CIOCTL_UP && next == CIOCTL_DOWN) probe->is_drop = true;
@@ -75,7 +75,7 @@ static void tell(
 
 void sweep_tell_drop(struct cioctl_sweep *sweep, uint32_t ifindex, int64_t now_ns) {
     struct probe *probe = sweep_find(sweep, CIOCTL_MII, ifindex);
-    /* A link that comes up leaves the latch set, too: only from up to up is it a blink. */
+    /* The latch is also set when a link comes up: it is a blink only if the link was up before and after. */
     if (!probe || probe->word.outcome != CIOCTL_UP) return;
     probe->word.drops++;
     tell(sweep, probe, CIOCTL_UP, 0, now_ns);
@@ -99,9 +99,9 @@ static void settle_state(struct cioctl_sweep *sweep, struct probe *probe, const 
     if (probe->word.outcome != outcome) tell(sweep, probe, outcome, 0, now_ns);
 }
 
-/* A port that has no such thing is not asked again until it is named anew. One that once answered may say EOPNOTSUPP
- * while it is down (phylib without a PHY attached): that passes. An interface that is gone costs a SIOCGIFNAME a second
- * until the owner says so. */
+/* A port that does not support the question is not asked again until it is named anew. A port that once answered may
+ * say EOPNOTSUPP while it is down (phylib without a PHY attached), which passes. An interface that is gone costs one
+ * SIOCGIFNAME per second until the owner removes it. */
 static int64_t retry_ns(const struct probe *probe, int error, int64_t now_ns) {
     if (!probe->has_answered && cioctl_is_unsupported(error)) return INT64_MAX;
     if (probe->has_answered && probe->failures <= QUICK_RETRIES) return 0;
@@ -133,8 +133,8 @@ static bool is_in_later_lane(struct cioctl_sweep *sweep, size_t source, uint32_t
     return false;
 }
 
-/* Each port is in turn once, by the last of its lanes. They all have the same period, so if this one is not due the next ones
- * are not. */
+/* Each port is handled once, in the last of its lanes. They all have the same period, so if this one is not due, the
+ * following ones are not either. */
 struct probe *sweep_next_renewal(struct cioctl_sweep *sweep, int64_t now_ns) {
     for (size_t turn = 0; turn <= cioctl_source_count; turn++) {
         struct lane *lane = &sweep->lanes[sweep->renew_source];
@@ -178,7 +178,7 @@ static void make_fresh(struct cioctl_sweep *sweep, struct probe *probe) {
 static struct probe carry_over(struct cioctl_sweep *sweep, uint32_t source, const struct cioctl_port *port) {
     struct probe *old = sweep_find(sweep, source, port->ifindex);
     if (old && strncmp(old->target.ifname, port->ifname, CIOCTL_NAME_SIZE) == 0) return *old;
-    /* When it comes up it is asked in any case. */
+    /* It is asked again in any case when it comes up. */
     struct probe probe = {
         .word = {.ifindex = port->ifindex, .source = source}, .renew_ns = clock_ns() + CIOCTL_RENEW_NS};
     if (old) probe = *old;

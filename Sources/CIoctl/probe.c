@@ -4,10 +4,10 @@
  * the link is up and has been since the last reading: one ioctl. After a first 0 the second reading is the link now, and
  * 0 then 1 is a link that blinked. The latch is shared with the driver and every other reader, so a blink is best effort.
  *
- * A bus without a PHY floats: 0xffff, or 0x0000 where it is pulled down, or 0xffXX from chips that answer in half. And some
- * drivers make a register set up: bonding answers BMSR with the link bit alone and all others with nothing
- * (drivers/net/bonding, bond_eth_ioctl). A PHY without a single ability is none, unless it has an identity: the emulation of
- * clause 22 by clause 45 has no abilities either (drivers/net/mdio.c, mdio_mii_ioctl). */
+ * A bus without a PHY floats: it reads 0xffff, or 0x0000 if it is pulled down, or 0xffXX with chips that answer in
+ * one half. Some drivers invent registers: bonding answers BMSR with the link bit alone, and 0 for all others
+ * (drivers/net/bonding, bond_eth_ioctl). A PHY without a single ability is therefore taken for none, unless it has
+ * an identity: the emulation of clause 22 by clause 45 has no abilities either (drivers/net/mdio.c, mdio_mii_ioctl). */
 #include "cioctl.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include <linux/mii.h>
 
-/* The name may change under a question; who renames more often than this gets -EAGAIN. */
+/* An interface may be renamed while it is asked. After this many renames in one poll the result is -EAGAIN. */
 enum { RENAMES_MAX = 3 };
 
 bool cioctl_is_unsupported(int error) {
@@ -34,7 +34,7 @@ bool cioctl_is_unsupported(int error) {
 
 static bool is_floating(int bmsr) { return (bmsr & 0xff00) == 0xff00; }
 
-/* Whether it could as well be nobody's. */
+/* Whether the value is what a bus without a PHY may read. */
 static bool is_bare(int bmsr) { return (bmsr & ~BMSR_LSTATUS) == 0; }
 
 static bool is_identity(int high, int low) {
@@ -69,8 +69,8 @@ static int find_phy(
     return 0;
 }
 
-/* In the steady state of a healthy link this is one ioctl. -ENXIO: the registers read 0xffff or 0xffXX, or nothing but a
- * link bit without a PHY's identity: nobody is there. */
+/* In the steady state of a healthy link this is one ioctl. -ENXIO: the registers read 0xffff or 0xffXX, or nothing
+ * but a link bit without a PHY's identity: no PHY answers. */
 static int poll_mii(
     const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
     reading->method = "bmsr";
@@ -87,7 +87,7 @@ static int poll_mii(
     return reading->latched;
 }
 
-/* By GLINK; of a driver that has none (no get_link), by RTM_GETLINK from then on. */
+/* Asks by ETHTOOL_GLINK; if the driver does not support it (no get_link), by RTM_GETLINK from then on. */
 static int poll_driver(
     const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
     if (!target->known.has_no_glink) {
@@ -114,7 +114,7 @@ const size_t cioctl_source_count = SOURCES;
 
 const char *cioctl_source_name(size_t source) { return cioctl_probes[source].name; }
 
-/* 1: the target has the name it should have. 0: it had another one, and is to be asked from the beginning. */
+/* 1: the target still has its name. 0: it was renamed, and must be asked from the beginning. */
 static int check_name(
     const struct cioctl_backend *backend, struct cioctl_target *target, struct cioctl_reading *reading) {
     char ifname[CIOCTL_NAME_SIZE] = "";
@@ -202,7 +202,7 @@ void cioctl_read_digest(
     if (backend->name(backend->context, ifindex, ifname) < 0) return;
     struct cioctl_settings settings = {0};
     if (backend->settings(backend->context, ifname, &settings) >= 0) {
-        /* One by one: what lies between the members is nobody's. */
+        /* Compares field by field: padding bytes between them are undefined. */
         digest->settings.speed = settings.speed;
         digest->settings.duplex = settings.duplex;
         digest->settings.autoneg = settings.autoneg;

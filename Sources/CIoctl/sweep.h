@@ -1,5 +1,5 @@
-/* Inside of the sweep: what sweep.c (threads, time) and ports.c (ports, changes) share. Everything below is guarded by
- * `lock`, which is never held during a question to the kernel. */
+/* Internals of the sweep, shared by sweep.c (threads, time) and ports.c (ports, changes). Everything below is
+ * guarded by `lock`, which is never held during a question to the kernel. */
 #ifndef CIOCTL_SWEEP_H
 #define CIOCTL_SWEEP_H
 
@@ -36,10 +36,10 @@ struct probe {
     /* Not before; INT64_MAX: not at all, until it is named anew. */
     int64_t retry_ns;
     int64_t confirmed_ns;
-    /* The word now, and whether it is still to be drained. */
+    /* The state now, and whether it is still to be drained. */
     struct cioctl_report word;
     bool is_pending;
-    /* The pending down came after an up that was drained. */
+    /* The down that is still to be drained came after an up that was reported. */
     bool is_drop;
     /* Speed, duplex and autonegotiation when they were last looked at, and whether a change is still to be drained. */
     struct cioctl_digest digest;
@@ -130,7 +130,7 @@ void sweep_settle(struct cioctl_sweep *sweep, const struct job *job, int result,
 /* The poll has not come back in time. */
 void sweep_tell_stuck(struct cioctl_sweep *sweep, struct probe *probe, int64_t now_ns);
 
-/* The register at hand said that this port's link has blinked. */
+/* A register reading showed that this port's link has blinked. */
 void sweep_tell_drop(struct cioctl_sweep *sweep, uint32_t ifindex, int64_t now_ns);
 
 /* The port whose speed, duplex and autonegotiation are to be looked at; NULL: it is too early. */

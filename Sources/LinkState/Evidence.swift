@@ -1,8 +1,8 @@
 /// What linkwatch knows of one interface, and who said it.
 ///
-/// Evidence is kept apart by its source (`EvidenceSource` is the table of them), because the sources disagree: a PHY shows a
-/// cut wire at once, the kernel one to two seconds later, some drivers never. `Verdict` draws the conclusion; this file only
-/// holds the words.
+/// Evidence is kept apart by its source (`EvidenceSource` is the table of them), because the sources disagree: a PHY
+/// shows a cut wire at once, the kernel one to two seconds later, some drivers never. `Verdict` draws the conclusion;
+/// this file only holds the evidence.
 
 /// Up or down: the state of a link, raw or settled, and what one source says of it.
 public enum State: Hashable, Sendable {
@@ -23,9 +23,9 @@ public enum Reading: Hashable, Sendable {
     case failed(detail: String)
 }
 
-/// One source's word on one interface.
+/// What one source says of one interface.
 public struct Evidence: Hashable, Sendable {
-    /// The last word that was up or down; nil: none yet, or it has expired.
+    /// The last answer that was up or down; nil: none yet, or it has expired.
     public var last: State?
     /// True while the source fails to answer and `last` is kept for a while.
     public var isStale: Bool
@@ -33,7 +33,7 @@ public struct Evidence: Hashable, Sendable {
     public var staleSinceNs: Int64
     /// When `last` was last confirmed, CLOCK_MONOTONIC; 0: never.
     public var confirmedNs: Int64
-    /// Whether the verdict listens to it; from when on, the table of the sources says (`EvidenceSource.SaysDown`).
+    /// Whether the verdict counts it; when that begins, the table of the sources says (`EvidenceSource.SaysDown`).
     public var counts: Bool
     /// Why it is unsupported or stale, or the source's own word ("dormant", "glink"); empty: nothing to add.
     public var detail: String

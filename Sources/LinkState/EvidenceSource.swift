@@ -1,5 +1,4 @@
-/// The table of evidence sources: who says whether a link is up, how it is asked, what that costs, and what its word is
-/// worth.
+/// The table of evidence sources: who says whether a link is up, how it is asked, what that costs, and when it counts.
 ///
 /// Whatever goes through the sources goes through this table: the verdict and its conditions, the sweep and its statistics,
 /// the options of linkwatchd, the keys of its configuration, and what is published. A source that is polled is added by a
@@ -47,7 +46,7 @@ extension EvidenceSource {
         public let name: String
         /// What is asked or listened to.
         public let question: String
-        /// From when on its word may make a link down.
+        /// From when on it may make a link down.
         public let saysDown: SaysDown
         /// How it is polled; nil: the kernel announces what it says, which costs nothing.
         public let probe: Probe?
@@ -60,7 +59,7 @@ extension EvidenceSource {
         }
     }
 
-    /// From when on the word of a source may make a link down.
+    /// From when on a source may make a link down.
     public enum SaysDown: Sendable {
         /// At once.
         case always

@@ -1,9 +1,9 @@
 /// The verdict on one interface: is the link up, and why do we say so.
 ///
 /// The rule is one sentence: *down wins at once, up must be unanimous.* Any counted evidence that says down makes the
-/// raw state down, with that evidence as the reason; up needs all of them. A probe that fails is `stale`: it keeps its
-/// last word for `staleHoldNs` and then stops counting, with a condition. It is never silently up, and never down by
-/// itself: a kernel that is busy deleting a thousand interfaces must not look like a cut wire.
+/// raw state down, with that evidence as the reason; up needs all of them. A probe that fails is `stale`: its last
+/// answer counts for `staleHoldNs` more, and then no longer, with a condition. It is never silently up, and never down
+/// by itself: a kernel that is busy deleting a thousand interfaces must not look like a cut wire.
 ///
 /// The settled state follows the raw state after the hold times, and stays down while dampening suppresses the
 /// interface. Both are always published: a consumer that must be fast takes raw, one that must be calm takes settled.
@@ -11,7 +11,7 @@
 /// Pure: no I/O, no clock. The owner passes `nowNs`, calls `advance` when `nextDeadlineNs` has come, and publishes
 /// what the calls return.
 public struct Verdict: Hashable, Sendable {
-    /// How long a source that fails keeps its last word.
+    /// How long the last answer of a source that fails still counts.
     public static let staleHoldNs: Int64 = 3_000_000_000
 
     /// One thing that changed and that a consumer is told of.
@@ -52,7 +52,7 @@ public struct Verdict: Hashable, Sendable {
 
     public subscript(source: EvidenceSource) -> Evidence { evidence[source.rawValue] }
 
-    /// The PHY and the kernel tell different stories of an interface that is administratively up.
+    /// The PHY and the kernel disagree on an interface that is administratively up.
     ///
     /// Only the PHY against `carrier`: `operstate` and `driver` may lag behind, and that is no disagreement.
     public var disagreement: Bool {
@@ -62,8 +62,8 @@ public struct Verdict: Hashable, Sendable {
         return phy != carrier
     }
 
-    /// What an operator should know and no state says, by name: of each polled source `-stale` and `-lost`; `disagreement`,
-    /// `dampened`.
+    /// Conditions that an operator should know and that no state shows, by name: of each polled source `-stale` and
+    /// `-lost`; `disagreement`, `dampened`.
     public var conditions: [String] {
         var names: [String] = []
         for source in EvidenceSource.polled where self[source].isStale {
@@ -140,7 +140,7 @@ public struct Verdict: Hashable, Sendable {
         case .unsupported(let why):
             evidence[index] = Evidence(detail: why)
         case .failed(let why):
-            // A source that never had a word has nothing to keep.
+            // A source that has never answered has nothing to keep.
             guard evidence[index].last != nil || evidence[index].isStale else {
                 evidence[index] = Evidence(detail: why)
                 return
@@ -181,7 +181,8 @@ public struct Verdict: Hashable, Sendable {
         return changes
     }
 
-    /// What the settled state follows to: the raw state once its delay is over, and down while dampening suppresses it.
+    /// The state that the settled state changes to: the raw state once its hold time is over, and down while dampening
+    /// suppresses the interface.
     private func settledStateAt(_ nowNs: Int64) -> State {
         if dampening.isSuppressed {
             return settledState == .up && rawState == .down && nowNs < settleAtNs ? .up : .down
@@ -189,7 +190,8 @@ public struct Verdict: Hashable, Sendable {
         return nowNs >= settleAtNs ? rawState : settledState
     }
 
-    /// The administrator's word explains all others; then the word that was first stays the reason while it holds.
+    /// Administratively down explains all other evidence. Otherwise the source that said down first stays the reason
+    /// while it says so.
     private func downReason(among downs: [EvidenceSource]) -> EvidenceSource? {
         if downs.contains(.admin) { return .admin }
         if let reason, downs.contains(reason) { return reason }
@@ -211,7 +213,7 @@ public struct Verdict: Hashable, Sendable {
         }
     }
 
-    /// Whether anything but a time of confirmation differs.
+    /// Whether anything but the time of the last confirmation differs.
     private func isNews(since before: Verdict) -> Bool {
         if before.reason != reason || before.conditions != conditions { return true }
         return zip(before.evidence, evidence).contains { old, new in

@@ -1,7 +1,8 @@
-/// All interfaces by ifindex, and what to tell of them.
+/// All interfaces by ifindex, and the changes to publish.
 ///
-/// Readings come in from two sides, rtnetlink and the sweep; each is taken as one step, and what the step changed is told
-/// through `publish` while the table shows exactly the state after it. No I/O, and no clock: whoever calls says when.
+/// Readings come from two sides, rtnetlink and the sweep. Each is taken as one step, and the changes of that step are
+/// passed to `publish` while the table shows exactly the state after it. No I/O, and no clock: the caller passes the
+/// time.
 import Configuration
 import LinkState
 import MIIRegisters
@@ -10,7 +11,7 @@ import RtnlMonitor
 
 /// The table.
 public final class InterfaceTable {
-    /// One thing to tell.
+    /// One change to publish.
     public struct Publication {
         public var kind: EventKind
         /// Which input made it so: `netlink`, `mii`, `driver`, `timer` or `config`.
@@ -35,9 +36,9 @@ public final class InterfaceTable {
     /// What happened to interfaces that are gone, the newest last.
     private var departed: [TransitionRecord] = []
     private var configuration: MonitorConfiguration
-    /// The interfaces that wait for a hold, a suppression or a stale word to end.
+    /// The interfaces that wait for a hold time, a suppression or a stale answer to end.
     private var deadlines: [Int32: Int64] = [:]
-    /// The clocks of those who read, which go on while the machine sleeps.
+    /// The clocks for display, which go on while the machine sleeps.
     private let clocks: Clocks
 
     /// What time it is for people; everything that is compared or waited for is CLOCK_MONOTONIC, given with each step.
@@ -173,7 +174,7 @@ public final class InterfaceTable {
         publish(Publication(kind: .removed, cause: cause, state: state, atNs: nowNs))
     }
 
-    /// Takes back what probes have said that are made no more.
+    /// Discards the answers of probes that no longer run, with the registers and settings that were read.
     private func withdraw(
         _ sources: SourceSet, _ why: String, from state: inout InterfaceState, nowNs: Int64
     ) -> [Verdict.Change] {
@@ -190,7 +191,7 @@ public final class InterfaceTable {
 
     // MARK: From the sweep
 
-    /// A probe has something new to say.
+    /// A probe has a new answer.
     public func probed(_ report: SweepReport) {
         let source = report.source
         guard var state = states[report.ifindex], state.link.flags.contains(.up) else { return }
@@ -202,7 +203,8 @@ public final class InterfaceTable {
         conclude(changes, cause: source.name, state: state, nowNs: report.atNs)
     }
 
-    /// These are not asked any more on a port, and have nothing to say; what else was read of it is asked for anew.
+    /// These sources are no longer asked on a port, so they have no answer; the registers and settings that were read
+    /// are dropped.
     public func unprobed(_ ifindex: Int32, _ sources: SourceSet, nowNs: Int64) {
         guard var state = states[ifindex] else { return }
         let changes = withdraw(sources, "not probed", from: &state, nowNs: nowNs)
@@ -213,7 +215,7 @@ public final class InterfaceTable {
     ///
     /// - Parameter isProbed: whether the port's PHY is; without, its registers say nothing here.
     public func learned(_ report: RegistersReport, isProbed: Bool) {
-        // What has not come back says nothing.
+        // A request that timed out says nothing.
         if case .failure(.timedOut) = report.result { return }
         guard var state = states[report.ifindex], state.isOfInterest, state.link.flags.contains(.up) else { return }
         let phy = isProbed ? try? PHYStatus(report.result.get()) : nil

@@ -1,8 +1,9 @@
-/// The device behind a port and its driver: the one question of this module that is put to the kernel. By sysfs, which needs
-/// no lock of the kernel's.
+/// The device behind a port, and its driver: the only question that this module asks the kernel. It is answered by
+/// sysfs, which takes no kernel lock.
 ///
-/// `/sys/class/net` shows the network namespace of whoever mounted it: after `nsenter --net` it is another one, with names and
-/// numbers that may be the same. So the device is rtnetlink's word, and `/sys/bus`, which is the same for all, has its driver.
+/// `/sys/class/net` shows the network namespace of whoever mounted it: after `nsenter --net` it is another one, with
+/// names and numbers that may be the same. So rtnetlink names the device, and `/sys/bus`, which is the same in all
+/// namespaces, names its driver.
 import Glibc
 import RtnlMonitor
 
@@ -47,7 +48,7 @@ extension Link {
         return numbers.count < 2 || (numbers[0], numbers[1]) >= (5, 14)
     }
 
-    /// The last word of where a symbolic link leads.
+    /// The last component of a symbolic link's target.
     private static func target(of path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: 512)
         let length = unsafe readlink(path, &buffer, buffer.count)

@@ -4,8 +4,8 @@
 /// administratively up and the configuration does not forbid it; up to a limit, in this order: what a subscriber asks for
 /// must not take a physical port's place.
 ///
-/// A port whose probe says down stays, whoever has asked for it, until it is up: the kernel may say so a second later, and
-/// without the probe's word the link would pass for up until then.
+/// A port whose probe says down stays probed until it is up, even if nobody asks for it any more: the kernel may notice
+/// the failure a second later, and without the probe the link would count as up until then.
 import Configuration
 import LinkState
 import MIIRegisters

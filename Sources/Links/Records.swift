@@ -1,4 +1,4 @@
-/// What is known, in the words in which it is published.
+/// Translates what is known into the records that are published.
 import LinkState
 import MIIRegisters
 import Monitor

@@ -1,4 +1,4 @@
-/// Whom a configuration means by `user` or `group`: a name or a number, of passwd(5) and group(5).
+/// The account that a configuration names by `user` or `group`, as a name or a number; see passwd(5) and group(5).
 import Glibc
 
 public struct Account: Hashable, Sendable {
@@ -10,10 +10,11 @@ public struct Account: Hashable, Sendable {
     /// The user that the daemons become unless they are told otherwise.
     public static let defaultName = "linkwatch"
 
-    /// The default user, who is of this machine; nil: there is none, or /etc/passwd cannot be read.
+    /// The default user of this machine; nil: there is none, or /etc/passwd cannot be read.
     public static var ofDaemons: Account? { unsafe local { unsafe String(cString: $0.pw_name) == defaultName } }
 
-    /// Looks in /etc/passwd first. Others may take as long as a directory service does, whose library then stays loaded.
+    /// Looks in /etc/passwd first. Other sources may take as long as a directory service does, and its library stays
+    /// loaded.
     ///
     /// - Returns: nil when there is nobody of that name or number.
     public init?(_ user: String) {

@@ -1,8 +1,8 @@
-/// The frame of a daemon's program: what comes before its own work, and how it ends when that cannot be done.
+/// The frame of a daemon's main program: what is done before its own work, and how it exits on an error.
 import Glibc
 
 public struct DaemonProgram: Sendable {
-    /// What an error exits with, but for one of the command line. The numbers are those of `sysexits.h`.
+    /// Exit statuses of errors other than those of the command line. The numbers are those of `sysexits.h`.
     public enum Status: Int32, Sendable {
         /// The service cannot be offered. The corresponding C constant is `EX_UNAVAILABLE`.
         case unavailable = 69

@@ -12,10 +12,10 @@
 /// and timers. Clients are served in the order in which they came, so that none gets two turns before another's first.
 /// A handler bounds what it does in one call; if it has more to do, it leaves the rest in the kernel or calls `later`.
 ///
-/// *A turn has one instant.* The clock is read once, when the wait is over; before timers that are due by then run,
-/// the descriptors are asked once more. So whatever had come by `nowNs` is handled before a timer concludes at `nowNs`
-/// that nothing has, however long the process was not scheduled, and wherever that caught it. The turn knows as well whether
-/// the machine was suspended before it, which timers do not (`TurnClock`).
+/// *A turn has one instant.* The clock is read once, when the wait is over; before timers that are due by then run, the
+/// descriptors are asked once more. So everything that arrived by `nowNs` is handled before a timer concludes at
+/// `nowNs` that nothing has arrived, however long and at whatever point the process was not scheduled. The turn knows
+/// as well whether the machine was suspended before it, which timers do not (`TurnClock`).
 import CLinux
 import Glibc
 import SystemPackage
@@ -36,11 +36,11 @@ public final class EventLoop {
         public static let error = Interest(rawValue: EPOLLERR.rawValue)
     }
 
-    /// Who is served before whom.
+    /// The order in which descriptors are served.
     public enum Priority: Hashable, Sendable {
         /// Packets, the kernel, signals, other processes of the service: at the beginning of a turn.
         case network
-        /// Local clients, of whom there may be many who mean no good: what is left of a turn.
+        /// Local clients, some of which may be hostile: they get what is left of a turn.
         case clients
     }
 
@@ -215,7 +215,7 @@ public final class EventLoop {
         guard resume < 0 else { return }
         resume = try Syscall.retry { timerfd_create(CLOCK_REALTIME, CInt(TFD_NONBLOCK | TFD_CLOEXEC)) }
         armResume()
-        // To be woken is all: a turn that begins reads the clocks.
+        // Waking up is enough: the clocks are read at the beginning of each turn.
         try watch(resume, .readable) { [unowned self] _ in armResume() }
     }
 
@@ -229,7 +229,8 @@ public final class EventLoop {
 
     // MARK: Signals
 
-    /// Takes these signals out of their default handling and calls `handler` with each. Once a loop, before threads start.
+    /// Takes these signals out of their default handling and calls `handler` with each. To be called once per loop,
+    /// before threads start.
     ///
     /// - Throws: what `pthread_sigmask` or `signalfd` says.
     public func onSignals(_ numbers: [CInt], _ handler: @escaping (CInt) -> Void) throws(Errno) {
@@ -289,7 +290,7 @@ public final class EventLoop {
 
     private func takeWork() -> Work {
         let next = work[workHead]
-        // Nothing is kept alive by work that is done.
+        // Finished work must not keep its objects alive.
         work[workHead] = .event(tag: 0, [])
         workHead += 1
         return next
@@ -370,7 +371,7 @@ public final class EventLoop {
 private struct TimerHeap {
     private struct Key {
         var atNs: Int64
-        /// No later than that it shall be called.
+        /// The last instant at which it may be called.
         var lastNs: Int64
         var timer: EventLoop.TimerID
     }

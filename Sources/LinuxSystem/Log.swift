@@ -1,4 +1,4 @@
-/// What a daemon says to its operator: one line a fact, on stderr.
+/// The log of a daemon: one line per event, on stderr.
 ///
 /// Under a journal (`JOURNAL_STREAM` is set) each line carries the priority of sd-daemon(3) and no name; elsewhere the
 /// program's name. A line is written with one call, so lines of two processes do not mix, and nobody waits for a log that
@@ -108,7 +108,7 @@ public enum Log {
         }
     }
 
-    /// Tells what is due.
+    /// Writes what is due.
     ///
     /// - Returns: whether nothing waits for room any more.
     fileprivate static func catchUp() -> Bool {
@@ -130,7 +130,7 @@ private final class LogWaiter: @unchecked Sendable {
 
     func waitForRoom(_ descriptor: CInt?) {
         guard watched == nil, let descriptor else { return }
-        // A reader who takes a byte at a time is not to be followed a line at a time.
+        // A reader that takes one byte at a time must not wake us for every line.
         guard (try? loop.watch(descriptor, .writable, priority: .clients) { [unowned self] _ in roomHasCome() }) != nil
         else { return }
         watched = descriptor

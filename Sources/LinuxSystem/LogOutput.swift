@@ -1,11 +1,12 @@
 /// Where log lines go: stderr, without ever waiting for its reader.
 ///
-/// A pipe that nobody reads fills up, a terminal may be stopped, a journal may hang: a write(2) that waits for them would
-/// stop the daemon. Its description may be shared with other programs, whom `O_NONBLOCK` on it would surprise. So a pipe or
-/// a terminal is opened anew by /proc/self/fd/2, which gives a description of our own; a socket is asked by `MSG_DONTWAIT`;
-/// where neither can be, poll(2) says whether there is room. A file on a disk takes everything.
+/// A pipe that nobody reads fills up, a terminal may be stopped, a journal may hang: a write(2) that waits for them
+/// would stop the daemon. The open file description of stderr may be shared with other programs, so it must not be set
+/// to `O_NONBLOCK`. A pipe or a terminal is therefore opened again by /proc/self/fd/2, which gives a description of our
+/// own; a socket is written with `MSG_DONTWAIT`; where neither is possible, poll(2) tells whether there is room.
+/// Writing to a file on a disk does not wait for a reader.
 ///
-/// What is not taken is dropped and counted, and the count is the first that is written when there is room again.
+/// Lines that cannot be written are dropped and counted; the count is written first when there is room again.
 import Glibc
 
 struct LogOutput {

@@ -1,8 +1,9 @@
 /// Text that others chose (names, paths, a peer's words) made safe for a terminal and for a log.
 ///
-/// The kernel lets an interface be named with an escape sequence in it (`dev_valid_name` refuses blanks, slashes and colons
-/// alone). What a terminal would obey, or a log viewer would take for a line's end, is written as an escape that shows what it
-/// is: two names that differ still do. It goes scalar by scalar, since a combining mark would hide what stands before it.
+/// The kernel lets an interface be named with an escape sequence in it (`dev_valid_name` refuses blanks, slashes and
+/// colons alone). Characters that control a terminal, or that a log viewer takes for the end of a line, are written as
+/// escapes, so that different names still look different. The text is examined scalar by scalar, since a combining mark
+/// would hide the character before it.
 import CLinux
 
 extension Unicode.Scalar {

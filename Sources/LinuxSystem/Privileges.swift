@@ -1,4 +1,4 @@
-/// What a process gives up once it has what it needs, and the real-time promises it may ask for.
+/// Giving up privileges once a process has what it needs, and asking for real-time scheduling and locked memory.
 import CLinux
 import Glibc
 import SystemPackage

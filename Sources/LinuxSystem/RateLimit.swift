@@ -1,8 +1,8 @@
-/// How often something may be told that a stranger can bring about as often as he likes.
+/// Limits how often something is reported that strangers can cause as often as they like.
 ///
-/// Of each thing, known by its key, a burst is told at once and the rest of the window is held back and counted. When the
-/// window is over, whoever asks learns how much was held; as long as that is anything, the next window tells nothing else.
-/// So what toggles with every packet costs a burst and then one line a window. It reads no clock.
+/// Each thing has a key. A burst of reports passes at once; the rest of the window is held back and counted. At the end
+/// of the window the count is reported; while there is something to count, the next window reports nothing else. So
+/// what toggles with every packet costs a burst, and then one line per window. It reads no clock.
 public struct RateLimit<Key: Hashable> {
     /// What was held back of one thing.
     public struct Held {
@@ -56,7 +56,7 @@ public struct RateLimit<Key: Hashable> {
     /// When a window ends in which something was held back; nil: there is none.
     public var nextDeadlineNs: Int64? { heldKeys.compactMap { windows[$0]?.beganNs }.min().map { $0 + windowNs } }
 
-    /// Ends the windows whose time is over, and says what was held back in them.
+    /// Ends the windows whose time is over, and returns what was held back in them.
     public mutating func expire(nowNs: Int64) -> [Held] {
         var all: [Held] = []
         for key in heldKeys {

@@ -3,8 +3,8 @@
 ///     READY=1, STATUS=, RELOADING=1, STOPPING=1    when something happens
 ///     WATCHDOG=1                                   at half of `WATCHDOG_USEC`, by a timer of the loop
 ///
-/// Without a manager that listens (`NOTIFY_SOCKET`) nothing is sent, and without `WATCHDOG_USEC` no timer is set. Nothing here
-/// waits: what the manager's socket does not take at once is kept, in order, and offered again.
+/// Without a manager that listens (`NOTIFY_SOCKET`) nothing is sent, and without `WATCHDOG_USEC` no timer is set.
+/// Nothing here waits: messages that the manager's socket does not take at once are kept, in order, and sent again.
 import Glibc
 import SystemPackage
 
@@ -35,7 +35,7 @@ public final class ServiceManager {
         watchdogNs = path == nil ? nil : Self.watchdogNs(environment)
     }
 
-    /// Whether one waits to be told how we are; it also starts us again.
+    /// Whether a service manager listens, which would also restart us.
     public var isListening: Bool { path != nil }
 
     /// The start is over, or a reload is; the watchdog is fed from now on.
@@ -52,7 +52,7 @@ public final class ServiceManager {
         send(Self.statusLine(text))
     }
 
-    /// The same a moment later, of what is so by then; nobody waits for it.
+    /// The same a moment later, with the status as it is then: for changes that are not urgent.
     public func statusSoon(_ text: @escaping () -> String) {
         guard isListening, soon == nil else { return }
         soon = loop.schedule(atNs: loop.nowNs + Self.soonNs) { [weak self] in

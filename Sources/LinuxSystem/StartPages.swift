@@ -1,11 +1,11 @@
-/// The pages of the program that only its start needed, or another rare moment: given back once all has been quiet for a second,
-/// at a wake-up that is due in any case if there is one by then.
+/// Returns the pages of the program that only its start, or another rare event, needed. It does so after a second of
+/// quiet, at a wake-up that is due in any case if there is one.
 public final class StartPages {
     private let loop: EventLoop
     private let isOn: Bool
     private var timer: EventLoop.TimerID?
 
-    /// How long after it all that came of such a moment is over.
+    /// How long after such an event its consequences are over.
     private static let quietNs: Int64 = 1_000_000_000
 
     /// - Parameter locksMemory: the process keeps all its pages in memory, and none is given back.
@@ -14,7 +14,7 @@ public final class StartPages {
         isOn = !locksMemory
     }
 
-    /// There was such a moment.
+    /// Such an event has happened.
     public func releaseSoon() {
         guard isOn else { return }
         if let timer { loop.cancel(timer) }

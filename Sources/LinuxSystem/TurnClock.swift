@@ -1,8 +1,8 @@
 /// The instant of an event loop's turn, and whether the machine was suspended before it.
 ///
-/// CLOCK_MONOTONIC stands still while the machine is suspended, and with it every timer, and the jiffies by which the kernel
-/// counts the lifetimes of addresses. Others live on meanwhile. CLOCK_BOOTTIME goes on, so the difference of the two grows by
-/// suspend alone.
+/// CLOCK_MONOTONIC stands still while the machine is suspended, and with it every timer, and the jiffies by which the
+/// kernel counts the lifetimes of addresses. Other machines go on meanwhile. CLOCK_BOOTTIME keeps running, so the
+/// difference of the two clocks grows only by suspend.
 struct TurnClock {
     /// The newest instant, CLOCK_MONOTONIC.
     private(set) var nowNs: Int64

@@ -3,7 +3,7 @@ import LinkState
 import LinuxSystem
 import SystemPackage
 
-/// The fast probes: a thread that asks PHYs and drivers, and tells what has changed.
+/// The fast probes: a thread that asks PHYs and drivers, and reports what has changed.
 ///
 /// Wraps CIoctl's sweep (`Sources/CIoctl/sweep.c` says how it keeps time and what it does about an ioctl that does not
 /// come back). Everything here is called from the event loop's thread and never waits for the kernel. Two descriptors

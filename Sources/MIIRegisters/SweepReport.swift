@@ -2,7 +2,7 @@ import CIoctl
 import LinkState
 import SystemPackage
 
-/// What a sweep tells, in Swift's words.
+/// What a sweep reports, as Swift types.
 
 /// What it says.
 public enum ProbeOutcome: Hashable, Sendable {
@@ -28,7 +28,7 @@ public struct SweepReport: Hashable, Sendable {
     /// Times that the link was down since the last report and is not any more: latched by the PHY between two polls, or
     /// over before this was drained. Above 0 with `.up` it blinked.
     public var drops = 0
-    /// The outcome is known: speed, duplex or autonegotiation may not be what they were.
+    /// The outcome has not changed; speed, duplex or autonegotiation may have.
     public var isRenewal = false
     /// When the answer was there, CLOCK_MONOTONIC.
     public var atNs: Int64

@@ -1,4 +1,4 @@
-/* The hot path of linkwatch: asking the PHY and the driver whether the wire is there, on a thread of its own.
+/* The hot path of linkwatch: asking the PHY and the driver whether the link is up, on a thread of its own.
  *
  * Three layers:
  *   kernel.c           one question, one system call; behind a table of functions, so that tests can be a PHY
@@ -36,7 +36,7 @@
 #define CIOCTL_RETRY_NS 1000000000LL
 /* Speed, duplex and autonegotiation of a port are looked at this often, one port between two sweeps. */
 #define CIOCTL_RENEW_NS 2000000000LL
-/* The kernel's own ENOTSUPP, which has no business in user space and gets there all the same. */
+/* The kernel's internal ENOTSUPP, which some drivers leak to user space. */
 #define CIOCTL_ENOTSUPP 524
 
 /* MARK: kernel.c */
@@ -74,7 +74,7 @@ void cioctl_kernel_close(struct cioctl_backend *backend);
 
 /* MARK: probe.c */
 
-/* What a probe has found out about asking, all zero at first. Forgotten when the name changes. */
+/* What a probe has learned about how to ask, all zero at first. Reset when the name changes. */
 struct cioctl_known {
     uint16_t phy;
     bool has_phy;
@@ -96,7 +96,7 @@ struct cioctl_reading {
     bool latched;
     /* System calls that this took. */
     uint16_t calls;
-    /* How the question was put: a literal. NULL: it was not. */
+    /* How the question was asked: a literal. NULL: it was not asked. */
     const char *method;
 };
 
@@ -126,7 +126,8 @@ int cioctl_poll_checked(
     const struct cioctl_backend *backend, size_t source, struct cioctl_target *target, int expected,
     struct cioctl_reading *reading);
 
-/* Whether this errno (positive) says that the port has no such thing, rather than that it did not work just now. */
+/* Whether this errno (positive) means that the port does not support the question, rather than that it failed this
+ * time. */
 bool cioctl_is_unsupported(int error);
 
 /* Registers 0 to 15. */
@@ -161,7 +162,7 @@ void cioctl_read_digest(
 
 struct cioctl_sweep;
 
-/* The word on one port from one source. */
+/* What one source says of one port. */
 enum cioctl_outcome { CIOCTL_UNKNOWN, CIOCTL_UP, CIOCTL_DOWN, CIOCTL_UNSUPPORTED, CIOCTL_FAILED };
 
 struct cioctl_port {
@@ -184,7 +185,7 @@ struct cioctl_report {
     uint16_t bmsr;
     /* Times the link was down and came back unseen since the last report. */
     uint32_t drops;
-    /* Nothing of the above is new: speed, duplex or autonegotiation may be. */
+    /* The fields above have not changed; speed, duplex or autonegotiation may have. */
     bool is_renewal;
     /* CLOCK_MONOTONIC, when the answer was there. */
     int64_t at_ns;
@@ -210,7 +211,8 @@ struct cioctl_statistics {
     uint64_t polls;
     /* System calls, the name checks included. */
     uint64_t calls;
-    /* Sweeps that were not done when the next one was due; the missed ones are skipped, the grid stays. */
+    /* Sweeps that were not finished when the next one was due. Missed sweeps are skipped; later ones keep their
+     * times. */
     uint64_t overruns;
     /* How long the longest stuck poll has been waiting; 0: none is stuck. */
     int64_t stuck_ns;
@@ -249,7 +251,7 @@ int cioctl_sweep_watchdog_fd(const struct cioctl_sweep *sweep);
  * from the beginning. -E2BIG, -EINVAL (an ifindex of 0 or twice), -ENOMEM: nothing has changed. */
 int cioctl_sweep_set_ports(struct cioctl_sweep *sweep, const struct cioctl_port *ports, size_t count);
 
-/* Asks a port from the beginning, whatever it said before: for an interface that went up. */
+/* Asks a port from the beginning, whatever it answered before: for an interface that was set up. */
 void cioctl_sweep_refresh(struct cioctl_sweep *sweep, uint32_t ifindex);
 
 int cioctl_sweep_set_interval(struct cioctl_sweep *sweep, size_t source, int64_t interval_ns);

@@ -33,7 +33,7 @@ struct clinux_process_event {
  * order, which is not the one that a filter loads them in. */
 enum { CLINUX_CN_ID = 16, CLINUX_CN_ACK = 28, CLINUX_CN_WHAT = 36, CLINUX_CN_DATA = 52, CLINUX_CN_END = 76 };
 
-/* Lets the answer to our own request pass, and nothing else. */
+/* Lets only the answer to our own request pass. */
 static inline int clinux_process_filter_answers(int fd) {
     const struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, CLINUX_CN_WHAT),
@@ -44,7 +44,7 @@ static inline int clinux_process_filter_answers(int fd) {
     return clinux_attach_filter(fd, filter, sizeof filter / sizeof *filter);
 }
 
-/* Lets pass what processes do that counts, and nothing of their threads. */
+/* Lets pass the events of processes that matter here, and none of their threads. */
 static inline int clinux_process_filter_events(int fd) {
     const struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, CLINUX_CN_WHAT),
