@@ -1,5 +1,5 @@
-/// A user or group that a file names. Whether there is one is a matter of the machine, not of the file: who reads a
-/// configuration to use it asks.
+/// A user or group that a file names. Whether it exists depends on the machine, not on the file: it is checked by the
+/// program that uses the configuration.
 public struct AccountMention: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable {
         case user
@@ -14,7 +14,7 @@ public struct AccountMention: Hashable, Sendable {
 }
 
 extension [AccountMention] {
-    /// Refuses those that there are not.
+    /// Refuses users and groups that do not exist.
     ///
     /// - Parameters:
     ///   - file: names the file in messages.

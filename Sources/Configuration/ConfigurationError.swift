@@ -74,7 +74,7 @@ final class Problems {
     private var unlisted = 0
     /// The users and groups that were read.
     private(set) var accounts: [AccountMention] = []
-    /// What is sound and does not do what it seems to; in the order of the file, as many as mistakes.
+    /// Settings that are valid but do not do what they seem to; in the order of the file, up to the limit for mistakes.
     private(set) var warnings: [ConfigurationError] = []
 
     init(file: String) {

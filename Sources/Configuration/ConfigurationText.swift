@@ -1,8 +1,8 @@
 /// The text of a configuration file: read once, from one descriptor, and no longer than may be.
 ///
-/// What is named as a file may be none: nobody writes to a FIFO, a device has no end, and to open one may do something. So
-/// only a regular file is opened, or /dev/null, which says nothing. Whoever asks once, and can wait, may also hand over a pipe
-/// that is open already: `--check /dev/stdin`, `--check <(generate)`.
+/// The path may name something else than a file: a FIFO that nobody writes to, or a device, which has no end and where
+/// opening alone may do something. So only a regular file is opened, or /dev/null, which is empty. A program that reads
+/// once and can wait also accepts a pipe that is already open: `--check /dev/stdin`, `--check <(generate)`.
 import CToml
 import Glibc
 

@@ -1,4 +1,4 @@
-/// What a section `[kind.NAME]` says: values with their defaults, and the keys that set them.
+/// A section `[kind.NAME]`: its values with their defaults, and the keys that set them.
 protocol SectionKeys {
     init(name: String)
     /// Reads each key of the section, and reports what is wrong with it.

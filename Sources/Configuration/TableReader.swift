@@ -1,4 +1,4 @@
-/// Reads one table of a configuration, key by key, and knows what it was asked for.
+/// Reads one table of a configuration, key by key, and remembers which keys were read.
 ///
 /// One call says all there is to say of a key: its name, what it takes, and which property it sets, whose value before
 /// the call is the default. A wrong value is reported and reads as absent, so that reading goes on. After the last
@@ -83,7 +83,7 @@ final class TableReader {
         return value
     }
 
-    /// Reads the user or the group that `key` names, and notes it: whether there is one is asked later.
+    /// Reads the user or the group that `key` names, and notes it; whether it exists is checked later.
     @discardableResult
     func read(_ key: String, _ account: AccountMention.Kind, into target: inout String?) -> Bool {
         guard read(key, .text("the name or number of a \(account)", where: isAccountName), into: &target),
@@ -241,7 +241,7 @@ final class TableReader {
     func flagOrTable<Result>(_ key: String, _ body: (TableReader) -> Result) -> (flag: Bool?, table: Result?) {
         var isTable = false
         if case .table = entries.first(where: { $0.key == key })?.node.value { isTable = true }
-        // Whoever lists keys wants those of both.
+        // The list of keys has those of both forms.
         let result = isTable || keyList != nil ? table(key, body) : nil
         guard !isTable else { return (nil, result) }
         let kind = Kind<Bool>(

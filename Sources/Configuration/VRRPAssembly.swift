@@ -24,7 +24,7 @@ struct VRRPAssembly {
         checks = Dictionary(sections.checks.map { ($0.name.value, $0.value) }) { first, _ in first }
     }
 
-    /// Fills in what the sections say; worthless if a problem was reported.
+    /// Puts together the groups that the sections describe; not usable if a problem was reported.
     mutating func complete(_ result: inout VRRPConfiguration) {
         result.checks = sections.checks.map(\.value.check)
         for section in sections.groups { result.groups.append(group(section)) }

@@ -24,7 +24,7 @@ public struct VRRPConfiguration: Hashable, Sendable {
     public var accounts: [AccountMention] = []
     /// Where the virtual addresses stand in the file.
     public var addressLines = AddressLines()
-    /// What is sound and does not do what it seems to.
+    /// Warnings about settings that are valid but do not do what they seem to.
     public var warnings: [ConfigurationError] = []
 
     /// Nothing to do.
@@ -106,7 +106,7 @@ extension VRRPConfiguration {
 
     /// How the process runs.
     public struct ProcessSettings: Hashable, Sendable {
-        /// Whom the process becomes once its sockets are open; nil: `linkwatch`, if there is one.
+        /// The user that the process becomes once its sockets are open; nil: `linkwatch`, if that exists.
         public var user: String?
         /// SCHED_RR at this priority; 0: ordinary scheduling.
         public var realtimePriority = 0

@@ -1,4 +1,4 @@
-/// When to ask the kernel for everything of a kind, and what to do when the answer is no good. Pure.
+/// When to dump everything of a kind from the kernel, and what to do when a dump fails. Pure.
 ///
 /// One dump is under way at a time, as a socket allows no more. A dump that was interrupted (`NLM_F_DUMP_INTR`), failed,
 /// or missed an overrun meanwhile is made again, up to five times with growing pauses; then the kind counts as degraded
@@ -57,7 +57,7 @@ struct DumpQueue {
     /// The kinds that could not be read five times in a row, and why not the last time.
     private(set) var degraded: [DumpKind: Degradation] = [:]
 
-    /// Asks for a dump no earlier than a time; an earlier wish stands.
+    /// Requests a dump no earlier than a time; an earlier request stands.
     mutating func want(_ kind: DumpKind, notBeforeNs: Int64) {
         let attempts = wanted[kind]?.attempts ?? 0
         let time = min(notBeforeNs, wanted[kind]?.notBeforeNs ?? .max)
@@ -74,14 +74,14 @@ struct DumpQueue {
         return kind
     }
 
-    /// The current dump is through, and good.
+    /// The current dump is complete and usable.
     mutating func finish() {
         guard let current else { return }
         degraded[current.kind] = nil
         self.current = nil
     }
 
-    /// The current dump is no good.
+    /// The current dump has failed.
     ///
     /// After five attempts the kind is degraded, for a reason that is told again if it changes.
     mutating func fail(_ why: Degradation, nowNs: Int64) {
@@ -91,7 +91,7 @@ struct DumpQueue {
         let isLast = attempts > Self.attemptsMax
         if isLast || degraded[current.kind] != nil { degraded[current.kind] = why }
         let pause = isLast ? Self.comeBackNs : Self.pauseNs << Int64(current.attempt)
-        // A wish made meanwhile does not cut the pause short.
+        // A request made meanwhile does not shorten the pause.
         wanted[current.kind] = Wanted(notBeforeNs: nowNs + pause, attempts: isLast ? 0 : attempts)
     }
 

@@ -1,7 +1,7 @@
-/// What the kernel's word on an interface means: the one rule for its flags, its carrier and its operational state.
+/// What the kernel's report on an interface means: the one rule for its flags, carrier and operational state.
 ///
-/// For linkwatchd these are three of the sources of its verdict. For linkwatch-vrrp, while it cannot ask linkwatchd, they are
-/// all that there is. Pure, as the verdict is.
+/// For linkwatchd these are three of the sources of its verdict. For linkwatch-vrrp they are the only sources while it
+/// cannot reach linkwatchd. Pure, as the verdict is.
 import LinkState
 
 extension Link {
@@ -42,7 +42,7 @@ extension Link {
 }
 
 extension OperState {
-    /// Whether packets pass, as RFC 2863 has it: not while it is tested, nor while it waits for something. nil: the driver does
+    /// Whether packets pass, by RFC 2863: not while the interface is being tested or is dormant. nil: the driver does
     /// not maintain it, which says nothing.
     fileprivate var isUp: Bool? {
         switch self {

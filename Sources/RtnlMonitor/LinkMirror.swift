@@ -4,9 +4,9 @@
 /// used again as well (`ip link add index`); within one announced life a kind never changes, so another kind is another
 /// interface.
 ///
-/// Not everything is announced: a further name given to an interface that is down (net/core/dev.c, netdev_state_change),
-/// and what becomes of the other end when one end of a veth moves to another namespace. The next event tells, or the next
-/// dump: `RtnlMonitor.askForLinks`.
+/// The kernel does not announce everything: not an alternative name given to an interface that is down (net/core/dev.c,
+/// netdev_state_change), and not the change of a veth whose other end moves to another namespace. The next event or
+/// dump shows it: `RtnlMonitor.askForLinks`.
 package struct LinkMirror {
     package private(set) var links: [Int32: Link] = [:]
     private var reconciliation: Reconciliation<Int32>?

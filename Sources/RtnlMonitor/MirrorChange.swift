@@ -22,11 +22,11 @@ public enum MirrorChange: Hashable, Sendable {
     case degraded([DumpKind: Degradation])
 }
 
-/// A dump under way, beside events that keep coming: what it says is reconciled with what they say.
+/// A dump under way while events keep coming: reconciles the two.
 ///
-/// Every change after the dump's start is announced by an event, so what an event has said of an entry is never older
-/// than what the dump will say, or a newer event is still to come: the dump's word on it is not taken. What neither named
-/// by the end is gone.
+/// Every change after the dump's start is announced by an event. So an entry that an event has named is never older
+/// than what the dump says of it, or a newer event is still to come: the dump's entry is ignored. Entries that neither
+/// the dump nor an event has named by the end are gone.
 struct Reconciliation<Key: Hashable> {
     /// Entries that events named since the start, removed ones among them.
     private var touched: Set<Key> = []
@@ -41,7 +41,7 @@ struct Reconciliation<Key: Hashable> {
         return true
     }
 
-    /// Whether the dump's word is to be taken; marks the entry.
+    /// Whether the dump's entry is to be taken; marks it as named.
     mutating func confirm(_ key: Key) -> Bool {
         if touched.contains(key) { return false }
         confirmed.insert(key)

@@ -1,5 +1,6 @@
-/// The classic BPF program on the socket of routes and addresses: what it drops costs the kernel some instructions and
-/// this process nothing. It runs before the receive buffer is charged, so that a flood of foreign routes cannot overrun it.
+/// The classic BPF program on the socket of routes and addresses: a message that it drops costs the kernel some
+/// instructions, and this process nothing. It runs before the receive buffer is charged, so that a flood of foreign
+/// routes cannot overrun it.
 ///
 /// The kernel runs it on each datagram and looks at the first message only. Notifications carry one; the parts of a dump
 /// carry many: so it is never attached to a socket that dumps. A message is in host order and BPF loads in network order,
@@ -13,7 +14,7 @@ struct RouteFilter {
     /// The instructions, for SO_ATTACH_FILTER.
     let program: [sock_filter]
 
-    /// Who refreshes leases that nobody needs to hear of.
+    /// The requester whose refreshes of leases are dropped.
     struct Quiet {
         var port: UInt32
         var addressProtocol: UInt8

@@ -1,10 +1,10 @@
-/// The tracked routes: what the kernel said of them, and what follows from the state of their interfaces. Pure.
+/// The tracked routes: what the kernel reported, and what follows from the state of their interfaces. Pure.
 ///
-/// The kernel does not announce everything. IPv4 routes go with their interface in silence, carrier loss marks next hops
-/// in silence (`fib_sync_down_dev`, net/ipv4/fib_semantics.c), and so does the removal of the last address or of a nexthop
-/// object. Two things make up for it: what is published is the kernel's word *as seen through the links*, so that a route
-/// whose interfaces are all gone or down is gone at once; and whenever more may have changed than was said, `isDoubtful`
-/// asks for a dump, which settles it.
+/// The kernel does not announce everything. It removes IPv4 routes silently with their interface, with its last
+/// address, or with a nexthop object, and marks next hops silently when carrier is lost (`fib_sync_down_dev`,
+/// net/ipv4/fib_semantics.c). Two things make up for it. What is published combines the kernel's reports *with the
+/// state of the links*, so that a route whose interfaces are all gone or down is gone at once. And whenever more may
+/// have changed than was reported, `isDoubtful` asks for a dump, which settles it.
 ///
 /// Several routes may share a key: IPv4 allows `append`, IPv6 changes one hop of several at a time. Where a message leaves
 /// open which of them it means, the likeliest is taken, and a dump is asked for.
@@ -57,7 +57,7 @@ extension RouteMirror {
     }
 
     private mutating func put(_ route: Route, into list: inout [Route], isReplacement: Bool) {
-        // Only its nexthop object knows where it leads.
+        // Only the nexthop object has its next hops.
         if route.hops.isEmpty && route.nexthopID != 0 { isDoubtful = true }
         if let same = list.firstIndex(where: { $0.isSame(as: route) }) {
             list[same] = route
@@ -162,7 +162,7 @@ extension RouteMirror {
         }
         guard isWhole, let reconciliation else { return }
         isOverfull = isDumpOverfull
-        // What is gone goes first and makes room.
+        // Routes that are gone are removed first, to make room.
         for key in said.keys.filter({ dumped[$0] == nil }) + dumped.keys where !reconciliation.isTouched(key) {
             set(key, (dumped[key] ?? []).map(resolved))
             publish(key, links, isInferred: true, &changes)
@@ -235,7 +235,7 @@ extension Route {
         return self == other
     }
 
-    /// The kernel's word, corrected by what the links say; nil: the route cannot be there any more.
+    /// What the kernel reported, corrected by the state of the links; nil: the route cannot exist any more.
     ///
     /// A hop is dead when its interface is gone or administratively down, and has `linkDown` when that is up and not
     /// running. A route whose hops are all dead has been removed. An interface of which nothing is known changes nothing.

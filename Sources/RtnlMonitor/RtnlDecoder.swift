@@ -36,9 +36,9 @@ public enum RtnlMessage: Hashable, Sendable {
     case done(RtnlError?)
     /// The answer to a request: nil is an acknowledgement. (`NLMSG_ERROR`)
     case reply(RtnlError?)
-    /// Well-formed, of no concern here: another type or family, a bridge's word on its port, a cached route.
+    /// Well-formed but of no interest here: another type or family, a bridge's message about its port, a cached route.
     case ignored
-    /// A length that cannot be, or a field that must be there and is not.
+    /// An impossible length, or a required field is missing.
     case malformed
 }
 
@@ -46,7 +46,7 @@ public enum RtnlMessage: Hashable, Sendable {
 public struct RtnlError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The error's number.
     public var errno: Errno
-    /// The kernel's own words, if it had any (extended acknowledgement, `NLMSGERR_ATTR_MSG`).
+    /// The kernel's error text, if it sent one (extended acknowledgement, `NLMSGERR_ATTR_MSG`).
     public var text: String
 
     public init(_ errno: Errno, _ text: String = "") {

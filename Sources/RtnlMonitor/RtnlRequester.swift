@@ -1,9 +1,9 @@
 /// What a VRRP process asks of the kernel: addresses that it leases, routes, macvlan interfaces, neighbours.
 ///
-/// Requests are batched in one datagram with an acknowledgement each. The kernel acts on a datagram before `send` returns,
-/// so the answers are there at once; the timeout is for a kernel that does not answer. What is repeated all the time is
-/// encoded once and posted without acknowledgements, each of which would be a datagram to be read. Waiting for the RTNL lock happens
-/// inside `send` and no timeout covers it.
+/// Requests are batched in one datagram with an acknowledgement each. The kernel acts on a datagram before `send`
+/// returns, so the answers are there at once; the timeout is for a kernel that does not answer. Requests that are
+/// repeated all the time are encoded once and posted without acknowledgements, each of which would be a datagram to
+/// read. The kernel waits for the RTNL lock inside `send`, and no timeout covers that.
 import Addresses
 import CMnl
 import LinuxSystem
@@ -293,7 +293,7 @@ extension RtnlRequester {
     ///
     /// - Parameter limit: further ones are left out.
     public static func nextHops(ifindex: Int32, isIPv6: Bool, limit: Int = 8) throws(RtnlError) -> [IPAddress] {
-        // A requester of its own: the kernel goes on with a dump that is given up for as long as its socket is there.
+        // A requester of its own: the kernel continues an abandoned dump for as long as its socket is open.
         let requester: RtnlRequester
         do throws(Errno) { requester = try RtnlRequester() } catch { throw RtnlError(error) }
         var fixed = rtmsg()
@@ -332,7 +332,7 @@ extension RtnlRequester {
             $0.put(Int(RTA_DST.rawValue), destination.bytes)
             $0.put(Int(RTA_IIF.rawValue), UInt32(bitPattern: ifindex))
         } each: { message in
-            // The route is a cloned one, which the decoder passes over.
+            // The answer is a cloned route, which the decoder ignores.
             switch message {
             case .route, .ignored: true
             default: false
@@ -340,7 +340,7 @@ extension RtnlRequester {
         }
     }
 
-    /// Asks, and hands over the answers until `each` says that it has what it wants, or the kernel is done.
+    /// Sends a request and passes each answer to `each`, until that says it has enough or the kernel is done.
     private func ask<Fixed: BitwiseCopyable>(
         _ type: Int, _ flags: CInt, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void,
         each: (RtnlMessage) -> Bool

@@ -4,7 +4,7 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
-/// What came of looking into a socket.
+/// The result of reading from a socket.
 enum Received {
     /// A datagram of this many bytes is in the buffer.
     case datagram(Int)
@@ -115,9 +115,9 @@ protocol RtnlChannel: AnyObject {
 /// Memory for one datagram, in or out.
 ///
 /// The parts of a dump have up to 32 KiB, and so have requests. But one interface is one message, however long: 260
-/// alternative names, or the thousands of addresses of a macvlan in mode `source`, take more. So there is address space for
-/// what no allocation of the kernel for a message exceeds, of which only what is written costs memory, and what is beyond the
-/// usual is given back at once.
+/// alternative names, or the thousands of addresses of a macvlan in mode `source`, take more. So the buffer has address
+/// space for the longest message that the kernel can allocate. Only pages that are written cost memory, and those
+/// beyond the usual size are given back at once.
 @safe final class RtnlBuffer {
     /// The longest datagram that is received.
     static let sizeMax = 4 << 20
@@ -134,7 +134,7 @@ protocol RtnlChannel: AnyObject {
 
     deinit { unsafe cmnl_unmap(storage.baseAddress, storage.count) }
 
-    /// Decodes the datagram that was received, and forgets what was unusual about it.
+    /// Decodes the datagram that was received, and gives back memory beyond the usual size.
     func decode(_ count: Int, _ body: (RtnlHeader, RtnlMessage) -> Void) {
         unsafe RtnlDecoder.decode(UnsafeRawBufferPointer(rebasing: storage[..<min(count, storage.count)]), body)
         forget(count)

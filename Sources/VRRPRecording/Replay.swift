@@ -1,7 +1,7 @@
-/// A recording run again: the same inputs, at the same times, into the engine of this program.
+/// Replays a recording: feeds the same inputs, with the same times, to the engine of this program.
 ///
-/// The engine is a function of what it is given, so the same outputs have to come. Where others come, the program that
-/// recorded and this one differ, and each such step is told. After one, the engine goes on as *this* program has it.
+/// The engine is a function of its inputs, so the outputs must be the same. Where they differ, so do this program and
+/// the one that recorded; each such step is reported. After it, the engine goes on in the state of *this* program.
 import VRRP
 
 public struct Replay {
@@ -12,7 +12,7 @@ public struct Replay {
         public var content: RecordingLine
         /// What this engine has done instead, for a step at which that differs.
         public var difference: RecordingLine.Step?
-        /// What the members and cables are called that it speaks of.
+        /// The names of the members and cables in it.
         var engineNames = GroupNames()
     }
 

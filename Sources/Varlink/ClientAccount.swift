@@ -1,8 +1,8 @@
-/// What one user's clients cost, and what they may: memory and time.
+/// What one user's clients use, and may use, of memory and time.
 ///
-/// Time is a purse: it fills by a share of the time that passes, up to a burst, and each turn takes out what it took. Whose
-/// purse is empty waits for it, and nobody else does. All users who are not trusted share a second account above their own,
-/// because one person may have many users (user_namespaces(7)).
+/// Time is a token bucket, the *purse*: it fills by a share of the time that passes, up to a burst, and each turn takes
+/// out the time that it took. Only a user whose purse is empty has to wait. All users who are not trusted share a
+/// second account above their own, because one person may have many users (user_namespaces(7)).
 import LinuxSystem
 
 final class ClientAccount {
@@ -31,7 +31,7 @@ final class ClientAccount {
     private var purseNs: Int64 = 0
     private var filledNs: Int64
 
-    /// An empty purse is not filled drop by drop: it lets nobody take a turn before it holds so much of a burst.
+    /// After a purse was empty, nobody gets a turn before it holds this part of a burst again.
     private static let burstPart: Int64 = 50
 
     init(_ limits: Limits?, parent: ClientAccount? = nil, nowNs: Int64) {
@@ -44,7 +44,7 @@ final class ClientAccount {
     /// Whether its user is not trusted.
     var isLimited: Bool { limits != nil }
 
-    /// Nothing is remembered that a new account would not have.
+    /// The account is as a new one would be, and can be forgotten.
     func isFresh(nowNs: Int64) -> Bool {
         fill(nowNs: nowNs)
         return connections == 0 && parked.isEmpty && purseNs >= limits?.burstNs ?? 0
@@ -57,7 +57,7 @@ final class ClientAccount {
         (limits.map { bytes + more <= $0.bytesMax } ?? true) && (parent?.holds(more) ?? true)
     }
 
-    /// So much more, or less, is held.
+    /// Adds to what is held; negative: takes from it.
     func hold(_ more: Int) {
         bytes += more
         parent?.hold(more)

@@ -61,7 +61,7 @@ final class ServerConnection {
     private func handle(_ seen: EventLoop.Interest) {
         let isReadable = seen.contains(.readable) && interest.contains(.readable)
         if !isReadable, seen.contains(.hangup) || seen.contains(.error) {
-            // It is gone, but it may have left calls that want no reply.
+            // The client is gone, but may have sent calls that want no reply.
             if isParked || !canTakeCall { close() }
             return
         }
@@ -142,7 +142,7 @@ final class ServerConnection {
 
     private var canTakeCall: Bool { reader.hasMessage && call == nil && queue.isEmpty }
 
-    /// Ends what has ended, and waits for the rest.
+    /// Closes the connection if it is finished, else waits for what is left.
     private func settle() {
         guard isOpen, !isInTurn else { return }
         if hasInputEnded, !reader.hasMessage, call == nil, queue.isEmpty { return close() }

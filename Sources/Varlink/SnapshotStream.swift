@@ -1,4 +1,4 @@
-/// A call that gets what there is, and then what happens.
+/// A call that gets a snapshot, and then every change.
 ///
 /// The snapshot is sent as fast as its reader takes it, some of it in each turn, and fills no more than half of the queue. What
 /// happens is sent at once. Where that finds no room the caller is *behind*: it gets nothing more until it has read what was
@@ -6,7 +6,8 @@
 /// costs its queue and no more.
 public protocol SnapshotStream: AnyObject {
     var call: VarlinkCall { get }
-    /// Its queue was full; all is sent anew when it has been read. To be kept, and set by nobody else.
+    /// Its queue was full: the snapshot is sent again when the queue has been read. To be stored by the conformer, and
+    /// set by nothing else.
     var isBehind: Bool { get set }
     /// How many steps of the snapshot are taken in one turn.
     static var stepsInTurn: Int { get }

@@ -15,7 +15,7 @@ public final class VarlinkCall {
 
     /// Called from the loop when `send` has refused something and all that was queued has gone to the client.
     public var onDrained: (() -> Void)?
-    /// Called once when the client is gone before the call was answered for good.
+    /// Called once if the client goes before the final reply.
     public var onClosed: (() -> Void)?
 
     private var connection: ServerConnection?
@@ -35,7 +35,7 @@ public final class VarlinkCall {
     /// The client is there and waits; false once the last reply was sent or the client has gone.
     public var isOpen: Bool { connection != nil }
 
-    /// Whether the caller is root, the service's own user, or one whom the limits name: nothing of his is on an account.
+    /// Whether the caller is root, the service's own user, or a user named by the limits: these have no account.
     public let isTrusted: Bool
 
     /// How many bytes wait for this client.
@@ -47,18 +47,18 @@ public final class VarlinkCall {
         finish(SharedBytes.reply(parameters))
     }
 
-    /// Answers for good with a message that others may get as well; made without `continues`.
+    /// Sends the final reply, as an encoded message that may be shared; made without `continues`.
     public func reply(_ message: SharedBytes) {
         finish(message)
     }
 
-    /// Answers for good with an error.
+    /// Sends an error as the final reply.
     public func fail(_ error: VarlinkError) {
         finish(SharedBytes.reply(error))
     }
 
-    /// Answers for good with a reply that is made piece by piece, over as many turns as it takes and as fast as the caller
-    /// reads it: so a long one costs neither memory nor anybody's time.
+    /// Sends the final reply piece by piece, over as many turns as it takes and as fast as the caller reads it, so that
+    /// a long reply costs little memory and delays nobody.
     ///
     /// - Parameter piece: writes the next members of the reply's parameters, some `pieceBytes` of them; false: these were
     ///   the last ones. What it begins it may end in another piece.

@@ -1,7 +1,7 @@
 /// A varlink service on a Unix socket: who may connect, how many, and which interface answers.
 ///
-/// Everything has a limit, and reaching one never harms those who are within theirs: a client too many is closed at
-/// once, and when the process runs out of descriptors the listening socket rests for a moment instead of spinning.
+/// Everything has a limit, and a client that reaches one never harms the others: a client too many is closed at once,
+/// and when the process runs out of descriptors the listening socket rests for a moment instead of spinning.
 ///
 /// Root, the user that the service runs as and those whom the limits name are *trusted*: some connections are kept for
 /// them, and their memory and time are not on an account.
@@ -79,7 +79,7 @@ public final class VarlinkServer {
     private static let acceptBatch = 32
     /// How long the listening socket rests when nearly all of a batch were clients without time left.
     private static let crowdRestNs: Int64 = 2_000_000
-    /// Accounts of users who are gone are kept, as a purse must not be full again by hanging up, up to so many.
+    /// How many accounts of users who are gone are kept: hanging up must not refill a purse.
     private static let accountsKept = 256
 
     public init(loop: EventLoop, info: VarlinkServiceInfo, limits: Limits = Limits()) {

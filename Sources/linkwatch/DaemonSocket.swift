@@ -1,4 +1,4 @@
-/// A daemon behind its socket, with every way in which that can fail put into one line for a person.
+/// A daemon's socket, with every failure put into one line for a person.
 import Glibc
 import SystemPackage
 import Varlink
@@ -10,7 +10,7 @@ struct DaemonSocket {
     /// What one of its own errors means; nil: nothing in particular.
     let explain: (VarlinkError) -> Failure?
 
-    /// What an answer that is none means.
+    /// What a malformed answer means.
     func failure(_ error: VarlinkClientError) -> Failure {
         switch error {
         case .unreachable(_, let number):

@@ -1,7 +1,7 @@
 /// `--direct`: the kernel read once, without a daemon, and judged by the daemon's own rules.
 ///
-/// The table and the probes are linkwatchd's, run for one round. What only time can tell is missing: flaps, holds, ages,
-/// and whether a PHY that shows no link has ever shown one, so a PHY that says down does not count here.
+/// The table and the probes are linkwatchd's, run for one round. What takes time to observe is missing: flaps, hold
+/// times, ages, and whether a PHY without a link has ever had one. A PHY that says down therefore does not count here.
 import Configuration
 import Glibc
 import Links

@@ -1,4 +1,4 @@
-/// How linkwatch ends when it does not end well: one line, and a status that a script can tell apart.
+/// How linkwatch ends when it fails: one line, and an exit status for scripts.
 ///
 /// The numbers are those of `sysexits.h`, as linkwatch(1) lists them.
 
@@ -38,7 +38,7 @@ struct Failure: Error {
         self.message = message
     }
 
-    /// Whether it may be otherwise when the daemon has come up: a socket that is being made belongs to root alone at first.
+    /// Whether it may succeed once the daemon is up: a socket that is being made belongs to root alone at first.
     var isPassing: Bool { [.unavailable, .permission].contains(status) }
 }
 

@@ -1,4 +1,4 @@
-/// What `metrics` says: the state of each link for whoever alarms on it, and how well linkwatchd itself is doing.
+/// What `metrics` prints: the state of each link, for alarms, and how linkwatchd itself is doing.
 import Monitor
 
 enum MetricsReport {
@@ -19,7 +19,8 @@ enum MetricsReport {
         return metrics.text
     }
 
-    /// What a file says whose daemon does not answer: an old file would go on to say that all links are up.
+    /// What is written to the file when the daemon does not answer: an old file would go on saying that all links are
+    /// up.
     static func unavailable(nowRealtimeUsec: Int64, dialect: MetricsText.Dialect) -> String {
         var metrics = MetricsText(dialect)
         freshness(isUp: false, nowRealtimeUsec: nowRealtimeUsec, &metrics)

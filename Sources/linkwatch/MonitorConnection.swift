@@ -1,4 +1,4 @@
-/// The other end: linkwatchd behind its socket.
+/// The connection to linkwatchd.
 import Glibc
 import MIIRegisters
 import Monitor
@@ -124,7 +124,7 @@ struct MonitorConnection {
 }
 
 extension ExitStatus {
-    /// Of a socket that cannot be connected to.
+    /// The failure of a socket that cannot be connected to.
     static func unreachable(_ number: CInt) -> ExitStatus {
         [EACCES, EPERM].contains(number) ? .permission : .unavailable
     }

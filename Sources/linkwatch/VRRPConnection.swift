@@ -1,4 +1,4 @@
-/// The other end: linkwatch-vrrp behind its socket.
+/// The connection to linkwatch-vrrp.
 import VRRPStatus
 import Varlink
 

@@ -1,4 +1,4 @@
-/// `linkwatch wait`: for scripts that go on when a link is there.
+/// `linkwatch wait`: for scripts that continue when a link is up or down.
 import ArgumentParser
 import Monitor
 

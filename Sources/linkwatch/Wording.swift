@@ -7,7 +7,7 @@ extension InterfaceRecord {
     /// still held back.
     var stateWords: String { state == rawState ? state : "\(state) [\(rawState)]" }
 
-    /// An interface that its administrator has switched off is as it should be.
+    /// An interface that is administratively down is as it should be.
     var stateStyle: Style {
         if state != rawState { return .caution }
         if state == "up" { return .good }
@@ -23,8 +23,8 @@ extension InterfaceRecord {
     /// The sources whose words are told, in linkwatchd's order. The operational state is told in the kernel's word.
     var sources: [String] { evidence.entries.map(\.name).filter { $0 != "operstate" } }
 
-    /// One source's word: `up`, `down`; `up?` while it is stale and this was its last; `(down)` while the verdict does
-    /// not count it; nil: it has nothing to say here.
+    /// What one source says: `up`, `down`; `up?` while it is stale and its last answer was up; `(down)` while the
+    /// verdict does not count it; nil: it says nothing of this interface.
     func word(of source: String) -> (text: String, style: Style)? {
         guard let evidence = evidence[source] else { return nil }
         switch evidence.state {

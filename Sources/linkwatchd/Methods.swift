@@ -9,7 +9,8 @@ import Varlink
 extension Daemon {
     /// Heartbeats are 10 ms to an hour apart.
     private static let heartbeatsMs = 10...3_600_000
-    /// What a user who is not trusted may ask for at least: a thousand heartbeats of ten milliseconds cost half a core.
+    /// The shortest heartbeat interval for a user who is not trusted: a thousand subscribers with 10 ms heartbeats cost
+    /// half a core.
     private static let strangersHeartbeatMs = 100
     /// A subscriber names at most so many interfaces.
     private static let watchedNamesMax = 1024
@@ -32,8 +33,8 @@ extension Daemon {
         return interface
     }
 
-    /// So many interfaces are dumped in one piece, which shows one instant; with more of them the reply is written over
-    /// several turns, and each is shown as it is when its turn comes.
+    /// Up to this many interfaces are dumped in one piece, which shows one instant. With more, the reply is written
+    /// over several turns, and each interface is shown as it is in its turn.
     private static let dumpedAtOnce = 256
 
     private func dump(_ call: VarlinkCall) {
@@ -92,7 +93,7 @@ extension Daemon {
             heartbeatNs = ms * 1_000_000
         }
         hub.subscribe(call, names: names, wantsRoutes: wantsRoutes, heartbeatNs: heartbeatNs)
-        // What has not been announced follows as changes.
+        // What the kernel did not announce follows as changes.
         afresh {}
         settle()
     }
