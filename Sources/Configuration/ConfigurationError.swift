@@ -1,6 +1,6 @@
 /// What is wrong with a configuration, so that the operator can go there and mend it.
 ///
-/// A reader does not stop at the first mistake: it goes on and tells up to `Problems.limit` of them at once, in the
+/// A reader does not stop at the first mistake: it goes on and reports up to `Problems.limit` of them at once, in the
 /// order of the file. Nothing of a file with a mistake is used.
 
 /// One mistake, and what would be right.

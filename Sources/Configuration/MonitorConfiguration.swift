@@ -23,7 +23,7 @@ public struct MonitorConfiguration: Hashable, Sendable {
     public var routeTables: [UInt32] = [254]
     /// What holds for which interface.
     public var interfaces = InterfaceRules()
-    /// Whom linkwatchd becomes once its socket is open; nil: `linkwatch`, if there is one.
+    /// The user that linkwatchd becomes once its socket is open; nil: `linkwatch`, if that exists.
     public var user: String?
     /// The users and groups that the file names, in its order.
     public var accounts: [AccountMention] = []

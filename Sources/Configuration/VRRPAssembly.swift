@@ -144,8 +144,7 @@ struct VRRPAssembly {
         return result.map(\.value)
     }
 
-    /// A weight that moves nothing whatever else is well or fails. How far the other director's priority is away nobody knows
-    /// here.
+    /// Warns of a weight that has no effect, whatever else fails. The other director's priority is not known here.
     private func warnOfWeight(
         _ index: Int, among tracks: [Located<VRRPConfiguration.Track>], _ group: VRRPConfiguration.Group
     ) {

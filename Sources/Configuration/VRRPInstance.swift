@@ -13,7 +13,7 @@ extension VRRPConfiguration {
         public var addresses: [IPPrefix] = []
         /// How adverts of IPv4 and version 3 are sent; both kinds are received.
         public var checksum = ChecksumForm.pseudoHeader
-        /// Peers that are told by unicast; empty: multicast.
+        /// Peers that get adverts by unicast; empty: multicast.
         public var unicastPeers: [IPAddress] = []
         /// The source of adverts; nil: the interface's own.
         public var source: IPAddress?

@@ -7,7 +7,7 @@ extension VRRPConfiguration {
         /// The path, then the arguments.
         public var arguments: [String] = []
         public var timeoutNs: Int64
-        /// As whom; nil: as the user of `ProcessSettings`.
+        /// The user to run it as; nil: that of `ProcessSettings`.
         public var user: String?
     }
 

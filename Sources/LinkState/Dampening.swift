@@ -25,7 +25,7 @@ public struct Dampening: Hashable, Sendable {
         if storedPenalty >= policy.suppress { isSuppressed = true }
     }
 
-    /// Ends the suppression when its time has come.
+    /// Ends the suppression if the penalty has decayed far enough.
     mutating func advance(_ policy: DampeningPolicy, nowNs: Int64) {
         guard isSuppressed, nowNs >= reuseAtNs(policy) else { return }
         isSuppressed = false

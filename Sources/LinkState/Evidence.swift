@@ -35,7 +35,7 @@ public struct Evidence: Hashable, Sendable {
     public var confirmedNs: Int64
     /// Whether the verdict counts it; when that begins, the table of the sources says (`EvidenceSource.SaysDown`).
     public var counts: Bool
-    /// Why it is unsupported or stale, or the source's own word ("dormant", "glink"); empty: nothing to add.
+    /// Why it is unsupported or stale, or the source's own term ("dormant", "glink"); empty: nothing to add.
     public var detail: String
 
     public init(

@@ -14,7 +14,7 @@ public struct Verdict: Hashable, Sendable {
     /// How long the last answer of a source that fails still counts.
     public static let staleHoldNs: Int64 = 3_000_000_000
 
-    /// One thing that changed and that a consumer is told of.
+    /// A change that consumers are told of.
     public enum Change: Hashable, Sendable {
         /// The raw state changed, for this reason (nil: up).
         case raw(State, reason: EvidenceSource?)
@@ -99,7 +99,7 @@ public struct Verdict: Hashable, Sendable {
         return [.latchedDrops(count)] + conclude(since: before, nowNs: nowNs)
     }
 
-    /// Lets time pass: holds end, suppression ends, stale words expire.
+    /// Lets time pass: ends hold times and suppression, and drops stale answers.
     public mutating func advance(nowNs: Int64) -> [Change] {
         let before = self
         return conclude(since: before, nowNs: nowNs)

@@ -15,12 +15,13 @@ extension Link {
         return Self.target(of: "/sys/bus/\(words[0])/devices/\(words[1])/driver")
     }
 
-    /// The link with its parent device, on a kernel that does not tell of any: there, by `/sys/class/net`.
+    /// The link with its parent device. A kernel that does not name the device in its messages is asked by
+    /// `/sys/class/net`.
     public var withParentDevice: Link {
         Self.kernelTellsParents || !parentDevice.isEmpty ? self : withParentDevice(under: "/sys/class/net")
     }
 
-    /// As that folder says, if it shows an interface of this name, number and address.
+    /// The device by `/sys/class/net`, if that shows an interface of this name, number and address.
     func withParentDevice(under root: String) -> Link {
         let folder = "\(root)/\(name)"
         guard Self.firstLine(of: "\(folder)/ifindex") == "\(ifindex)",

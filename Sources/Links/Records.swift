@@ -7,7 +7,7 @@ import RtnlMonitor
 extension InterfaceState {
     /// The interface as it is published.
     ///
-    /// - Parameter confirmedNs: when a source that is polled last confirmed its word; the verdict is told of changes only.
+    /// - Parameter confirmedNs: when a source that is polled last confirmed its answer; the verdict only gets changes.
     public func record(nowNs: Int64, confirmedNs: (EvidenceSource) -> Int64?) -> InterfaceRecord {
         let evidence = EvidenceTable(
             EvidenceSource.allCases.map {

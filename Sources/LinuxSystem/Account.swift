@@ -16,7 +16,7 @@ public struct Account: Hashable, Sendable {
     /// Looks in /etc/passwd first. Other sources may take as long as a directory service does, and its library stays
     /// loaded.
     ///
-    /// - Returns: nil when there is nobody of that name or number.
+    /// - Returns: nil when there is no account of that name or number.
     public init?(_ user: String) {
         let number = uid_t(user)
         if let local = unsafe Self.local({ unsafe String(cString: $0.pw_name) == user }) {

@@ -99,7 +99,8 @@ public enum Log {
 
     // MARK: With a loop
 
-    /// From now on what was dropped or held back is told as soon as it can be, rather than before the next line.
+    /// From now on the counts of dropped and held-back lines are written as soon as possible, rather than before the
+    /// next line.
     public static func follow(_ loop: EventLoop) {
         let waiter = LogWaiter(loop)
         state.withLock { state in
@@ -120,7 +121,7 @@ public enum Log {
     }
 }
 
-/// Waits on a loop for what the log has to tell later; while there is nothing, it costs nothing.
+/// Writes, from a loop, what the log could not write at once; costs nothing while there is nothing to write.
 private final class LogWaiter: @unchecked Sendable {
     private let loop: EventLoop
     private var watched: CInt?

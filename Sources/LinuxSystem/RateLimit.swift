@@ -26,8 +26,8 @@ public struct RateLimit<Key: Hashable> {
     private var heldKeys: Set<Key> = []
 
     /// - Parameters:
-    ///   - burst: how often a thing is told in one window.
-    ///   - keysMax: how many things are told apart; of more, each is told only once a window is free.
+    ///   - burst: how often a thing is reported in one window.
+    ///   - keysMax: how many things are limited at a time; a further one is reported only when a window is free.
     public init(burst: Int = 10, windowNs: Int64 = 5_000_000_000, keysMax: Int = 1024) {
         self.burst = burst
         self.windowNs = windowNs

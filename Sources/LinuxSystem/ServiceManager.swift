@@ -138,7 +138,7 @@ public final class ServiceManager {
         }
     }
 
-    /// - Returns: false when the manager has no room for it now. A manager that is not there is told nothing.
+    /// - Returns: false when the manager has no room for it now. Without a manager the message is dropped.
     private func offer(_ message: String) -> Bool {
         guard let path else { return true }
         var address = sockaddr_un()

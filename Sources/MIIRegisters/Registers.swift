@@ -130,7 +130,7 @@ public struct Advertisement: OptionSet, Hashable, Sendable {
     /// This side has a fault. The corresponding C constant is ADVERTISE_RFAULT.
     public static let remoteFault = Advertisement(rawValue: 0x2000)
 
-    /// Has received the other side's word. Never in register 5 of a link without negotiation. The corresponding C
+    /// Has received the other side's code word. Never in register 5 of a link without negotiation. The corresponding C
     /// constant is ADVERTISE_LPACK.
     public static let acknowledge = Advertisement(rawValue: 0x4000)
 

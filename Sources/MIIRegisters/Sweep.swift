@@ -167,7 +167,7 @@ public struct SweepPort: Hashable, Sendable {
     public var ifindex: Int32
     /// What the ioctls call it; at most 15 bytes.
     public var ifname: String
-    /// Who is asked.
+    /// The sources that are asked.
     public var sources: SourceSet
 
     public init(ifindex: Int32, ifname: String, sources: SourceSet = .polled) {

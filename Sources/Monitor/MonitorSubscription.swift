@@ -15,7 +15,7 @@ public final class MonitorSubscription {
         /// Names to watch; nil: all.
         public var interfaces: [String]?
         public var routes = true
-        /// How often the daemon shows that it lives; after three intervals without a word it counts as lost.
+        /// The interval of the daemon's heartbeats; after three intervals without a message it counts as lost.
         public var heartbeatMs = 500
         /// The first wait before connecting again; it doubles up to `retryNsMax`.
         public var retryNsMin: Int64 = 50_000_000
@@ -91,13 +91,13 @@ public final class MonitorSubscription {
         interfaces.values.first { $0.ifname == name } ?? interfaces.values.first { $0.altnames.contains(name) }
     }
 
-    /// Connects now; if that fails, `lost` is told and it is tried again later.
+    /// Connects now; if that fails, reports `lost` and tries again later.
     public func start() {
         stop()
         connect()
     }
 
-    /// Disconnects. The tables stay; no change is told.
+    /// Disconnects. The tables stay; no change is reported.
     public func stop() {
         client?.close()
         client = nil
@@ -169,7 +169,7 @@ public final class MonitorSubscription {
     private func take(_ result: Result<VarlinkReply, VarlinkClientError>) {
         switch result {
         case .failure(.refused(let error)): lose(.refused(error))
-        // `onClosed` tells of it.
+        // `onClosed` reports it.
         case .failure: return
         case .success(let reply):
             lastHeardNs = Clock.monotonicNs()
@@ -228,7 +228,8 @@ public final class MonitorSubscription {
         onChange?(.degraded(why))
     }
 
-    /// What the snapshot did not show has gone while nobody told us. After `degraded` the daemon tells each difference.
+    /// What a complete snapshot does not show has gone while we were not connected. After `degraded` the daemon reports
+    /// each difference.
     private func finishSnapshot() {
         guard seen != nil || isDegraded else { return }
         isDegraded = false

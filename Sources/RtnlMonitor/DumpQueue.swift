@@ -54,7 +54,7 @@ struct DumpQueue {
     private var wanted: [DumpKind: Wanted] = [:]
     /// The kind being dumped, and the attempt it is, from 0.
     private(set) var current: (kind: DumpKind, attempt: Int, startedNs: Int64)?
-    /// The kinds that could not be read five times in a row, and why not the last time.
+    /// The kinds that could not be read five times in a row, and why the last attempt failed.
     private(set) var degraded: [DumpKind: Degradation] = [:]
 
     /// Requests a dump no earlier than a time; an earlier request stands.
@@ -83,7 +83,7 @@ struct DumpQueue {
 
     /// The current dump has failed.
     ///
-    /// After five attempts the kind is degraded, for a reason that is told again if it changes.
+    /// After five attempts the kind is degraded, for a reason that is reported again if it changes.
     mutating func fail(_ why: Degradation, nowNs: Int64) {
         guard let current else { return }
         self.current = nil

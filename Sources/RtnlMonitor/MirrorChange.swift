@@ -18,7 +18,8 @@ public enum MirrorChange: Hashable, Sendable {
     /// The mirror is what the kernel had when it was asked: at the start, and after each `resync`. It is not told of a mirror
     /// that could not be read whole.
     case synced(generation: Int)
-    /// What could not be read whole, and why: entries may be missing, too many, or old, until it is told that nothing is.
+    /// What could not be read completely, and why: entries may be missing, too many, or old, until a change says that
+    /// everything is complete.
     case degraded([DumpKind: Degradation])
 }
 

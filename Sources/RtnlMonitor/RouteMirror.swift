@@ -13,7 +13,7 @@ package struct RouteMirror {
     static let routesMax = 4096
 
     let tracking: RouteTracking
-    /// The kernel's word.
+    /// As the kernel reported it.
     private var said: [RouteKey: [Route]] = [:]
     /// Seen through the links: what is published.
     package private(set) var routes: [RouteKey: [Route]] = [:]

@@ -8,8 +8,8 @@ extension RtnlMonitor {
     ///
     /// - Parameters:
     ///   - timeoutNs: how long to wait for the kernel.
-    ///   - acceptsPart: whether what could be read of something that could not be read whole is better than nothing.
-    /// - Returns: a monitor that is synced, or, with `acceptsPart`, degraded; nobody needs to read on.
+    ///   - acceptsPart: whether an incomplete result is better than none.
+    /// - Returns: a monitor that is synced, or, with `acceptsPart`, degraded; there is nothing more to read.
     /// - Throws: what could not be read whole and why; `.timedOut`, or what the kernel said.
     public static func snapshot(
         options: Options = Options(), timeoutNs: Int64 = 5_000_000_000, acceptsPart: Bool = false

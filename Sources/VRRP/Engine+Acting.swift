@@ -1,9 +1,9 @@
 /// What the engine does: changes roles, sends adverts and heartbeats, adds and removes addresses.
 ///
-/// The order of what is asked for is part of the meaning. A takeover speaks first, so that a rival hears it before it
-/// acts, then adds the addresses, and announces each as soon as the kernel lists it. A group that yields removes its
-/// addresses before it sends anything. A director that leaves resigns (priority 0) on every leg that can still send,
-/// and three times on every cable once the kernel has confirmed that no address is left.
+/// The order of outputs matters. A takeover sends its adverts first, so that a rival hears them before it acts, then
+/// adds the addresses, and announces each as soon as the kernel lists it. A group that yields removes its addresses
+/// before it sends anything. A director that leaves resigns (priority 0) on every leg that can still send, and three
+/// times on every cable once the kernel has confirmed that no address is left.
 import Addresses
 
 extension Engine {
@@ -170,7 +170,7 @@ extension Engine {
         if configuration.priority == 255, !state.isFault { becomeMaster(.owner, &step) }
     }
 
-    /// A cable counts as alive until it has had time to speak.
+    /// A cable counts as alive until the peer has had time to send on it.
     private mutating func beginCable(_ index: CableIndex, nowNs: Int64) {
         state.pool.cables[index].aliveUntilNs = nowNs + 3 * configuration.cables[index].intervalNs
     }

@@ -22,7 +22,7 @@ import Addresses
 /// simulator and in the exhaustive search. What it deliberately does not do: refresh leases, repeat announcements, count
 /// what a packet filter drops, run programs. That is the process's business, as `Output` says.
 public struct Engine: Sendable {
-    /// What the group is told to do. Shared between copies: the search copies engines by the million.
+    /// The group's configuration. Shared between copies: the search copies engines by the million.
     public internal(set) var configuration: GroupConfiguration {
         _read { yield shared.value }
         set { shared = Shared(newValue) }
@@ -77,7 +77,7 @@ public struct Engine: Sendable {
 
     /// The published state.
     public var groupState: GroupState { state.publicState }
-    /// Who is heard as master on a member; nil: nobody.
+    /// The master that is heard on a member; nil: none.
     public func heard(on member: MemberIndex) -> IPAddress? {
         state.members.has(member) ? state.members[member].heard?.source : nil
     }

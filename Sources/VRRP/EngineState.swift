@@ -54,7 +54,7 @@ struct EngineState: Hashable, Sendable {
     var retreats: Retreats?
     /// Until when we leave a lesser holder alone that does not hear us.
     var holdBackUntilNs: Int64?
-    /// Who has just resigned over a cable.
+    /// The router that has just resigned over a cable.
     var resigned: Resigned?
     /// Until when another router's claim to our addresses is taken to last.
     var collisionUntilNs: Int64?
@@ -171,7 +171,7 @@ struct EngineState: Hashable, Sendable {
     var isRunning: Bool { role == .backup || role == .master || role == .claiming }
     /// Addresses are looked after: from the first snapshot to the end.
     var hasBegun: Bool { role != .waiting && role != .ended }
-    /// The peer's newest word, if it is fresh.
+    /// The peer's newest heartbeat, if it is fresh.
     var peer: PeerWord? { pool.word }
     /// Whether it is.
     var hasPeer: Bool { pool.isFresh }

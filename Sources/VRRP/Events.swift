@@ -31,8 +31,8 @@ public enum Input: Hashable, Sendable {
     case condition(Condition, isPresent: Bool)
     /// A neighbour or a witness answered a probe on the member's leg.
     case proof(member: MemberIndex)
-    /// Somebody else answered our own question for a virtual address of the member (`probeAddresses`), and this is whose
-    /// MAC address it was. Given once for each answerer and question.
+    /// Another station answered our own question for a virtual address of the member (`probeAddresses`), and this is
+    /// whose MAC address it was. Given once for each answerer and question.
     case foreignAnswer(member: MemberIndex, by: Answerer)
     /// The fence program ended; a timeout is a failure.
     case fence(succeeded: Bool)

@@ -36,7 +36,7 @@ struct HeartbeatPool: Hashable, Sendable {
 
     /// The cables, in the configuration's order.
     var cables: [Cable] = []
-    /// The peer's newest word, while fresh.
+    /// The peer's newest heartbeat, while it is fresh.
     var fresh: Fresh?
     /// Whether there is one. (Looked at with every step, and to compare `fresh` with nil copies it.)
     var isFresh: Bool { if case .some = fresh { true } else { false } }
@@ -57,7 +57,7 @@ struct HeartbeatPool: Hashable, Sendable {
         return nil
     }
 
-    /// The peer's newest word, if it is fresh.
+    /// The peer's newest heartbeat, if it is fresh.
     var word: PeerWord? { fresh?.word }
 
     /// How a word was taken.

@@ -48,7 +48,7 @@ extension Array where Element: Placed {
     /// Whether the list has this place.
     public func has(_ place: Place<Element.Thing>) -> Bool { indices.contains(place.number) }
 
-    /// The first place whose element is so; nil: none is.
+    /// The first place whose element satisfies the condition; nil: there is none.
     public func firstPlace(where isSo: (Element) -> Bool) -> Place<Element.Thing>? {
         firstIndex(where: isSo).map { Place($0) }
     }

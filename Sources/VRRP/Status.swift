@@ -54,9 +54,9 @@ public struct MemberStatus: Hashable, Sendable {
 
 /// The peer as its heartbeats tell.
 public struct PeerStatus: Hashable, Sendable {
-    /// Its newest word.
+    /// Its newest heartbeat.
     public var word: PeerWord
-    /// Whether that word is younger than three heartbeat intervals.
+    /// Whether that heartbeat is younger than three intervals.
     public var isFresh: Bool
     /// Per cable: whether a heartbeat arrived within three intervals.
     public var cables: [Bool]

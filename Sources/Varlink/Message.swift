@@ -121,7 +121,7 @@ public enum VarlinkClientError: Error, Hashable, Sendable, CustomStringConvertib
     case closed
     /// Nothing came in time.
     case timedOut
-    /// Whoever reads what this program prints has gone; see `VarlinkClient.stopsWithReader`.
+    /// The reader of this program's output has gone; see `VarlinkClient.stopsWithReader`.
     case readerGone
     /// What came is no varlink reply.
     case malformed(String)

@@ -10,7 +10,7 @@ public final class VarlinkCall {
     public let parameters: JSON.Object
     /// The caller takes more than one reply.
     public let wantsMore: Bool
-    /// Who calls.
+    /// The caller.
     public let peer: PeerCredentials
 
     /// Called from the loop when `send` has refused something and all that was queued has gone to the client.

@@ -3,7 +3,7 @@ import Monitor
 
 enum DumpTable {
     /// - Parameters:
-    ///   - now: for the ages; nil: nobody has watched, so ages and flaps are unknown.
+    ///   - now: for the ages; nil: without a daemon, ages and flaps are unknown.
     ///   - width: the terminal's columns; nil: not on one.
     static func lines(
         _ interfaces: [InterfaceRecord], _ routes: [RouteRecord], now: Instant?, width: Int?, palette: Palette

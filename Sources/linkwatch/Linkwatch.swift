@@ -124,7 +124,7 @@ struct FormatOptions: ParsableArguments {
     var json = false
 }
 
-/// Whom to ask.
+/// How to reach the daemon.
 struct SourceOptions: ParsableArguments {
     @Flag(help: "Read the kernel once, without a daemon.")
     var direct = false

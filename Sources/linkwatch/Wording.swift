@@ -20,7 +20,7 @@ extension InterfaceRecord {
         return state == rawState ? nil : dampening?.suppressed == true ? "dampened" : "hold"
     }
 
-    /// The sources whose words are told, in linkwatchd's order. The operational state is told in the kernel's word.
+    /// The sources that are shown, in linkwatchd's order. The operational state is shown by the kernel's name.
     var sources: [String] { evidence.entries.map(\.name).filter { $0 != "operstate" } }
 
     /// What one source says: `up`, `down`; `up?` while it is stale and its last answer was up; `(down)` while the

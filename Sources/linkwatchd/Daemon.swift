@@ -56,7 +56,7 @@ final class Daemon: HubSource {
     /// A port whose registers are to be read, and who waits for them.
     private struct DetailsRequest {
         var ifindex: Int32
-        /// Nil: nobody but the table.
+        /// nil: the reading is for the interface table.
         var reply: ((Result<RegisterFile, Errno>) -> Void)?
     }
 
@@ -357,8 +357,8 @@ final class Daemon: HubSource {
         if ports.release(names) { schedulePorts() }
     }
 
-    /// Looks at all interfaces anew for the sake of subscribers, who may come and go as often as they like. Not at once:
-    /// one may go in the middle of a step, while an event is on its way to the others.
+    /// Checks all interfaces again because subscribers have come or gone, which they may do as often as they like. Not
+    /// at once: one may go in the middle of a step, while an event is on its way to the others.
     private func schedulePorts() {
         guard portsTimer == nil else { return }
         portsTimer = loop.schedule(atNs: portsLookedAtNs + Self.portsIntervalNs) { [unowned self] in

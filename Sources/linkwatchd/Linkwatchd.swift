@@ -92,7 +92,7 @@ enum Linkwatchd {
         daemon = nil
     }
 
-    /// Whom the process becomes; nil: it stays who it is.
+    /// The account that the process becomes; nil: it keeps its own.
     nonisolated private static func account(_ user: String?) throws(UsageError) -> Account? {
         guard geteuid() == 0 else { return nil }
         if let user {

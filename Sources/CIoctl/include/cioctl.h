@@ -23,7 +23,7 @@
 #define CIOCTL_PORTS_MAX 4096
 /* Threads of one sweep, the stuck ones included, at most. */
 #define CIOCTL_WORKERS_MAX 8
-/* A port is told as failed when its question has been open for this many times `stuck_after_ns`. */
+/* A port is reported as failed when its question has been open for this many times `stuck_after_ns`. */
 #define CIOCTL_TOLD_AFTER 4
 /* Register requests under way, at most. */
 #define CIOCTL_REQUESTS_MAX 8
@@ -82,7 +82,7 @@ struct cioctl_known {
     bool has_no_glink;
 };
 
-/* Whom to ask. Zero it, then set ifindex and ifname. */
+/* The interface to ask. Zero it, then set ifindex and ifname. */
 struct cioctl_target {
     uint32_t ifindex;
     char ifname[CIOCTL_NAME_SIZE];

@@ -1,5 +1,5 @@
-/* The processes of this host: the kernel's word on those that begin and end (the proc connector, linux/cn_proc.h), and what
- * /proc says of one. Functions return 0, a descriptor or a count, or -errno. */
+/* The processes of this host: the kernel's events of those that begin and end (the proc connector, linux/cn_proc.h),
+ * and what /proc says of one. Functions return 0, a descriptor or a count, or -errno. */
 #ifndef CLINUX_PROCESS_H
 #define CLINUX_PROCESS_H
 

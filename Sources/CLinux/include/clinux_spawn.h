@@ -38,7 +38,7 @@ static inline void clinux_close_range(unsigned first, unsigned last) {
     for (unsigned fd = first; fd <= last && fd < 4096; fd++) close((int)fd);
 }
 
-/* Whether a child has ended; it stays to be waited for, so that its number is nobody else's. */
+/* Whether a child has ended; it is not reaped, so that its number is not reused. */
 static inline _Bool clinux_has_ended(int pid) {
     siginfo_t info = {0};
     return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;

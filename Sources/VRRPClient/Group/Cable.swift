@@ -1,4 +1,4 @@
-/// One heartbeat on its interface: sends our words, hears the peer's.
+/// One heartbeat link on its interface: sends our heartbeats, receives the peer's.
 import Addresses
 import Configuration
 import LinuxSystem
@@ -20,14 +20,14 @@ final class Cable {
     var heardPeerNs: Int64 = 0
     /// Heartbeats that could not be sent.
     private(set) var sendErrors: UInt64 = 0
-    /// The identity in the word that the runner has; nil: it has none.
+    /// The identity in the last word that the runner has; nil: it has none.
     private var bequeathed: IPAddress?
 
-    /// Called with every advert that the peer sends, or that we hear of our own.
+    /// Called with every heartbeat of the peer, and with our own ones that come back.
     var onAdvert: (Advert) -> Void = { _ in }
     /// Called with an advert of one of the two VRIDs that failed a check.
     var onRefused: (RefusedAdvert) -> Void = { _ in }
-    /// Called with an advert of a VRID that nobody here expects on the interface.
+    /// Called with an advert of a VRID that is not expected on the interface.
     var onStranger: (RefusedAdvert) -> Void = { _ in }
 
     init(_ heartbeat: VRRPConfiguration.Heartbeat, wire: any Wire, kernel: any Kernel) {
@@ -91,8 +91,8 @@ final class Cable {
         return outcome
     }
 
-    /// Leaves with the runner what it has to know to say, should this process die while the group holds addresses, that the
-    /// group is unable and holds nothing.
+    /// Gives the runner what it needs to tell the peer, if this process dies while the group holds addresses, that the
+    /// group cannot serve and holds nothing.
     func bequeath(as identity: IPAddress, to runner: any ProgramRunner) {
         guard bequeathed != identity, let source else { return }
         let word = LastWord(speaker: .heartbeat(heartbeat.name), source: source, identity: identity)

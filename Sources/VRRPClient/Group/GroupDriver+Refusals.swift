@@ -3,7 +3,7 @@
 import VRRP
 
 extension GroupDriver {
-    /// For how long one is told, at least.
+    /// How long such a condition lasts at least.
     private static let toldNs: Int64 = 10_000_000_000
     /// For how long the peer has been silent when others' heartbeats may be its own, with a wrong VRID.
     private static let silenceNs: Int64 = 5_000_000_000
@@ -17,8 +17,8 @@ extension GroupDriver {
         }
     }
 
-    /// Something of another VRID. On a segment that other pairs share, their heartbeats are nobody's business while the peer's
-    /// arrive.
+    /// An advert of another VRID arrived. On a segment that other pairs share, their heartbeats are ignored while the
+    /// peer's arrive.
     func hearStranger(_ refused: RefusedAdvert, on cable: Cable) {
         guard refused.isHeartbeat, loop.nowNs - cable.heardPeerNs > Self.silenceNs else { return }
         tell(.peerVRID, of: cable) {
@@ -26,7 +26,7 @@ extension GroupDriver {
         }
     }
 
-    /// - Parameter words: who and what; nil: it is nothing after all.
+    /// - Parameter words: the text: who sends it, and what differs; nil: nothing to report after all.
     func tell(_ kind: Condition.Kind, of cable: Cable, _ words: () -> String?) {
         passing.saw(
             kind, of: cable.heartbeat.name, forNs: max(Self.toldNs, 4 * cable.heartbeat.intervalNs), detail: words)

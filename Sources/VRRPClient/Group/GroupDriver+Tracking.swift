@@ -33,8 +33,8 @@ extension GroupDriver {
         judgeWeights()
     }
 
-    /// Weights that leave our priority above the other router's, whatever fails, move nothing. How far away that is nobody knows
-    /// before the other router is heard.
+    /// Weights that leave our priority above the other router's, whatever fails, have no effect. Whether they do is
+    /// unknown before the other router is heard.
     func judgeWeights() {
         let lowest = group.tracks.reduce(group.priority) { $0 + Self.lowestContribution(of: $1) }
         let isTooSmall =

@@ -42,7 +42,7 @@ final class GroupDriver {
     private(set) var conditions: Set<Condition> = []
     /// Conditions that packets raise, and that end by themselves.
     private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in setCondition($0, $1) }
-    /// Who has answered the newest question for a member's addresses: each is told once.
+    /// Stations that have answered the newest question for a member's addresses: each is reported once.
     var answerers: [MemberIndex: Set<Answerer>] = [:]
     private(set) lazy var retries = HoldingRetries(
         loop: loop, isRefused: { [unowned self] in services.kernel.refusal != nil },
@@ -144,7 +144,7 @@ final class GroupDriver {
         feed(.heartbeat(cable: index, word))
     }
 
-    /// Who we are over the cables: our address on the first that has one.
+    /// Our identity in heartbeats: our address on the first cable that has one.
     private var identity: IPAddress? { cables.first { $0.source != nil }?.source }
 
     // MARK: The engine

@@ -1,4 +1,4 @@
-/// What the groups of a process share, and what each tells the process.
+/// What the groups of a process share, and what each reports to the process.
 import Configuration
 import LinuxSystem
 import VRRP

@@ -10,7 +10,7 @@ final class HoldingRetries {
         var count = 0
         var endedNs = Int64.min
         var timer: EventLoop.TimerID?
-        /// The kernel refused them, as it does on an interface without IPv6; nobody took them away.
+        /// The kernel refused them, as it does on an interface without IPv6; they were not removed by somebody.
         var isRefusal = false
     }
 
@@ -49,7 +49,8 @@ final class HoldingRetries {
         tryAgain(name, atNs: nowNs + waitNs)
     }
 
-    /// An interface that has an address of its own again has been set up anew: what the kernel refused before it may take now.
+    /// An interface that has got an address of its own again has been set up again: the kernel may now accept what it
+    /// refused before.
     func interfaceIsReady(_ name: String) {
         guard let entry = entries[name], entry.isRefusal, let timer = entry.timer else { return }
         loop.cancel(timer)

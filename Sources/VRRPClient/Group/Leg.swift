@@ -42,7 +42,7 @@ final class Leg {
     /// Routers that are remembered.
     private static let routersMax = 8
 
-    /// Whom to ask when the leg is in doubt.
+    /// Finds the hosts to ask when the leg is in doubt.
     var search = NeighbourSearch()
     private var hops: (addresses: [IPAddress], untilNs: Int64) = ([], .min)
     /// How long the kernel's routes are taken to stay as they were read.
@@ -208,7 +208,7 @@ final class Leg {
 
     // MARK: Where adverts come from
 
-    /// Chooses the source anew.
+    /// Chooses the source address again.
     ///
     /// - Parameters:
     ///   - mayLinger: whether one that has gone may be used for a moment longer.

@@ -55,7 +55,8 @@ final class KernelState: Kernel {
         }
     }
 
-    /// Follows other routes from now on. The new mirror is complete before the old one goes, and what differs is told.
+    /// Follows other routes from now on. The new mirror is complete before it replaces the old one, and differences are
+    /// reported.
     func track(_ tracking: RouteTracking?) throws(Errno) {
         guard tracking != self.tracking else { return }
         let replacement: RtnlMonitor

@@ -71,7 +71,7 @@ final class LegAddresses: Held, Upkept {
     private static let removalsMax = 3
     /// How long a condition stays after it was last true.
     private static let strayNs: Int64 = 60_000_000_000
-    /// Any other route to the same network goes before ours.
+    /// The metric of our routes: any other route to the same network is preferred.
     private static let routeMetric: UInt32 = 0x7fff_0000
 
     init(

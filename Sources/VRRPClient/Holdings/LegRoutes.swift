@@ -23,7 +23,7 @@ final class LegRoutes: Held, Upkept {
     /// Why a route is not there.
     private struct Refusal {
         var reason: String
-        /// The first time it is tried again before it is told.
+        /// After the first refusal it is retried before it is reported.
         var isTold: Bool
         /// It is not tried again before, CLOCK_MONOTONIC.
         var notBeforeNs = Int64.min

@@ -1,9 +1,9 @@
 /// Learns from the kernel what happens to our nftables table: `nft flush ruleset`, with which every reload of a
 /// firewall begins, deletes it silently.
 ///
-/// The kernel tells of each transaction, whoever made it (`net/netfilter/nf_tables_api.c`, group `NFNLGRP_NFTABLES`). What is
-/// followed is whether the table is there and how many rules it has: all that is done to it changes one or the other, or
-/// says that something is gone. Its own messages come by the time that nft(8) has ended.
+/// The kernel reports each transaction, whoever made it (`net/netfilter/nf_tables_api.c`, group `NFNLGRP_NFTABLES`).
+/// What is followed is whether the table is there and how many rules it has: all that is done to it changes one or the
+/// other, or says that something is gone. Its own messages come by the time that nft(8) has ended.
 import CLinux
 import LinuxSystem
 import SystemPackage

@@ -5,8 +5,8 @@
 /// socket has passed the packet filter. If three adverts in a row of one router arrive on the packet socket only, a
 /// filter drops protocol 112 (see `FilterWatch`).
 ///
-/// *Out.* Through the raw socket, as any program would send. EPERM there is an OUTPUT rule: the same packet then goes by the
-/// packet socket, and the caller is told. Unicast has no second way.
+/// *Out.* Through the raw socket, as any program would send. EPERM there is an OUTPUT rule: the same packet then goes
+/// by the packet socket, and the caller gets `sentAround`. Unicast has no second way.
 ///
 /// *Many routers, few wake-ups.* The adverts of a hundred routers come one by one, and waking up for an advert costs
 /// more than reading it. With `crowd` receivers or more the socket is not read whenever something arrives, but every
@@ -300,10 +300,11 @@ final class AdvertSocket: AdvertPort {
 /// The receivers, found by VRID without a search.
 private struct Receivers {
     private(set) var all: [AdvertReceiver] = []
-    /// Who wants to know of adverts that have no receiver: few, and kept as such adverts may come by the thousand.
+    /// Receivers that want to know of adverts for an unknown VRID. There are few; the list is kept because such adverts
+    /// may come by the thousand.
     private(set) var strangers: [(RefusedAdvert) -> Void] = []
     private var vrids: [UInt8] = []
-    /// By VRID: one more than the place among all, which are 255 at most; 0: nobody.
+    /// By VRID: one more than the index of the receiver; 0: there is none.
     private var places = [UInt8](repeating: 0, count: 256)
 
     subscript(vrid: UInt8) -> AdvertReceiver? {

@@ -12,7 +12,7 @@ final class Announcer {
     private var timers: [EventLoop.TimerID] = []
     private var refreshTimer: EventLoop.TimerID?
 
-    /// Whom to announce, where and with what MAC address; nil: nothing is held any more.
+    /// The addresses to announce, on which interface and with what MAC address; nil: nothing is held any more.
     var subject: () -> (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? = { nil }
 
     init(_ settings: VRRPConfiguration.Announce, wire: any Wire, loop: EventLoop) {

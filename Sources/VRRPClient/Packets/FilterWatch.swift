@@ -74,7 +74,7 @@ struct FilterWatch {
 
     /// Few at a time, since those that are settled go.
     private var accounts: [Balance] = []
-    /// Where the search for the next sender begins: they speak in the same order, time and again.
+    /// Where the search for the next sender begins: senders mostly send in the same order.
     private var finger = 0
     private var sinceDrain = 0
     private(set) var wantsDrain = false

@@ -1,4 +1,4 @@
-/// Which multicast groups the kernel asks the network for, as /proc/net/igmp6 tells.
+/// The multicast groups that the kernel is a member of, by /proc/net/igmp6.
 import Addresses
 import Glibc
 import LinuxSystem
@@ -8,7 +8,7 @@ enum Memberships {
     /// A file that is longer is not read to its end: on a machine of ten thousand interfaces it has some megabytes.
     private static let bytesMax = 16 << 20
 
-    /// Whether an IPv6 group is asked for on an interface; true when it cannot be known.
+    /// Whether the kernel is a member of an IPv6 group on an interface; true when that cannot be found out.
     static func has(_ group: IPAddress, on ifindex: Int32) -> Bool {
         guard let fd = try? Syscall.retry("open", { unsafe open("/proc/self/net/igmp6", O_RDONLY | O_CLOEXEC) })
         else { return true }

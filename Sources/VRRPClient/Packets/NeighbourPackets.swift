@@ -4,12 +4,12 @@ import Addresses
 
 /// An ARP packet for IPv4 over Ethernet.
 struct ARPPacket: Hashable {
-    /// A reply; else a request, or a word that nobody knows.
+    /// Whether it is a reply; else it is a request, or has an unknown operation code.
     var isReply: Bool
-    /// Who speaks, and what address it says it has; 0.0.0.0 in a probe.
+    /// The sender, and the address that it claims; 0.0.0.0 in a probe.
     var sender: IPAddress
     var senderMAC: MACAddress
-    /// Whom it speaks to, or asks for.
+    /// The target: whom it is sent to, or which address it asks for.
     var target: IPAddress
     var targetMAC: MACAddress
 
@@ -30,7 +30,7 @@ struct ARPPacket: Hashable {
 
 /// A neighbour advertisement.
 struct NeighbourAdvertisement: Hashable {
-    /// It answers a solicitation of whom it was sent to. (S)
+    /// It answers a solicitation of its receiver. (S)
     var isSolicited: Bool
     /// The address it is about.
     var target: IPAddress

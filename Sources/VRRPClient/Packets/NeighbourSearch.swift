@@ -1,11 +1,11 @@
 /// Finds hosts to probe on a leg in doubt, where no witness is configured.
 ///
-/// First those that have answered us before, the kernel's neighbours, and the next hops of routes. If nobody has answered
-/// two rounds in a row, whoever has spoken by ARP meanwhile, and then the leg's own network, a few addresses at a time and
-/// those next to ours first; over IPv6, all nodes at once (`asksStrangers`). So one living host is enough, though no director
-/// has ever spoken to it. All of it happens only while there is a doubt.
+/// First those that have answered us before, the kernel's neighbours, and the next hops of routes. If nobody has
+/// answered for two rounds, it asks hosts that have sent ARP packets meanwhile, and then the leg's own network, a few
+/// addresses at a time and those next to ours first; over IPv6, all nodes at once (`asksStrangers`). So one host that
+/// is up is enough, even if no director has ever talked to it. All of this happens only while a leg is in doubt.
 ///
-/// Pure: it is told what is known and says whom to ask.
+/// Pure: it takes what is known and returns whom to ask.
 import Addresses
 
 struct NeighbourSearch {
@@ -19,21 +19,21 @@ struct NeighbourSearch {
     /// A round that comes this much later than the last one belongs to another doubt.
     private static let memoryNs: Int64 = 5_000_000_000
 
-    /// Who answered, the last first.
+    /// Hosts that have answered, the last one first.
     private var answered: [IPAddress] = []
     private var unanswered = 0
     private var lastNs = Int64.min / 2
     /// How far the search of the network has come.
     private var position: UInt64 = 0
 
-    /// Whether nobody of those that are known answers.
+    /// Whether none of the known hosts answers.
     var asksStrangers: Bool { unanswered > Self.patience }
 
     /// Begins a round.
     ///
     /// - Parameters:
     ///   - known: neighbours and next hops.
-    ///   - speakers: who has spoken on the link lately.
+    ///   - speakers: hosts that have recently sent ARP packets on the link.
     ///   - networks: our own address and prefix on the link, of IPv4.
     ///   - isExcluded: our own addresses, virtual ones, and the routers whose silence is the question.
     mutating func round(

@@ -56,7 +56,7 @@ final class Prober {
         var questions: [IPAddress: [Question]] = [:]
         /// By identifier.
         var echoes: [UInt16: Echo] = [:]
-        /// Who has spoken by ARP, whomever to, the last first.
+        /// Senders of any ARP packets, the last one first.
         var speakers: [IPAddress] = []
         init(_ socket: consuming Descriptor) { self.socket = socket }
 
@@ -130,7 +130,7 @@ final class Prober {
         scheduleSweep()
     }
 
-    /// Who has spoken by ARP on an interface while something was asked there; a few.
+    /// The latest senders of ARP packets on an interface while something was asked there; a few.
     func speakers(on ifindex: Int32) -> [IPAddress] {
         listeners[SocketKey(ifindex: ifindex, family: .ipv4)]?.speakers ?? []
     }

@@ -58,7 +58,7 @@ struct RefusedAdvert {
             ? Int64(fields.1) * 1_000_000_000 : (Int64(fields.0 & 15) << 8 | Int64(fields.1)) * 10_000_000
     }
 
-    /// Who differs in what.
+    /// The text for the condition: who sends it, and what differs.
     ///
     /// - Parameters:
     ///   - version: the one that is expected.

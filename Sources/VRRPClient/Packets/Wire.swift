@@ -19,7 +19,7 @@ enum SendOutcome: Equatable {
     case failed(Errno)
 }
 
-/// Who listens for a VRID.
+/// The receiver of one VRID's adverts.
 struct AdvertReceiver {
     var expectation: AdvertExpectation
     /// The only senders that count; nil: anyone.
@@ -28,7 +28,7 @@ struct AdvertReceiver {
     var deliver: (Advert, MACAddress) throws(Discard) -> Void
     /// Called with an advert of the VRID that failed a check.
     var refused: (RefusedAdvert) -> Void = { _ in }
-    /// Called with an advert of a VRID that has no receiver; nil: it is nobody's business.
+    /// Called with an advert of a VRID that has no receiver; nil: such adverts are ignored.
     var stranger: ((RefusedAdvert) -> Void)?
 }
 
@@ -83,6 +83,6 @@ protocol Wire: AnyObject {
         on ifindex: Int32, source: IPAddress, mac: [UInt8], windowNs: Int64,
         answered: @escaping (IPAddress, MACAddress) -> Void)
 
-    /// Who has spoken by ARP on an interface while something was asked there; a few.
+    /// The latest senders of ARP packets on an interface while something was asked there; a few.
     func speakers(on ifindex: Int32) -> [IPAddress]
 }

@@ -81,7 +81,7 @@ final class WireSockets: Wire {
 
     // MARK: The kernel's changes
 
-    /// Joins groups anew that the kernel has forgotten.
+    /// Joins multicast groups again whose membership the kernel has dropped.
     ///
     /// - Parameter ifindex: on this interface; nil: on all.
     func renewMemberships(on ifindex: Int32? = nil) {

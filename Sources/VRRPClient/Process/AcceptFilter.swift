@@ -116,7 +116,7 @@ final class AcceptFilter {
 
     // MARK: What others do to it
 
-    /// Whether the table is what was made last, as far as the kernel tells.
+    /// Whether the table is still as we made it last, by the kernel's reports.
     private var isIntact: Bool { watch.map { $0.state.rules == AcceptTable.ruleCount(refused) } ?? true }
 
     private func tableChanged() {

@@ -140,7 +140,7 @@ enum LinkwatchVRRP {
         if runner.isLost { exit(DaemonProgram.Status.software.rawValue) }
     }
 
-    /// Whom the process becomes; nil: it stays who it is.
+    /// The account that the process becomes; nil: it keeps its own.
     nonisolated private static func account(_ settings: VRRPConfiguration.ProcessSettings) throws -> Account? {
         guard geteuid() == 0 else { return nil }
         if let user = settings.user {

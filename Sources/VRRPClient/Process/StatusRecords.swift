@@ -1,4 +1,4 @@
-/// What is published of a group: the engine's status in the words of `io.linkwatch.VRRP`.
+/// The published record of a group: the engine's status as `io.linkwatch.VRRP` has it.
 import Configuration
 import LinuxSystem
 import VRRP

@@ -1,5 +1,5 @@
-/// What the runner does for the protocol process, all of it said by the configuration file: which programs are run, as whom
-/// and with what environment, and what may have to be cleaned up after a dead process.
+/// Everything that the runner may do for the protocol process, as the configuration file says: which programs it runs,
+/// as which user and with what environment, and what it may clean up after a dead process.
 ///
 /// The table is made before the fork, and again by the runner itself from the file when that is reloaded. So whoever takes
 /// over the protocol process can have a program of the file run, and nothing else.
@@ -15,13 +15,13 @@ struct RunnableProgram: Hashable, Sendable {
     var arguments: [String]
     /// `NAME=value`; nothing is inherited.
     var environment = [Self.path]
-    /// Whom to run it as; nil: as the runner itself, which is root when the process was started by root.
+    /// The account to run it as; nil: the runner's own, which is root if the process was started by root.
     var account: Account?
     /// After this long its process group is killed.
     var timeoutNs: Int64
     /// Whether processes that it leaves behind in its group may stay when it ends in time.
     var mayLeaveProcesses = false
-    /// Of a program that runs as root: a user who must not be able to change it; nil: nobody in particular.
+    /// For a program that runs as root: a user who must not be able to change it; nil: no particular one.
     var stranger: Account?
 
     private static let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

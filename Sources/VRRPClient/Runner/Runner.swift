@@ -5,7 +5,7 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
-/// Who runs the programs of the file. `Runner` is the real one; a test brings one that runs nothing.
+/// Runs the programs of the file. `Runner` is the real one; tests have one that runs nothing.
 protocol ProgramRunner: AnyObject {
     /// Runs a program; `completion` is called once.
     ///
@@ -126,7 +126,7 @@ final class Runner: ProgramRunner {
         return lastID
     }
 
-    /// Has the runner read the file again, and take its programs; without a runner there is nobody to ask.
+    /// Makes the runner read the file again and take its programs; does nothing without a runner.
     ///
     /// - Parameters:
     ///   - digest: that of the text that we have read ourselves.
@@ -148,7 +148,7 @@ final class Runner: ProgramRunner {
     /// Tells the runner which sysctl to restore if we die, or that it no longer has to.
     func borrowed(_ borrowed: BorrowedSwitch, isOver: Bool) { try? say(.borrowed(borrowed, isOver: isOver)) }
 
-    /// Leaves a last word with the runner.
+    /// Gives the runner a last word, to be sent if we die.
     ///
     /// - Returns: whether there is nothing more to be done about it.
     func keep(_ word: LastWord) -> Bool {

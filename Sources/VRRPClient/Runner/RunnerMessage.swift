@@ -76,7 +76,7 @@ enum RunnerLimits {
     /// How many programs run, and how many wait, at one time.
     static let programs = 512
     /// How many runs of one program are under way at one time. Of a check or a fence there is more than one only when a
-    /// reload starts it anew; of a notify program, counted for each group, when what waits is handed over at the end.
+    /// reload starts it anew; of a notify program, counted for each group, when queued runs are handed over at the end.
     static func runs(of name: ProgramName) -> Int {
         if case .notify = name { 128 } else { 4 }
     }
@@ -88,7 +88,7 @@ struct LastWord: Hashable, Sendable {
         case instance(String)
         case heartbeat(String)
     }
-    /// Whose it is; a later word of the same takes the place of an earlier one.
+    /// The instance or cable that it is for; a later one replaces it.
     var speaker: Speaker
     /// Where the packet comes from.
     var source: IPAddress

@@ -225,7 +225,7 @@ final class RunnerProcess {
             release()
         }
         if !isDismissed || running.isEmpty { return loop.stop() }
-        // Whoever starts next need not wait for our programs.
+        // The next process need not wait for our programs to end.
         holdings?.letGo()
     }
 

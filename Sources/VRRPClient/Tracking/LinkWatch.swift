@@ -75,7 +75,7 @@ final class LinkWatch {
         }
     }
 
-    /// From now on followers are told.
+    /// From now on followers are called.
     func begin() { hasBegun = true }
 
     /// Something about these interfaces may have changed: their state, their number, or whether they are there.
@@ -187,7 +187,7 @@ final class LinkWatch {
             && one.isRawUp == other.isRawUp && one.isUp == other.isUp && one.reason == other.reason
     }
 
-    /// Down by evidence that netlink does not have is kept; all else netlink knows as well.
+    /// A down that only linkwatchd's probes can see is kept; everything else we see by netlink as well.
     private func remember() {
         for record in subscription?.interfaces.values ?? [:].values where Self.isDownByProbe(record) {
             remembered[record.ifname] = record

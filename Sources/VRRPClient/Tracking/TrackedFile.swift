@@ -1,9 +1,10 @@
 /// A tracked file: the number in it, times the weight, is added to the priority; without a weight it is well while the number
 /// is 0. So it is with keepalived's `track_file`.
 ///
-/// The kernel tells of what happens in the file's directory (inotify(7)): written and closed, replaced, or removed. It is not
-/// told of a directory that is not there, so that is looked for once a second. A file that is missing or cannot be read has
-/// the number 0, and so has one that begins with no number. One that begins with too large a number keeps what it had.
+/// The kernel reports what happens in the file's directory (inotify(7)): the file is written and closed, replaced, or
+/// removed. It cannot report on a directory that does not exist, so that is looked for once a second. A file that is
+/// missing, cannot be read or does not begin with a number counts as 0. If the number is too large, the one before it
+/// still counts.
 ///
 /// Anybody with write access to the directory can cause events without limit: so they are handled after packets and
 /// timers, and all that are waiting cost one reading of 128 bytes. Reading never waits, not even for the writer of a

@@ -1,9 +1,9 @@
 /// A tracked process: well while at least as many processes of a name run as are asked for.
 ///
-/// *How it is known.* The kernel tells of each process that forks, executes a program, changes its name or ends (the proc
-/// connector, `CN_IDX_PROC` of `linux/cn_proc.h`), so nothing is polled. /proc is read whole when the first process is tracked
-/// and whenever messages were lost. Only the initial network, pid and user namespaces have the connector; elsewhere, and
-/// without CAP_NET_ADMIN, /proc is read once a second instead, and the log says so.
+/// *How it is known.* The kernel reports each process that forks, executes a program, changes its name or ends (the
+/// proc connector, `CN_IDX_PROC` of `linux/cn_proc.h`), so nothing is polled. /proc is read whole when the first
+/// process is tracked and whenever messages were lost. Only the initial network, pid and user namespaces have the
+/// connector; elsewhere, and without CAP_NET_ADMIN, /proc is read once a second instead, and the log says so.
 ///
 /// *What counts* is what keepalived's `track_process` counts: a name is compared with the whole of `/proc/PID/comm`, 15
 /// bytes that exec(2) and prctl(2) set; a path with the first argument. A longer name is compared with both, as far as
@@ -119,7 +119,7 @@ final class ProcessWatch {
 
     private let loop: EventLoop
     private var tracked: [TrackedProcess] = []
-    /// Where the kernel tells of them; nil: it does not.
+    /// The socket on which the kernel reports them; nil: it does not.
     private var events: File?
     /// /proc, while it is being read.
     private var folder: File?
