@@ -114,7 +114,7 @@ private func port(_ policy: SettlePolicy = SettlePolicy()) -> Verdict {
         #expect(verdict[.mii].name == "unsupported" && verdict.conditions == [])
     }
 
-    /// Whatever is published of a source is news when it changes: its own word, its name, and whether it counts.
+    /// Whatever is published of a source is reported when it changes: its state, its detail, and whether it counts.
     @Test func everyPublishedChangeIsNews() {
         var verdict = port()
         let dormant = verdict.observe(.operstate, .state(.up), detail: "dormant", nowNs: 1)

@@ -8,7 +8,7 @@ import Testing
 private final class Clocks {
     var monotonicNs: Int64 = 5_000_000_000
     var boottimeNs: Int64 = 7_000_000_000
-    /// What passes between the reading of the one and of the other.
+    /// The time that passes between reading one clock and the other.
     var betweenNs: Int64 = 0
 
     func pass(_ ns: Int64, suspendedNs: Int64 = 0) {
@@ -38,7 +38,7 @@ private final class Clocks {
         #expect(read() == 0, "told once")
     }
 
-    /// Not to be scheduled between the two readings looks like less than was, and never like a suspend.
+    /// A pause between the two readings makes a suspend look shorter, and never looks like one.
     @Test func aPauseBetweenTheReadingsIsNoSuspend() {
         let clocks = Clocks()
         var clock = clocks.made()

@@ -396,7 +396,7 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(try bench.await { $0.outcome != .up }.ifindex == 2)
     }
 
-    /// Others hold RTNL for a moment: no port waits for another one's answer, and nobody is told.
+    /// Others hold RTNL for a moment: no port waits for another one's answer, and nothing is reported.
     @Test func oneThatComesBackSoonIsNotTold() throws {
         let bench = try Bench(Self.ports(2), stuckAfterNs: 5 * Self.stuckAfterNs)
         try bench.sweep.setPorts(Self.all(2))
@@ -412,7 +412,8 @@ private let enotsupp = Errno(rawValue: CIOCTL_ENOTSUPP)
         #expect(bench.reports.isEmpty)
     }
 
-    /// The port has another name by now, and the old name is another port's: the old question's answer is nobody's.
+    /// The port has been renamed meanwhile, and another port has its old name: the answer to the old question is
+    /// dropped.
     @Test func anAnswerToAnOldQuestionIsDropped() throws {
         let bench = try Bench(
             ["eth1": Port(ifindex: 1), "eth2": Port(ifindex: 2, bmsr: [down])], stuckAfterNs: Self.stuckAfterNs)

@@ -55,7 +55,7 @@ import Testing
         #expect(world.kernel.ours.isEmpty)
     }
 
-    /// Who answers for a virtual address is told once for each question, however often it answers.
+    /// A station that answers for a virtual address is reported once for each question, however often it answers.
     @Test func anAnswererIsToldOnceForAQuestion() throws {
         let world = try World()
         try world.serve()
@@ -69,7 +69,7 @@ import Testing
         #expect(world.group.answerers[member, default: []].isEmpty)
     }
 
-    /// What somebody removes is put back.
+    /// An address that somebody removes is added again.
     @Test func putsBackWhatIsTakenAway() throws {
         let world = try World()
         try world.serve()
@@ -80,7 +80,7 @@ import Testing
         #expect(world.kernel.ours.count == 1)
     }
 
-    /// What cannot be put back is a cause of FAULT, and another router may serve.
+    /// An address that cannot be added again is a cause of FAULT, and another router may serve.
     @Test func anAddressThatIsLostForGoodIsACause() throws {
         let world = try World()
         try world.serve()
@@ -93,7 +93,8 @@ import Testing
         #expect(!world.group.engine.status.isHolding)
     }
 
-    /// An interface through which nothing can be sent is a cause; the addresses go, whether or not that can be said.
+    /// An interface through which nothing can be sent is a cause of FAULT; the addresses are removed even if the
+    /// resignation cannot be sent.
     @Test func aRefusedSendIsACause() throws {
         let world = try World()
         try world.serve()
@@ -121,7 +122,7 @@ import Testing
         try world.run { $0.group.engine.status.state == .master && $0.kernel.ours.count == 1 }
     }
 
-    /// A packet filter is none: the advert has left.
+    /// A packet filter is no cause: the advert was sent past it.
     @Test func aPacketFilterIsACondition() throws {
         let world = try World()
         try world.serve()
@@ -132,7 +133,7 @@ import Testing
         #expect(world.group.engine.status.state == .master)
     }
 
-    /// The addresses go first; then it is said, once.
+    /// The addresses are removed first; then the resignation is sent, once.
     @Test func resignsInOrder() throws {
         let world = try World()
         try world.serve()
@@ -145,7 +146,7 @@ import Testing
         #expect(world.kernel.ours.isEmpty)
     }
 
-    /// A reload touches the difference alone.
+    /// A reload changes only what differs.
     @Test func aReloadKeepsWhatStays() throws {
         let world = try World()
         try world.serve()
@@ -162,7 +163,7 @@ import Testing
         #expect(world.group.engine.status.state == .master)
     }
 
-    /// Who else claims an address is named.
+    /// Another station that claims an address is named.
     @Test func anotherThatClaimsAnAddressIsNamed() throws {
         let world = try World()
         try world.serve()
@@ -177,7 +178,7 @@ import Testing
         Transition(from: .backup, to: to, reason: .take, priority: 100)
     }
 
-    /// Of one group one after another, of two groups side by side.
+    /// Notify programs of one group run one after another, those of two groups side by side.
     @Test func keepsTheOrderOfEachGroup() {
         let runner = FakeRunner()
         let notifier = Notifier(runner: runner)
@@ -190,7 +191,7 @@ import Testing
         #expect(runner.runs.map(\.name.notify) == ["first", "other", "second"])
     }
 
-    /// The newest state is the one that counts.
+    /// When the queue is full the oldest program is dropped: the newest state is the one that counts.
     @Test func dropsTheOldestOfTooMany() {
         let runner = FakeRunner()
         let notifier = Notifier(runner: runner)
@@ -200,7 +201,7 @@ import Testing
         #expect(runner.runs.last?.name.notify == "3")
     }
 
-    /// What waits when the process ends is the runner's, in its order.
+    /// Programs that wait when the process ends are handed to the runner, in their order.
     @Test func handsOverWhatWaits() {
         let runner = FakeRunner()
         let notifier = Notifier(runner: runner)

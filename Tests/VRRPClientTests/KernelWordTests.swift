@@ -1,4 +1,4 @@
-/// What rtnetlink says of a link means the same to linkwatchd and to linkwatch-vrrp, whatever it says.
+/// linkwatchd and linkwatch-vrrp draw the same conclusion from whatever rtnetlink says of a link.
 import Configuration
 import LinkState
 import Links

@@ -1,4 +1,4 @@
-/// What netlink alone says of a link, for a process whose linkwatchd cannot be asked.
+/// What netlink alone says of a link, for a process that cannot reach linkwatchd.
 import RtnlMonitor
 import Testing
 

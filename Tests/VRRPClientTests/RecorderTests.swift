@@ -16,8 +16,8 @@ struct RecorderTests {
         return all
     }
 
-    /// What the pipe and the memory have no room for is lost, counted and said; then the engines follow anew, so that what was
-    /// recorded before and after can be replayed, and each file on its own.
+    /// Lines that neither the pipe nor the memory has room for are lost, counted and reported. Then the engines' state
+    /// is recorded again, so that what comes before and after can be replayed, and each file on its own.
     @Test func lostLinesAreCountedAndTheRestIsReplayed() throws {
         var ends: [CInt] = [-1, -1]
         try #require(unsafe pipe(&ends) == 0)

@@ -134,7 +134,7 @@ import VRRP
         #expect(try runOne("/bin/sh", "-c", "kill -9 $$").ending == .signalled(SIGKILL))
     }
 
-    /// What it leaves behind: of a check nothing, of a notify program what it likes.
+    /// Processes left behind: those of a check are killed, those of a notify program may stay.
     @Test(arguments: [false, true]) func leavesProcessesBehind(_ isNotify: Bool) throws {
         let script = "sleep 1000 >/dev/null 2>&1 & echo $!"
         let text = Self.file(
@@ -267,7 +267,7 @@ import VRRP
         #expect(long.count <= RunnerLimits.answerBytes)
     }
 
-    /// The environment of a program holds the words that there are, and nothing that was put between them.
+    /// The environment of a program holds known words only, and nothing that an attacker adds.
     @Test func aTransitionOfOtherWordsIsNoTransition() {
         let bytes = RunnerRequest.run(id: 1, after: 0, .notify("log", group: "lvs", transition())).encoded()
         let text = Array("master".utf8)

@@ -1,4 +1,4 @@
-/// What a group makes of an object that it tracks, and who is told of an interface; on a machine that is not there.
+/// How a group treats an object that it tracks, and who is told of an interface; on a simulated machine.
 import Configuration
 import LinuxSystem
 import RtnlMonitor

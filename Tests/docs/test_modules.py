@@ -1,4 +1,4 @@
-"""docs/modules.md has a paragraph for each room of the source, and for no other."""
+"""docs/modules.md has a paragraph for each module of the source, and for no other."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def code(path: Path) -> str:
 
 
 def test_the_folders_of_the_vrrp_client_point_down():
-    """What is in a folder names nothing of those that docs/modules.md lists below it."""
+    """No folder of VRRPClient uses a type from a folder that docs/modules.md lists below it."""
     client = CHECKOUT / "Sources/VRRPClient"
     order = re.findall(r"^- `(\w+)`: ", (CHECKOUT / "docs/modules.md").read_text(), re.M)
     assert sorted(order) == sorted(path.name for path in client.iterdir())

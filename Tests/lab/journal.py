@@ -12,7 +12,7 @@ class Ended(Exception):
 
 
 def until(condition, what: str, seconds: float = 60) -> None:
-    """Waits for what nothing tells of: asks again and again."""
+    """Waits for a condition that no event announces: polls it."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -81,7 +81,7 @@ class Holdings(Journal):
             self._take(self._news())
 
     def _news(self) -> dict[str, dict[str, bool]]:
-        """What both have to say, up to a moment at which neither had more: whatever came before it is in."""
+        """Reads what both kernels report, until neither has more: everything that happened before is included."""
         news = {name: {} for name in DIRECTORS}
         while any([self._drain(name, news[name]) for name in DIRECTORS]):
             pass
@@ -296,7 +296,7 @@ class Pair:
 
 
 class Claims(Journal):
-    """Who says by ARP that an address is his, as a host on the LAN hears it: (address, MAC address)."""
+    """Who claims an address by ARP, as a host on the LAN hears it: (address, MAC address)."""
 
     def __init__(self, namespaces: Namespaces, name: str = "ca", device: str = "e0"):
         super().__init__(f"ARP on {name}")

@@ -125,7 +125,7 @@ class GroupWatch(Journal):
             self.end(repr(error))
 
     def group(self, name: str | None = None) -> dict | None:
-        """The newest word on a group."""
+        """The newest record of a group."""
         for event in reversed(self):
             group = event.get("group")
             if group and name in (None, group["name"]):
@@ -152,7 +152,7 @@ class GroupWatch(Journal):
         return event["transition"]
 
     def await_present(self, what: str) -> None:
-        """Waits until the newest word on the group, before the mark or after, names this cause or condition."""
+        """Waits until the newest record of the group, before the mark or after, names this cause or condition."""
 
         def holds() -> bool:
             group = self.group() or {"causes": [], "conditions": []}

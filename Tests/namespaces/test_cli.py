@@ -230,7 +230,7 @@ def test_an_interface_is_named_as_it_is_or_as_it_is_printed(lab, name, printed):
 
 @pytest.mark.parametrize("command", [["--dump"], ["metrics"], ["history"], ["wait", "--up", "e0"], ["watch"]])
 def test_who_may_not_connect_is_told_by_the_status(lab, command):
-    """What only root may do is neither a daemon that is not there nor one of another language."""
+    """A refusal for want of root is reported neither as a missing daemon nor as a protocol error."""
     lab.daemon.socket.chmod(0o600)
     lab.daemon.folder.chmod(0o755)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -488,7 +488,7 @@ def test_metrics_replace_a_file_in_one_step(lab, tmp_path):
 
 
 def test_metrics_of_the_file_that_was_meant(lab, tmp_path):
-    """A link, a device, a pipe and - are what they are; the collector can read a new file whatever the umask."""
+    """Links, devices, pipes and - are written to, not replaced; the collector can read a new file whatever the umask."""
     target, link = tmp_path / "target.prom", tmp_path / "link.prom"
     link.symlink_to("target.prom")
     previous = os.umask(0o077)
@@ -533,7 +533,7 @@ def test_what_is_asked_for_and_cannot_be_printed(name):
 
 
 def test_without_standard_descriptors(lab):
-    """What is opened next may not become the standard output: no text in the daemon's socket, no crash."""
+    """The next descriptor that is opened must not become the standard output: no text in the daemon's socket, no crash."""
     before = lab.daemon.call("Statistics")
     for command in "--dump", "metrics", "watch", "history", "--dump --direct":
         for redirection in ">&-", "<&- >&-", "<&- >&- 2>&-":

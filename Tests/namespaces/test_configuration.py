@@ -38,7 +38,7 @@ class Lab:
         self.daemon.call("Reload")
 
     def source(self, ifname: str, source: str) -> dict:
-        """What the newest event says of one source's word."""
+        """What the newest event says of one source's evidence."""
         return self.watch.interface(ifname)["evidence"][source]
 
 

@@ -54,7 +54,7 @@ class Lab:
         return {link["ifindex"]: _published(link, indexes) for link in links}
 
     def assert_mirrored(self, seconds: float = 60) -> None:
-        """The subscriber's mirror and a fresh dump both come to be what the kernel says.
+        """The subscriber's mirror and a fresh dump both come to agree with the kernel.
 
         Not at once: the kernel is late itself, with operational states, so its own account may be changing.
         """
@@ -408,7 +408,7 @@ def test_1000_subscribers_of_which_100_never_read(namespaces, daemon_in, say):
 
 
 def _await_subscribers(lab: Lab, count: int) -> None:
-    """The daemon has noticed who has gone."""
+    """Waits until the daemon has this many subscribers left."""
     deadline = time.monotonic() + 30
     while (left := lab.daemon.call("Statistics")["subscribers"]) != count:
         assert time.monotonic() < deadline, f"{left} subscribers are left"

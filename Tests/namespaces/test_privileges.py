@@ -163,7 +163,7 @@ def test_realtime_that_is_refused_is_said_and_done_without(namespaces, start):
 
 
 def test_locked_memory(namespaces, start):
-    """Where the limit cannot be lifted it is not locked, and that is said; either way it goes on."""
+    """Where the limit cannot be lifted memory is not locked, and a warning says so; either way the daemon goes on."""
     daemon, watch = start("--lock-memory")
     may_lift = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] == resource.RLIM_INFINITY or (
         int(Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0], 16) >> CAP_SYS_RESOURCE & 1

@@ -36,7 +36,7 @@ class Manager:
         return self.socket.recv(4096).decode()
 
     def next(self, beginning: str) -> str:
-        """The next message that begins so; what comes in between says how things are, or that there is life."""
+        """The next message that begins so; STATUS and WATCHDOG messages in between are skipped."""
         while not (said := self.receive()).startswith(beginning):
             assert said.startswith(("STATUS=", "WATCHDOG=1")), f"{said} instead of {beginning}"
         return said

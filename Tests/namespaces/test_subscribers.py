@@ -29,7 +29,7 @@ class Lab:
 
 
 def steady(interface: dict) -> dict:
-    """Without the times at which probes confirmed their word."""
+    """The interface without the times at which probes confirmed their answers."""
     words = {name: word | {"confirmedUsec": None} for name, word in interface["evidence"].items()}
     return interface | {"evidence": words}
 
@@ -103,7 +103,7 @@ def test_who_asks_and_goes_leaves_no_false_word_behind(lab):
 
 
 def test_a_port_that_was_off_and_on_in_one_step_is_probed_anew(lab):
-    """The daemon is stopped meanwhile, and finds both messages at once: what the probe said before is of a former life."""
+    """The daemon is stopped meanwhile and finds both messages at once: what the probe said before no longer counts."""
     with lab.daemon.watch(interfaces=["e0"]) as watch:
 
         def driver_is_up() -> bool:

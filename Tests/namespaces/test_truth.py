@@ -1,4 +1,4 @@
-"""linkwatchd on what kernels say that is long, late, foreign, or not the whole truth.
+"""linkwatchd with kernel messages that are long, late, foreign, or incomplete.
 
     NAMESPACE m (monitored)                    NAMESPACE p (peer)
     linkwatchd

@@ -343,7 +343,7 @@ def test_who_starts_with_an_address_that_another_daemon_left(namespaces):
 
 
 def test_the_interfaces_own_address_as_a_virtual_one_is_refused(namespaces):
-    """For the owner it is right, for anybody else a mistake; either way it stays where it is."""
+    """For an owner the address is right, for any other instance a mistake; either way it stays where it is."""
     lans = Lans(namespaces, legs=("e0",), hosts=False)
     before = table(namespaces, "r1")
     with Director(namespaces, "r1", one(["192.0.2.11/24"])) as director:
@@ -411,7 +411,7 @@ def test_an_own_address_that_is_away_for_a_moment_moves_nothing(pair, cables):
 
 @pytest.mark.parametrize("cables", [0, 1])
 def test_who_wakes_after_its_lease_takes_nothing_back_unasked(pair, cables):
-    """It was stopped for longer than its lease: the other one serves, and is not disturbed by a word or an address."""
+    """It was stopped for longer than its lease: the other one serves, and is not disturbed by an advert or an address."""
     pair = pair(cables=cables, group='preempt = false\naddress-lease = "1s"\n')
     pair.r1.signal(signal.SIGSTOP)
     pair.w2.await_transition("master")

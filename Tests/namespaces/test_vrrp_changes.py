@@ -1,4 +1,4 @@
-"""What changes beneath a group that serves: its file, by a reload, and its interfaces, by somebody else's hand.
+"""What changes beneath a group that serves: its file, by a reload, and its interfaces, by others.
 
 The picture is in lab/vrrp.py. r1 serves; where another director is needed it is said. Leases last so long here that
 whatever goes is gone because somebody removed it.
@@ -192,7 +192,7 @@ def numbers(priority: int, one: int, two: int) -> str:
 
 
 def test_two_groups_exchange_number_and_address(alone, namespaces):
-    """Whatever their order: one must not take from the other what that has just been given."""
+    """Whatever their order: a group must not remove what another has just been given."""
     _, director, watch = alone(file())
     with Director(namespaces, "r2", numbers(100, 30, 40)) as other:
         reload(director, numbers(200, 30, 40))

@@ -134,7 +134,7 @@ def test_a_notify_program_knows_what_happened(pair, tmp_path):
 
 
 def test_a_settled_state_waits_where_the_raw_one_does_not(namespaces):
-    """`link-state = "settled"`: what linkwatchd holds back for its hold time moves nothing."""
+    """`link-state = "settled"`: a change that linkwatchd holds back for its hold time has no effect."""
     lans = Lans(namespaces, legs=("e0",), hosts=False)
     monitor = Daemon(namespaces, "r1", config='[interface."*"]\ndown-delay = "1h"\n')
     director = None
@@ -168,7 +168,7 @@ def seen(monitor: Daemon, name: str) -> tuple[str, str]:
 
 
 def test_a_stranger_with_our_own_address_or_our_number_moves_nothing(pair):
-    """Either can be spoofed, so either is only said."""
+    """Either can be spoofed, so either is only reported."""
     pair = pair()
     # As r1 itself, at a priority that would beat it, were it another.
     say_on_the_lan(pair.namespaces, advert("192.0.2.11", 254, OUTSIDE))
@@ -266,7 +266,7 @@ def test_the_master_announces_again_and_again_where_it_is_wanted(pair):
 
 
 def test_two_of_ours_with_ipv6(namespaces):
-    """Virtual link-local and global addresses move with the group, are nobody's preferred source, and are announced."""
+    """Virtual link-local and global addresses move with the group, are never the preferred source, and are announced."""
     link_local, service = "fe80::1:10", "2001:db8:a::1"
     lans = Lans(namespaces, legs=("e0", "e1"))
     directors, watches = {}, {}

@@ -1,4 +1,4 @@
-"""Adverts that a packet filter drops, told from adverts that nobody sends.
+"""Adverts that a packet filter drops, distinguished from adverts that nobody sends.
 
 The picture is in lab/vrrp.py, the pair in lab/pair.py. Where a filter sits makes the difference:
 
@@ -153,7 +153,7 @@ def test_an_interface_that_goes_takes_its_filter_along(pair):
 
 
 def test_outgoing_filters_are_sent_around(pair):
-    """EPERM on the raw socket: the advert goes by the packet socket, and it is said, of legs and of cables."""
+    """EPERM on the raw socket: the advert goes by the packet socket, and a condition says so, for legs and for cables."""
     pair = pair()
     outgoing = [NFT("output"), IPTables("legacy", "OUTPUT"), IPTables("nft", "OUTPUT")]
     for rule in [rule for rule in outgoing if shutil.which(rule.program)]:
@@ -187,7 +187,7 @@ def test_outgoing_filters_are_sent_around(pair):
 
 
 def test_silence_while_the_cable_speaks(pair, say):
-    """Twenty adverts, more than five down intervals: no second holder, and both say what is the matter."""
+    """Twenty adverts, more than five down intervals: no second holder, and both publish the reason."""
     pair = pair()
     drop(pair.namespaces, "r2", "e0", "e1")
     pair.w2.await_what("adverts-blocked")

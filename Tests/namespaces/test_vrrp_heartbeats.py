@@ -162,7 +162,7 @@ def test_a_refused_heartbeat_is_told(pair):
 
 
 def test_heartbeats_of_another_vrid_are_told(pair):
-    """The numbers of one file stand in the other one as they are; or one of them is another. Nobody hears the peer, and why."""
+    """Both files have the same VRIDs, not swapped; or one VRID is wrong. Neither hears the peer, and both say why."""
     pair = pair(cables=2)
     text = pair.r2.config.read_text()
     pair.r2.config.write_text(
@@ -198,7 +198,7 @@ def test_weights_that_do_not_reach_the_peers_priority_are_told(pair):
 
 
 def test_cables_move_nothing(pair):
-    """One of two falls silent, then both lose their carrier: said, and nothing else."""
+    """One of two falls silent, then both lose their carrier: reported, and nothing else happens."""
     pair = pair(cables=2)
     silent_cables(pair, "hb0")
     for watch in (pair.w1, pair.w2):
@@ -264,7 +264,7 @@ def mapped(address: str) -> bytes:
 
 
 def heartbeat(source: bytes, identity: bytes, vrid: int, priority: int, holds: tuple = (), when: int = 0) -> bytes:
-    """A director's word in an IPv6 packet, written here from its description alone."""
+    """A director's heartbeat in an IPv6 packet, built here from its description alone."""
     held = b"".join(mapped(address) for address in holds)
     every = b"".join(mapped(address) for address in VIRTUAL)
     listed = identity + stamp(when) + held + SEPARATOR + every + SEPARATOR + every

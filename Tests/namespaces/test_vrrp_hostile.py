@@ -16,7 +16,7 @@ from lab.pair import INSIDE, OUTSIDE, drop
 from lab.vrrp import VRRP, Director, Lans, until
 
 def die(pair) -> None:
-    """The power of r1 fails: nobody says a word for it, and its kernel answers for nothing."""
+    """The power of r1 fails: no resignation is sent, and its kernel answers no ARP."""
     pair.r1.crash()
     for device, address in (("e0", OUTSIDE), ("e1", INSIDE)):
         pair.namespaces.ip("r1", f"addr flush dev {device} to {address}")
@@ -124,7 +124,7 @@ def test_a_raw_socket_full_of_others_adverts_is_no_filter(pair):
 
 
 def test_our_own_adverts_that_come_back_are_nobodys(pair):
-    """A hairpin on the switch's port: the backup's words aside, the master hears itself, and says nothing of a stranger."""
+    """A hairpin on the switch's port: the master hears its own adverts, and does not report them as a stranger's."""
     pair = pair(cables=0, group='packet-filter = "fault"')
     pair.namespaces.run("sw", "bridge", "link", "set", "dev", "p-r1", "hairpin", "on")
     until(lambda: discards(pair.r1).get("reflected", 0) > 10, "ten adverts to come back")

@@ -163,7 +163,7 @@ def read_only(path: str) -> list[str]:
 
 
 def test_switches_that_cannot_be_turned_are_told(namespaces):
-    """As in a container whose /proc/sys is read-only. Those that are as they have to be are no matter."""
+    """As in a container whose /proc/sys is read-only. Switches that are already as they have to be do not matter."""
     Lans(namespaces)
     with Director(namespaces, "r1", file(inside=VIRTUAL_MAC), under=read_only("/proc/sys")) as director:
         watch = director.watch()
@@ -357,7 +357,7 @@ def test_who_undoes_it_time_and_again_is_not_raced(alone, namespaces):
 
 
 def test_other_tables_are_other_peoples(alone, namespaces):
-    """Nothing is made again because of them, though much is said."""
+    """Changes of other tables make us repair nothing, however many the kernel reports."""
     _, _, watch = alone(file(inside=NO_PACKETS))
     until(lambda: refuses(namespaces), "the filter")
     handle = namespaces.run("r1", "nft", "-a", "list", "table", "inet", "linkwatch_vrrp")
@@ -370,7 +370,7 @@ def test_other_tables_are_other_peoples(alone, namespaces):
 
 
 def test_a_reload_brings_the_filter_back_whatever_is_known(alone, namespaces):
-    """The same file; the director was stopped and has lost the kernel's word."""
+    """The same file; the director was stopped meanwhile and has lost the kernel's message."""
     text = file(inside=NO_PACKETS)
     _, director, _ = alone(text)
     until(lambda: refuses(namespaces), "the filter")
@@ -415,7 +415,7 @@ def test_a_program_that_cannot_be_started_is_explained(alone):
 
 
 def test_nobody_serves_is_no_guess_of_one_that_comes_up(namespaces):
-    """Its leg has no carrier yet: whom should it have heard? Later the same is told at once."""
+    """Its leg has no carrier yet, so it cannot have heard anybody. Later the same condition is reported at once."""
     lans = Lans(namespaces, hosts=False)
     lans.cut("r1", "e1")
     other = '[instance.other]\ninterface = "e0"\nvrid = 30\naddresses = ["192.0.2.3"]\nadvert-interval = "50ms"\n'

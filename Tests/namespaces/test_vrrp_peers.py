@@ -20,7 +20,7 @@ ADDRESSES = {4: ["192.0.2.100/24"], 6: ["fe80::100/64", "2001:db8:a::100/64"]}
 
 
 class Variant:
-    """What is spoken, and with whom."""
+    """The protocol version and family, and the peer."""
 
     def __init__(self, peer: str, family: int = 4, version: int = 3, unicast: bool = False):
         self.peer, self.family, self.version, self.unicast = peer, family, version, unicast
@@ -87,7 +87,7 @@ def source(namespaces, family: int) -> str:
 
 
 def listen(namespaces, lan, family: int) -> Capture:
-    """What is said on the wire of r1."""
+    """The packets on the wire of r1."""
     return Capture(namespaces, "sw", lan.port("r1", "e0"), "ip6 proto 112" if family == 6 else "ip proto 112")
 
 

@@ -207,7 +207,7 @@ def test_a_program_of_root_that_the_processs_user_can_change_is_not_started(name
 @pytest.mark.parametrize("owner, mode, why", [(UID, 0o644, f"belongs to the user {UID}"), (0, 0o664, "others may write"),
                                               (0, 0o646, "others may write")])  # fmt: skip
 def test_a_file_that_others_may_write_to_is_neither_reloaded_nor_started_with(director, folder, owner, mode, why):
-    """It says what root runs. What was read before stays in force."""
+    """The file says what root runs, so one that others can write to is refused. What was read before stays in force."""
     marker = folder / "marker"
     injected = f'[notify.injected]\nexec = ["/bin/touch", "{marker}"]\nuser = "root"\n'
     director.reconfigure(text(folder).replace("priority = 200", "priority = 190") + injected)

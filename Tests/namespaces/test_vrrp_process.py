@@ -106,7 +106,7 @@ def test_the_runner_resigns_for_the_dead(pair, namespaces, say):
 
 
 def test_nobody_resigns_for_a_dead_backup(pair, namespaces):
-    """A priority 0 of his would make others believe that the master has gone."""
+    """A resignation (priority 0) that a backup sends would make others believe that the master has gone."""
     pair = pair(cables=0)
     # It has served before, and the runner knows what it would have said then.
     pair.lans.cut("r1", "e1")
@@ -266,7 +266,7 @@ def test_an_orderly_end_lets_programs_finish(alone, namespaces, tmp_path):
 
 
 def test_a_runner_that_dies_is_published_and_moves_nothing(pair, tmp_path):
-    """That a check cannot be asked says nothing of what it checks: its last result stands."""
+    """A check that cannot run says nothing of what it checks: its last result stands."""
     tmp_path.chmod(0o777)
     flag, log = tmp_path / "upstream", tmp_path / "log"
     flag.touch()

@@ -59,7 +59,7 @@ class Lan:
         return {**group["members"][0], "state": group["state"]}
 
     def settle(self) -> None:
-        """r1 serves with all its addresses, and r2 hears it, on and on."""
+        """r1 serves with all its addresses, and r2 keeps hearing it."""
         for family, address in FAMILIES.items():
             until(lambda: self.member("r1", family)["state"] == "master", f"r1 to be master of IPv{family}")
             until(lambda: self.lans.holds("r1", address, family), f"{address} on r1")

@@ -91,7 +91,7 @@ def test_what_two_routers_do_is_replayed(namespaces, tmp_path, cables):
 
 
 def test_other_outputs_are_found(namespaces, tmp_path):
-    """A recording in which one priority is another: the replay names the line, what was recorded and what came."""
+    """A recording in which one priority was changed: the replay names the line, the recorded output and its own."""
     Lans(namespaces, hosts=False)
     path = tmp_path / "recording"
     with Director(namespaces, "r1", config("r1", 0), arguments=("--record", str(path))) as r1:

@@ -1,4 +1,4 @@
-"""A machine that was suspended: its monotonic clock, its timers and its addresses' lifetimes stood still, others lived on.
+"""A machine that was suspended: its monotonic clock, timers and address lifetimes stood still while others went on.
 
 A machine cannot be suspended for a test. What the process sees of it is a CLOCK_BOOTTIME that is far ahead of what it was, and
 that is what `suspended.c` shows it.
@@ -17,7 +17,7 @@ from lab.vrrp import VRRP, Capture, Director, Lans
 
 @pytest.fixture
 def asleep(tmp_path):
-    """A file for the seconds of sleep, and a command line for who slept."""
+    """A file with the seconds of sleep, and a command line for the program that is to see them."""
     tmp_path.chmod(0o777)
     library, source = tmp_path / "suspended.so", Path(__file__).with_name("suspended.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)

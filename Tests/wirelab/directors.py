@@ -1,4 +1,4 @@
-"""What keeps the addresses on one of the two directors: linkwatch, or keepalived in its best configuration.
+"""The system that keeps the addresses on one of the two directors: linkwatch, or keepalived in its best configuration.
 
 Both are configured alike as far as they can be: one sync group of an outside and an inside instance, LVS1 with the higher
 priority and preempting, real-time scheduling, and neither starts anything else. keepalived has no heartbeats, and its polling of the PHY is fixed
@@ -82,7 +82,7 @@ class Directors:
         raise NotImplementedError
 
     def _spawn(self, director: str, log: str, *argv) -> None:
-        """Starts a daemon there; `log` tells on which of its outputs it speaks, and "" that nobody listens."""
+        """Starts a daemon there; `log` names the output to follow as its log; "" means none."""
         running = self.pair.vm.spawn("ip", "netns", "exec", director, *argv)
         self.programs.append(running)
         if log:

@@ -48,7 +48,7 @@ def test_phy_follows_the_wire(truth, say, model):
 
 
 def test_e1000e_tells_the_kernel_nothing(truth):
-    """Between the cut and the return, as its registers have them, nobody else says a word."""
+    """Between the cut and the return, as the registers show them, no other source reports anything."""
     truth.await_state("e1000e", "mii", True)
     truth.cut("e1000e")
     truth.await_word("e1000e", "mii", False)

@@ -65,7 +65,7 @@ def _told(events, ifname: str, state: str, origin_ns: int) -> str:
 
 @pytest.mark.parametrize("model", FIRST_REASONS)
 def test_cut_and_restore(boot, say, model):
-    """The wire goes: the PHY's evidence says so, and the verdict is out before the kernel's own word."""
+    """The wire goes: the PHY's evidence says so, and the verdict is published before the kernel itself reports the loss."""
     vm = boot([Nic("wire", model)])
     truth = _up(vm, "wire")
     with GuestDaemon(vm, *FAST) as guest:

@@ -1,4 +1,4 @@
-"""The ground truth about the cards of one guest: cutwatch running there, and its words as they come."""
+"""The ground truth about the cards of one guest: cutwatch running there, and its reports as they come."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .vm import Vm
 
 @dataclass(frozen=True)
 class Word:
-    """One source's word about one interface: `up` is None where it has none, and `error` says why."""
+    """What one source says of one interface: `up` is None where it says nothing, and `error` says why."""
 
     t_ns: int = 0
     ifname: str = ""
@@ -23,7 +23,7 @@ class Word:
 
 
 class Truth(Journal):
-    """cutwatch over the named interfaces, polling every `interval_us`: a journal of words.
+    """cutwatch over the named interfaces, polling every `interval_us`: a journal of its reports.
 
     With `realtime` nothing else that the guest has to do makes it late.
     """
@@ -66,12 +66,12 @@ class Truth(Journal):
         self.await_word(ifname, "running", True)
 
     def await_word(self, ifname: str, source: str, up: bool, timeout: float = 60) -> Word:
-        """The first word of this kind since the mark, now or when it comes."""
+        """The first report of this kind since the mark, now or when it comes."""
         wanted = (ifname, source, up)
         return self.await_item(lambda word: (word.ifname, word.source, word.up) == wanted, timeout, str(wanted))
 
     def await_state(self, ifname: str, source: str, up: bool | None, timeout: float = 60) -> None:
-        """Waits until the source's newest word, before the mark or after, is this one."""
+        """Waits until the source's newest report, before the mark or after, is this one."""
 
         def holds():
             newest = self.newest(ifname, source)
@@ -80,7 +80,7 @@ class Truth(Journal):
         self.await_true(holds, timeout, f"{ifname} {source} {up}")
 
     def newest(self, ifname: str, source: str) -> Word | None:
-        """The source's newest word."""
+        """The source's newest report."""
         said = (word for word in reversed(self) if (word.ifname, word.source) == (ifname, source))
         return next(said, None)
 
@@ -93,6 +93,6 @@ class Truth(Journal):
 
 
 def since(origin_ns: int, words: list[Word]) -> str:
-    """A line for people: each word and its distance in milliseconds from an instant."""
+    """A line for people: each report and its distance in milliseconds from an instant."""
     said = [f"{word.source} {'up' if word.up else 'down'} {(word.t_ns - origin_ns) / 1e6:+.1f} ms" for word in words]
     return ", ".join(said) or "nothing"

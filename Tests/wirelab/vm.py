@@ -177,7 +177,7 @@ class Vm:
         return self.run("/bin/sh", "-ec", script, **options)
 
     def warm(self, *programs) -> None:
-        """Reads programs and their libraries into the guest's memory, so that 9p is in nobody's way later."""
+        """Reads programs and their libraries into the guest's memory, so that reading over 9p delays nothing later."""
         for program in programs:
             self.sh(f"cat {program} $(ldd {program} 2>/dev/null | grep -o '/[^ ]*') >/dev/null")
 
@@ -263,7 +263,7 @@ class Vm:
         )
 
     def _console(self) -> str:
-        """What the guest and QEMU said last, while their folder is there."""
+        """The last output of the guest and QEMU, while their folder exists."""
         paths = [self.folder / name for name in ("qemu.log", "console")]
         texts = [path.read_text(errors="replace")[-2000:] for path in paths if path.exists()]
         return "the guest has ended or hangs: " + "\n".join(texts)
