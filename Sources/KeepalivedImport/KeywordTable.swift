@@ -8,16 +8,16 @@ extension Keywords {
         + rule + peer + track
 
     private static let checker =
-        "It is for LVS: go on with `keepalived -C`, which runs the health checks alone, for it."
+        "It is for LVS: keep using keepalived for that, as `keepalived -C`, which runs no VRRP."
     private static let mail =
-        "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics. Without `smtp_alert` it moves nothing."
+        "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics. Without `smtp_alert` it has no effect."
     private static let noMail = "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics."
     private static let snmp = "There is no SNMP: use `linkwatch vrrp --json`, or the metrics."
     private static let dbus = "There is no D-Bus: follow the socket, `linkwatch vrrp --watch --json`."
     private static let own =
-        "How keepalived's own processes run. For linkwatch-vrrp the unit says it, or it is always so."
+        "It concerns keepalived's own processes. For linkwatch-vrrp see its unit."
     private static let onStart =
-        "linkwatch puts nothing into the kernel but what moves with a group: put it into the configuration of the network, such "
+        "linkwatch adds to the kernel only what moves with a group: put it into the configuration of the network, such "
         + "as systemd.network(5) or interfaces(5)."
     private static let fifo = "Use a `[notify]` program, or follow the socket: `linkwatch vrrp --watch --json`."
 
@@ -25,7 +25,8 @@ extension Keywords {
         Keyword(.file, "global_defs", .block(.global), .carried, "what holds for all, written out in each group"),
         Keyword(.file, "vrrp_instance", .block(.instance), .carried, "`[instance.NAME]`"),
         Keyword(.file, "vrrp_sync_group", .block(.group), .carried, "`[group.NAME]`"),
-        Keyword(.file, "vrrp_script", .block(.script), .carried, "`[check.NAME]`; one that nobody tracks is left out"),
+        Keyword(
+            .file, "vrrp_script", .block(.script), .carried, "`[check.NAME]`; a check that nothing tracks is left out"),
         Keyword(.file, "vrrp_track_process", .block(.process), .carried, "`{ process = \"NAME\" }` in `track`"),
         Keyword(.file, "vrrp_track_file", .block(.trackedFile), .carried, "`{ file = ... }` in `track`"),
         Keyword(.file, "track_file", .block(.trackedFile), .carried, "`{ file = ... }` in `track`"),
@@ -76,11 +77,11 @@ extension Keywords {
                 "A refresh is one announcement of each address."),
             Keyword(
                 .global, "vrrp_garp_lower_prio_delay", .line, .later(.difference),
-                "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+                "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
             ),
             Keyword(
                 .global, "vrrp_garp_lower_prio_repeat", .line, .later(.difference),
-                "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+                "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
             ),
             Keyword(.global, "vrrp_garp_interval", .line, .carried, "`announce-interval` of all groups"),
             Keyword(.global, "vrrp_gna_interval", .line, .carried, "`announce-interval` of the groups with IPv6"),
@@ -122,9 +123,12 @@ extension Keywords {
             Keyword(.global, "script_user", .line, .carried, "`user` of every check and program"),
             Keyword(
                 .global, "enable_script_security", .line, .different,
-                "It is always so: what runs as root must belong to root, every folder above it as well."),
+                "This is always on: a program that runs as root must belong to root, and so must every folder above it."
+            ),
             Keyword(.global, "default_interface", .line, .carried, "`interface` of an address that has none"),
-            Keyword(.global, "dynamic_interfaces", .line, .different, "An interface may come and go: it is always so."),
+            Keyword(
+                .global, "dynamic_interfaces", .line, .different,
+                "This is always on: an interface may appear and disappear."),
             Keyword(
                 .global, "vrrp_startup_delay", .line, .later(.loss),
                 "Delay the unit, or give the group a `preempt-delay`."),
@@ -141,7 +145,7 @@ extension Keywords {
             Keyword(.global, "vrrp_notify_priority_changes", .line, .later(.difference), fifo),
             Keyword(.global, "smtp_alert", .line, .never(.loss), noMail),
             Keyword(.global, "smtp_alert_vrrp", .line, .never(.loss), noMail),
-            Keyword(.global, "router_id", .line, .different, "It names this router in mails and for SNMP alone."),
+            Keyword(.global, "router_id", .line, .different, "It only names this router in mails and for SNMP."),
             Keyword(.global, "notification_email", .list, .different, mail),
             Keyword(.global, "startup_script", .line, .never(.loss), "Let the unit run it: `ExecStartPre=`."),
             Keyword(.global, "shutdown_script", .line, .never(.loss), "Let the unit run it: `ExecStopPost=`."),
@@ -153,7 +157,8 @@ extension Keywords {
                 .global, "vmac_prefix", .line, .later(.loss),
                 "A macvlan is named `vr4-VRID-NUMBER` or `vr6-VRID-NUMBER`."),
             Keyword(.global, "vmac_addr_prefix", .line, .never(.loss), "There are no macvlans for single addresses."),
-            Keyword(.global, "include_check", .line, .different, "Each kind of `include` complains as it says itself."),
+            Keyword(
+                .global, "include_check", .line, .different, "Each kind of `include` reports errors in its own way."),
         ]
         + words(
             .global, mail, "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
@@ -199,7 +204,8 @@ extension Keywords {
     private static let instance: [Keyword] = [
         Keyword(
             .instance, "state", .line, .carried,
-            "`MASTER` voids `nopreempt` and `preempt_delay`, as in keepalived; else it only says who begins"),
+            "`MASTER` overrides `nopreempt` and `preempt_delay`, as in keepalived; else it only says who is master first"
+        ),
         Keyword(.instance, "interface", .line, .carried, "`interface`; required, also with unicast"),
         Keyword(.instance, "virtual_router_id", .line, .carried, "`vrid`"),
         Keyword(
@@ -225,7 +231,7 @@ extension Keywords {
             "vrrp.toml has no instance without an address yet: give it one, or wait."),
         Keyword(
             .instance, "virtual_routes", .list, .depends(.missing),
-            "`routes`, of an instance at most 64. The words of a route are below; one with others is missing."),
+            "`routes`, of an instance at most 64. The keywords of a route are below; a route with others is missing."),
         Keyword(
             .instance, "virtual_rules", .list, .later(.missing),
             "vrrp.toml cannot say rules of the master yet: add and delete them by a `[notify]` program."),
@@ -239,12 +245,12 @@ extension Keywords {
             "Adverts go to 224.0.0.18 and ff02::12 alone: take this line out of keepalived's file on all routers first."
         ),
         Keyword(.instance, "unicast_ttl", .line, .later(.loss), "Unicast adverts are sent with a TTL of 255."),
-        Keyword(.instance, "unicast_fault_no_peer", .line, .different, "Without peers it is multicast."),
+        Keyword(.instance, "unicast_fault_no_peer", .line, .different, "Without peers, adverts are multicast."),
         Keyword(
             .instance, "check_unicast_src", .line, .different, "With unicast peers, adverts of others never count."),
         Keyword(
             .instance, "old_unicast_checksum", .line, .never(.loss),
-            "It is for keepalived before 1.3.6: bring the peer up to date first."),
+            "It is for keepalived before 1.3.6: update the peer first."),
         Keyword(.instance, "v3_checksum_as_v2", .line, .carried, "`checksum = \"message\"`"),
         Keyword(.instance, "nopreempt", .line, .carried, "`preempt = false`"),
         Keyword(.instance, "preempt", .line, .carried, "`preempt = true`, the default"),
@@ -264,7 +270,7 @@ extension Keywords {
         ),
         Keyword(
             .instance, "use_vmac_addr", .line, .never(.missing),
-            "Addresses on other interfaces have those interfaces' MAC address."),
+            "Addresses on other interfaces use the MAC addresses of those interfaces."),
         Keyword(.instance, "use_ipvlan", .line, .never(.missing), "There is no ipvlan: use `virtual-mac`, or none."),
         Keyword(
             .instance, "dont_track_primary", .line, .later(.loss),
@@ -284,7 +290,7 @@ extension Keywords {
         ),
         Keyword(
             .instance, "track_src_ip", .line, .different,
-            "A source that is not there is a cause of fault: it is always so."),
+            "This is always on: a missing source address is a cause of fault."),
         Keyword(
             .instance, "notify_master", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
         Keyword(
@@ -297,10 +303,10 @@ extension Keywords {
             .instance, "notify", .line, .carried, "a `[notify]` program; `/bin/sh` adds keepalived's four arguments"),
         Keyword(
             .instance, "notify_deleted", .line, .never(.loss),
-            "A group that a reload takes out ends as it does when the process stops: use `notify_stop`."),
+            "A group that a reload removes ends as when the process stops: use `notify_stop`."),
         Keyword(
             .instance, "notify_master_rx_lower_pri", .line, .never(.loss),
-            "Watch the condition `two-masters` in `linkwatch vrrp --watch`."),
+            "Watch the condition `second-master` in `linkwatch vrrp --watch`."),
         Keyword(.instance, "notify_priority_changes", .line, .different, "It is for the FIFO."),
         Keyword(.instance, "smtp_alert", .line, .never(.loss), noMail),
         Keyword(.instance, "accept", .line, .carried, "`accept = true`, the default"),
@@ -313,7 +319,7 @@ extension Keywords {
             "An advert with another list of addresses counts, and raises the condition `addresses-differ`."),
         Keyword(
             .instance, "promote_secondaries", .line, .different,
-            "Virtual addresses are /32 in the kernel and nobody's primary address: taking one away takes no other with it."
+            "Virtual addresses are /32 in the kernel and never primary: removing one removes no other."
         ),
         Keyword(
             .instance, "garp_master_delay", .line, .depends(.difference),
@@ -328,11 +334,11 @@ extension Keywords {
             "A refresh is one announcement of each address."),
         Keyword(
             .instance, "garp_lower_prio_delay", .line, .later(.difference),
-            "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+            "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
         ),
         Keyword(
             .instance, "garp_lower_prio_repeat", .line, .later(.difference),
-            "keepalived announces again after an advert of lower priority, and linkwatch does not yet: `announce-refresh` does it always."
+            "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
         ),
         Keyword(
             .instance, "garp_extra_if", .line, .never(.loss),
@@ -416,7 +422,7 @@ extension Keywords {
         Keyword(.script, "interval", .line, .depends(.difference), "`interval`, from 10ms to 1h; the default is 1s."),
         Keyword(
             .script, "timeout", .line, .depends(.loss),
-            "`timeout`; by default the interval. One above the interval is not there yet: the interval is raised to it, so that a slow program is not killed."
+            "`timeout`; by default the interval. It cannot be longer than the interval yet: then the interval is raised to it, so that a slow program is not killed."
         ),
         Keyword(.script, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.script, "rise", .line, .depends(.difference), "`rise`, at most 100; the default is 1."),
@@ -424,7 +430,7 @@ extension Keywords {
         Keyword(
             .script, "user", .line, .depends(.loss),
             "`user`; the program gets the groups of that user, and no other."),
-        Keyword(.script, "init_fail", .line, .later(.loss), "Until its first answer a check counts as well."),
+        Keyword(.script, "init_fail", .line, .later(.loss), "Until its first result a check counts as successful."),
     ]
 
     private static let process: [Keyword] = [
@@ -432,7 +438,7 @@ extension Keywords {
         Keyword(.process, "param_match", .line, .never(.difference), "A process is known by its name."),
         Keyword(.process, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.process, "quorum", .line, .carried, "`at-least`"),
-        Keyword(.process, "quorum_max", .line, .never(.loss), "There is no most: only `at-least`."),
+        Keyword(.process, "quorum_max", .line, .never(.loss), "There is no maximum, only `at-least`."),
         Keyword(.process, "delay", .line, .never(.difference), "A change counts at once."),
         Keyword(.process, "terminate_delay", .line, .never(.difference), "A change counts at once."),
         Keyword(.process, "fork_delay", .line, .never(.difference), "A change counts at once."),
@@ -441,7 +447,8 @@ extension Keywords {
 
     private static let trackedFile: [Keyword] = [
         Keyword(
-            .trackedFile, "file", .line, .later(.loss), "vrrp.toml cannot track files yet: use a check that reads it."),
+            .trackedFile, "file", .line, .later(.loss),
+            "The import does not write tracked files yet: add `{ file = \"PATH\" }` to `track`."),
         Keyword(.trackedFile, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.trackedFile, "init_file", .line, .different, "linkwatch writes no such file."),
     ]
@@ -462,7 +469,7 @@ extension Keywords {
         ),
         Keyword(
             .address, "label", .option, .later(.loss),
-            "The address gets no label: what looks for `eth0:1` has to look for the address."),
+            "The address gets no label: scripts that look for `eth0:1` must look for the address."),
         Keyword(.address, "scope", .option, .later(.loss), "The address gets the scope `global`."),
         Keyword(
             .address, "brd", .option, .later(.loss),
@@ -504,19 +511,20 @@ extension Keywords {
             Keyword(.route, "mtu", .option, .carried, "`mtu`"),
             Keyword(.route, "inet", .option, .carried, "the addresses tell the family"),
             Keyword(.route, "inet6", .option, .carried, "the addresses tell the family"),
-            Keyword(.route, "no_track", .option, .different, "A route that somebody deletes is put back."),
+            Keyword(.route, "no_track", .option, .different, "A route that somebody deletes is added again."),
             Keyword(
                 .route, "protocol", .option, .never(.difference),
                 "Routes have the protocol of linkwatch, so that it knows its own."),
             Keyword(
                 .route, "nexthop", .option, .never(.missing),
-                "There are no routes with several next hops: write one, or let a routing daemon do it."),
+                "Routes with several next hops are not supported: write one next hop, or use a routing daemon."),
         ]
         + ["unicast", "local", "broadcast", "multicast", "throw", "unreachable", "prohibit", "blackhole", "nat"].map {
             Keyword(
                 .route, $0, .option, $0 == "unicast" ? .carried : .never(.missing),
                 $0 == "unicast"
-                    ? "a route like others" : "Routes of this type are not there: add them by a `[notify]` program.")
+                    ? "a route like others" : "Routes of this type are not supported: add them by a `[notify]` program."
+            )
         }
 
     private static let rule: [Keyword] = [
@@ -529,7 +537,7 @@ extension Keywords {
         Keyword(.rule, "fwmark", .option, .carried, "`fwmark`"),
         Keyword(.rule, "inet", .option, .carried, "the addresses tell the family"),
         Keyword(.rule, "inet6", .option, .carried, "the addresses tell the family"),
-        Keyword(.rule, "no_track", .option, .different, "A rule that somebody deletes is put back."),
+        Keyword(.rule, "no_track", .option, .different, "A rule that somebody deletes is added again."),
     ]
 
     private static let peer: [Keyword] = [
@@ -539,7 +547,7 @@ extension Keywords {
 
     private static let track: [Keyword] = [
         Keyword(.track, "weight", .option, .carried, "`weight`"),
-        Keyword(.track, "reverse", .option, .later(.loss), "A weight counts in one direction: turn the check round."),
+        Keyword(.track, "reverse", .option, .later(.loss), "A weight counts in one direction: invert the check."),
         Keyword(.track, "noreverse", .option, .carried, "the default"),
     ]
 }
