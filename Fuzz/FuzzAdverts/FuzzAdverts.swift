@@ -1,10 +1,10 @@
 /// Packets as a packet socket delivers them, into a group of two legs and a cable: `make fuzz`.
 ///
 /// The first octet sets the group up, then each packet has three before it: how it arrives, and its length. One that is
-/// refused must reach no engine; what is accepted is checked here once more, by other code. Beside not crashing, these
-/// hold: what is read is written such that it is read as the same, adverts and heartbeats alike; whoever has not started
-/// or is in FAULT does not become master, a packet from our own address or from a lesser router deposes nobody, and no
-/// timer stays due.
+/// refused must reach no engine; what is accepted is checked here once more, by other code. Besides not crashing, these
+/// hold: adverts and heartbeats that were read and written again are read as the same; a group that has not started or
+/// is in FAULT does not become master; a packet from our own address or from a lesser router never makes a master
+/// yield; and no timer stays due.
 ///
 /// Seeds are the packets of `Tests/vectors/vrrp.json`, to a backup and to a master, and heartbeats.
 import Addresses
@@ -64,7 +64,7 @@ private struct Group {
     private let isFaulty: Bool
     private var engine: Engine
     private var nowNs: Int64 = 1_000_000_000
-    /// What the outputs have told.
+    /// What the outputs have reported.
     private var state = GroupState.initialize
     private var reason: TransitionReason?
 

@@ -2,7 +2,8 @@ import Configuration
 
 /// Any bytes as a configuration file, read by both readers: toml++, its shim, every key and every cross-check.
 ///
-/// Whatever comes is refused or read. A refusal must say something, and reading the same bytes again must give the same.
+/// Every input is refused or read. A refusal must have a message, and reading the same bytes again must give the same
+/// result.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzConfiguration(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let text = unsafe [UInt8](UnsafeBufferPointer(start: start, count: start == nil ? 0 : count))

@@ -4,8 +4,8 @@ import KeepalivedImport
 /// Any bytes as keepalived's configuration: definitions, loops and includes (of the file itself, and of two others), every
 /// keyword, and the output.
 ///
-/// Whatever comes ends, within its bounds. What is carried without something missing is a configuration that linkwatch-vrrp takes;
-/// what is not carried has a reason; and reading the same bytes again gives the same.
+/// Every import ends within its bounds. An output in which nothing is missing is a configuration that linkwatch-vrrp
+/// accepts; whatever is not carried over has a reason; and reading the same bytes again gives the same result.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzKeepalived(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let text = unsafe [UInt8](UnsafeBufferPointer(start: start, count: start == nil ? 0 : count))

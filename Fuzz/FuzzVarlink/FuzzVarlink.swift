@@ -26,7 +26,7 @@ public func leakSuppressions() -> UnsafePointer<CChar> {
     return unsafe UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
-/// What is read is written such that it is read as the same.
+/// A value that was read and written again is read as the same.
 private func checkJSON(_ bytes: [UInt8]) {
     guard let value = try? JSON.parse(bytes) else { return }
     guard must({ try JSON.parse(encoded(value)) }) == value else { fatalError("JSON comes back differently") }
@@ -41,7 +41,7 @@ private func checkDescription(_ bytes: [UInt8]) {
     }
 }
 
-/// What is a record is written as the same record.
+/// A record that was read and written again is the same record.
 private func checkReply(_ bytes: [UInt8]) {
     guard let reply = try? VarlinkReply(parsing: bytes), let event: EventRecord = try? reply.parameters.decode("event")
     else { return }

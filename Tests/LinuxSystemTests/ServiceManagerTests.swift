@@ -1,4 +1,4 @@
-/// What a manager hears that listens on a socket of its own.
+/// What a service manager receives, played by a socket of the test's own.
 import Glibc
 import SystemPackage
 import Testing

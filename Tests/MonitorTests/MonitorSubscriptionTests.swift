@@ -96,7 +96,7 @@ private let synced = EventRecord(kind: .synced)
         #expect(scene.subscription.isCurrent)
     }
 
-    /// What a daemon that could not read the kernel whole does not show may be there all the same.
+    /// An interface that a degraded daemon does not show may exist all the same.
     @Test func aDegradedDaemonIsNotTheWholeTruth() throws {
         let scene = try Scene()
         try scene.startDaemon([link(1, "eth0", "up"), link(2, "eth1", "up"), synced])

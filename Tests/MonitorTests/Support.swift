@@ -6,7 +6,7 @@ import Varlink
 
 @testable import Monitor
 
-/// A stand-in for linkwatchd: it answers with samples, and says to `Watch` what it is told to say.
+/// A stand-in for linkwatchd: it answers with samples, and sends a `Watch` the events that a test gives it.
 final class FakeDaemon {
     let server: VarlinkServer
     private(set) var watches: [VarlinkCall] = []

@@ -3,7 +3,7 @@ import Testing
 
 @testable import VRRP
 
-/// What an operator reads of causes: each change once.
+/// Causes as the log shows them: each change once.
 struct CauseTests {
     private func told(_ engine: inout Engine, _ cause: Cause, _ isPresent: Bool) -> [String] {
         engine.handle(.cause(cause, isPresent: isPresent), nowNs: 0).compactMap { output in
@@ -26,7 +26,7 @@ struct CauseTests {
     }
 }
 
-/// What the process publishes beside the engine's own: known by kind and subject, whatever is said of it.
+/// Conditions that the process publishes: identified by kind and subject, whatever their detail.
 struct ExternalConditionTests {
     @Test func isOneWithEachDetail() {
         let member = MemberConfiguration(

@@ -55,7 +55,8 @@ struct FaultTests {
         #expect(overLeg.state == .fault && overLeg.conditions.contains("heartbeat-degraded:cross0"))
     }
 
-    /// A cable without carrier is told at once, at the start as later, carries no heartbeat, and is no cause.
+    /// A cable without carrier is reported at once, at the start or later; it carries no heartbeat, and is no cause of
+    /// FAULT.
     @Test(arguments: [true, false]) func cableWithoutCarrierIsToldAtOnce(atStart: Bool) {
         var router = Router(cables: 1)
         var snapshot = router.snapshot(router.engine.configuration)
@@ -71,7 +72,7 @@ struct FaultTests {
         #expect(router.takeWords().count >= 2 && router.conditions == [])
     }
 
-    /// Who starts with a cause is in FAULT from the first, an owner too.
+    /// A director that starts with a cause is in FAULT from the beginning, an owner too.
     @Test func whoStartsWithACauseNeverServes() {
         var router = Router(255)
         router.start(causes: [Cause(.link, "eth0", detail: "mii")])
@@ -79,7 +80,7 @@ struct FaultTests {
         #expect(router.takeDone() == [])
     }
 
-    /// What the engine finds out itself, nobody can tell it.
+    /// Causes that the engine raises itself cannot be raised from outside.
     @Test func ownCausesAreNotTakenFromOutside() {
         var router = Router(cables: 1)
         let own: Set = [Cause(.isolated, "eth0"), Cause(.noAddress, "eth0")]

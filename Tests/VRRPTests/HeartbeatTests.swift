@@ -3,7 +3,7 @@ import Testing
 
 @testable import VRRP
 
-/// A word on the wire and back, and the pool that hears it.
+/// Heartbeats encoded and decoded, and the pool that receives them.
 struct HeartbeatTests {
     private let own = IPAddress(ipv6High: 0xfe80_0000_0000_0000, low: 1)
     private let peer = IPAddress(ipv6High: 0xfe80_0000_0000_0000, low: 2)
@@ -167,7 +167,8 @@ struct HeartbeatTests {
         #expect(pool.cables[0].aliveUntilNs == nil && pool.word == nil)
     }
 
-    /// A peer that was silent may have held meanwhile, and have let go at our first word: hosts must be told.
+    /// A peer that was silent may have held meanwhile and released at our first heartbeat: we must announce our
+    /// addresses.
     @Test func holderAnnouncesWhenASilentPeerSpeaksAgain() {
         let configuration = GroupConfiguration(name: "lvs", priority: 255, members: members(1), cables: [cable])
         var engine = Engine(configuration: configuration)
@@ -187,7 +188,8 @@ struct HeartbeatTests {
         #expect(!announces(at: 2100))
     }
 
-    /// Who slept longer than the lease does not say that it holds, or the one who has taken over would yield.
+    /// A director that slept longer than its lease must not say that it holds, or the one that has taken over would
+    /// yield.
     @Test(arguments: [Input.timer, .holding(member: 0, true)]) func whoAwakesClaimsNothing(first: Input) {
         let configuration = GroupConfiguration(name: "lvs", priority: 255, members: members(1), cables: [cable])
         var engine = Engine(configuration: configuration)

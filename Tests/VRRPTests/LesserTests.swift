@@ -79,7 +79,7 @@ struct LesserTests {
         #expect(router.conditions.contains("unheard"))
     }
 
-    /// Without an answer we stay, and hosts are told who serves; the condition says who it is.
+    /// Without an answer we stay master and announce our addresses again; the condition names the lesser router.
     @Test func withoutAnAnswerWeStay() {
         var router = router(.master)
         flood(&router, seconds: 60)
@@ -146,7 +146,7 @@ struct LesserTests {
         #expect(router.state == .master && !router.takeDone().contains("probe"))
     }
 
-    /// Whoever has become master anew bears a lesser one for as long as before.
+    /// A router that has become master again is as patient with a lesser one as before.
     @Test func patienceBeginsAnew() {
         var router = router(.master)
         router.holder = 200
@@ -166,7 +166,7 @@ struct LesserTests {
         #expect(router.transitions.last?.reason == .unheard)
     }
 
-    /// What was yielded is taken back as soon as nobody answers for it, though the adverts go on.
+    /// Addresses that were yielded are taken back as soon as nobody answers for them, although the adverts go on.
     @Test(arguments: [Router.secondNs, 40_950_000_000]) func isTakenBack(intervalNs: Int64) {
         var router = router(.master)
         router.holder = 200
@@ -178,7 +178,8 @@ struct LesserTests {
         #expect(router.state == .master)
     }
 
-    /// Who answers as well, for ever, is yielded to twice, for some down intervals; then never again while it goes on.
+    /// We yield twice, for some down intervals each, to a lesser router that also answers for ever; then never again
+    /// while it goes on.
     @Test func whoAnswersForEverIsYieldedToTwice() {
         var router = router(.master)
         router.holder = 200
@@ -195,7 +196,8 @@ struct LesserTests {
 
     // MARK: Backup
 
-    /// A director that does not preempt waits for a lesser master that holds, and for nobody who only says so.
+    /// A director that does not preempt waits for a lesser master that holds the addresses, not for one that only sends
+    /// adverts.
     @Test func advertsAloneKeepNobodyWaiting() {
         for hosts: [UInt64] in [[201], [201, 202, 203]] {
             var router = router(.backup) { $0.preempt = false }
@@ -229,8 +231,8 @@ struct LesserTests {
         #expect(router.takeDone() == ["probe"])
     }
 
-    /// A lesser master on one leg, and nothing on the other, where nobody proves that it works: if it holds, it is better off;
-    /// if nobody answers, there is nobody.
+    /// A lesser master on one leg, and silence on the other, which is not proven: if the lesser master holds, it goes
+    /// on serving; if nobody answers, we take over.
     @Test(arguments: [nil, UInt64(200)]) func oneLegIsNotBlockedForEver(holder: UInt64?) {
         var router = router(.backup, members: 2)
         router.holder = holder

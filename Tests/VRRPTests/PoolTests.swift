@@ -3,7 +3,7 @@ import Testing
 
 @testable import VRRP
 
-/// What a group does by its peer's word, where `RuleTests` has no bench for it.
+/// What a group does because of its peer's heartbeats, where `RuleTests` has no bench for it.
 struct PoolTests {
     private static let both = MemberSet.first(1)
 
@@ -25,7 +25,7 @@ struct PoolTests {
         #expect(router.transitions.last?.reason == (wins ? .dead : .twoHolders))
     }
 
-    /// What the kernel lists is said, whatever the role: until it has confirmed, we hold.
+    /// Heartbeats list what the kernel has, whatever our role: until it has confirmed a removal, we hold.
     @Test func holdsWhatTheKernelLists() {
         var router = master()
         router.confirms = false
@@ -40,7 +40,7 @@ struct PoolTests {
         #expect(router.downNs() == downNs)
     }
 
-    /// Who is master again before the kernel has removed what it held announces it at once.
+    /// A director that is master again before the kernel has removed its addresses announces them at once.
     @Test func announcesWhatIsStillThere() {
         var router = master(cables: 0)
         router.confirms = false
@@ -64,7 +64,7 @@ struct PoolTests {
         #expect((patienceNs...patienceNs + Router.secondNs / 10).contains(router.nowNs - startNs))
     }
 
-    /// One that lets go was a collision: hosts are told who serves, at once and a second later.
+    /// Another holder that releases was a collision: we announce our addresses at once and a second later.
     @Test func releaseOfALesserHolderIsAnnounced() {
         var router = master()
         router.hearWord(50)
@@ -80,7 +80,7 @@ struct PoolTests {
         #expect(router.takeDone().contains("announce"))
     }
 
-    /// Whom a lesser master on a leg makes us announce to is told when *that* is over, not with every word of the peer's.
+    /// After a lesser master on a leg we announce again when *that* is over, not at every heartbeat of the peer.
     @Test func peerThatHoldsNothingEndsNoCollision() {
         var router = master()
         router.pass(2 * Router.secondNs, peer: 50)
@@ -136,7 +136,8 @@ struct PoolTests {
         #expect(router.takeDone() == ["advert 100"])
     }
 
-    /// Who was not able to take it hears what comes after the resignation, and takes for another reason later.
+    /// A director that could not take over at the resignation hears what follows, and takes over later for another
+    /// reason.
     @Test func resignationIsForThoseWhoTakeIt() {
         var router = Router(cables: 1)
         router.become(.fault)
@@ -185,7 +186,7 @@ struct PoolTests {
         #expect(router.takeDone() == ["add", "announce"])
     }
 
-    /// Who was not heard leaves the other alone until it is, or until nobody is there.
+    /// A director that was not heard leaves the other one alone until it is heard, or until no other is left.
     @Test(arguments: [true, false]) func unheardEnds(byBeingHeard: Bool) {
         var router = claiming()
         while router.engine.status.isClaiming {
@@ -238,7 +239,7 @@ struct PoolTests {
         #expect(router.state == .master && !router.conditions.contains("unheard"))
     }
 
-    /// Without the cable nobody can be asked to release: who answers for the addresses keeps them.
+    /// Without the cable the peer cannot be asked to release: a router that answers for the addresses keeps them.
     @Test func unheardDoesNotClaimWithoutTheCable() {
         var router = claiming()
         router.holder = 200
@@ -329,7 +330,7 @@ struct PoolTests {
         #expect(seen == ["\(state) fault fault", "fault backup recovered"])
     }
 
-    /// After a hard cause silence counts anew; a soft one never kept us from hearing.
+    /// After a hard cause silence counts from the beginning; a soft one never kept us from hearing.
     @Test func hardCauseListensAnew() {
         for (cause, isAnew) in [(Cause(.sendDenied, "eth0"), true), (Self.check, false)] {
             var router = Router()
@@ -344,7 +345,7 @@ struct PoolTests {
 
     // MARK: Sending
 
-    /// The last word, and no other, is said three times on every cable.
+    /// The last heartbeat, and no other, is sent three times on every cable.
     @Test func lastWordIsSaidThreeTimes() {
         var router = master(cables: 2)
         router.hearWord(50)
@@ -388,7 +389,7 @@ struct PoolTests {
         #expect(isolated.takeWords().last?.proven == [])
     }
 
-    /// News is said once, and so is what is repeated; each word says when it was spoken.
+    /// A changed heartbeat is sent once, and so is a periodic one; each carries the time at which it was sent.
     @Test func wordIsSaidOnceAndStamped() {
         var router = Router(cables: 1)
         router.become(.fault)
@@ -401,7 +402,7 @@ struct PoolTests {
         #expect(router.takeWords().map(\.priority) == [100])
     }
 
-    /// What the kernel does late is no reason to announce, nor is an address that it lost.
+    /// A late report of the kernel is no reason to announce, nor is an address that it has lost.
     @Test func onlyAMasterAnnouncesWhatItGot() {
         var router = master(cables: 0)
         _ = router.takeDone()
@@ -466,7 +467,7 @@ struct PoolTests {
         #expect(router.state == .master)
     }
 
-    /// Who cannot serve probes nothing, nor does who has a peer to ask or somebody to preempt.
+    /// A director does not probe if it cannot serve, if it has a peer to ask, or if it has a router to preempt.
     @Test func onlySilenceIsProbed() {
         var fault = Router { $0.probeBeforeTakeover = true }
         fault.become(.fault)
@@ -488,7 +489,7 @@ struct PoolTests {
         #expect(Set(preempting.takeDone()) == ["probe 0"] && preempting.state == .backup)
     }
 
-    /// What was answered in one silence says nothing of the next.
+    /// An answer during one silence does not count for the next one.
     @Test func everySilenceIsProbed() {
         var router = probing()
         router.pass(Self.downNs - Router.secondNs / 20)
@@ -530,7 +531,8 @@ struct PoolTests {
         }
     }
 
-    /// A late reader finds heartbeats waiting: the cable was never silent, so nothing is told and nothing taken.
+    /// A process that reads late finds heartbeats waiting: the cable was never silent, so nothing is reported and
+    /// nothing taken over.
     @Test func lateReaderKeepsItsPeer() {
         var router = Router(cables: 1)
         router.become(.backup)

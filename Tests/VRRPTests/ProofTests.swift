@@ -41,7 +41,8 @@ struct ProofTests {
 
     // MARK: Doubt
 
-    /// What the peer does not hear is told when it has had time to, and after the delay it is a reason to yield.
+    /// A leg on which the peer does not hear us is reported once the peer has had time to; after the delay it is a
+    /// reason to yield.
     @Test func unheardMasterIsGivenTimeAndThenYields() {
         var router = unheardMaster()
         router.pass(Self.graceNs - 1, peer: 50, proven: Self.leg)
@@ -70,7 +71,8 @@ struct ProofTests {
         #expect(router.conditions == ["peer-deaf:m0"])
     }
 
-    /// Who has no address in the kernel, or only until the kernel has taken it, has nothing that a peer could miss.
+    /// A director without addresses in the kernel, or that is about to lose them, sends no adverts that the peer could
+    /// miss.
     @Test func whoDoesNotServeIsNotUnheard() {
         var late = Router(cables: 1)
         late.confirms = false
@@ -104,7 +106,7 @@ struct ProofTests {
         #expect(router.takeAsked() == [])
     }
 
-    /// Nobody is asked about a leg without a link, and about none while nobody could be preempted or yielded to.
+    /// A leg without a link is not probed, and no leg is while there is no router to preempt or to yield to.
     @Test func nobodyIsAskedInVain() {
         var alone = Router(members: 2)
         alone.become(.backup)
@@ -146,7 +148,7 @@ struct ProofTests {
         }
     }
 
-    /// An answer that nobody has asked for is nothing.
+    /// An answer without a question is ignored.
     @Test func answerWithoutDoubtChangesNothing() {
         var router = deafBackup()
         router.hear(200)
@@ -180,7 +182,8 @@ struct ProofTests {
         #expect(router.state == .backup && router.told == ["isolated:eth0", "isolated:eth0 is over"])
     }
 
-    /// Silent with nobody to yield to: a peer that is unable, or doubts a leg of its own, serves no better.
+    /// A silent leg without a router to yield to: a peer that is unable, or doubts a leg of its own, would serve no
+    /// better.
     @Test(arguments: [(UInt8(0), 2), (50, 1)]) func neverYieldsToNobody(priority: UInt8, proven: Int) {
         var router = unheardMaster(members: 2)
         router.pass(Self.graceNs + Router.secondNs, peer: priority, proven: .first(proven))
@@ -217,7 +220,7 @@ struct ProofTests {
     }
 
     /// A backup that hears nobody has listened for a down interval before its leg is called deaf; once it is, a
-    /// resignation, after which it listens anew, does not make it well.
+    /// resignation, after which it listens again, does not end that.
     @Test func backupListensBeforeItIsIsolated() {
         var router = Router(cables: 1)
         router.become(.backup)

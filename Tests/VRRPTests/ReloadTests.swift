@@ -116,7 +116,7 @@ struct ReloadTests {
         #expect(router.advertNs == toNs)
     }
 
-    /// What a master in force has told of its interval stands, in version 3; what was our own is so no longer.
+    /// In version 3 the interval learned from the current master stays; one from our own configuration is replaced.
     @Test func ownIntervalIsTheNewOne() {
         for (version, state, isHeard) in [
             (Version.v2, GroupState.backup, true), (.v3, .backup, false), (.v3, .master, false), (.v3, .master, true),

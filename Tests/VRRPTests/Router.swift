@@ -27,7 +27,7 @@ struct Router {
     private(set) var news: [String] = []
     /// Whether the kernel does at once what it is asked to.
     var confirms = true
-    /// Who answers for the virtual addresses, by the last octet of the address that its adverts come from.
+    /// The router that answers for the virtual addresses, by the last octet of the address that its adverts come from.
     var holder: UInt64?
 
     init(

@@ -179,7 +179,7 @@ struct RuleTests {
         #expect((bench.overlapNs == 0) == (rule == nil))
     }
 
-    /// A claim that nobody hears is given up, and is not made again.
+    /// A claim that the peer does not hear is given up, and not made again.
     @Test func claimIsGivenUp() {
         var bench = bench(cables: 1, without: nil)
         bench.apply(.shutdown(0))
@@ -236,7 +236,7 @@ struct RuleTests {
         #expect(bench.changes.isEmpty)
     }
 
-    /// A cable that loses its carrier moves nothing and is told.
+    /// A cable that loses its carrier is reported, and nothing else happens.
     @Test(arguments: [nil, Rules.degraded]) func degraded(without rule: Rules?) {
         var bench = bench(cables: 1, without: rule)
         bench.apply(.cable(0, .noCarrier))
@@ -300,8 +300,8 @@ struct RuleTests {
         #expect(bench.states[1] == .master)
     }
 
-    /// Whatever comes first after a sleep, an advert, a heartbeat or the timer: the addresses go before anything is said, and
-    /// nobody is answered as by a master.
+    /// Whatever comes first after a sleep (an advert, a heartbeat or the timer), the addresses are removed before
+    /// anything is sent, and nothing is answered as by a master.
     @Test(arguments: 0..<4) func nothingIsSaidBeforeTheLeaseIsLookedAt(first: Int) {
         var router = Router(200, cables: 1)
         router.become(.master)

@@ -3,11 +3,11 @@ import Testing
 
 @testable import VRRP
 
-/// What an operator is told beside the state, and what the engine does not listen to.
+/// What is published besides the state, and inputs that the engine ignores.
 struct StatusTests {
     private static let downNs = 3 * Router.intervalNs + 156 * Router.intervalNs / 256
 
-    /// A stranger that uses our address is told for a down interval, and moves nothing.
+    /// A stranger that uses our address is reported for a down interval, and nothing else happens.
     @Test func strangerWithOurAddressIsTold() {
         var router = Router(cables: 1)
         router.become(.backup)
@@ -21,7 +21,7 @@ struct StatusTests {
         #expect(!router.conditions.contains("own-address:m0"))
     }
 
-    /// Other addresses than ours are told while their master is heard; the same in another order are the same.
+    /// Adverts with other addresses than ours are reported while their master is heard; the order does not matter.
     @Test func otherAddressesAreTold() {
         let addresses = [1, 99].map { Router.address(.ipv4, $0) }
         var router = Router { $0.members[0].addresses = addresses }
@@ -41,7 +41,7 @@ struct StatusTests {
         #expect(router.conditions == [])
     }
 
-    /// Who was heard last, how it computes its checksums, and how often whoever was.
+    /// The router heard last, its form of checksum, and the counters of adverts from any router.
     @Test func lastRouterHeardIsShown() {
         var router = Router()
         router.become(.backup)
@@ -77,7 +77,7 @@ struct StatusTests {
         #expect(router.takeDone() == [])
     }
 
-    /// The end of a backup and of a director in FAULT is told as well.
+    /// The shutdown of a backup and of a director in FAULT is published as well.
     @Test(arguments: [GroupState.backup, .fault]) func endIsTold(state: GroupState) {
         var router = Router()
         router.become(state)
@@ -85,7 +85,7 @@ struct StatusTests {
         #expect(router.transitions.last.map { "\($0.from) \($0.to) \($0.reason)" } == "\(state) initialize shutdown")
     }
 
-    /// The peer's last word is shown when it has fallen silent, and said to be old.
+    /// The peer's last heartbeat is still shown when the peer has fallen silent, marked as old.
     @Test func silentPeerIsRemembered() throws {
         var router = Router(cables: 2)
         router.become(.backup)
@@ -122,7 +122,7 @@ struct StatusTests {
 
     // MARK: Conditions
 
-    /// Each is told as it comes and as it goes, once.
+    /// Each condition is reported once when it comes and once when it goes.
     @Test func conditionsAreToldOnce() {
         var router = Router(members: 2, cables: 1)
         router.become(.backup)

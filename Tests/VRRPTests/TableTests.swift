@@ -294,7 +294,7 @@ struct TableTests {
         #expect(router.takeDone() == ["advert 100"])
     }
 
-    /// A resignation begins the interval anew for the group, which has one: so all of it speaks, once.
+    /// A resignation restarts the advert interval, which the whole group shares: so all members send once.
     @Test func groupAnswersResignationTogether() {
         var router = Router(members: 2)
         router.become(.master)
@@ -400,7 +400,8 @@ struct TableTests {
         #expect(router.state == .master)
     }
 
-    /// Whom we preempted has announced itself until then: hosts are told again when it must have heard us, and once more.
+    /// The router that we preempted may have announced its addresses until then: we announce again when it must have
+    /// heard us, and once more.
     @Test func preemptionIsAnnouncedAgain() {
         var router = Router()
         router.become(.backup)
@@ -419,7 +420,7 @@ struct TableTests {
 
     // MARK: The owner
 
-    /// An owner that was in FAULT waits as any backup does, and preempts whatever it is told.
+    /// An owner that was in FAULT waits as any backup does, and preempts even with preempt = false.
     @Test func ownerPreemptsAlways() {
         var router = Router(255) { $0.preempt = false }
         router.become(.fault)
@@ -483,7 +484,7 @@ struct TableTests {
         #expect(router.transitions.last?.reason == .take)
     }
 
-    /// A delay that was broken off begins anew with the next lesser master.
+    /// A preempt delay that was cancelled starts again with the next lesser master.
     @Test func preemptDelayIsNotSaved() {
         var router = Router { $0.preemptDelayNs = 6 * Router.secondNs }
         router.holder = 200

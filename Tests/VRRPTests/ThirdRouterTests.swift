@@ -3,7 +3,7 @@ import Testing
 
 @testable import VRRP
 
-/// Beside a pair with a cable there is no third router: it is told, and moves nothing while the peer speaks for itself.
+/// A third router beside a pair with a cable is reported, and has no effect while the peer's heartbeats arrive.
 struct ThirdRouterTests {
     private static let peer = Router.address(.ipv4, 200)
 
@@ -88,7 +88,8 @@ struct ThirdRouterTests {
         #expect(backup.transitions.last?.reason == .dead)
     }
 
-    /// What the cables know the peer by decides no tie with anybody else: the addresses on the legs do.
+    /// The identities on the cables decide a tie with the peer only; a tie with any other router is decided by the
+    /// addresses on the legs.
     @Test(arguments: [(UInt64(77), GroupState.master), (177, .backup)])
     func cablesDecideNoTieWithAThirdRouter(host: UInt64, state: GroupState) {
         var router = router(.master)
