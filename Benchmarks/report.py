@@ -11,39 +11,41 @@ from .yardsticks import RESULTS
 PAGE = CHECKOUT / "docs/benchmarks.md"
 HEAD = """# Benchmarks
 
-This page is written by `make bench` and `make bench-lab`; every figure can be measured again by the command above it.
-What is measured, and how, is in `Benchmarks/`: the scenarios know the systems under test by a small protocol only, and
-all of a group of lines come from one run on one machine by one clock. A line is a median, the quartiles and the
-extremes of as many values as it says; "of" how many, where some never came. The load is that of the machine's last
-minute while it was measured (the number of processors is below).
+`make bench` and `make bench-lab` write this page. The command above each table measures its figures again.
+
+`Benchmarks/` has the code. All lines of a table come from one run on one machine with one clock, and all systems are
+driven through the same interface. A line has the median, the quartiles and the extremes of its values. "17 of 20" means
+that in 3 of 20 cases the event never came. The load is the machine's load average of one minute during the measurement;
+the number of processors is below.
 """
 FAIRNESS = """## What to know before comparing
 
-Those who measure are those who wrote linkwatch. What was done about that, and what a reader should hold against it:
+The authors of linkwatch made these measurements. This was done to make them fair, and these are their limits:
 
-- Everyone gets the same addresses, priorities (200 and 100, preempting), advert interval and VRRP version 3, and the
-  same instants measured by the same programs, which know nothing of the system. In namespaces nobody has real-time
-  scheduling; in the wire lab linkwatch's daemons and keepalived both have priority 40.
-- keepalived is Debian's, which is not the newest; another is measured in namespaces if it comes first in `PATH`. It
-  has a sync group over both legs and `linkbeat_interfaces` (MII polling, which is fixed at one second) wherever a wire
-  is cut, besides rows without; its checkers and smtp are off. It sends its first gratuitous ARPs at once;
-  `garp_master_delay` only concerns the second set. Its log goes to a file, so that it waits for no reader; in the wire
-  lab to a pipe.
+- All systems get the same addresses, priorities (200 and 100, preempting), advert interval and VRRP version 3. The same
+  programs measure the same events for all, and do not know which system they measure. In namespaces no system has
+  real-time scheduling; in the wire lab linkwatch's daemons and keepalived both have priority 40.
+- keepalived is Debian's version, which is not the newest; in namespaces another one is measured if it comes first in
+  `PATH`. It has a sync group over both legs and `linkbeat_interfaces` (MII polling, which is fixed at one second) where a wire
+  is cut, and there are rows without it; its checkers and smtp are off. It sends its first gratuitous ARPs at once;
+  `garp_master_delay` only concerns the second set. Its log goes to a file, so that it does not wait for a reader; in the
+  wire lab it goes to a pipe.
 - `down_timer_adverts` (`vrrp_down_timer_adverts`) stays at 3, as linkwatch's three intervals do: keepalived's manual
   calls another value a deviation from VRRP. With 1 a backup waits a third as long, and one lost advert is a failover.
-- Only linkwatch with heartbeats over cables of their own is quick at every advert interval; keepalived has no such thing.
+- Only linkwatch with heartbeats over separate cables is quick at every advert interval; keepalived has no heartbeats.
   The tables also show linkwatch without cables: like keepalived it then waits for missing adverts, except when it can
   still resign on the leg that works.
 - linkwatch asks the drivers every 10 ms in the rows about failover, every 100 ms (its default) in those about cost. In
-  the rows about failover in namespaces a lost carrier is announced at once to everyone, so nobody's polling counts.
-- FRR's vrrpd has no sync group: when one leg goes the other stays, and the client is not served. That is how it
-  is configured, not a defect.
-- linkwatch is two daemons, and the rows about memory count both; `linkwatch-vrrp alone` is what does keepalived's work.
-  There each system runs from copies of its programs and libraries, so that nobody shares those pages and its PSS is
-  that of a system alone on a machine; where others use the same libraries each of them has less.
+  the rows about failover in namespaces a lost carrier is announced at once to everyone, so polling makes no difference.
+- FRR's vrrpd has no sync group: when one leg fails, the other stays where it is, and the client is not served.
+  That follows from its configuration and is not a defect.
+- linkwatch is two daemons, and the rows about memory count both; `linkwatch-vrrp alone` does what keepalived does.
+  There each system runs from copies of its programs and libraries, so that it shares no pages and its PSS is that of a
+  system alone on a machine. If other programs use the same libraries, each of them has less.
 - `kill -9` ends one process, the one that speaks VRRP. If every process of a system dies, keepalived's and FRR's
-  addresses stay in the kernel until somebody removes them: both directors hold them, for as long as was looked.
-  linkwatch's are leased from the kernel for three seconds, and the other director waits until they are gone.
+  addresses stay in the kernel until somebody removes them: both directors hold them, as long as we
+  looked. linkwatch's addresses have a lifetime of three seconds in the kernel, and the other director waits until they are
+  gone.
 - The wire lab's cards and its processor are emulated: its milliseconds compare systems with each other, not with a real
   router.
 """

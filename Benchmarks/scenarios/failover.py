@@ -36,7 +36,7 @@ ABOUT = """Two directors with two legs each in namespaces, the same for every sy
     a client that sends through the directors every millisecond got no answer; and how long both kernels held the
     same virtual address, as long as it was looked at (3.3 s after a kill). Then it is undone, and r1 takes over
     again. `kill -9` hits the process that speaks VRRP and nothing else: what remains of the system does what it
-    does (linkwatch-vrrp's runner removes the addresses and says goodbye; keepalived's first process starts another;
+    does (linkwatch-vrrp's runner removes the addresses and resigns; keepalived's first process starts another;
     zebra). After `kill -9 of all processes` nobody does anything: the kernel still has the virtual addresses,
     answers for them and forwards, so a client notices little whoever takes over when. keepalived and FRR take the
     addresses beside it, as the next figure shows; linkwatch's backup asks for them first and waits until the dead
