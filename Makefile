@@ -44,12 +44,12 @@ lab: build deps-test
 	@Tests/run-all venv >/dev/null
 	@cd Tests && ../.venv/bin/python -m wirelab.scenario
 
-# One cable of the wire lab, pulled before your eyes.
+# Pulls one cable of the wire lab, and shows who notices when.
 lab-cut: build deps-test
 	@Tests/run-all venv >/dev/null
 	@cd Tests && ../.venv/bin/python -m wirelab.cut
 
-# What the shells read, as linkwatch itself writes it.
+# The completion scripts of the shells, written by linkwatch itself.
 completions:
 	@mkdir -p $(COMPLETIONS)
 	@for shell in bash zsh fish; do \
@@ -75,7 +75,7 @@ install: completions
 	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || \
 	    systemd-sysusers $(PREFIX)/lib/sysusers.d/linkwatch.conf
 
-# The engine, as far as some hours and some gigabytes reach: the wider search, and a million random schedules, about an hour
+# Tests of the engine that take hours and gigabytes: the wider search, and a million random schedules, about an hour
 # of one core.
 soak: build
 	$(BIN)/vrrp-search --soak
@@ -94,7 +94,7 @@ bench-lab: build
 	@Tests/install-packages test bench
 	@Benchmarks/run --lab wire $(BENCH)
 
-# What follows from the varlink descriptions: records, and the lists of linkwatch-varlink(7).
+# Generated from the varlink descriptions: the records, and the lists of linkwatch-varlink(7).
 generate:
 	@Tools/generate
 

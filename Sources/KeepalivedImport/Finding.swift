@@ -20,7 +20,7 @@ public struct Finding: Hashable, Sendable, CustomStringConvertible {
         case difference
         /// Something that keepalived does is lost; the addresses are served as before.
         case loss
-        /// Without it the service would be another.
+        /// Without it the service would behave differently.
         case missing
         /// keepalived itself does not run with this, or it cannot be read at all.
         case refused
@@ -45,7 +45,8 @@ public struct Finding: Hashable, Sendable, CustomStringConvertible {
     /// Why, and what to do instead.
     public var text: String
 
-    /// `file:line: loss: what: why, and what to do instead`; what is only different has no word for its weight.
+    /// `file:line: loss: what: why, and what to do instead`; a finding that is only different has no word for its
+    /// weight.
     public var description: String { "\(line): \(weight.word)\(subject): \(text)" }
 }
 
@@ -60,7 +61,7 @@ struct Refusal: Error {
 
 /// Where the stages of an import write down what they find. One for each import.
 final class Findings {
-    /// More than this would be read by nobody.
+    /// Findings beyond this number are dropped: nobody would read more.
     private static let limit = 2000
     private(set) var list: [Finding] = []
     private(set) var unlisted = 0

@@ -1,5 +1,5 @@
-/// The third stage: statements to what keepalived would run. Its handlers (vrrp_parser.c, global_parser.c) say what each
-/// keyword does, and in which order: what is said twice counts as it does there.
+/// The third stage: statements to what keepalived would run. keepalived's handlers (vrrp_parser.c, global_parser.c)
+/// define what each keyword does and in which order, also for keywords that are given twice.
 import Addresses
 
 struct Interpreter {
@@ -20,7 +20,7 @@ struct Interpreter {
 
     // MARK: Findings
 
-    /// Reports a word of which the table says that it is not carried, unless it asks for what is so anyway.
+    /// Reports a keyword that is not carried over by the table, unless it asks for what is always so.
     private func report(_ statement: Statement) {
         guard statement.keyword.isReportedAlways, !Self.isAsAlways(statement) else { return }
         add(statement.keyword, statement.words.joined(separator: " "), statement.place)
@@ -49,7 +49,7 @@ struct Interpreter {
         findings.add(keyword.fate.weight, place, subject, keyword.text)
     }
 
-    /// What keepalived complains of and then does without.
+    /// Reports something that keepalived complains about and then ignores.
     private func ignored(_ statement: Statement, _ why: String) {
         ignored(statement.words.joined(separator: " "), statement.place, why)
     }
@@ -353,7 +353,7 @@ struct Interpreter {
         instance.peers.append((address, entry.place))
     }
 
-    /// What is tracked already is not tracked again.
+    /// An object that is tracked already is not added again.
     private func add(_ new: [KeepalivedConfiguration.Track], to tracks: inout [KeepalivedConfiguration.Track]) {
         for track in new {
             guard !tracks.contains(where: { $0.kind == track.kind && $0.name == track.name }) else {

@@ -1,4 +1,4 @@
-/// keepalived's configuration as vrrp.toml, with a report of what is not carried as it was.
+/// keepalived's configuration as vrrp.toml, with a report of what is not carried over unchanged.
 ///
 /// Four stages, each a file or two: `LineReader` (comments, conditions, definitions, loops, includes), `StatementReader`
 /// (keywords and blocks), `Interpreter` and `Completion` (what keepalived would run), `Translation` (vrrp.toml). The one
@@ -8,7 +8,7 @@
 public struct KeepalivedImport {
     /// vrrp.toml; nil: the file cannot be read, keepalived would not start with it, or nothing of it can be carried.
     public let toml: String?
-    /// What goes with it: examples of drop-ins for systemd, by their path under the folder of the output.
+    /// Files to go with it: examples of drop-ins for systemd, by their path under the folder of the output.
     public let files: [(name: String, text: String)]
     /// In the order of the lines.
     public let findings: [Finding]
@@ -48,7 +48,7 @@ public struct KeepalivedImport {
         unlisted = findings.unlisted
     }
 
-    /// What all of it comes to; nil: there is no finding.
+    /// The gravest finding; nil: there is none.
     public var worst: Finding.Weight? { findings.map(\.weight).max() }
 
     /// Whether the file itself is not there.
@@ -56,7 +56,7 @@ public struct KeepalivedImport {
         findings.contains { $0.weight == .refused && $0.line.number == 0 && $0.text == LineReader.absent }
     }
 
-    /// Two processes would fight for the addresses: so one of them has to go, or keep to its health checks.
+    /// Two VRRP processes would fight for the addresses: keepalived has to be stopped, or limited to its health checks.
     private static func unit(hasChecks: Bool) -> (name: String, text: String) {
         hasChecks
             ? (

@@ -9,7 +9,7 @@ struct LineReader {
         var place: SourceLine
     }
 
-    /// What an import reads at most. The largest configuration that we have seen is 44 kB.
+    /// Limits of what an import reads. The largest configuration that we have seen is 44 kB.
     enum Limits {
         /// One file, bytes.
         static let file = 1_048_576
@@ -27,9 +27,9 @@ struct LineReader {
         var lines: [ArraySlice<UInt8>]
         /// How many have been read.
         var number = 0
-        /// What else the pattern matched.
+        /// The other files that the pattern matched.
         var following: ArraySlice<String>
-        /// What complains if one of `following` cannot be read.
+        /// The directive to name in the complaint if one of `following` cannot be read.
         var complaint: IncludeKind
     }
 

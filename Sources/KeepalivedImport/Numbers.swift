@@ -1,4 +1,4 @@
-/// keepalived's numbers. What follows a number, or lies out of its range, makes it none.
+/// keepalived's numbers. Text behind a number, or a value out of range, makes it invalid.
 
 /// A whole number in decimal (`read_unsigned_func`, `read_int_func`).
 func wholeNumber(_ text: String, _ range: ClosedRange<Int>) -> Int? {
@@ -34,7 +34,7 @@ func seconds(_ text: String, digits: Int, _ range: ClosedRange<Int64>) -> Int64?
 
 let second: Int64 = 1_000_000_000
 
-/// `on`, `true` or `yes`; nothing counts as `true`, and what is neither as nil (`check_true_false`).
+/// `on`, `true` or `yes`; no value counts as `true`, and any other as nil (`check_true_false`).
 func flag(_ text: String?) -> Bool? {
     switch text {
     case nil, "true", "on", "yes": true

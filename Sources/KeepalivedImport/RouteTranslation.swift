@@ -7,7 +7,7 @@ struct RouteTranslation {
     private var known: Set<String> = []
     private var tables: Set<String> = []
 
-    /// What vrrp.toml takes at most.
+    /// Limits of vrrp.toml.
     private enum Limits {
         static let ofInstance = 64
         static let all = 1024
@@ -112,7 +112,7 @@ struct RouteTranslation {
         guard known.insert(identity).inserted else {
             throw .missing("there is a route with this destination, table and metric already: give it another metric")
         }
-        // What is said twice counts as it was said last.
+        // Of an attribute that is given twice, the last one counts.
         let keys = ["via", "interface", "source", "table", "metric", "scope", "onlink", "mtu"]
         return Toml.table(
             // `default` is of the family of the addresses beside it, or of the instance.

@@ -1,7 +1,7 @@
 /// One keyword with what belongs to it.
 struct Statement {
     var keyword: Keyword
-    /// The keyword first; an opening brace is no word of it.
+    /// The words, the keyword first; an opening brace is not among them.
     var words: [String]
     /// The line as it stands, for scripts, whose quotes are read anew.
     var line: [UInt8]

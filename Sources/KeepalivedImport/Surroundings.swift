@@ -1,10 +1,10 @@
 /// What an import asks of the machine it runs on. The module itself opens no file and reads no variable, so that it can be
 /// tested with files that exist nowhere.
 public struct Surroundings {
-    /// What came of reading a file.
+    /// The result of reading a file.
     public enum Reading: Sendable {
         case text([UInt8])
-        /// Nobody is there by this name.
+        /// There is no file of this name.
         case absent
         /// A folder, a device, or a file with an execute bit: keepalived includes none of them.
         case notPlain

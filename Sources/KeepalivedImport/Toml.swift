@@ -70,7 +70,7 @@ struct TomlSection {
         var lines: [String] = []
         var line = "#"
         for word in comment.split(separator: " ") {
-            // What stands in keepalived's file may have any byte; a comment has none that ends it.
+            // keepalived's file may contain any byte; line ends in it must not end the comment.
             let word = String(
                 String.UnicodeScalarView(word.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7f }))
             if line.utf8.count + word.utf8.count > 100, line != "#" {

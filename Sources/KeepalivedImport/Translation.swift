@@ -1,7 +1,8 @@
 /// The last stage: what keepalived would run, as vrrp.toml.
 ///
-/// A sync group becomes a group with the same name; an instance in none is a group of its own, with the keys of a group in its
-/// own section. Whatever is not carried as it was is in the report, and what matters of that in a comment as well.
+/// A sync group becomes a group with the same name; an instance in none is a group of its own, with the keys of a group
+/// in its own section. Everything that is not carried over unchanged is in the report, and what matters of that also in
+/// a comment of the output.
 import Addresses
 
 struct Translation {
@@ -16,7 +17,7 @@ struct Translation {
     /// The checks that are tracked, by keepalived's name.
     private var usedScripts: [String: String] = [:]
 
-    /// What vrrp.toml takes at most.
+    /// Limits of vrrp.toml.
     private enum Limits {
         static let tracks = 64
         static let checks = 256
@@ -223,7 +224,7 @@ struct Translation {
         appendNotifies(group.notifies, kind: "GROUP", of: group.name, group: name)
     }
 
-    /// The members with one opinion: a group decides once, with one priority, one version and one interval.
+    /// Makes the members agree: a group decides once, with one priority, one version and one interval.
     private func agreed(_ legs: [CompleteInstance]) -> [CompleteInstance] {
         func say(_ leg: CompleteInstance, _ keyword: String, _ what: String) {
             findings.add(
@@ -375,7 +376,7 @@ struct Translation {
         case counts
         /// In a sync group that does not weigh its members: interfaces count without, what else has a weight does not.
         case ofMember
-        /// What has a weight does not count.
+        /// Objects with a weight do not count.
         case ofOwner
         /// All counts, without weights.
         case ofGroupWithOwner

@@ -169,7 +169,7 @@ public final class EventLoop {
     /// - Parameter toleranceNs: how much later it may be called, so that it can wait for a wake-up that is due to another.
     @discardableResult
     public func schedule(atNs: Int64, toleranceNs: Int64 = 0, _ action: @escaping () -> Void) -> TimerID {
-        // Not in the same run of timers: one that is always due would let nobody else have a turn.
+        // Not in the same run of timers: a timer that is always due again would keep everything else from running.
         let firstNs = areTimersRunning ? clock.nowNs + 1 : 1
         let timer = timers.insert(atNs: max(firstNs, atNs), toleranceNs: max(0, toleranceNs), action)
         // While the loop handles events it arms the timer once, before it sleeps.
@@ -376,7 +376,7 @@ private struct TimerHeap {
         var timer: EventLoop.TimerID
     }
     private struct Slot {
-        /// Whose it is; 0: nobody's.
+        /// The number of the timer that uses the slot; 0: it is free.
         var number: UInt64
         var action: (() -> Void)?
     }

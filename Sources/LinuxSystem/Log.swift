@@ -1,9 +1,10 @@
 /// The log of a daemon: one line per event, on stderr.
 ///
 /// Under a journal (`JOURNAL_STREAM` is set) each line carries the priority of sd-daemon(3) and no name; elsewhere the
-/// program's name. A line is written with one call, so lines of two processes do not mix, and nobody waits for a log that
-/// is not read: what does not fit is dropped and counted (`LogOutput`). Text that others chose is made `printable`. A line
-/// that a stranger can bring about names what it is `about`, and is then told no more often than `RateLimit` allows.
+/// program's name. A line is written with one call, so lines of two processes do not mix, and nobody waits for a log
+/// that is not read: what does not fit is dropped and counted (`LogOutput`). Text that others chose is made
+/// `printable`. A line that strangers can cause says what it is `about`, and is written no more often than `RateLimit`
+/// allows.
 import Glibc
 import Synchronization
 
@@ -19,7 +20,7 @@ public enum Log {
     private struct State {
         var output = LogOutput()
         var limit = RateLimit<String>()
-        /// The line that was told last of what is held back.
+        /// The last line of each kind that is being held back.
         var told: [String: (level: Level, message: String)] = [:]
         /// Waits for room, and for the end of a window.
         var waiter: LogWaiter?

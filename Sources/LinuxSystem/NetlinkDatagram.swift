@@ -1,4 +1,4 @@
-/// What a netlink socket has received.
+/// A datagram that a netlink socket has received.
 import CLinux
 import Glibc
 import SystemPackage

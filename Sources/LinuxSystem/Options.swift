@@ -19,7 +19,7 @@ public struct Option: Hashable, Sendable {
     }
 }
 
-/// A command line that cannot be taken, in words that say what would be right.
+/// A command line that is refused, with a text that says what would be right.
 public struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
@@ -30,7 +30,7 @@ public struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// The options of a program and what its command line says of them.
 public struct Options: Sendable {
-    /// What a usage error exits with. The corresponding C constant is `EX_USAGE`.
+    /// The exit status of a usage error. The corresponding C constant is `EX_USAGE`.
     public static let exitUsage: Int32 = 64
 
     private let values: [String: String]

@@ -14,7 +14,7 @@ public final class ServiceManager {
     /// Half of what the manager waits for; nil: it does not watch us.
     private let watchdogNs: Int64?
     private var status = ""
-    /// What the manager has still to be told, the oldest first.
+    /// Messages that are still to be sent, the oldest first.
     private var pending: [String] = []
     private var retry: EventLoop.TimerID?
     private var soon: EventLoop.TimerID?

@@ -6,7 +6,7 @@ import Glibc
 import SystemPackage
 
 public enum StandardStreams {
-    /// What a program ends with whose output cannot be written. The corresponding C constant is `EX_IOERR`.
+    /// The exit status of a program whose output cannot be written. The corresponding C constant is `EX_IOERR`.
     public static let exitOutput: CInt = 74
     /// The corresponding C constant is `STDOUT_FILENO`.
     public static let output: CInt = 1
@@ -39,7 +39,7 @@ public enum StandardStreams {
                     unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
                 }
             } catch .wouldBlock {
-                // Whoever started us has made the descriptor non-blocking.
+                // The descriptor was non-blocking when we were started.
                 var room = pollfd(fd: descriptor, events: CShort(POLLOUT), revents: 0)
                 _ = unsafe poll(&room, 1, -1)
             }

@@ -23,7 +23,7 @@ public struct AddressFlags: OptionSet, Hashable, Sendable {
     public static let noPrefixRoute = AddressFlags(rawValue: UInt32(IFA_F_NOPREFIXROUTE))
 }
 
-/// What the kernel tells addresses apart by.
+/// The key by which the kernel distinguishes addresses.
 public struct AddressKey: Hashable, Sendable {
     public var ifindex: Int32
     /// The interface's own address. (`IFA_LOCAL`, else `IFA_ADDRESS`)

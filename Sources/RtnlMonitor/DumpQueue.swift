@@ -4,7 +4,7 @@
 /// or missed an overrun meanwhile is made again, up to five times with growing pauses; then the kind counts as degraded
 /// and is tried again every second.
 
-/// What is asked for as a whole.
+/// The kinds of things that are dumped.
 public enum DumpKind: Int, CaseIterable, Hashable, Sendable {
     case links
     case addresses

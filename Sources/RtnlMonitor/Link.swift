@@ -1,4 +1,4 @@
-/// A network interface as the kernel describes it in RTM_NEWLINK, without what nobody here asks for.
+/// A network interface as the kernel describes it in RTM_NEWLINK, without attributes that are not used here.
 ///
 /// Ten thousand of these are kept at once, so it is flat: names of up to 15 bytes and addresses of up to 23 bytes live
 /// inside it, and only alternative names take memory of their own. Words are spelled as `ip -json link` spells them. The
@@ -145,8 +145,8 @@ public struct Link: Hashable, Sendable {
     public var operState: OperState = .unknown
     /// Whether the driver has carrier; nil: the kernel did not say. (`IFLA_CARRIER`)
     public var carrier: Bool?
-    /// The device of a bus that stands behind it, `pci/0000:00:03.0`; empty: none, it is a thing of software. Kernels before 5.14
-    /// do not say. (`IFLA_PARENT_DEV_BUS_NAME`, `IFLA_PARENT_DEV_NAME`)
+    /// The device of a bus that stands behind it, `pci/0000:00:03.0`; empty: none, it is a virtual interface. Kernels
+    /// before 5.14 do not say. (`IFLA_PARENT_DEV_BUS_NAME`, `IFLA_PARENT_DEV_NAME`)
     public var parentDevice = ""
     /// The name, up to 15 bytes; an attribute, not the key. (`IFLA_IFNAME`)
     public var name: String

@@ -29,7 +29,7 @@ public struct RouteHop: Hashable, Sendable {
     }
 }
 
-/// What the kernel tells routes apart by, save for their hops.
+/// The key by which the kernel distinguishes routes, apart from their hops.
 public struct RouteKey: Hashable, Sendable {
     /// The destination.
     public var destination: IPPrefix

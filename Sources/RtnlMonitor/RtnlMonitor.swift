@@ -162,7 +162,7 @@ extension RtnlMonitor {
     /// Whether everything has been read, or reading has failed for good and the monitor is degraded.
     public var hasBeenRead: Bool { unsynced.allSatisfy { queue.degraded[$0] != nil } }
 
-    /// What could not be read whole for a while, and why; empty: nothing.
+    /// What has not been readable completely for a while, and why; empty: nothing.
     public var degradation: [DumpKind: Degradation] {
         var degradation = queue.degraded
         if routeMirror?.isOverfull == true { degradation[.routes] = .tooManyRoutes }
@@ -181,7 +181,7 @@ extension RtnlMonitor {
     /// The descriptors to watch for readability; they stay the same.
     public var descriptors: [CInt] { [linkEvents.fd, requests.fd] + (otherEvents.map { [$0.fd] } ?? []) }
 
-    /// Asks the kernel for everything. What it answers comes by `handleReadable`.
+    /// Requests everything from the kernel. The answers come by `handleReadable`.
     public func start(nowNs: Int64) -> [MirrorChange] {
         for kind in unsynced { queue.want(kind, notBeforeNs: nowNs) }
         return advance(nowNs: nowNs)
@@ -278,7 +278,7 @@ extension RtnlMonitor {
         _ socket: any RtnlChannel, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
     ) {
         var left = options.budget
-        // What is left, behind a loss as well, is read in the next turns.
+        // What is left is read in the next turns, also after a loss.
         while left > 0 {
             left -= 1
             switch Result(catching: { () throws(Errno) in try socket.receive(buffer) }) {
@@ -422,7 +422,7 @@ extension RtnlMonitor {
         let fits =
             switch request {
             case .links:
-                // Without statistics a link takes a third of the room, and nobody here reads them.
+                // Statistics are not used here, and without them a link takes a third of the space.
                 add(RTM_GETLINK, ifinfomsg()) { $0.put(Int(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS)) }
             case .addresses: add(RTM_GETADDR, ifaddrmsg())
             case .nexthops: add(RTM_GETNEXTHOP, nhmsg())
@@ -471,7 +471,7 @@ extension RtnlMonitor {
         // Answers to a dump that was given up on.
         guard let current = dump, header.sequence == current.sequence else { return statistics.ignored += 1 }
         if header.isInterrupted { dump?.spoil(.changing) }
-        // What was not asked for is no answer: a kernel without IPv6 lists the routes of every family instead.
+        // Entries that were not asked for are ignored: a kernel without IPv6 lists the routes of every family instead.
         switch (message, current.asked) {
         case (.link(let link, isRemoval: false), .links): handleLink(&changes) { $0.applyDumped(link, &$1) }
         case (.address(let address, isRemoval: false), .addresses): addressMirror?.applyDumped(address, &changes)

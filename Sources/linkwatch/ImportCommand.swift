@@ -1,4 +1,4 @@
-/// `linkwatch import`: keepalived's configuration as vrrp.toml, and a report of what is not carried as it was.
+/// `linkwatch import`: keepalived's configuration as vrrp.toml, and a report of what is not carried over unchanged.
 import ArgumentParser
 import Configuration
 import Glibc
@@ -54,7 +54,8 @@ struct ImportCommand: Command {
         try Self.end(result, file, isAccepted: refusals.isEmpty)
     }
 
-    /// What linkwatch-vrrp would say of the output. Without a fault of ours it has nothing to say where nothing is missing.
+    /// What linkwatch-vrrp would complain about in the output: nothing, where nothing is missing, unless the import has
+    /// a defect.
     private static func refusals(_ toml: String) -> [String] {
         do throws(ConfigurationRefused) {
             _ = try VRRPConfiguration(text: Array(toml.utf8), file: "vrrp.toml")
