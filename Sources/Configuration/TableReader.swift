@@ -259,7 +259,7 @@ final class TableReader {
         let entries = keyList == nil ? all.entries : [Self.example]
         for entry in entries.prefix(limit) {
             if !isName(entry.key) {
-                problems.report(entry.keyPosition, "\(quoted(entry.key)) is no name here: expected \(nameExpected)")
+                problems.report(entry.keyPosition, "\(quoted(entry.key)) is not a valid name: expected \(nameExpected)")
             }
             guard let reader = all.reader(of: entry, path: "NAME") else { continue }
             body(Located(value: entry.key, position: entry.keyPosition), reader)

@@ -16,7 +16,7 @@ public enum MirrorChange: Hashable, Sendable {
     /// Messages were lost: the kernel is asked again, and the differences follow. Changes in between may be missing.
     case resync(generation: Int)
     /// The mirror is what the kernel had when it was asked: at the start, and after each `resync`. It is not told of a mirror
-    /// that could not be read whole.
+    /// that could not be read completely.
     case synced(generation: Int)
     /// What could not be read completely, and why: entries may be missing, too many, or old, until a change says that
     /// everything is complete.

@@ -10,7 +10,7 @@ extension RtnlMonitor {
     ///   - timeoutNs: how long to wait for the kernel.
     ///   - acceptsPart: whether an incomplete result is better than none.
     /// - Returns: a monitor that is synced, or, with `acceptsPart`, degraded; there is nothing more to read.
-    /// - Throws: what could not be read whole and why; `.timedOut`, or what the kernel said.
+    /// - Throws: what could not be read completely and why; `.timedOut`, or what the kernel said.
     public static func snapshot(
         options: Options = Options(), timeoutNs: Int64 = 5_000_000_000, acceptsPart: Bool = false
     ) throws(RtnlError) -> RtnlMonitor {

@@ -153,7 +153,7 @@ extension RtnlMonitor {
     /// The addresses, if they are mirrored.
     public var addresses: [AddressKey: Address] { addressMirror?.addresses ?? [:] }
 
-    /// Whether everything has been read whole once, and again after each overrun.
+    /// Whether everything has been read completely once, and again after each overrun.
     public var isSynced: Bool { unsynced.isEmpty }
 
     /// Whether this kind has been.

@@ -123,8 +123,8 @@ public struct Condition: Hashable, Sendable {
         case foreignAddress = "foreign-address"
         /// linkwatchd cannot be reached. Raised by the process.
         case monitorLost = "monitor-lost"
-        /// The kernel's interfaces, addresses or routes could not be read whole: something may be missing or out of date. Raised
-        /// by the process. Error level.
+        /// The kernel's interfaces, addresses or routes could not be read completely: something may be missing or out
+        /// of date. Raised by the process. Error level.
         case kernelDegraded = "kernel-degraded"
         /// The runner has died: checks keep their last result, and no program is run. Raised by the process. Error level.
         case runnerLost = "runner-lost"

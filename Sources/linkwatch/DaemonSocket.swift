@@ -20,9 +20,9 @@ struct DaemonSocket {
         case .timedOut: Failure(.unavailable, "\(name) on \(path) does not answer")
         case .closed, .readerGone: Failure(.unavailable, "\(name) on \(path) closed the connection")
         case .malformed(let what):
-            Failure(.software, "\(name) on \(path) does not speak this program's language: \(what)")
+            Failure(.software, "\(name) on \(path) sent an answer that linkwatch does not understand: \(what)")
         case .refused(let refusal) where refusal.name == VarlinkError.permissionDenied.name:
-            Failure(.permission, "not permitted: \(name) takes that from root and its own user")
+            Failure(.permission, "not permitted: \(name) accepts this only from root and its own user")
         case .refused(let refusal): explain(refusal) ?? Failure(.software, "\(name) refuses: \(refusal)")
         }
     }

@@ -22,7 +22,7 @@ enum Direct {
         do throws(RtnlError) {
             kernel = try RtnlMonitor.snapshot()
         } catch {
-            throw Failure(.system, "the kernel could not be read whole: \(error)")
+            throw Failure(.system, "the kernel could not be read completely: \(error)")
         }
         do throws(Errno) {
             let table = InterfaceTable(

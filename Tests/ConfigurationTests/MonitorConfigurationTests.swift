@@ -152,7 +152,7 @@ private func read(_ text: String) throws -> MonitorConfiguration {
         ),
         ("[defaults.dampening]\nreuse = 5000", "1:1: suppress = 2000 ... more than reuse (5000)"),
         ("[interface]\neth0 = 1", "2:8: eth0 = 1 ... expected a table, [interface.eth0]"),
-        ("[interface.\"a b\"]", "1:12: \"a b\" is no name"),
+        ("[interface.\"a b\"]", "1:12: \"a b\" is not a valid name"),
         ("[interfce.eth0]", "1:2: unknown key interfce in the file ... did you mean interface?"),
         ("\"a\\u0007\\n\" = 1", "1:1: unknown key a\\u{07}\\n in the file"),
     ])

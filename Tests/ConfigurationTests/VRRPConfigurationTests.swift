@@ -253,7 +253,7 @@ private let pair = """
             "[heartbeat.h]\ninterfce = \"hb0\"\nvrid = 1\npeer-vrid = 1",
             "6:1: [heartbeat.h] lacks interface|6:12: heartbeat h is in no group's pool|7:1: unknown key interfce in [heartbeat.h] ... did you mean interface?|9:13: peer-vrid = 1 is our own vrid (line 8)"
         ),
-        ("[group.\"a b\"]\ninstances = [\"sound\"]", "6:8: \"a b\" is no name"),
+        ("[group.\"a b\"]\ninstances = [\"sound\"]", "6:8: \"a b\" is not a valid name"),
         ("[process]\nrealtime-priority = 100", "7:21: realtime-priority = 100 ... from 0 to 99"),
         ("[process]\nuser = \"\"", "7:8: user = \"\""),
         ("[process]\nstate-directory = \"x\"", "7:19: state-directory = \"x\" ... absolute"),

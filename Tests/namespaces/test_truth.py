@@ -86,7 +86,7 @@ def test_a_kernel_that_cannot_be_read_whole_is_told(lab, daemon_in, tmp_path, re
     assert "degraded: links:" in linkwatch(lab, "--dump", *path, status=69).stderr
     assert "degraded: links:" in linkwatch(lab, "wait", "--down", "none", "--timeout", "1s", *path, status=69).stderr
     done = linkwatch(lab, "--dump", "--direct", status=71, under=under)
-    assert "could not be read whole: " in done.stderr and "links: the kernel refuses" in done.stderr
+    assert "could not be read completely: " in done.stderr and "links: the kernel refuses" in done.stderr
     assert done.stdout == ""
     assert "synced" not in [event["kind"] for event in watch]
 
@@ -115,7 +115,7 @@ def test_a_router_that_cannot_read_the_kernel_says_so_and_serves_when_it_can(lab
     lab.ip("m", "addr add 192.0.2.2/24 dev e0")
     config = '[instance.one]\ninterface = "e0"\nvrid = 10\naddresses = ["192.0.2.1"]\nadvert-interval = "100ms"\n'
     with Director(lab, "m", config, under=under) as director:
-        director.log.await_item(lambda line: "the kernel could not be read whole: links: the kernel refuses" in line)
+        director.log.await_item(lambda line: "the kernel could not be read completely: links: the kernel refuses" in line)
         watch = director.watch()
         watch.await_state("fault")
         assert "kernel-degraded" in director.status()["conditions"]

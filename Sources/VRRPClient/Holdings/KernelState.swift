@@ -64,7 +64,7 @@ final class KernelState: Kernel {
             replacement = try RtnlMonitor.snapshot(
                 options: Self.options(tracking, quiet: refresher), acceptsPart: true)
         } catch {
-            Log.error("the kernel could not be read whole: \(error)")
+            Log.error("the kernel could not be read completely: \(error)")
             throw error.errno
         }
         for fd in mirror.descriptors { loop.unwatch(fd) }
@@ -168,7 +168,7 @@ final class KernelState: Kernel {
 
     /// Whether everything has been read once, or reading has failed for good.
     var hasBeenRead: Bool { mirror.hasBeenRead }
-    /// What could not be read whole.
+    /// What could not be read completely.
     var degradation: [DumpKind: Degradation] { mirror.degradation }
     var links: [Int32: Link] { mirror.links }
     var routes: [Route] { mirror.routes }

@@ -139,7 +139,7 @@ final class LegRoutes: Held, Upkept {
                 accept(route, request)
             } else if refusal.errno == .fileExists {
                 let owner = present.first.map { " (protocol \($0.routeProtocol))" } ?? ""
-                refuse(route, "there is another route like it already, which is not ours\(owner)")
+                refuse(route, "there is another route to it with this table and metric, which is not ours\(owner)")
             } else {
                 refuse(route, refusal.description)
             }

@@ -121,7 +121,7 @@ final class AcceptFilter {
 
     private func tableChanged() {
         guard running == nil, repairTimer == nil, !refused.isEmpty, isInForce, !isIntact else { return }
-        Log.warning("accept = false: somebody has removed or changed the table \(AcceptTable.name): it is made again")
+        Log.warning("accept = false: somebody has removed or changed the table \(AcceptTable.name), making it again")
         setInForce(false)
         repair()
     }

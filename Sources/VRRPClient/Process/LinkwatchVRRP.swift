@@ -70,7 +70,7 @@ enum LinkwatchVRRP {
         if !released.holdings.isEmpty { print("\(released.holdings) removed") }
         if released.switches > 0 { Log.notice("\(released.switches) sysctls of interfaces restored") }
         if record?.hasFilter == true, !AcceptFilter.release() {
-            throw Unavailable("the packet filter of accept = false stays in force")
+            throw Unavailable("the packet filter of accept = false could not be removed and stays in force")
         }
     }
 
@@ -127,7 +127,7 @@ enum LinkwatchVRRP {
         try checkCapabilities(Privileges.become(account, keeping: [.netAdmin, .netRaw]))
         // In a user namespace the capabilities may be those of another one than the network's.
         if let refusal = router.kernel.refusal {
-            throw NotPermitted("the kernel lets this process add no addresses: \(refusal)")
+            throw NotPermitted("the kernel does not let this process add addresses: \(refusal)")
         }
         if unsafe access(arguments.path, R_OK) != 0 {
             Log.warning("\(arguments.path) cannot be read any more: a reload will fail")

@@ -286,7 +286,7 @@ final class RouterProcess {
         if degradation.isEmpty {
             Log.notice("the kernel's tables are complete again")
         } else {
-            Log.error("the kernel could not be read whole: \(degradation.text)")
+            Log.error("the kernel could not be read completely: \(degradation.text)")
         }
         if hasBegun { groups.forEach { $0.setCondition(Condition(.kernelDegraded), !degradation.isEmpty) } }
         beginIfReady()
