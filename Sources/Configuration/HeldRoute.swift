@@ -56,7 +56,7 @@ extension VRRPConfiguration {
         }
     }
 
-    /// A place in the file. It moves nothing, so any two are equal.
+    /// A place in the file. It has no effect, so any two are equal.
     public struct FilePlace: Hashable, Sendable {
         var position = SourcePosition()
 

@@ -92,7 +92,7 @@ struct VRRPSections {
 }
 
 extension VRRPConfiguration {
-    /// The line of each virtual address, by instance. It moves nothing, so any two are equal.
+    /// The line of each virtual address, by instance. It has no effect, so any two are equal.
     public struct AddressLines: Hashable, Sendable {
         var lines: [String: [IPAddress: Int]] = [:]
 

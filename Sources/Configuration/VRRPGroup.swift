@@ -1,4 +1,4 @@
-/// `[group.NAME]`: what a group is told, and its keys, which an instance in no group has in its own section.
+/// `[group.NAME]`: the settings of a group and their keys, which an instance without a group has in its own section.
 import Addresses
 
 extension VRRPConfiguration {

@@ -16,7 +16,7 @@ public struct SourceLine: Hashable, Sendable, CustomStringConvertible {
 public struct Finding: Hashable, Sendable, CustomStringConvertible {
     /// What it means for the service, the least first.
     public enum Weight: Int, Comparable, Sendable {
-        /// Carried in another form, or something that moves nothing in keepalived either.
+        /// Carried over in another form, or something that has no effect in keepalived either.
         case difference
         /// Something that keepalived does is lost; the addresses are served as before.
         case loss

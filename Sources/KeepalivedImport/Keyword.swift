@@ -37,7 +37,7 @@ public struct Keyword: Hashable, Sendable {
     /// What becomes of it.
     public enum Fate: Hashable, Sendable {
         case carried
-        /// It moves nothing here, or what it asks for is always so.
+        /// It has no effect here, or what it asks for is always so.
         case different
         /// Carried where vrrp.toml can say it; where not, the report has the text and this weight.
         case depends(Finding.Weight)

@@ -7,7 +7,7 @@ public struct Account: Hashable, Sendable {
     /// Its first group.
     public let gid: gid_t
 
-    /// The user that the daemons become unless they are told otherwise.
+    /// The user that the daemons become by default.
     public static let defaultName = "linkwatch"
 
     /// The default user of this machine; nil: there is none, or /etc/passwd cannot be read.

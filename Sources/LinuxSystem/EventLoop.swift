@@ -404,7 +404,7 @@ private struct TimerHeap {
         for key in live { push(key) }
     }
 
-    /// When to wake; cancelled keys in front are let go.
+    /// When to wake; drops cancelled keys in front.
     var firstNs: Int64? {
         mutating get {
             while let first = heap.first, !isLive(first.timer) { popFirst() }

@@ -1,6 +1,6 @@
 /// What registers 0 to 15 say together: IEEE 802.3 clause 28 (autonegotiation), 28B.3 (its priorities), 40.5 (1000BASE-T).
 ///
-/// Above 1 Gb/s these registers cannot say what was agreed: take ethtool's word there. 1000BASE-X is not told apart.
+/// Above 1 Gb/s these registers cannot say what was agreed: use ethtool there. 1000BASE-X is not told apart.
 
 /// A speed and a duplex, named as ethtool and mii-diag name them.
 public enum LinkMode: String, CaseIterable, Hashable, Sendable {

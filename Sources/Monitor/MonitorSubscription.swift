@@ -38,7 +38,7 @@ public final class MonitorSubscription {
         case lost(VarlinkClientError)
     }
 
-    /// What routes are told apart by.
+    /// The key of a route.
     public struct RouteIdentity: Hashable, Sendable {
         public var dst: String
         public var table: Int

@@ -1,4 +1,4 @@
-/// Why a group cannot serve (`Cause`), and what an operator should know though it moves nothing (`Condition`).
+/// Why a group cannot serve (`Cause`), and what an operator should know although it changes no state (`Condition`).
 ///
 /// Causes are a set, never a counter: a failure reported three times and mended once is mended. A cause is known by its kind
 /// and subject; its detail, such as the evidence that says a link is down, may change while it lasts. *Hard* causes are
@@ -72,7 +72,7 @@ extension Cause.Kind {
     }
 }
 
-/// Something published that moves nothing.
+/// Something that is published and changes no state.
 public struct Condition: Hashable, Sendable {
     /// What is remarkable.
     public enum Kind: String, Hashable, Sendable, CaseIterable {

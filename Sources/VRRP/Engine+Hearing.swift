@@ -8,7 +8,7 @@ extension Engine {
     mutating func hear(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         guard state.isRunning else { return }
         if let own = state.members[index].primaryAddress, own == advert.source {
-            // It can be forged, so it moves nothing.
+            // The advert may be forged, so it has no effect but the condition.
             record.members[index].statistics.ownAddressReceived += 1
             state.members[index].strangerUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
             return
@@ -35,9 +35,10 @@ extension Engine {
         }
     }
 
-    /// Whether an address is the peer's, as far as it has told. There are two routers where there is a pool: a third one, which
-    /// could tell nobody what it holds and hears, would be taken for the peer. So while the peer speaks for itself, a third
-    /// one moves nothing and is told, at error level; and a lesser one does so for as long as we know who the peer is.
+    /// Whether an address is the peer's, as far as it has told. There are two routers where there is a pool: a third
+    /// one, which could tell nobody what it holds and hears, would be taken for the peer. So while the peer's
+    /// heartbeats arrive, a third router has no effect and is reported, at error level; for a lesser one that holds for
+    /// as long as we know who the peer is.
     func isPeers(_ source: IPAddress) -> Bool {
         let known = state.pool.peerSources
         if known.isEmpty || known.contains(source) || configuration.bugs.contains(.hearsAnybody) { return true }
@@ -46,7 +47,8 @@ extension Engine {
     }
 
     /// An advert in the peer's name, at another priority than it says it has. One of its own that was overtaken by its
-    /// word is not missed: the next one is as it says. A resignation is repeated over the cable.
+    /// heartbeat is not missed: the next one has the priority that the heartbeat says. A resignation is repeated over
+    /// the cable.
     private func isForged(_ advert: Advert) -> Bool {
         guard let peer = state.peer, !state.pool.peerSources.isEmpty else { return false }
         return advert.priority != peer.priority
@@ -269,8 +271,9 @@ extension Engine {
         }
     }
 
-    /// While we hold, a lesser peer that holds too is a collision and, if it lasts, does not hear us. One that was silent
-    /// may have held meanwhile, and have released at our first word, before it could speak: that is taken for one as well.
+    /// While we hold, a lesser peer that holds too is a collision and, if it lasts, does not hear us. A peer that was
+    /// silent may have held meanwhile, and released at our first heartbeat before it could send one: that counts as a
+    /// collision, too.
     private mutating func noticeOtherHolder(_ word: PeerWord, after before: PeerWord?, _ step: inout Step) {
         guard state.role == .master else { return }
         let freshNs = 3 * heartbeatIntervalNs

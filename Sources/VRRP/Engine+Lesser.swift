@@ -1,7 +1,8 @@
 /// Routers of a lower priority that send adverts as a master does: whether they hold the addresses.
 ///
-/// Anybody on a LAN can send adverts, and a low priority costs nothing, so an advert of a lower priority alone moves nothing.
-/// Two questions arise from it, and both are answered by asking for the virtual addresses by ARP or ND, as a host would.
+/// Anybody on a LAN can send adverts, and a low priority costs nothing, so an advert of a lower priority alone has no
+/// effect. Two questions arise from it, and both are answered by asking for the virtual addresses by ARP or ND, as a
+/// host would.
 ///
 /// *As master* (Unheard): a lesser master that goes on may be one that does not hear us. It is asked about once it has been
 /// heard, on every leg, for the longer of its down interval and ours. If a router answers on every leg, then it holds, and we
@@ -50,8 +51,9 @@ extension Engine {
         state.members.allSatisfy { $0.lesser?.mayBeAskedAbout(nowNs) ?? false }
     }
 
-    /// The question falls due, or nobody has answered it in time, on one leg at least: hosts that were told otherwise are told
-    /// who serves, and it is put again no sooner than after as much patience as before.
+    /// The question falls due, or nobody has answered it in time, on one leg at least: the addresses are announced
+    /// again, for hosts that learned otherwise, and the next question is put no sooner than after as much patience as
+    /// before.
     mutating func expireQuestion(_ step: inout Step) {
         switch state.question {
         case .none: break

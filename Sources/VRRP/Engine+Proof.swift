@@ -1,10 +1,9 @@
 /// Whether a leg works: doubt, proof, isolation.
 ///
-/// Doubt arises from silence (`deaf`) or from the peer's word that it does not hear us (`mute`, later `cut`), see
-/// `Member.Doubt`. A leg in
-/// doubt is probed, by ARP or ND to witnesses or neighbours, and unproven until one answers; an answer is good for some
-/// seconds, for the leg may die while it is still in doubt. A leg that stays unproven while the peer's are all proven is
-/// *isolated*, a soft cause: the peer serves better.
+/// Doubt arises from silence (`deaf`) or when the peer says that it does not hear us (`mute`, later `cut`), see
+/// `Member.Doubt`. A leg in doubt is probed, by ARP or ND to witnesses or neighbours, and unproven until one answers;
+/// an answer is good for some seconds, for the leg may die while it is still in doubt. A leg that stays unproven while
+/// the peer's are all proven is *isolated*, a soft cause: the peer serves better.
 ///
 /// Isolation comes and goes with a delay of its own, since at a takeover every leg of the new master is in doubt for the
 /// moment until the peer has heard it. It goes at once when the peer falls silent or says 0: never yield to nobody.

@@ -1,8 +1,8 @@
 /// What goes into the engine and what comes out of it: the whole of its contact with the world.
 ///
-/// The engine has no socket, no clock and no thread. The process feeds it inputs with the time at which they were seen, and
-/// carries out the outputs *in their order*: addresses are removed before a word is sent, and added before they are
-/// announced. Members and cables are named by their place in the configuration in force.
+/// The engine has no socket, no clock and no thread. The process feeds it inputs with the time at which they were seen,
+/// and carries out the outputs *in their order*: addresses are removed before anything is sent, and added before they
+/// are announced. Members and cables are named by their place in the configuration in force.
 import Addresses
 
 public enum Input: Hashable, Sendable {

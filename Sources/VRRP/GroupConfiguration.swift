@@ -1,4 +1,4 @@
-/// What one sync group is told to do; everything the engine knows before anything happens.
+/// The configuration of one sync group: everything that the engine knows before anything happens.
 ///
 /// A plain instance is a group of one member, so there is no second kind of configuration. The file's syntax, defaults
 /// and checks belong to the module `Configuration`; the values here have already been checked. What a process needs and

@@ -1,16 +1,16 @@
-/// A director's word as the address list of a version 3 advert, and back.
+/// A heartbeat's content as the address list of a version 3 advert, and back.
 ///
 ///     identity, stamp, holds..., ::, hears..., [peer's identity], ::, proven..., sources...
 ///
-/// The identity comes first, so over IPv6 the first address is link-local, as RFC 9568 wants it. The stamp says when the
-/// word was spoken, so that a word that was overtaken on another cable is known as old; the highest stamp is that of a last
-/// word. Over IPv6 it is an address of the discard-only prefix 100::/64 (RFC 6666), over IPv4 one of the reserved block
-/// 240.0.0.0/4. Neither can be a virtual address, and no router acts on what an advert lists. An IPv4 member is listed
-/// IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be listed in an IPv4 heartbeat, and the configuration refuses
-/// that.
+/// The identity comes first, so over IPv6 the first address is link-local, as RFC 9568 wants it. The stamp says when
+/// the heartbeat was sent, so that one that was overtaken on another cable is known as old; the highest stamp marks a
+/// last word. Over IPv6 it is an address of the discard-only prefix 100::/64 (RFC 6666), over IPv4 one of the reserved
+/// block 240.0.0.0/4. Neither can be a virtual address, and no router acts on what an advert lists. An IPv4 member is
+/// listed IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be listed in an IPv4 heartbeat, and the configuration
+/// refuses that.
 ///
-/// Where adverts come from stands in the last list, since a daemon that does not know of it passes over what is no virtual
-/// address there. One that does takes for a source what is none of its own virtual addresses.
+/// The sources of adverts are part of the last list: an older daemon ignores addresses there that are not virtual ones.
+/// A daemon that knows sources takes every address there that is none of its own virtual addresses for a source.
 ///
 /// With 40 members holding and hearing at once there is no room for every proven leg in one Ethernet frame, so that list is
 /// cut; a leg that is not listed counts as unproven, which makes the peer less eager, never more. Sources are listed all or
@@ -22,13 +22,13 @@ public enum HeartbeatCodec {
     public static let addressesMax = 90
 
     private static let stampBits: UInt32 = 0x0fff_ffff
-    /// How a last word is told from others.
+    /// The stamp that marks a last word.
     private static let lastStamp = stampBits
     private static let discardPrefix: UInt64 = 0x0100_0000_0000_0000
     private static let reservedBlock: UInt32 = 0xf000_0000
 
-    /// The advert that carries `word` over a cable of the given configuration. `peerIdentity` is listed when the word says
-    /// that the peer's heartbeat is heard.
+    /// The heartbeat that carries `word` over a cable of the given configuration. `peerIdentity` is listed when `word`
+    /// says that the peer's heartbeats are heard.
     public static func advert(
         _ word: PeerWord, cable: CableConfiguration, source: IPAddress, peerIdentity: IPAddress?,
         members: [MemberConfiguration]
@@ -50,8 +50,8 @@ public enum HeartbeatCodec {
             addresses: Array(addresses.prefix(addressesMax)), source: source)
     }
 
-    /// The word that an advert carries; nil when it is not a heartbeat. Addresses of members that we do not have are
-    /// passed over.
+    /// The content of a heartbeat; nil when the advert is not one. Addresses of members that we do not have are
+    /// ignored.
     public static func word(
         _ advert: Advert, ownIdentity: IPAddress?, members: [MemberConfiguration]
     ) -> PeerWord? {

@@ -27,7 +27,7 @@ struct HeartbeatPool: Hashable, Sendable {
         }
     }
 
-    /// The peer's newest word.
+    /// The peer's newest heartbeat.
     struct Fresh: Hashable, Sendable, Remembered {
         var word: PeerWord
         /// Until when it is fresh.
@@ -60,10 +60,10 @@ struct HeartbeatPool: Hashable, Sendable {
     /// The peer's newest heartbeat, if it is fresh.
     var word: PeerWord? { fresh?.word }
 
-    /// How a word was taken.
+    /// What became of a heartbeat.
     enum Reception: Hashable, Sendable { case accepted, echo, stale }
 
-    /// Takes a word that arrived on a cable. It is fresh for three intervals of the slower of the two.
+    /// Takes a heartbeat that arrived on a cable. It is fresh for three intervals of the slower of the two.
     mutating func receive(_ word: PeerWord, cable index: CableIndex, intervalNs: Int64, nowNs: Int64) -> Reception {
         if word.identity == identity { return .echo }
         let untilNs = nowNs + 3 * max(intervalNs, word.intervalNs)
@@ -94,7 +94,7 @@ struct HeartbeatPool: Hashable, Sendable {
         return difference > 0x07ff_ffff
     }
 
-    /// The fresh word after the members were listed anew: `places` has, per member, its old place.
+    /// Renumbers the members of the fresh heartbeat after a reload: `places` has, per member, its old place.
     mutating func relist(_ places: [MemberIndex?]) {
         func moved(_ set: MemberSet) -> MemberSet {
             var moved: MemberSet = []

@@ -8,7 +8,7 @@
 /// with one, as they read RFC 5798. Both are accepted, and the advert says which one it was. Over IPv6 there is only the
 /// pseudo-header, in version 2 only the message.
 ///
-/// What is not here: which addresses the advert should list (a difference moves nothing), and sockets.
+/// What is not here: which addresses the advert should list (a difference has no effect but a condition), and sockets.
 import Addresses
 
 public struct Advert: Hashable, Sendable {

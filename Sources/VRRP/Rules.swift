@@ -24,7 +24,7 @@ package struct Rules: OptionSet, Hashable, Sendable {
     package static let preempt = Rules(rawValue: 1 << 7)
     /// A leg that cannot be proven yields to a peer whose legs all are.
     package static let isolated = Rules(rawValue: 1 << 8)
-    /// A cable's loss moves nothing.
+    /// The loss of a cable changes no state.
     package static let degraded = Rules(rawValue: 1 << 9)
     /// Nothing is sent before the first snapshot.
     package static let start = Rules(rawValue: 1 << 10)

@@ -117,7 +117,8 @@ public final class VarlinkClient {
             if let leftNs, leftNs <= 0 { throw .timedOut }
             // Rounded up: a poll that ends a moment before the deadline would spin until it.
             let leftMs = leftNs.map { CInt(clamping: $0 / 1_000_000 + 1) } ?? -1
-            // poll(2) passes over a negative descriptor; nothing is asked of the output but what is told unasked.
+            // poll(2) ignores a negative descriptor; for the output no events are requested, but hang-up is always
+            // reported.
             var descriptors = [
                 pollfd(fd: descriptor.raw, events: events, revents: 0),
                 pollfd(fd: output ?? -1, events: 0, revents: 0),

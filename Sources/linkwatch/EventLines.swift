@@ -100,7 +100,7 @@ struct EventLines {
         changes.append(change("operstate", old.operstate, new.operstate))
         let isSaid = new.reason.map { old.evidence[$0]?.state != new.evidence[$0]?.state } ?? false
         if new.why != old.why, !isSaid { changes.append(Self.because(new)) }
-        // A link that is down has no speed, which needs no words.
+        // A link that is down has no speed: that is not worth a remark.
         if let speed = new.speedWords, speed != old.speedWords {
             changes.append(old.speedWords.map { "speed \($0) -> \(speed)" } ?? speed)
         }

@@ -1,6 +1,6 @@
 /// Colour, where a person will see it, and how wide text is there.
 ///
-/// Colour never carries a fact of its own: every word that is painted says the same without it.
+/// Colour never carries information of its own: coloured text says the same without it.
 import Glibc
 import LinuxSystem
 

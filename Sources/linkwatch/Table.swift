@@ -10,7 +10,7 @@ struct Cell {
     var text: String
     var style: Style
 
-    /// What stands where there is nothing to say, so that every row has as many words as its heading.
+    /// Fills an empty cell, so that every row has as many words as the heading.
     static let none = Cell("-", .faint)
     var isNone: Bool { text == Self.none.text }
 

@@ -7,8 +7,8 @@ import SystemPackage
 import VRRP
 
 extension GroupDriver {
-    /// Takes a new configuration of the same group, the first half: legs and cables that it has no longer let go of what they
-    /// had. Those that did not change keep their sockets and addresses. `reload` follows.
+    /// Takes a new configuration of the same group, the first half: legs and cables that it no longer has release what
+    /// they held. Those that did not change keep their sockets and addresses. `reload` follows.
     func letGo(for group: VRRPConfiguration.Group) {
         let old = self.group
         self.group = group

@@ -72,7 +72,7 @@ protocol Held: AnyObject {
     /// Those of an instance as the record has them: a line each, without its end.
     static func lines(of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group) -> [String]
 
-    /// Whether a line of the record is one of this kind, by its words.
+    /// Whether a line of the record, split at blanks, is one of this kind.
     static func isLine(_ words: [String]) -> Bool
 
     /// The routes to follow, each with its table, so that it is known when one is missing.
@@ -119,7 +119,7 @@ enum HeldKinds {
         groups.flatMap(\.instances).flatMap { instance in all.flatMap { $0.tracked(by: instance) } }
     }
 
-    /// The words of a line.
+    /// The line, split at blanks.
     static func words(_ line: some StringProtocol) -> [String] {
         line.split(separator: Character(" ")).map { String($0) }
     }

@@ -182,12 +182,12 @@ struct HoldingsRecord {
         try Syscall.retry { ftruncate(writer, text.utf8.count) }
     }
 
-    /// The words of each line that names something held; lines that are not understood are passed over.
+    /// Each line that names a holding, split at blanks; lines that are not understood are ignored.
     func read() -> [[String]] {
         lines().map(HeldKinds.words).filter { words in HeldKinds.all.contains { $0.isLine(words) } }
     }
 
-    /// What was recorded to be done; lines that are not understood are passed over.
+    /// What was recorded to be done; lines that are not understood are ignored.
     func readLegacy() -> Legacy {
         var legacy = Legacy()
         for words in lines().map(HeldKinds.words) {

@@ -1,4 +1,4 @@
-/// An advert for one of our virtual routers, or a heartbeat, that failed a check: what differs, in words.
+/// An advert for one of our virtual routers, or a heartbeat, that failed a check: what differs, as text.
 ///
 /// Two routers that refuse each other's adverts both serve, and neither hears of it from the other. What is kept here is as
 /// much of the packet as an operator needs to find the other router and what is wrong with it; all of it may be made up.

@@ -28,7 +28,7 @@ final class Reports {
     private var held: [Key: [String: Change]] = [:]
     private var timer: EventLoop.TimerID?
 
-    /// Subjects of one kind that are told apart while they are held back.
+    /// How many subjects of one kind are kept apart while they are held back.
     private static let subjectsMax = 64
 
     /// Reports a change: to the log, with an addition to its line, and to watchers unless nothing has changed since the
