@@ -518,7 +518,7 @@ struct Interpreter {
 
     /// An interval or a timeout: milliseconds count, and 0 is 1 s.
     private func period(_ statement: Statement) throws(Refusal) -> Int64? {
-        guard let period = seconds(try statement.argument(), digits: 3, 0...4_294_000 * second) else {
+        guard let period = seconds(try statement.argument(), digits: 3, 0...4_294 * second) else {
             ignored(statement, "not a number of seconds")
             return nil
         }

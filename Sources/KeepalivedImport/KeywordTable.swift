@@ -446,9 +446,7 @@ extension Keywords {
     ]
 
     private static let trackedFile: [Keyword] = [
-        Keyword(
-            .trackedFile, "file", .line, .later(.loss),
-            "The import does not write tracked files yet: add `{ file = \"PATH\" }` to `track`."),
+        Keyword(.trackedFile, "file", .line, .carried, "`{ file = \"PATH\" }` in `track`"),
         Keyword(.trackedFile, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.trackedFile, "init_file", .line, .different, "linkwatch writes no such file."),
     ]

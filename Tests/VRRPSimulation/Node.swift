@@ -251,8 +251,10 @@ extension World {
         }
         let able = directors.indices.filter { directors[$0].isAlive && directors[$0].legs.allSatisfy(\.works) }
         let whole = able.filter { !directors[$0].checkFails }
-        // Without a pool nobody knows that the peer is no better, so a failing check is FAULT unconditionally.
-        if holders.isEmpty { return (cables.isEmpty ? whole : able).isEmpty ? .none : .nobodyHolds }
+        // Without a pool nobody knows that the peer is no better, so a failing check is FAULT unconditionally: also for a third
+        // router beside a pair that has one.
+        let serving = able.filter { !directors[$0].checkFails || !directors[$0].configuration.cables.isEmpty }
+        if holders.isEmpty { return serving.isEmpty ? .none : .nobodyHolds }
         guard knowsEverything, !whole.isEmpty else { return .none }
         return holders.contains { directors[$0].legs.allSatisfy(\.sends) } ? .none : .deadLegHeld
     }

@@ -26,7 +26,9 @@ package enum Suite {
     /// Random schedules beyond the first ten thousand that once failed, each with what it found.
     package static let seeds: [UInt64] = [
         // A reload takes a leg away whose address the kernel is still to add.
-        67647
+        67647,
+        // All of a pair are in fault, and beside them a third router, whose check fails and who has no heartbeat.
+        101116,
     ]
 
     /// As far as some minutes and some gigabytes reach.

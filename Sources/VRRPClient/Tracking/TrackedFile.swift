@@ -28,7 +28,7 @@ final class TrackedFile: Tracked {
     private var complaint: Errno?
 
     /// What stands in the file. It is read first when it is asked for: as the user that reads it later.
-    private(set) lazy var number = read(otherwise: 0)
+    private(set) lazy var number = read()
     var onChange: () -> Void = {}
 
     private static let againNs: Int64 = 1_000_000_000
@@ -105,15 +105,15 @@ final class TrackedFile: Tracked {
     }
 
     private func update() {
-        let new = read(otherwise: number)
+        let new = read()
         guard new != number else { return }
         Log.notice("file \(path): \(new), was \(number)", about: "file \(path)")
         number = new
         onChange()
     }
 
-    /// - Parameter known: what counts while there is no number that can be reckoned with.
-    private func read(otherwise known: Int) -> Int {
+    /// A number beyond all bounds counts as the greatest: it is far from 0, and to take it for 0 would call the file well.
+    private func read() -> Int {
         var bytes = [CChar](repeating: 0, count: 128)
         let count: Int
         do throws(Errno) {
@@ -127,12 +127,7 @@ final class TrackedFile: Tracked {
             return 0
         }
         guard count > 0 else { return 0 }
-        errno = 0
-        let value = unsafe strtol(bytes, nil, 0)
-        guard errno == 0, let exact = Int32(exactly: value) else {
-            Log.warning("file \(path): its number is too large, keeping \(known)", about: "file \(path)")
-            return known
-        }
-        return Int(exact)
+        let bound = Int(Int32.max)
+        return max(-bound, min(bound, unsafe strtol(bytes, nil, 0)))
     }
 }
