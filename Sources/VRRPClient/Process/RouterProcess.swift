@@ -72,7 +72,8 @@ final class RouterProcess {
         services = GroupServices(
             loop: loop, wire: wire, kernel: kernel, links: links, leases: leases, runner: runner)
         manager = ServiceManager(loop: loop)
-        startPages = StartPages(loop: loop, locksMemory: configuration.process.locksMemory)
+        startPages = StartPages(
+            loop: loop, locksMemory: configuration.process.locksMemory, toleranceNs: 1_000_000_000)
         acceptFilter = AcceptFilter(runner: runner, loop: loop)
         reports = Reports(loop: loop)
         self.record = record
