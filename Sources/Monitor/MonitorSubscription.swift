@@ -125,7 +125,7 @@ public final class MonitorSubscription {
             }
             client.onClosed = { [unowned self] error in lose(error) }
             seen = ([], [])
-            lastHeardNs = Clock.monotonicNs()
+            lastHeardNs = loop.nowNs
             awaitWord()
         } catch {
             lose(error)
@@ -141,7 +141,7 @@ public final class MonitorSubscription {
     /// The connection is of no use any more.
     private func lose(_ error: VarlinkClientError) {
         stop()
-        timer = loop.schedule(atNs: Clock.monotonicNs() + retryNs) { [unowned self] in
+        timer = loop.schedule(atNs: loop.nowNs + retryNs) { [unowned self] in
             timer = nil
             connect()
         }
@@ -157,7 +157,7 @@ public final class MonitorSubscription {
         let dueNs = lastHeardNs + 3 * Int64(options.heartbeatMs) * 1_000_000
         timer = loop.schedule(atNs: dueNs) { [unowned self] in
             timer = nil
-            guard Clock.monotonicNs() >= lastHeardNs + 3 * Int64(options.heartbeatMs) * 1_000_000 else {
+            guard loop.nowNs >= lastHeardNs + 3 * Int64(options.heartbeatMs) * 1_000_000 else {
                 return awaitWord()
             }
             lose(.timedOut)
@@ -172,7 +172,7 @@ public final class MonitorSubscription {
         // `onClosed` reports it.
         case .failure: return
         case .success(let reply):
-            lastHeardNs = Clock.monotonicNs()
+            lastHeardNs = loop.nowNs
             do throws(JSON.FieldError) {
                 apply(try reply.parameters.decode("event"))
                 guard max(interfaces.count, routes.count) <= Self.recordsMax else {

@@ -236,7 +236,7 @@ final class LegRoutes: Held, Upkept {
         let isTold = known != nil || isInVain
         let delayNs = isTold ? Self.retryNs : Self.firstRetryNs
         refusals[route] = Refusal(
-            reason: reason, isTold: isTold, notBeforeNs: isInVain ? Clock.monotonicNs() + delayNs : .min)
+            reason: reason, isTold: isTold, notBeforeNs: isInVain ? loop.nowNs + delayNs : .min)
         if known?.isTold == true, known?.reason != reason { onCondition(condition(route), false) }
         if isTold { onCondition(condition(route, reason), true) }
         tryAgain(inNs: delayNs)
@@ -252,14 +252,14 @@ final class LegRoutes: Held, Upkept {
     }
 
     private func tryAgain(inNs delayNs: Int64) {
-        let atNs = Clock.monotonicNs() + delayNs
+        let atNs = loop.nowNs + delayNs
         if let retry {
             guard atNs < retry.atNs else { return }
             loop.cancel(retry.timer)
         }
         let timer = loop.schedule(atNs: atNs, toleranceNs: delayNs / 10) { [unowned self] in
             retry = nil
-            let nowNs = Clock.monotonicNs()
+            let nowNs = loop.nowNs
             put(routes.filter { route in refusals[route].map { $0.notBeforeNs <= nowNs } ?? false })
             if !refusals.isEmpty { tryAgain(inNs: Self.retryNs) }
         }
