@@ -13,12 +13,14 @@ import VRRPSimulation
 ///     vrrp-search --table                  docs/state-table.md
 ///     vrrp-search --scenario N             the scenario of that number alone, of those that the soak searches
 ///
-/// Exit status: 0, or 1 when a property was violated, a planted bug was not found, a search was not closed, or a replay
+/// Exit status: 0, 64 when the command line is wrong, or 1 when a property was violated, a planted bug was not found, a search was not closed, or a replay
 /// differed; the last line says it again.
 @main
 enum Command {
     nonisolated static func main() {
         let arguments = CommandLine.arguments
+        if arguments.contains("--help") { return print(usage) }
+        if let mistake { refuse("vrrp-search: \(mistake)\n\(usage)") }
         if arguments.contains("--table") { return print(StateTable.markdown, terminator: "") }
         if let file = argument("--replay") {
             if !ReplayCommand.run(file, verbose: arguments.contains("--verbose")) { fail() }
@@ -70,6 +72,31 @@ enum Command {
         guard bad > 0 else { return print("closed: every search, to its bound, without a violation") }
         print("FAILED: \(bad) of the above: violated, not found or NOT closed")
         fail()
+    }
+
+    private nonisolated static let usage = """
+        usage: vrrp-search [--soak | --planted | --table | --scenario N]
+               vrrp-search --schedules N [--first M] [--with NAME,NAME]
+               vrrp-search --seed N [--trace] [--with NAME,NAME]
+               vrrp-search --replay FILE [--verbose]
+        """
+
+    /// What is wrong with the command line; nil: nothing. A misspelled option must not begin a search of minutes instead.
+    private nonisolated static var mistake: String? {
+        let flags: Set = ["--table", "--verbose", "--trace", "--soak", "--planted"]
+        let numbers: Set = ["--seed", "--schedules", "--first", "--scenario"]
+        var rest = CommandLine.arguments.dropFirst()
+        while let name = rest.popFirst() {
+            if flags.contains(name) { continue }
+            guard numbers.contains(name) || name == "--replay" || name == "--with" else {
+                return "unknown argument \(name)"
+            }
+            guard let value = rest.popFirst() else { return "\(name) needs a value" }
+            if numbers.contains(name), Int(value).map({ $0 >= 0 }) != true {
+                return "\(name) needs a number, not \(value)"
+            }
+        }
+        return nil
     }
 
     private nonisolated static func argument(_ name: String) -> String? {

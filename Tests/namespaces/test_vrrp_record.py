@@ -188,3 +188,10 @@ def test_a_recording_that_ends_does_not_end_the_service(namespaces, tmp_path):
         sent = r1.status()["members"][0]["advertsSent"]
         until(lambda: r1.status()["members"][0]["advertsSent"] > sent + 3, "more adverts")
         assert r1.status()["state"] == "master" and r1.stop() == 0
+
+
+@pytest.mark.parametrize("arguments", [["--replay"], ["--seeed", "5"], ["--seed", "x"], ["--schedules", "-1"], ["FILE"]])
+def test_a_wrong_command_line_begins_no_search(arguments):
+    ended = subprocess.run([program("vrrp-search"), *arguments], capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 64
+    assert arguments[0] in ended.stdout and "usage: vrrp-search" in ended.stdout
