@@ -13,6 +13,24 @@ public struct Account: Hashable, Sendable {
     /// The default user of this machine; nil: there is none, or /etc/passwd cannot be read.
     public static var ofDaemons: Account? { unsafe local { unsafe String(cString: $0.pw_name) == defaultName } }
 
+    /// A user that existed when the configuration was checked, and does not exist any more.
+    public struct Missing: Error, Hashable, CustomStringConvertible {
+        let name: String
+        public var description: String { "there is no user '\(name)'" }
+    }
+
+    /// The account that a daemon becomes; nil: it keeps its own, as it was not started by root, or as this machine has no
+    /// default user.
+    ///
+    /// - Parameter user: what the configuration names; nil: the default user.
+    /// - Throws: `Missing`: the start fails rather than stay root.
+    public static func ofDaemon(_ user: String?) throws(Missing) -> Account? {
+        guard geteuid() == 0 else { return nil }
+        guard let user else { return ofDaemons }
+        guard let account = Account(user) else { throw Missing(name: user) }
+        return account
+    }
+
     /// Looks in /etc/passwd first. Other sources may take as long as a directory service does, and its library stays
     /// loaded.
     ///

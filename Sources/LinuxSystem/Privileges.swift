@@ -84,26 +84,29 @@ public enum Privileges {
         return try keepOnly(wanted)
     }
 
-    /// Schedules the calling thread as SCHED_RR.
+    /// Schedules the calling thread as SCHED_RR, and keeps every page that is touched in memory (`MCL_ONFAULT`), without a
+    /// limit, so that it holds when CAP_IPC_LOCK is given up. A refusal is logged: the process works without.
+    ///
+    /// The first takes CAP_SYS_NICE or RLIMIT_RTPRIO; the second CAP_SYS_RESOURCE, unless RLIMIT_MEMLOCK is unlimited already.
     ///
     /// - Parameters:
-    ///   - priority: 1 to 99.
+    ///   - realtimePriority: 1 to 99; 0: ordinary scheduling.
     ///   - isInherited: whether threads and children start as SCHED_RR as well; otherwise, as SCHED_OTHER.
-    /// - Throws: `Errno.notPermitted` without CAP_SYS_NICE or RLIMIT_RTPRIO.
-    public static func realtime(priority: CInt, isInherited: Bool = false) throws(Errno) {
-        try Syscall.check(clinux_sched_rr(priority, isInherited))
-    }
-
-    /// Keeps every page that is touched in memory (`MCL_ONFAULT`), without a limit, so that it holds when CAP_IPC_LOCK is
-    /// given up.
-    ///
-    /// - Throws: `Errno.notPermitted` if RLIMIT_MEMLOCK is not unlimited already and CAP_SYS_RESOURCE is missing.
-    public static func lockMemory() throws(Errno) {
-        try Syscall.check(clinux_mlockall_onfault())
+    public static func prefer(realtimePriority: CInt, isInherited: Bool = false, locksMemory: Bool) {
+        if realtimePriority > 0 {
+            do throws(Errno) { try Syscall.check(clinux_sched_rr(realtimePriority, isInherited)) } catch {
+                Log.warning("the process is not SCHED_RR: \(error)")
+            }
+        }
+        if locksMemory {
+            do throws(Errno) { try Syscall.check(clinux_mlockall_onfault()) } catch {
+                Log.warning("memory is not locked: \(error)")
+            }
+        }
     }
 
     /// Gives back the memory of the program's and its libraries' pages that only the start needed; not together with
-    /// `lockMemory`.
+    /// locked memory.
     ///
     /// The pages are the files' own and clean: what is needed again is mapped again from the page cache. It changes what
     /// the process keeps mapped while it idles, not what it can do. A refusal is no harm and is not reported.

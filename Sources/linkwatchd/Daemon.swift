@@ -84,7 +84,7 @@ final class Daemon: HubSource {
         limits.clientsMax = configuration.socket.maxClients
         limits.clientsPerUserMax = configuration.socket.maxClientsPerUid
         limits.queuedBytesMax = configuration.socket.queueLimit
-        if let user = unsafe getpwnam("linkwatch") { limits.trustedUsers = [unsafe user.pointee.pw_uid] }
+        if let account = Account.ofDaemons { limits.trustedUsers = [account.uid] }
         let info = VarlinkServiceInfo(
             vendor: "linkwatch", product: "linkwatchd", version: Linkwatchd.version, url: Linkwatchd.url)
         server = VarlinkServer(loop: loop, info: info, limits: limits)

@@ -66,17 +66,14 @@ enum Linkwatchd {
     nonisolated private static func start(_ arguments: Arguments, _ configuration: MonitorConfiguration) throws {
         let socket = configuration.socket
         let listener = try ListeningSocket.ofService(path: socket.path, mode: socket.mode, group: socket.group)
-        if arguments.locksMemory {
-            do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
+        // Inherited, for the probes' thread as well as for the loop's: an answer is published no sooner than the loop runs.
+        Privileges.prefer(
+            realtimePriority: arguments.realtimePriority, isInherited: true, locksMemory: arguments.locksMemory)
+        let account = try Account.ofDaemon(configuration.user)
+        if account == nil, geteuid() == 0 {
+            Log.warning("there is no user '\(Account.defaultName)': the process stays root, with one capability")
         }
-        if let priority = arguments.realtimePriority {
-            // For the loop's thread as well as for the probes', which inherits it: an answer is published no sooner
-            // than the loop's thread runs.
-            do { try Privileges.realtime(priority: priority, isInherited: true) } catch {
-                Log.warning("the process is not SCHED_RR: \(error)")
-            }
-        }
-        let kept = try Privileges.become(try account(configuration.user), keeping: .netAdmin)
+        let kept = try Privileges.become(account, keeping: .netAdmin)
         if !kept.contains(.netAdmin) {
             Log.warning("without CAP_NET_ADMIN no MII register can be read; everything else works")
         }
@@ -91,22 +88,6 @@ enum Linkwatchd {
         try daemon?.run(listener)
         daemon = nil
     }
-
-    /// The account that the process becomes; nil: it keeps its own.
-    nonisolated private static func account(_ user: String?) throws(UsageError) -> Account? {
-        guard geteuid() == 0 else { return nil }
-        if let user {
-            // The user existed when the file was checked. If it is gone now, the start fails rather than stay root.
-            guard let account = Account(user) else { throw UsageError("there is no user '\(user)'") }
-            return account
-        }
-        let account = Account.ofDaemons
-        if account == nil {
-            Log.warning(
-                "there is no user '\(Account.defaultName)': the process stays root, with one capability")
-        }
-        return account
-    }
 }
 
 /// What the command line says; it overrides the file.
@@ -116,8 +97,8 @@ struct Arguments {
     private let isPathGiven: Bool
     private let socketPath: String?
     private let intervalsNs: [EvidenceSource: Int64]
-    /// 1 to 99; nil: not asked for.
-    let realtimePriority: Int32?
+    /// 1 to 99; 0: ordinary scheduling.
+    let realtimePriority: CInt
     let locksMemory: Bool
     /// The file is checked, once, and nothing is started.
     private let isCheck: Bool
@@ -139,7 +120,7 @@ struct Arguments {
             }
             realtimePriority = priority
         } else {
-            realtimePriority = nil
+            realtimePriority = 0
         }
     }
 

@@ -96,7 +96,8 @@ enum LinkwatchVRRP {
     nonisolated private static func start(_ arguments: VRRPArguments, _ configuration: VRRPConfiguration) throws {
         try checkCapabilities(Capabilities.effective())
         let holdings = try holdings(configuration)
-        let account = try account(configuration.process)
+        let account = try Account.ofDaemon(configuration.process.user)
+        if account == nil, geteuid() == 0 { Log.error(FileDoubts.missingUser) }
         let programs = ProgramTable(configuration, ownAccount: account)
         let leftBehind = holdings?.read() ?? []
         for borrowed in holdings?.readLegacy().switches ?? [] { borrowed.putBack() }
@@ -106,14 +107,9 @@ enum LinkwatchVRRP {
         }
         let runner = try Runner(programs: programs, holdings: holdings, readFile: arguments.read)
         let writer = try arguments.recordPath.map(RecordingFile.begin)
-        if configuration.process.realtimePriority > 0 {
-            do { try Privileges.realtime(priority: CInt(configuration.process.realtimePriority)) } catch {
-                Log.warning("the process is not SCHED_RR: \(error)")
-            }
-        }
-        if configuration.process.locksMemory {
-            do { try Privileges.lockMemory() } catch { Log.warning("memory is not locked: \(error)") }
-        }
+        Privileges.prefer(
+            realtimePriority: CInt(configuration.process.realtimePriority),
+            locksMemory: configuration.process.locksMemory)
         let loop = try EventLoop()
         Log.follow(loop)
         let service = VRRPService(arguments, runner)
@@ -138,19 +134,6 @@ enum LinkwatchVRRP {
         runner.dismiss()
         recorder?.end()
         if runner.isLost { exit(DaemonProgram.Status.software.rawValue) }
-    }
-
-    /// The account that the process becomes; nil: it keeps its own.
-    nonisolated private static func account(_ settings: VRRPConfiguration.ProcessSettings) throws -> Account? {
-        guard geteuid() == 0 else { return nil }
-        if let user = settings.user {
-            // The user existed when the file was checked. If it is gone now, the start fails rather than stay root.
-            guard let account = Account(user) else { throw Unavailable("there is no user '\(user)'") }
-            return account
-        }
-        let account = Account.ofDaemons
-        if account == nil { Log.error(FileDoubts.missingUser) }
-        return account
     }
 
     /// A router that can neither send nor add addresses would still take the role from one that can.
