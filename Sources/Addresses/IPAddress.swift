@@ -89,6 +89,12 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// 224.0.0.0/4 or ff00::/8.
+    public var isMulticast: Bool { family == .ipv6 ? high >> 56 == 0xff : low >> 28 == 0xe }
+
+    /// 224.0.0.0/24 or ff02::/16: a group that no router forwards (RFC 5771, 4; RFC 4291, 2.7).
+    public var isLinkLocalGroup: Bool { family == .ipv6 ? high >> 48 & 0xff0f == 0xff02 : low >> 8 == 0xe00000 }
+
     /// Appends the address in network order: 4 or 16 octets.
     public func append(to bytes: inout [UInt8]) {
         if family == .ipv6 {

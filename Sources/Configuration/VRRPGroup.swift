@@ -39,8 +39,10 @@ extension VRRPConfiguration {
         public var intervalNs = 100 * Time.millisecond
         /// When a second burst follows; 0: never.
         public var repeatAfterNs = 5 * Time.second
-        /// How often one announcement follows while master; 0: never.
+        /// How often announcements follow while master; 0: never.
         public var refreshNs: Int64 = 0
+        /// How many announcements then follow.
+        public var refreshCount = 1
     }
 
     /// What is done when a packet filter drops the peer's adverts.
@@ -110,6 +112,7 @@ extension VRRPConfiguration.Announce {
         keys.read("announce-interval", .duration(0...10 * Time.second), into: &intervalNs)
         keys.read("announce-repeat", .duration(0...Time.hour), into: &repeatAfterNs)
         keys.read("announce-refresh", .duration(0...Time.hour), into: &refreshNs)
+        keys.read("announce-refresh-count", .number(1...50), into: &refreshCount)
     }
 }
 

@@ -9,12 +9,17 @@ extension VRRPConfiguration {
         public var interface = ""
         /// 1 to 255.
         public var vrid: UInt8 = 0
-        /// 1 or more, all of one family, in the order of the file; the first of an IPv6 instance is link-local.
+        /// 1 or more, all of one family, in the order of the file; the first of an IPv6 instance is link-local unless
+        /// `requiresLinkLocal` is false.
         public var addresses: [IPPrefix] = []
         /// How adverts of IPv4 and version 3 are sent; both kinds are received.
         public var checksum = ChecksumForm.pseudoHeader
         /// Peers that get adverts by unicast; empty: multicast.
         public var unicastPeers: [IPAddress] = []
+        /// The group that multicast adverts go to and come by; nil: 224.0.0.18 or ff02::12.
+        public var multicastGroup: IPAddress?
+        /// Whether IPv6 adverts come from, and list first, a link-local address (RFC 9568, 5.1.2.1 and 5.2.9).
+        public var requiresLinkLocal = true
         /// The source of adverts; nil: the interface's own.
         public var source: IPAddress?
         /// The password of version 2 adverts, 1 to 8 bytes; nil: none.
@@ -57,11 +62,31 @@ extension VRRPConfiguration.Instance: SectionKeys {
         keys.read("checksum", .choice, into: &checksum)
         keys.read("unicast-peers", .host, 0...16, into: &unicastPeers)
         keys.read("source", .host, into: &source)
+        keys.read("multicast-group", .multicastGroup, into: &multicastGroup)
+        keys.read("require-link-local", .flag, into: &requiresLinkLocal)
         keys.read("auth-pass", .password, into: &authPass)
         keys.read("virtual-mac", .flag, into: &hasVirtualMAC)
         keys.read("accept", .flag, into: &accepts)
         keys.read("witness", .host, 0...8, into: &witnesses)
         routes = VRRPConfiguration.HeldRoute.list("routes", keys, of: self)
+    }
+}
+
+extension Kind where Value == IPAddress {
+    /// A group that adverts can be sent to: none that all hosts are in, and none that does not leave the host.
+    fileprivate static var multicastGroup: Kind {
+        let allHosts = [IPAddress("224.0.0.1"), IPAddress("ff02::1")]
+        return Kind(
+            form: "text",
+            expected: {
+                "a multicast group that only routers of this kind are in, such as \"224.0.0.66\" or \"ff02::66\""
+            },
+            read: { value in
+                guard case .string(let text) = value, let address = IPAddress(text), address.isMulticast,
+                    !allHosts.contains(address), !address.isIPv6 || address.high >> 48 & 15 > 1
+                else { return nil }
+                return address
+            }, write: { "\"\($0)\"" })
     }
 }
 
@@ -109,6 +134,9 @@ extension NamedSection<VRRPConfiguration.Instance> {
     }
 
     private var source: Located<IPAddress>? { value.source.flatMap { keys.located("source", $0) } }
+    private var multicastGroup: Located<IPAddress>? {
+        value.multicastGroup.flatMap { keys.located("multicast-group", $0) }
+    }
 
     /// Reports what is wrong with it in a group of these keys.
     func check(in group: NamedSection<GroupKeys>) {
@@ -116,24 +144,26 @@ extension NamedSection<VRRPConfiguration.Instance> {
         checkHosts()
         checkVersion(group)
         checkPeers()
+        checkGroup()
     }
 
     /// One family throughout, and what the family asks of the addresses.
     private func checkFamily() {
         guard let first = addresses.first, let family else { return }
         let all = addresses.map { ("addresses", $0.value.address, $0.position) }
-        for (key, address, position) in all + others.map({ ($0.key, $0.address.value, $0.address.position) })
+        let group = multicastGroup.map { [("multicast-group", $0.value, $0.position)] } ?? []
+        for (key, address, position) in all + group + others.map({ ($0.key, $0.address.value, $0.address.position) })
         where address.family != family {
             keys.problems.report(
                 position,
                 "\(key) has \(address), but the first address of instance \(name.value) (line \(first.position.line)) is "
                     + "\(family.title): expected \(family.title); the other family takes an instance of its own")
         }
-        if family == .ipv6, !first.value.address.isLinkLocal {
+        if family == .ipv6, value.requiresLinkLocal, !first.value.address.isLinkLocal {
             keys.problems.report(
                 first.position,
                 "addresses begins with \(first.value.address): expected the virtual router's link-local address first, "
-                    + "such as \"fe80::1:\(vrid?.value ?? 1)\" (RFC 9568, 5.2.9)")
+                    + "such as \"fe80::1:\(vrid?.value ?? 1)\" (RFC 9568, 5.2.9), or require-link-local = false")
         }
         if let limit = Self.addressesMax[family], addresses.count > limit {
             keys.problems.report(
@@ -163,11 +193,13 @@ extension NamedSection<VRRPConfiguration.Instance> {
                     "\(key) has \(host.value), an IPv4 address in the form of IPv6: expected \(host.value.unmapped)")
             }
         }
-        if let source, source.value.isIPv6, !source.value.isLinkLocal, unicastPeers.isEmpty {
+        if let source, source.value.isIPv6, !source.value.isLinkLocal, unicastPeers.isEmpty,
+            value.requiresLinkLocal
+        {
             keys.problems.report(
                 source.position,
                 "source = \(quoted(source.value.description)): expected a link-local address, such as \"fe80::2\" "
-                    + "(RFC 9568, 5.1.2.1)")
+                    + "(RFC 9568, 5.1.2.1), or require-link-local = false")
         }
     }
 
@@ -183,6 +215,18 @@ extension NamedSection<VRRPConfiguration.Instance> {
                 group.versionPosition,
                 "version = 2 with the IPv6 addresses of instance \(name.value) (line \(first.position.line)): expected 3"
             )
+        }
+    }
+
+    /// A multicast group that has no effect, or that routers of multicast forward.
+    private func checkGroup() {
+        guard let group = multicastGroup else { return }
+        let text = "multicast-group = \(quoted(group.value.description))"
+        if !unicastPeers.isEmpty {
+            keys.problems.warn(group.position, "\(text) has no effect: adverts go to unicast-peers")
+        } else if !group.value.isLinkLocalGroup {
+            keys.problems.warn(
+                group.position, "\(text) may be forwarded to other links: expected one of 224.0.0.0/24 or ff02::/16")
         }
     }
 

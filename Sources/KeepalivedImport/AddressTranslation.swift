@@ -26,8 +26,10 @@ struct AddressTranslation {
         var attributes: [(key: String, value: String)]
     }
 
-    /// The elements of `addresses`.
-    mutating func translate(_ leg: CompleteInstance, default defaultInterface: String?) -> [String] {
+    /// The elements of `addresses`, and the first address.
+    mutating func translate(
+        _ leg: CompleteInstance, default defaultInterface: String?
+    ) -> (elements: [String], first: IPAddress?) {
         let instance = leg.instance
         // As many as one advert of keepalived has room for in 1500 bytes; it does not advertise the others.
         let most = leg.family == .ipv4 ? 255 : 89
@@ -40,8 +42,7 @@ struct AddressTranslation {
             entries.append(entry)
         }
         entries = hosts(entries, leg)
-        if leg.family == .ipv6 { putLinkLocalFirst(&entries, leg) }
-        return entries.prefix(leg.family == .ipv4 ? 255 : 90).map(Self.element)
+        return (entries.prefix(leg.family == .ipv4 ? 255 : 90).map(Self.element), entries.first?.prefix.address)
     }
 
     private mutating func entry(
@@ -123,28 +124,6 @@ struct AddressTranslation {
                 "it is the network's own or the broadcast address of \(network.prefix): give it another")
             return false
         }
-    }
-
-    /// RFC 9568, section 5.2.9; keepalived sends what it is given.
-    private func putLinkLocalFirst(_ entries: inout [Entry], _ leg: CompleteInstance) {
-        guard let first = entries.first, !first.prefix.address.isLinkLocal else { return }
-        if let index = entries.firstIndex(where: \.prefix.address.isLinkLocal) {
-            findings.add(
-                .difference, entries[index].address.place, "\(entries[index].prefix)",
-                "the first IPv6 address of an instance is link-local: it is written first")
-            entries.insert(entries.remove(at: index), at: 0)
-            return
-        }
-        guard let address = IPAddress("fe80::1:" + String(leg.vrid, radix: 16)),
-            let prefix = IPPrefix(address, length: 64)
-        else {
-            return
-        }
-        findings.add(
-            .loss, first.address.place, "\(first.prefix)",
-            "the first IPv6 address of an instance is link-local: \(address) is put before it, and a keepalived on the other side "
-                + "complains of an address that it does not have; give all routers one")
-        entries.insert(Entry(address: first.address, prefix: prefix, attributes: []), at: 0)
     }
 
     private static func element(_ entry: Entry) -> String {

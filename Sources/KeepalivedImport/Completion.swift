@@ -12,6 +12,8 @@ struct CompleteInstance {
     var priority: Int
     /// Whether its own priority was 255.
     let isOwner: Bool
+    /// nil: the standard one.
+    let multicastGroup: IPAddress?
     var preempts: Bool
     var preemptDelayNs: Int64
     var advertNs: Int64
@@ -68,9 +70,17 @@ struct Completion {
         }
         return CompleteInstance(
             instance: instance, interface: interface, vrid: vrid, family: family, version: version, priority: priority,
-            isOwner: priority == 255, preempts: preempts, preemptDelayNs: delay,
+            isOwner: priority == 255, multicastGroup: multicastGroup(instance, family), preempts: preempts,
+            preemptDelayNs: delay,
             advertNs: advertInterval(instance, version), accepts: accepts,
             password: password(instance, family, version, isStrict))
+    }
+
+    private func multicastGroup(
+        _ instance: KeepalivedConfiguration.Instance, _ family: IPAddress.Family
+    ) -> IPAddress? {
+        let group = instance.multicastGroup ?? global.groups[family]
+        return [IPAddress("224.0.0.18"), IPAddress("ff02::12")].contains(group) ? nil : group
     }
 
     private func version(
@@ -204,8 +214,7 @@ struct Completion {
                 result.append(leg)
                 continue
             }
-            let isSameGroup = leg.instance.places["mcast_dst_ip"] == nil && other.instance.places["mcast_dst_ip"] == nil
-            if !leg.isUnicast, !other.isUnicast, isSameGroup {
+            if !leg.isUnicast, !other.isUnicast, leg.multicastGroup == other.multicastGroup {
                 throw Refusal(
                     line: leg.instance.line("virtual_router_id"), subject: "virtual_router_id \(leg.vrid)",
                     text:

@@ -30,8 +30,6 @@ struct Interpreter {
         let value = statement.words.dropFirst().first
         return switch statement.keyword.name {
         case "smtp_alert", "smtp_alert_vrrp": flag(value) == false
-        case "vrrp_mcast_group4", "vrrp_mcast_group6", "mcast_dst_ip": value == "224.0.0.18" || value == "ff02::12"
-        case "vrrp_garp_master_refresh_repeat", "garp_master_refresh_repeat": value == "0" || value == "1"
         case "vrrp_garp_lower_prio_repeat", "garp_lower_prio_repeat": value == "0"
         case "vrrp_lower_prio_no_advert", "lower_prio_no_advert", "vrrp_higher_prio_send_advert",
             "higher_prio_send_advert":
@@ -87,6 +85,8 @@ struct Interpreter {
         case "vrrp_garp_master_repeat": model.global.garp.repeats = try repeats(statement) ?? model.global.garp.repeats
         case "vrrp_garp_master_refresh":
             model.global.garp.refreshNs = try wholeSeconds(statement) ?? model.global.garp.refreshNs
+        case "vrrp_garp_master_refresh_repeat":
+            model.global.garp.refreshRepeats = try repeats(statement) ?? model.global.garp.refreshRepeats
         case "vrrp_garp_interval": model.global.garpIntervalNs = try interval(statement) ?? model.global.garpIntervalNs
         case "vrrp_gna_interval": model.global.gnaIntervalNs = try interval(statement) ?? model.global.gnaIntervalNs
         case "vrrp_min_garp":
@@ -94,6 +94,8 @@ struct Interpreter {
                 model.global.garp.repeats = 1
                 model.global.garp.delayNs = 0
             }
+        case "vrrp_mcast_group4": model.global.groups[.ipv4] = try group(statement, .ipv4) ?? model.global.groups[.ipv4]
+        case "vrrp_mcast_group6": model.global.groups[.ipv6] = try group(statement, .ipv6) ?? model.global.groups[.ipv6]
         case "vrrp_strict": model.global.isStrict = flag(statement.words.dropFirst().first) ?? model.global.isStrict
         case "v3_checksum_as_v2":
             model.global.checksumIsAsInV2 = flag(statement.words.dropFirst().first) ?? model.global.checksumIsAsInV2
@@ -135,6 +137,16 @@ struct Interpreter {
             return nil
         }
         return interval
+    }
+
+    /// A multicast group; nil: keepalived ignores it. A family: the one that it has to have.
+    private func group(_ statement: Statement, _ family: IPAddress.Family?) throws(Refusal) -> IPAddress? {
+        guard let group = IPAddress(try statement.argument()), group.isMulticast, group.family == family ?? group.family
+        else {
+            ignored(statement, "not a multicast address" + (family.map { " of \($0.title)" } ?? ""))
+            return nil
+        }
+        return group
     }
 
     private func repeats(_ statement: Statement) throws(Refusal) -> Int? {
@@ -287,6 +299,10 @@ struct Interpreter {
             instance.family = address.family
             instance.source = address
             instance.places["source"] = statement.place
+        case "mcast_dst_ip":
+            guard let group = try group(statement, instance.family) else { return }
+            instance.family = group.family
+            instance.multicastGroup = group
         case "check_unicast_src", "unicast_fault_no_peer", "old_unicast_checksum": instance.isUnicastConfigured = true
         case "v3_checksum_as_v2": instance.checksumIsAsInV2 = flag(option) ?? instance.checksumIsAsInV2
         case "nopreempt": instance.preempts = false
@@ -313,6 +329,8 @@ struct Interpreter {
         case "garp_master_delay": instance.garp.delayNs = try wholeSeconds(statement) ?? instance.garp.delayNs
         case "garp_master_repeat": instance.garp.repeats = try repeats(statement) ?? instance.garp.repeats
         case "garp_master_refresh": instance.garp.refreshNs = try wholeSeconds(statement) ?? instance.garp.refreshNs
+        case "garp_master_refresh_repeat":
+            instance.garp.refreshRepeats = try repeats(statement) ?? instance.garp.refreshRepeats
         default: break
         }
     }

@@ -73,8 +73,8 @@ extension Keywords {
             Keyword(.global, "vrrp_garp_master_repeat", .line, .depends(.loss), "`announce-count`, from 1 to 50."),
             Keyword(.global, "vrrp_garp_master_refresh", .line, .carried, "`announce-refresh`"),
             Keyword(
-                .global, "vrrp_garp_master_refresh_repeat", .line, .later(.loss),
-                "A refresh is one announcement of each address."),
+                .global, "vrrp_garp_master_refresh_repeat", .line, .depends(.loss),
+                "`announce-refresh-count`, from 1 to 50."),
             Keyword(
                 .global, "vrrp_garp_lower_prio_delay", .line, .later(.difference),
                 "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
@@ -94,12 +94,8 @@ extension Keywords {
             Keyword(
                 .global, "vrrp_vmac_garp_intvl", .line, .never(.loss),
                 "Announcements leave through the interface that has the address."),
-            Keyword(
-                .global, "vrrp_mcast_group4", .line, .later(.missing),
-                "Adverts go to 224.0.0.18 alone: take this line out of keepalived's file on all routers first."),
-            Keyword(
-                .global, "vrrp_mcast_group6", .line, .later(.missing),
-                "Adverts go to ff02::12 alone: take this line out of keepalived's file on all routers first."),
+            Keyword(.global, "vrrp_mcast_group4", .line, .carried, "`multicast-group` of the instances with IPv4"),
+            Keyword(.global, "vrrp_mcast_group6", .line, .carried, "`multicast-group` of the instances with IPv6"),
             Keyword(
                 .global, "vrrp_down_timer_adverts", .line, .later(.loss),
                 "The peer counts as dead after three intervals, as RFC 9568 says: choose another `advert-interval`."),
@@ -238,12 +234,9 @@ extension Keywords {
         Keyword(.instance, "unicast_peer", .list, .depends(.missing), "`unicast-peers`, at most 16."),
         Keyword(.instance, "unicast_src_ip", .line, .carried, "`source`"),
         Keyword(
-            .instance, "mcast_src_ip", .line, .depends(.loss),
-            "`source`; of IPv6 without unicast it has to be link-local."),
-        Keyword(
-            .instance, "mcast_dst_ip", .line, .later(.missing),
-            "Adverts go to 224.0.0.18 and ff02::12 alone: take this line out of keepalived's file on all routers first."
-        ),
+            .instance, "mcast_src_ip", .line, .carried,
+            "`source`; with `require-link-local = false`, if it is IPv6 and not link-local"),
+        Keyword(.instance, "mcast_dst_ip", .line, .carried, "`multicast-group`"),
         Keyword(.instance, "unicast_ttl", .line, .later(.loss), "Unicast adverts are sent with a TTL of 255."),
         Keyword(.instance, "unicast_fault_no_peer", .line, .different, "Without peers, adverts are multicast."),
         Keyword(
@@ -330,8 +323,8 @@ extension Keywords {
             .instance, "garp_master_refresh", .line, .depends(.difference),
             "`announce-refresh`, at most 1h, one for a group."),
         Keyword(
-            .instance, "garp_master_refresh_repeat", .line, .later(.loss),
-            "A refresh is one announcement of each address."),
+            .instance, "garp_master_refresh_repeat", .line, .depends(.loss),
+            "`announce-refresh-count`, from 1 to 50, one for a group."),
         Keyword(
             .instance, "garp_lower_prio_delay", .line, .later(.difference),
             "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."

@@ -17,6 +17,8 @@ struct KeepalivedConfiguration {
         /// By interface, from `garp_group`.
         var intervals: [String: (garpNs: Int64?, gnaNs: Int64?)] = [:]
         var isStrict = false
+        /// Multicast groups other than the standard ones.
+        var groups: [IPAddress.Family: IPAddress] = [:]
         var checksumIsAsInV2 = false
         var scriptUser: Account?
         var defaultInterface: String?
@@ -29,6 +31,7 @@ struct KeepalivedConfiguration {
         var delayNs: Int64 = 5 * second
         var repeats = 5
         var refreshNs: Int64 = 0
+        var refreshRepeats = 1
     }
 
     struct Account: Hashable {
@@ -53,6 +56,8 @@ struct KeepalivedConfiguration {
         var peers: [(address: IPAddress, place: SourceLine)] = []
         var isUnicastConfigured = false
         var source: IPAddress?
+        /// nil: that of the family.
+        var multicastGroup: IPAddress?
         var auth: (type: String, place: SourceLine)?
         var password: String?
         var preempts = true

@@ -77,7 +77,7 @@ struct Translation {
     /// The instance without the keys of a group; nil: it has no address that vrrp.toml can have.
     private mutating func section(of leg: CompleteInstance) -> TomlSection? {
         let instance = leg.instance
-        let list = addresses.translate(leg, default: model.global.defaultInterface)
+        let (list, first) = addresses.translate(leg, default: model.global.defaultInterface)
         guard !list.isEmpty || Keywords.isCarried(.instance, "no_virtual_ipaddress") else {
             report(
                 .instance, "no_virtual_ipaddress", "vrrp_instance \(instance.name)", instance.line("virtual_ipaddress"))
@@ -88,6 +88,13 @@ struct Translation {
         section.set("interface", Toml.text(leg.interface))
         section.set("vrid", String(leg.vrid))
         section.set("addresses", Toml.array(list))
+        let isGlobal = { (address: IPAddress?) in address.map { $0.isIPv6 && !$0.isLinkLocal } ?? false }
+        if isGlobal(first) || (isGlobal(instance.source) && instance.peers.isEmpty) {
+            section.set("require-link-local", "false")
+        }
+        if let group = leg.multicastGroup, instance.peers.isEmpty {
+            section.set("multicast-group", Toml.text(group.description))
+        }
         if leg.version == 3, leg.family == .ipv4, instance.checksumIsAsInV2 {
             section.set("checksum", Toml.text("message"))
         }
@@ -151,12 +158,7 @@ struct Translation {
                 )
             }
         }
-        guard let source = instance.source else { return }
-        if source.isIPv6, !source.isLinkLocal, peers.isEmpty {
-            report(.instance, "mcast_src_ip", "\(source)", instance.line("source"))
-        } else if source.isUnicast {
-            section.set("source", Toml.text(source.description))
-        }
+        if let source = instance.source, source.isUnicast { section.set("source", Toml.text(source.description)) }
     }
 
     // MARK: Groups
@@ -296,7 +298,13 @@ struct Translation {
         if garp.delayNs != 5 * second {
             section.set("announce-repeat", Toml.duration(min(Limits.hourNs, garp.delayNs)))
         }
-        if garp.refreshNs != 0 { section.set("announce-refresh", Toml.duration(min(Limits.hourNs, garp.refreshNs))) }
+        guard garp.refreshNs != 0 else { return }
+        section.set("announce-refresh", Toml.duration(min(Limits.hourNs, garp.refreshNs)))
+        if garp.refreshRepeats > 50 {
+            let keyword = "garp_master_refresh_repeat"
+            report(.instance, keyword, keyword, instance.line(keyword))
+        }
+        if garp.refreshRepeats != 1 { section.set("announce-refresh-count", String(min(50, garp.refreshRepeats))) }
     }
 
     // MARK: Comments

@@ -77,6 +77,9 @@ extension Engine {
 
     private mutating func note(_ advert: Advert, on index: MemberIndex) {
         record.members[index].statistics.advertsReceived += 1
+        if let first = advert.addresses.first, first.isIPv6, !first.isLinkLocal {
+            record.members[index].statistics.firstNotLinkLocalReceived += 1
+        }
         record.members[index].lastSource = advert.source
         record.members[index].lastPriority = advert.priority
         record.members[index].checksumForm = advert.checksumForm

@@ -8,7 +8,8 @@
 /// with one, as they read RFC 5798. Both are accepted, and the advert says which one it was. Over IPv6 there is only the
 /// pseudo-header, in version 2 only the message.
 ///
-/// What is not here: which addresses the advert should list (a difference has no effect but a condition), and sockets.
+/// What is not here: which addresses the advert should list, and that a link-local one comes first (a difference has no
+/// effect but a condition and a counter), and sockets.
 import Addresses
 
 public struct Advert: Hashable, Sendable {
@@ -71,8 +72,6 @@ public enum Discard: String, Error, Hashable, Sendable, CaseIterable {
     case interval = "interval_mismatch"
     /// IPv6: the source is not link-local.
     case source = "source_not_link_local"
-    /// IPv6: the first address listed is not link-local (RFC 9568, 5.2.9).
-    case firstAddress = "first_address_not_link_local"
     /// Version 3: it lists no address (RFC 9568, 5.2.5).
     case addressCount = "address_count_zero"
     /// The source cannot be one host's own address: multicast, broadcast, loopback or none.
@@ -93,7 +92,7 @@ public struct AdvertExpectation: Hashable, Sendable {
     public var intervalNs: Int64
     /// Version 2: the password (RFC 2338 type 1, eight octets, zero-padded); nil: none.
     public var password: [UInt8]?
-    /// Whether IPv6 adverts must come from, and list first, a link-local address.
+    /// Whether IPv6 adverts must come from a link-local address.
     public var requiresLinkLocal: Bool
 
     public init(
@@ -233,10 +232,7 @@ public enum AdvertCodec {
             guard let address = IPAddress(family, in: message, at: 8 + index * family.octets) else { throw .length }
             addresses.append(address)
         }
-        if family == .ipv6, expected.requiresLinkLocal {
-            guard header.source.isLinkLocal else { throw .source }
-            guard addresses.first?.isLinkLocal ?? true else { throw .firstAddress }
-        }
+        if family == .ipv6, expected.requiresLinkLocal, !header.source.isLinkLocal { throw .source }
         return Advert(
             version: version, vrid: message[1], priority: message[2], intervalNs: interval, addresses: addresses,
             source: header.source, checksumForm: form)

@@ -92,6 +92,8 @@ public struct MemberStatistics: Hashable, Sendable {
     public var resignationsSent: UInt64 = 0
     /// Adverts that came from our own address.
     public var ownAddressReceived: UInt64 = 0
+    /// IPv6 adverts whose first address is not link-local (RFC 9568, 5.2.9).
+    public var firstNotLinkLocalReceived: UInt64 = 0
 
     public init() {}
 }

@@ -27,6 +27,8 @@ extension VRRPInterface {
           addresses: []string,
           # The address that its adverts are sent from.
           primaryAddress: ?string,
+          # The multicast group that they are sent to; absent if they go to unicast peers.
+          multicastGroup: ?string,
           # The kernel has its virtual addresses.
           holding: bool,
           # An advert of another router arrived within the down interval.
@@ -53,6 +55,8 @@ extension VRRPInterface {
           resignationsSent: int,
           # Adverts that another host sent from our own address.
           ownAddressReceived: int,
+          # IPv6 adverts received whose first address is not link-local. Older processes do not send it.
+          firstNotLinkLocalReceived: ?int,
           # Adverts that could not be sent.
           sendErrors: int,
           # Why the last of them could not be sent; absent if there was none.
@@ -333,6 +337,8 @@ public struct MemberRecord: MonitorRecord {
     public var addresses: [String]
     /// The address that its adverts are sent from.
     public var primaryAddress: String?
+    /// The multicast group that they are sent to; absent if they go to unicast peers.
+    public var multicastGroup: String?
     /// The kernel has its virtual addresses.
     public var holding: Bool
     /// An advert of another router arrived within the down interval.
@@ -359,6 +365,8 @@ public struct MemberRecord: MonitorRecord {
     public var resignationsSent: Int
     /// Adverts that another host sent from our own address.
     public var ownAddressReceived: Int
+    /// IPv6 adverts received whose first address is not link-local. Older processes do not send it.
+    public var firstNotLinkLocalReceived: Int?
     /// Adverts that could not be sent.
     public var sendErrors: Int
     /// Why the last of them could not be sent; absent if there was none.
@@ -368,10 +376,11 @@ public struct MemberRecord: MonitorRecord {
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
-        primaryAddress: String? = nil, holding: Bool, heard: Bool, proven: Bool, downUsec: Int64? = nil,
-        masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil, checksumForm: String? = nil,
-        advertsReceived: Int, advertsSent: Int, resignationsReceived: Int, resignationsSent: Int,
-        ownAddressReceived: Int, sendErrors: Int, lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil
+        primaryAddress: String? = nil, multicastGroup: String? = nil, holding: Bool, heard: Bool, proven: Bool,
+        downUsec: Int64? = nil, masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil,
+        checksumForm: String? = nil, advertsReceived: Int, advertsSent: Int, resignationsReceived: Int,
+        resignationsSent: Int, ownAddressReceived: Int, firstNotLinkLocalReceived: Int? = nil, sendErrors: Int,
+        lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil
     ) {
         self.name = name
         self.interface = interface
@@ -379,6 +388,7 @@ public struct MemberRecord: MonitorRecord {
         self.vrid = vrid
         self.addresses = addresses
         self.primaryAddress = primaryAddress
+        self.multicastGroup = multicastGroup
         self.holding = holding
         self.heard = heard
         self.proven = proven
@@ -392,6 +402,7 @@ public struct MemberRecord: MonitorRecord {
         self.resignationsReceived = resignationsReceived
         self.resignationsSent = resignationsSent
         self.ownAddressReceived = ownAddressReceived
+        self.firstNotLinkLocalReceived = firstNotLinkLocalReceived
         self.sendErrors = sendErrors
         self.lastSendError = lastSendError
         self.routes = routes
@@ -404,6 +415,7 @@ public struct MemberRecord: MonitorRecord {
         vrid = try object.decode("vrid")
         addresses = try object.decode("addresses")
         primaryAddress = try object.decodeIfPresent("primaryAddress")
+        multicastGroup = try object.decodeIfPresent("multicastGroup")
         holding = try object.decode("holding")
         heard = try object.decode("heard")
         proven = try object.decode("proven")
@@ -417,6 +429,7 @@ public struct MemberRecord: MonitorRecord {
         resignationsReceived = try object.decode("resignationsReceived")
         resignationsSent = try object.decode("resignationsSent")
         ownAddressReceived = try object.decode("ownAddressReceived")
+        firstNotLinkLocalReceived = try object.decodeIfPresent("firstNotLinkLocalReceived")
         sendErrors = try object.decode("sendErrors")
         lastSendError = try object.decodeIfPresent("lastSendError")
         routes = try object.decodeIfPresent("routes")
@@ -429,6 +442,7 @@ public struct MemberRecord: MonitorRecord {
         writer.field("vrid", vrid)
         writer.field("addresses", addresses)
         writer.field("primaryAddress", primaryAddress)
+        writer.field("multicastGroup", multicastGroup)
         writer.field("holding", holding)
         writer.field("heard", heard)
         writer.field("proven", proven)
@@ -442,6 +456,7 @@ public struct MemberRecord: MonitorRecord {
         writer.field("resignationsReceived", resignationsReceived)
         writer.field("resignationsSent", resignationsSent)
         writer.field("ownAddressReceived", ownAddressReceived)
+        writer.field("firstNotLinkLocalReceived", firstNotLinkLocalReceived)
         writer.field("sendErrors", sendErrors)
         writer.field("lastSendError", lastSendError)
         writer.field("routes", routes)

@@ -402,6 +402,27 @@ private let pair = """
             mistakes { try read(file(["fe80::1"], more: "source = \"2001:db8::2\"")) },
             ["5:10: source = \"2001:db8::2\": expected a link-local address"])
         #expect(mistakes { try read(file(["fe80::1"], more: "source = \"fe80::2\"")) }.isEmpty)
+        let global = "source = \"2001:db8::2\"\nrequire-link-local = false"
+        #expect(mistakes { try read(file(["2001:db8::1"], more: global)) }.isEmpty)
+    }
+
+    @Test(arguments: ["192.0.2.66", "224.0.0.1", "ff02::1", "ff01::66", "224.0.0.256"])
+    func noGroupOfRouters(group: String) {
+        expect(
+            mistakes { try read(file(["192.0.2.1/24"], more: "multicast-group = \"\(group)\"")) },
+            ["5:19: ... a multicast group that only routers"])
+    }
+
+    @Test func theMulticastGroupIsOfTheFamily() throws {
+        let group = { (address: String) in "multicast-group = \"\(address)\"" }
+        expect(
+            mistakes { try read(file(["192.0.2.1/24"], more: group("ff02::66"))) },
+            ["5:19: multicast-group has ff02::66 ... is IPv4"])
+        let right = try read(file(["192.0.2.1/24"], more: group("224.0.0.66")))
+        #expect(right.groups[0].instances[0].multicastGroup == IPAddress("224.0.0.66") && right.warnings.isEmpty)
+        let unicast = try read(file(["192.0.2.1/24"], more: group("224.0.0.66") + "\nunicast-peers = [\"192.0.2.2\"]"))
+        #expect(unicast.warnings.map(\.line) == [5])
+        #expect(try read(file(["192.0.2.1/24"], more: group("239.1.1.1"))).warnings.map(\.line) == [5])
     }
 }
 

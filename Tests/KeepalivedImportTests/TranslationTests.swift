@@ -104,16 +104,29 @@ import Testing
         #expect(result.findings.map(\.weight) == [weight] && result.findings[0].line.number == Samples.line + 1)
     }
 
-    @Test func theFirstIPv6AddressIsLinkLocal() throws {
-        let text = Samples.plain.replacing("192.0.2.1/24", with: "2001:db8::1/64\n    fe80::7")
-        let result = imported(text)
-        let group = try configuration(result).groups[0]
+    /// keepalived sends IPv6 addresses as they are listed.
+    @Test(arguments: [["2001:db8::1/64", "fe80::7/128"], ["fe80::7/128", "2001:db8::1/64"], ["2001:db8::1/64"]])
+    func theOrderOfIPv6AddressesStays(addresses: [String]) throws {
+        let result = imported(Samples.plain.replacing("192.0.2.1/24", with: addresses.joined(separator: "\n")))
+        let instance = try configuration(result).groups[0].instances[0]
+        #expect(instance.addresses.map(\.description) == addresses && result.findings.isEmpty)
+        #expect(instance.requiresLinkLocal == addresses[0].hasPrefix("fe80"))
+    }
+
+    @Test func theMulticastGroupIsCarried() throws {
+        func group(_ text: String) throws -> String? {
+            try configuration(imported(text)).groups[0].instances[0].multicastGroup?.description
+        }
+        let four = "global_defs {\n vrrp_mcast_group4 224.0.0.66\n vrrp_mcast_group6 ff02::66\n}\n" + Samples.plain
+        #expect(try group(four) == "224.0.0.66")
+        #expect(try group(four.replacing("192.0.2.1/24", with: "fe80::1")) == "ff02::66")
+        #expect(try group(four.replacing("224.0.0.66", with: "224.0.0.18")) == nil)
         #expect(
-            group.version == 3 && group.instances[0].addresses.map(\.description) == ["fe80::7/128", "2001:db8::1/64"])
-        #expect(result.worst == .difference)
-        let other = imported(text.replacing("fe80::7", with: ""))
-        #expect(try configuration(other).groups[0].instances[0].addresses[0].description == "fe80::1:33/64")
-        #expect(other.worst == .loss)
+            try group(four.replacing("interface eth0", with: "interface eth0\n mcast_dst_ip 224.0.0.67"))
+                == "224.0.0.67")
+        let unicast = "interface eth0\n unicast_peer {\n 192.0.2.9\n }"
+        #expect(try group(four.replacing("interface eth0", with: unicast)) == nil)
+        #expect(imported(four.replacing("224.0.0.66", with: "192.0.2.66")).worst == .difference)
     }
 
     @Test func whatNoInterfaceCanBeNamedIsIgnored() throws {

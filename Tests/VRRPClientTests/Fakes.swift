@@ -156,7 +156,7 @@ final class FakePort: AdvertPort {
         self.journal = journal
     }
 
-    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) { receivers[vrid] = receiver }
+    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) throws(Errno) { receivers[vrid] = receiver }
     func stopListening(_ vrid: UInt8) { receivers[vrid] = nil }
 
     /// Takes only what a receiver would take.

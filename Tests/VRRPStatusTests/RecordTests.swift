@@ -7,9 +7,11 @@ import Varlink
 private enum Sample {
     static let member = MemberRecord(
         name: "outside", interface: "eth0", ifindex: 3, vrid: 10, addresses: ["192.0.2.1"],
-        primaryAddress: "192.0.2.2", holding: true, heard: false, proven: true, downUsec: 1, masterIntervalUsec: 2,
+        primaryAddress: "192.0.2.2", multicastGroup: "224.0.0.66", holding: true, heard: false, proven: true,
+        downUsec: 1, masterIntervalUsec: 2,
         lastSource: "192.0.2.3", lastPriority: 100, checksumForm: "message", advertsReceived: 4, advertsSent: 5,
-        resignationsReceived: 6, resignationsSent: 7, ownAddressReceived: 8, sendErrors: 9,
+        resignationsReceived: 6, resignationsSent: 7, ownAddressReceived: 8,
+        firstNotLinkLocalReceived: 10, sendErrors: 9,
         lastSendError: "Message too long",
         routes: [HeldRouteRecord(route: "default via 192.0.2.254", held: false, reason: "No route to host")])
     static let cable = CableRecord(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21, alive: true, sendErrors: 1)

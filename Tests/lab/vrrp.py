@@ -266,13 +266,15 @@ class Keepalived:
     def __init__(
         self, namespaces: Namespaces, namespace: str, interface: str, vrid: int, priority: int, addresses: list[str],
         interval: float = 0.1, version: int = 3, unicast: tuple[str, str] | None = None, extra: str = "",
+        globals: str = "",
     ):  # fmt: skip
         self.namespaces, self.namespace, self.interface, self.addresses = namespaces, namespace, interface, addresses
         self.folder = tempfile.TemporaryDirectory(prefix="keepalived-")
         peers = f"unicast_src_ip {unicast[0]}\n unicast_peer {{ {unicast[1]} }}" if unicast else ""
         Path(self.folder.name, "conf").write_text(
             f"""global_defs {{ vrrp_version {version}
- vrrp_garp_master_delay 0 }}
+ vrrp_garp_master_delay 0
+ {globals} }}
 vrrp_instance one {{
  state BACKUP
  interface {interface}
@@ -281,7 +283,9 @@ vrrp_instance one {{
  advert_int {interval:g}
  {peers}
  {extra}
- virtual_ipaddress {{ {' '.join(addresses)} }}
+ virtual_ipaddress {{
+  {f'{chr(10)}  '.join(addresses)}
+ }}
 }}
 """
         )

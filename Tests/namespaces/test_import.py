@@ -38,9 +38,9 @@ def test_the_statuses(tmp_path: Path):
     lost = run(written(tmp_path, "smtp_alert"))
     assert lost.returncode == 3 and f"{tmp_path}/keepalived.conf:6: loss: smtp_alert: " in lost.stderr
     assert "[instance.VI_1]" in lost.stdout
-    missing = run(written(tmp_path, "mcast_dst_ip 224.0.0.66"))
+    missing = run(written(tmp_path, "use_ipvlan"))
     assert missing.returncode == 65 and "INCOMPLETE" in missing.stdout
-    assert f"{tmp_path}/keepalived.conf:6: missing: mcast_dst_ip 224.0.0.66: " in missing.stderr
+    assert f"{tmp_path}/keepalived.conf:6: missing: use_ipvlan: " in missing.stderr
     refused = run(written(tmp_path, "virtual_router_id"))
     assert (refused.returncode, refused.stdout) == (65, "") and "keepalived.conf:6: error: virtual_router_id: " in refused.stderr
     absent = run(tmp_path / "none")

@@ -46,13 +46,19 @@ final class Cable {
         guard let ifindex else { return }
         let port = try wire.port(SocketKey(ifindex: ifindex, family: family))
         var receiver = AdvertReceiver(
-            expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), peers: nil,
+            expectation: AdvertExpectation(intervalNs: heartbeat.intervalNs), group: AdvertCodec.group(family),
+            peers: nil,
             deliver: { [unowned self] advert, _ in onAdvert(advert) },
             refused: { [unowned self] in onRefused($0) })
-        port.listen(heartbeat.vrid, receiver)
-        receiver.stranger = { [unowned self] in onStranger($0) }
-        port.listen(heartbeat.peerVrid, receiver)
         self.ifindex = ifindex
+        do throws(Errno) {
+            try port.listen(heartbeat.vrid, receiver)
+            receiver.stranger = { [unowned self] in onStranger($0) }
+            try port.listen(heartbeat.peerVrid, receiver)
+        } catch {
+            unbind()
+            throw error
+        }
         heardPeerNs = Clock.monotonicNs()
     }
 

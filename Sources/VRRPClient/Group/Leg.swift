@@ -107,19 +107,12 @@ final class Leg {
         unbind()
         guard let ifindex else { return }
         let port = try wire.port(SocketKey(ifindex: ifindex, family: family))
-        port.listen(
-            instance.vrid,
-            AdvertReceiver(
-                expectation: expectation,
-                peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
-                deliver: { [unowned self] (advert, mac) throws(Discard) in
-                    if isReflected(advert, mac) { throw .reflected }
-                    remember(advert.source, mac)
-                    onAdvert(advert)
-                },
-                refused: { [unowned self] in onRefused($0) }))
         self.ifindex = ifindex
         self.port = port
+        do throws(Errno) { try port.listen(instance.vrid, receiver) } catch {
+            unbind()
+            throw error
+        }
         do throws(RtnlError) { try virtualMAC?.attach(to: ifindex) } catch {
             unbind()
             throw error.errno
@@ -135,6 +128,18 @@ final class Leg {
             watchClaims()
         }
         for kind in held { kind.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex) }
+    }
+
+    private var receiver: AdvertReceiver {
+        AdvertReceiver(
+            expectation: expectation, group: instance.group,
+            peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
+            deliver: { [unowned self] (advert, mac) throws(Discard) in
+                if isReflected(advert, mac) { throw .reflected }
+                remember(advert.source, mac)
+                onAdvert(advert)
+            },
+            refused: { [unowned self] in onRefused($0) })
     }
 
     /// Releases the interface, which may exist under another name by now, and its sockets.
@@ -201,7 +206,7 @@ final class Leg {
     private var expectation: AdvertExpectation {
         AdvertExpectation(
             version: version, intervalNs: intervalNs, password: password,
-            requiresLinkLocal: instance.unicastPeers.isEmpty)
+            requiresLinkLocal: instance.requiresLinkLocal && instance.unicastPeers.isEmpty)
     }
 
     private var password: [UInt8]? { instance.authPass.map { Array($0.utf8) } }
@@ -284,8 +289,7 @@ final class Leg {
 
     private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {
         if let kept, kept.priority == priority { return kept.packets }
-        let peers = instance.unicastPeers
-        let packets = (peers.isEmpty ? [AdvertCodec.group(family)] : peers).map { destination in
+        let packets = instance.destinations.map { destination in
             (
                 PacketCraft.advert(
                     of: instance, version: version, intervalNs: intervalNs, priority: priority, source: source,

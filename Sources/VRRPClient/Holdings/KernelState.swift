@@ -188,11 +188,11 @@ final class KernelState: Kernel {
     }
 
     /// Whether the IP stack would take a packet from `source` that comes by the interface, were there no packet filter: to
-    /// the VRRP group, or to an address of ours; from nobody that has an address of ours, and over IPv4 from nobody that
+    /// a group that we are in, or to an address of ours; from nobody that has an address of ours, and over IPv4 from nobody that
     /// reverse-path filtering does not expect there.
     func wouldTake(from source: IPAddress, to destination: IPAddress, on ifindex: Int32) -> Bool {
         let isOwn = { (address: IPAddress) in self.mirror.addresses.keys.contains { $0.address == address } }
-        guard destination == AdvertCodec.group(destination.family) || isOwn(destination), !isOwn(source) else {
+        guard destination.isMulticast || isOwn(destination), !isOwn(source) else {
             return false
         }
         return source.isIPv6 || (try? requester.wouldTake(from: source, to: destination, on: ifindex)) != nil

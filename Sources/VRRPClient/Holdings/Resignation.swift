@@ -16,7 +16,7 @@ struct Resignation: Hashable {
 
     private var family: IPAddress.Family { packet.first.map { $0 >> 4 } == 6 ? .ipv6 : .ipv4 }
 
-    /// Sends them, as far as that is possible. Packets to the multicast group go by the link layer, past the packet
+    /// Sends them, as far as that is possible. Packets to a multicast group go by the link layer, past the packet
     /// filter; packets to a unicast peer are routed as any other.
     static func say(_ resignations: [Resignation]) {
         guard !resignations.isEmpty, let link = try? LinkSender() else { return }
@@ -25,7 +25,7 @@ struct Resignation: Hashable {
             let ifindex = Int32(clamping: unsafe if_nametoindex(last.interface))
             guard ifindex > 0, let destination = IPAddress(family, in: last.packet.span, at: family == .ipv4 ? 16 : 24)
             else { continue }
-            if destination == AdvertCodec.group(family) {
+            if destination.isMulticast {
                 link.send(last.packet, .ip(family), to: PacketCraft.multicastMAC(destination), on: ifindex)
             } else {
                 let socket = try? RawSocket(SocketKey(ifindex: ifindex, family: family), around: link)

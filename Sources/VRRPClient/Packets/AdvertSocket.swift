@@ -1,7 +1,7 @@
 /// One interface in one family: where adverts of all its virtual routers arrive, and the raw socket through which they leave.
 ///
 /// *In.* Adverts are heard on a packet socket, which sees what an INPUT or PREROUTING rule will drop. The raw socket
-/// joins the multicast group, because a snooping switch must see an IGMP or MLD report. What also arrives at the raw
+/// joins the multicast groups, because a snooping switch must see an IGMP or MLD report. What also arrives at the raw
 /// socket has passed the packet filter. If three adverts in a row of one router arrive on the packet socket only, a
 /// filter drops protocol 112 (see `FilterWatch`).
 ///
@@ -25,8 +25,10 @@ final class RawSocket: AdvertSender {
     let key: SocketKey
     private let socket: Descriptor
     private let link: LinkSender
+    /// The multicast groups that it has joined: one or two.
+    private(set) var groups: [IPAddress] = []
 
-    /// - Parameter link: by which a packet to the group goes that a packet filter has refused.
+    /// - Parameter link: by which a packet to a group goes that a packet filter has refused.
     /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone, EAFNOSUPPORT without the family.
     init(_ key: SocketKey, around link: LinkSender) throws(Errno) {
         self.key = key
@@ -38,35 +40,50 @@ final class RawSocket: AdvertSender {
 
     var raw: CInt { socket.raw }
 
-    /// Joins the family's VRRP multicast group.
-    func joinGroup() throws(Errno) {
-        let family = key.family == .ipv4 ? AF_INET : AF_INET6
-        try Syscall.check(unsafe clinux_join(socket.raw, family, AdvertCodec.group(key.family).bytes, key.ifindex))
+    private var family: CInt { key.family == .ipv4 ? AF_INET : AF_INET6 }
+
+    /// Joins a multicast group; one that it is in stays.
+    func join(_ group: IPAddress) throws(Errno) {
+        guard !groups.contains(group) else { return }
+        try Syscall.check(unsafe clinux_join(socket.raw, family, group.bytes, key.ifindex))
+        groups.append(group)
     }
 
-    /// Joins the group again if the kernel has dropped the membership. It does so silently when an MTU below 1280
+    /// Leaves the groups that nobody needs.
+    func leaveGroups(except needed: (IPAddress) -> Bool) {
+        for group in groups where !needed(group) { leave(group) }
+    }
+
+    private func leave(_ group: IPAddress) {
+        _ = unsafe clinux_leave(socket.raw, family, group.bytes, key.ifindex)
+        groups.removeAll { $0 == group }
+    }
+
+    /// Joins its groups again if the kernel has dropped the membership. It does so silently when an MTU below 1280
     /// disables IPv6 on the interface. IPv4 memberships last as long as the interface.
-    func renewMembership() {
-        guard key.family == .ipv6, !Memberships.has(AdvertCodec.group(.ipv6), on: key.ifindex) else { return }
-        // The socket is still listed as a member, and cannot join twice: it has to leave first.
-        _ = unsafe clinux_leave(socket.raw, AF_INET6, AdvertCodec.group(.ipv6).bytes, key.ifindex)
-        do throws(Errno) { try joinGroup() } catch {
-            Log.error("interface \(key.ifindex): cannot join the multicast group of IPv6 adverts: \(error)")
+    func renewMemberships() {
+        guard key.family == .ipv6 else { return }
+        for group in groups where !Memberships.has(group, on: key.ifindex) {
+            // The socket is still listed as a member, and cannot join twice: it has to leave first. If it then cannot
+            // join, the next change of the interface is another occasion.
+            _ = unsafe clinux_leave(socket.raw, family, group.bytes, key.ifindex)
+            do throws(Errno) {
+                try Syscall.check(unsafe clinux_join(socket.raw, family, group.bytes, key.ifindex))
+            } catch {
+                Log.error("interface \(key.ifindex): cannot join the multicast group \(group): \(error)")
+            }
         }
     }
 
     func send(_ packet: [UInt8], to destination: IPAddress) -> SendOutcome {
         guard let error = sendStraight(packet, to: destination) else { return .sent }
-        guard error == .notPermitted, destination == AdvertCodec.group(destination.family) else {
-            return .failed(error)
-        }
+        guard error == .notPermitted, destination.isMulticast else { return .failed(error) }
         let mac = PacketCraft.multicastMAC(destination)
         if let error = link.send(packet, .ip(destination.family), to: mac, on: key.ifindex) { return .failed(error) }
         return .sentAround
     }
 
     private func sendStraight(_ packet: [UInt8], to destination: IPAddress) -> Errno? {
-        let family = key.family == .ipv4 ? AF_INET : AF_INET6
         let answer = unsafe clinux_raw_send(
             socket.raw, family, destination.high, destination.low, key.ifindex, packet, packet.count)
         return answer < 0 ? Errno(rawValue: -answer) : nil
@@ -132,7 +149,7 @@ final class AdvertSocket: AdvertPort {
     /// How many batches are read before timers and others get their turn: together what a socket's buffer holds.
     private static let batchesMax = 32
 
-    /// Opens both sockets, joins the group, and listens.
+    /// Opens both sockets.
     ///
     /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone.
     init(_ key: SocketKey, loop: EventLoop, buffer: ReceiveBuffer, link: LinkSender) throws(Errno) {
@@ -140,7 +157,6 @@ final class AdvertSocket: AdvertPort {
         self.loop = loop
         self.buffer = buffer
         sender = try RawSocket(key, around: link)
-        try sender.joinGroup()
         packets = Descriptor(owning: try Syscall.check(clinux_packet_socket()))
         let filter = PacketFilter.adverts(key.ifindex, isIPv6: key.family == .ipv6)
         try Syscall.check(filter.attach(to: packets.raw))
@@ -159,9 +175,15 @@ final class AdvertSocket: AdvertPort {
 
     var isUnused: Bool { receivers.all.isEmpty }
 
-    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) { receivers[vrid] = receiver }
+    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) throws(Errno) {
+        try sender.join(receiver.group)
+        receivers[vrid] = receiver
+    }
 
-    func stopListening(_ vrid: UInt8) { receivers[vrid] = nil }
+    func stopListening(_ vrid: UInt8) {
+        receivers[vrid] = nil
+        sender.leaveGroups { group in receivers.all.contains { $0.group == group } }
+    }
 
     // MARK: In
 
@@ -202,7 +224,7 @@ final class AdvertSocket: AdvertPort {
     private func take(_ packet: Span<UInt8>, _ index: Int) throws(Discard) {
         let header = try IPHeader(key.family, packet: packet)
         try header.verify(packet)
-        guard header.destination == AdvertCodec.group(key.family) || buffer.isToHost(index) else { throw .destination }
+        guard isForUs(packet, header) || buffer.isToHost(index) else { throw .destination }
         let mac = buffer.sourceMAC(index)
         let (advert, receiver): (Advert, AdvertReceiver)
         do throws(Discard) { (advert, receiver) = try decode(packet, header) } catch {
@@ -213,6 +235,13 @@ final class AdvertSocket: AdvertPort {
         filterWatch.sawOnWire(
             advert.source, advert.vrid, to: header.destination, intervalNs: advert.intervalNs,
             nowNs: loop.nowNs)
+    }
+
+    /// Whether it was sent to the group of its virtual router. Other groups are other routers' domains, which may have the
+    /// same VRIDs.
+    private func isForUs(_ packet: Span<UInt8>, _ header: IPHeader) -> Bool {
+        let vrid = header.payload.count > 1 ? packet[header.payload.lowerBound + 1] : 0
+        return header.destination == receivers[vrid]?.group ?? AdvertCodec.group(key.family)
     }
 
     private func tell(_ refused: RefusedAdvert) {

@@ -46,17 +46,24 @@ final class Announcer {
         refreshTimer = nil
     }
 
-    private func scheduleRefresh() {
+    /// - Parameter round: of the refresh that is under way; 0: the first of the next one.
+    private func scheduleRefresh(_ round: Int = 0) {
         guard settings.refreshNs > 0 else { return }
-        refreshTimer = loop.schedule(atNs: loop.nowNs + settings.refreshNs) { [unowned self] in
+        let afterNs = round == 0 ? settings.refreshNs : settings.intervalNs
+        refreshTimer = loop.schedule(atNs: loop.nowNs + afterNs) { [unowned self] in
             refreshTimer = nil
-            sendRound()
-            scheduleRefresh()
+            guard sendRound() else { return }
+            scheduleRefresh(round + 1 < settings.refreshCount ? round + 1 : 0)
         }
     }
 
-    private func sendRound() {
-        guard let (addresses, ifindex, mac) = subject() else { return stop() }
+    /// Announces each address once; false: nothing is held any more.
+    @discardableResult
+    private func sendRound() -> Bool {
+        guard let (addresses, ifindex, mac) = subject() else {
+            stop()
+            return false
+        }
         for address in addresses {
             switch address.family {
             case .ipv4:
@@ -68,5 +75,6 @@ final class Announcer {
                     PacketCraft.unsolicitedAdvertisement(address, mac: mac), .ip(.ipv6), to: allNodes, on: ifindex)
             }
         }
+        return true
     }
 }

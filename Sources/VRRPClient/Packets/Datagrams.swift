@@ -4,6 +4,14 @@ import Addresses
 import Configuration
 import VRRP
 
+extension VRRPConfiguration.Instance {
+    /// The multicast group of its adverts.
+    var group: IPAddress { multicastGroup ?? AdvertCodec.group(family) }
+
+    /// Where its adverts go: to the group, or to every unicast peer.
+    var destinations: [IPAddress] { unicastPeers.isEmpty ? [group] : unicastPeers }
+}
+
 extension PacketCraft {
     /// An advert of an instance.
     static func advert(

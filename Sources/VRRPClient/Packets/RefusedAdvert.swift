@@ -47,7 +47,7 @@ struct RefusedAdvert {
         case .authType, .authData: .peerAuthentication
         case .interval: .peerInterval
         case .source, .peer: .peerSource
-        case .firstAddress, .addressCount: .peerAddresses
+        case .addressCount: .peerAddresses
         case .header, .vrid, .sourceKind, .destination, .reflected: nil
         }
     }
@@ -76,7 +76,6 @@ struct RefusedAdvert {
                 "an interval of \(DurationText.format(self.intervalNs)), expected \(DurationText.format(intervalNs))"
             case .source: "a source that is not link-local"
             case .peer: "a source that is not in unicast-peers"
-            case .firstAddress: "a first address that is not link-local"
             case .addressCount: "no address"
             case .header, .vrid, .sourceKind, .destination, .reflected: reason.rawValue
             }

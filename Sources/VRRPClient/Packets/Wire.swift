@@ -22,6 +22,8 @@ enum SendOutcome: Equatable {
 /// The receiver of one VRID's adverts.
 struct AdvertReceiver {
     var expectation: AdvertExpectation
+    /// The multicast group that its adverts are sent to.
+    var group: IPAddress
     /// The only senders that count; nil: anyone.
     var peers: Set<IPAddress>?
     /// Called with an advert that passed every check, and the MAC address that it came from.
@@ -40,7 +42,10 @@ protocol AdvertSender: AnyObject {
 
 /// One interface in one family.
 protocol AdvertPort: AdvertSender {
-    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver)
+    /// Joins the receiver's group, and listens.
+    ///
+    /// - Throws: ENODEV when the interface is gone, ENOBUFS with more groups than the kernel allows.
+    func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) throws(Errno)
     /// Whether a packet filter drops somebody's adverts.
     var isFiltered: Bool { get }
 }

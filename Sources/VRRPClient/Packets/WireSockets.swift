@@ -85,7 +85,7 @@ final class WireSockets: Wire {
     ///
     /// - Parameter ifindex: on this interface; nil: on all.
     func renewMemberships(on ifindex: Int32? = nil) {
-        for (key, socket) in sockets where ifindex == nil || key.ifindex == ifindex { socket.sender.renewMembership() }
+        for (key, socket) in sockets where ifindex == nil || key.ifindex == ifindex { socket.sender.renewMemberships() }
     }
 
     /// Closes the sockets of an interface that has gone.

@@ -44,7 +44,9 @@ extension MemberRecord {
         self.init(
             name: leg.instance.name, interface: leg.instance.interface, ifindex: leg.ifindex.map(Int.init),
             vrid: Int(leg.instance.vrid), addresses: leg.virtualAddresses.map(\.description),
-            primaryAddress: status.primaryAddress?.description, holding: status.isHolding, heard: status.isHeard,
+            primaryAddress: status.primaryAddress?.description,
+            multicastGroup: leg.instance.unicastPeers.isEmpty ? leg.instance.group.description : nil,
+            holding: status.isHolding, heard: status.isHeard,
             proven: status.isProven, downUsec: downUsec,
             masterIntervalUsec: status.masterIntervalNs / 1000, lastSource: status.lastSource?.description,
             lastPriority: status.lastSource.map { _ in Int(status.lastPriority) },
@@ -54,6 +56,7 @@ extension MemberRecord {
             resignationsReceived: Int(clamping: status.statistics.resignationsReceived),
             resignationsSent: Int(clamping: status.statistics.resignationsSent),
             ownAddressReceived: Int(clamping: status.statistics.ownAddressReceived),
+            firstNotLinkLocalReceived: Int(clamping: status.statistics.firstNotLinkLocalReceived),
             sendErrors: Int(clamping: leg.sendErrors), lastSendError: leg.lastSendError?.description,
             routes: leg.held.lazy.compactMap { $0 as? LegRoutes }.flatMap(\.status).map(HeldRouteRecord.init))
     }

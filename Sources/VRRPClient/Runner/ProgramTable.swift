@@ -138,8 +138,7 @@ struct ProgramTable {
         of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group, _ word: LastWord
     ) -> [Resignation] {
         guard let address = instance.addresses.first?.address, word.source.family == instance.family else { return [] }
-        let peers = instance.unicastPeers
-        return (peers.isEmpty ? [AdvertCodec.group(instance.family)] : peers).map { destination in
+        return instance.destinations.map { destination in
             let packet = PacketCraft.advert(
                 of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
                 source: word.source, destination: destination)
