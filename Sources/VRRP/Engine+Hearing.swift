@@ -14,12 +14,13 @@ extension Engine {
             return
         }
         note(advert, on: index)
-        if !isPeers(advert.source), state.hasPeer || advert.priority < state.priority {
+        if isPeers(advert.source) {
+            if isForged(advert) { return }
+        } else if state.isPairTalking || advert.priority < state.priority {
             if state.members[index].thirdUntilNs == nil { record.members[index].third = advert.source }
             state.members[index].thirdUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
             return
         }
-        if isForged(advert) { return }
         if isEcho(advert) { return }
         if advert.priority == 0 {
             hearResignation(advert, on: index, &step)
@@ -36,9 +37,10 @@ extension Engine {
     }
 
     /// Whether an address is the peer's, as far as it has told. There are two routers where there is a pool: a third
-    /// one, which could tell nobody what it holds and hears, would be taken for the peer. So while the peer's
-    /// heartbeats arrive, a third router has no effect and is reported, at error level; for a lesser one that holds for
-    /// as long as we know who the peer is.
+    /// one, which could tell nobody what it holds and hears, would be taken for the peer. So while heartbeats arrive both
+    /// ways, a third router has no effect and is reported, at error level; for a lesser one that holds for as long as we
+    /// know who the peer is. If heartbeats arrive one way only, the peer that hears none obeys a better third router, and
+    /// so do we: if we ignored it, we would take over beside it from a peer that does not listen to us.
     func isPeers(_ source: IPAddress) -> Bool {
         let known = state.pool.peerSources
         if known.isEmpty || known.contains(source) || configuration.bugs.contains(.hearsAnybody) { return true }

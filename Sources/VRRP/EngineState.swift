@@ -175,6 +175,8 @@ struct EngineState: Hashable, Sendable {
     var peer: PeerWord? { pool.word }
     /// Whether it is.
     var hasPeer: Bool { pool.isFresh }
+    /// Heartbeats arrive both ways, so that both of the pair know who the other one is.
+    var isPairTalking: Bool { peer?.hearsHeartbeat ?? false }
     /// Sends adverts.
     var isSpeaking: Bool { role == .master || role == .claiming }
     /// Holds at least one virtual address as master.

@@ -232,9 +232,11 @@ extension World {
         return areConnected(first, second)
     }
 
-    /// A heartbeat goes at least one way between the directors of a pool.
+    /// Heartbeats go both ways between the directors of a pool, over one cable or over two.
     private var isPairTalking: Bool {
-        cables.contains { $0 != .noCarrier && $0 != .silent } && directors[0].isAlive && directors[1].isAlive
+        (0..<2).allSatisfy { index in
+            directors[index].isAlive && cables.contains { $0.carries(from: index) }
+        }
     }
 
     /// What would be wrong if it stayed like this.

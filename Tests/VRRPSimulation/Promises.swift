@@ -12,7 +12,8 @@ import VRRP
 ///   and else in the time that each of the others needs to find out;
 /// - *rest*: once settled, no state changes any more;
 /// - *best*: once settled, if nothing is broken, nobody serves whom another may preempt, unless that one has no cable and
-///   publishes `unheard`: it cannot know that it would be heard by now;
+///   publishes `unheard`, since it cannot know that it would be heard by now, or is a third router beside a pair whose cable
+///   works, since the pair would not heed it;
 /// - *heard*: at any time, a master yields to a lesser one only if that has held for longer than an interval, as far as its
 ///   kernel has told it, or holds and a host sends adverts in its name;
 /// - *owner*: at any time, an owner yields its addresses to another owner, a fault or an operator, and to nobody else;
@@ -193,17 +194,23 @@ struct Promises: Sendable {
         guard schedule.isStrict, isWhole(world), world.directors.allSatisfy(\.isAlive), !hasHandedOver,
             world.hasNeighbours, world.cables.allSatisfy({ $0 == .up })
         else { return nil }
-        let holders = world.directors.filter { !$0.held.isEmpty }
-        guard holders.count == 1, let serving = holders[0].priority else { return nil }
-        let isPreempted = world.directors.contains { director in
-            (director.configuration.preempt || director.configuration.priority == 255)
-                && director.priority ?? 0 > serving && !isUnheard(director)
+        let holders = world.directors.indices.filter { !world.directors[$0].held.isEmpty }
+        guard holders.count == 1, let serving = world.directors[holders[0]].priority else { return nil }
+        let isPreempted = world.directors.indices.contains { index in
+            let director = world.directors[index]
+            return (director.configuration.preempt || director.configuration.priority == 255)
+                && director.priority ?? 0 > serving && !isUnheard(index, by: holders[0], world)
         }
         return isPreempted ? "at the end: a lesser one serves, though all is well" : nil
     }
 
-    private func isUnheard(_ director: World.Director) -> Bool {
-        !director.configuration.hasPool && director.engine?.status.conditions.contains(Condition(.unheard)) ?? false
+    /// Without a cable a director that publishes `unheard` cannot know better, and a third router is not heard: it yields to
+    /// the pair and takes back, and does so at its own times.
+    private func isUnheard(_ index: Int, by holder: Int, _ world: World) -> Bool {
+        let director = world.directors[index]
+        guard !director.configuration.hasPool else { return false }
+        return !world.areRivals(index, holder)
+            || director.engine?.status.conditions.contains(Condition(.unheard)) ?? false
     }
 
     /// Told when the schedule is over.

@@ -27,6 +27,12 @@ package enum Suite {
     package static let seeds: [UInt64] = [
         // A reload takes a leg away whose address the kernel is still to add.
         67647,
+        // Heartbeats arrive one way only, and a third router is better than both of the pair: both have to obey it.
+        77386,
+        // A better third router has yielded to a pair that ignores it, and waits.
+        100660,
+        // Heartbeats arrive one way only, and the peer has begun to send from addresses that it could not tell.
+        119022,
         // All of a pair are in fault, and beside them a third router, whose check fails and who has no heartbeat.
         101116,
     ]

@@ -104,12 +104,13 @@ struct Router {
 
     /// A heartbeat of the peer's.
     mutating func hearWord(
-        _ priority: UInt8, holds: MemberSet = [], hears: MemberSet = [], proven: MemberSet = [], host: UInt64 = 200,
-        on cable: CableIndex = 0, sources: [IPAddress] = [], intervalNs: Int64 = 0
+        _ priority: UInt8, holds: MemberSet = [], hears: MemberSet = [], hearsHeartbeat: Bool = true,
+        proven: MemberSet = [], host: UInt64 = 200, on cable: CableIndex = 0, sources: [IPAddress] = [],
+        intervalNs: Int64 = 0
     ) {
         var word = PeerWord(
             priority: priority, identity: Self.address(.ipv6, host), stamp: UInt32(nowNs / 1000), holds: holds,
-            hears: hears, hearsHeartbeat: true, proven: proven, sources: sources)
+            hears: hears, hearsHeartbeat: hearsHeartbeat, proven: proven, sources: sources)
         word.intervalNs = intervalNs
         give(.heartbeat(cable: cable, word))
     }

@@ -88,6 +88,38 @@ struct ThirdRouterTests {
         #expect(backup.transitions.last?.reason == .dead)
     }
 
+    /// The peer does not hear our heartbeats, so it obeys a better third router, and so do we. A lesser one still has no effect.
+    @Test(arguments: [GroupState.backup, .master]) func onAHalfDeadCableABetterOneCounts(state: GroupState) {
+        var router = router(state)
+        let priority: UInt8 = state == .master ? 50 : 150
+        router.hearWord(priority, hearsHeartbeat: false, sources: [Self.peer])
+        router.hear(1, host: 77)
+        #expect(router.conditions.contains("third-router:m0:192.0.2.77"))
+        #expect(router.state == state && router.takeDone() == [])
+        router.hear(200, host: 77)
+        #expect(router.state == .backup)
+        // The other leg is silent meanwhile.
+        for _ in 0..<200 {
+            router.hearWord(priority, hearsHeartbeat: false, sources: [Self.peer])
+            router.hear(200, host: 77)
+            router.pass(Router.secondNs / 10)
+            #expect(router.state == .backup)
+        }
+    }
+
+    /// A director that does not hear our heartbeats cannot know our new addresses, so it must not say that it does not hear us.
+    @Test func withoutHeartbeatsThePeersNewAddressesAreHeard() {
+        var router = router(.backup)
+        router.hear(200)
+        router.hear(200, host: 201, on: 1)
+        #expect(router.takeWords().last?.hears == .first(1))
+        router.pass(Router.secondNs)
+        #expect(router.engine.status.peer?.isFresh == false)
+        router.hear(200)
+        router.hear(200, host: 201, on: 1)
+        #expect(router.takeWords().last?.hears == .first(2))
+    }
+
     /// The identities on the cables decide a tie with the peer only; a tie with any other router is decided by the
     /// addresses on the legs.
     @Test(arguments: [(UInt64(77), GroupState.master), (177, .backup)])
