@@ -81,6 +81,8 @@ soak: build
 	$(BIN)/vrrp-search --soak
 	@Tests/run-all venv >/dev/null
 	LINKWATCH_ATTACK_SECONDS=120 .venv/bin/pytest -q -rs Tests/namespaces/test_attacks.py
+# All of a folder of keepalived's configurations, by both: LINKWATCH_CONFIGURATIONS=FOLDER.
+	[ -z "$(LINKWATCH_CONFIGURATIONS)" ] || .venv/bin/pytest -q -rs Tests/namespaces/test_oracle.py
 
 fuzz: deps
 	@Fuzz/run

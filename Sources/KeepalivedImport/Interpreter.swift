@@ -583,6 +583,11 @@ struct Interpreter {
             case "weight":
                 file.weight = wholeNumber(try inner.argument(), -254...254) ?? 1
                 file.isReversed = inner.words.count > 2 && inner.words[2] == "reverse"
+            case "init_file":
+                // keepalived writes 0 unless a number is given.
+                if inner.words.dropFirst().contains(where: { wholeNumber($0, -254...254) ?? 0 != 0 }) {
+                    add(inner.keyword, inner.words.joined(separator: " "), inner.place)
+                }
             default: break
             }
         }

@@ -441,7 +441,10 @@ extension Keywords {
     private static let trackedFile: [Keyword] = [
         Keyword(.trackedFile, "file", .line, .carried, "`{ file = \"PATH\" }` in `track`"),
         Keyword(.trackedFile, "weight", .line, .carried, "`weight` where it is tracked"),
-        Keyword(.trackedFile, "init_file", .line, .different, "linkwatch writes no such file."),
+        Keyword(
+            .trackedFile, "init_file", .line, .depends(.loss),
+            "linkwatch writes no such file, and one that is absent is 0, which adds no weight: write it at boot, as tmpfiles.d(5) does."
+        ),
     ]
 
     private static let garpGroup: [Keyword] = [
