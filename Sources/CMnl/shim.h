@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>

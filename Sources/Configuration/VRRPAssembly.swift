@@ -35,6 +35,7 @@ struct VRRPAssembly {
         checkVrids()
         checkVirtualAddresses()
         result.groups.checkHeldRoutes(problems)
+        result.groups.checkHeldRules(problems)
         if sections.instances.isEmpty, sections.groups.isEmpty {
             problems.report(
                 SourcePosition(line: 1, column: 1),

@@ -32,6 +32,8 @@ extension VRRPConfiguration {
         public var witnesses: [IPAddress] = []
         /// Routes that the master has besides, at most 64.
         public var routes: [HeldRoute] = []
+        /// Policy rules that the master has besides, at most 64.
+        public var rules: [HeldRule] = []
 
         public var family: IPAddress.Family { addresses.first?.address.family ?? .ipv4 }
 
@@ -69,6 +71,7 @@ extension VRRPConfiguration.Instance: SectionKeys {
         keys.read("accept", .flag, into: &accepts)
         keys.read("witness", .host, 0...8, into: &witnesses)
         routes = VRRPConfiguration.HeldRoute.list("routes", keys, of: self)
+        rules = VRRPConfiguration.HeldRule.list("rules", keys, of: self)
     }
 }
 

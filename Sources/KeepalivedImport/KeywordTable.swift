@@ -229,8 +229,8 @@ extension Keywords {
             .instance, "virtual_routes", .list, .depends(.missing),
             "`routes`, of an instance at most 64. The keywords of a route are below; a route with others is missing."),
         Keyword(
-            .instance, "virtual_rules", .list, .later(.missing),
-            "vrrp.toml cannot say rules of the master yet: add and delete them by a `[notify]` program."),
+            .instance, "virtual_rules", .list, .depends(.missing),
+            "`rules`, of an instance at most 64. The keywords of a rule are below; a rule with others is missing."),
         Keyword(.instance, "unicast_peer", .list, .depends(.missing), "`unicast-peers`, at most 16."),
         Keyword(.instance, "unicast_src_ip", .line, .carried, "`source`"),
         Keyword(
@@ -521,18 +521,45 @@ extension Keywords {
             )
         }
 
-    private static let rule: [Keyword] = [
-        Keyword(.rule, "from", .option, .carried, "`from`"), Keyword(.rule, "to", .option, .carried, "`to`"),
-        Keyword(.rule, "table", .option, .carried, "`table`"), Keyword(.rule, "lookup", .option, .carried, "`table`"),
-        Keyword(.rule, "priority", .option, .carried, "`priority`"),
-        Keyword(.rule, "preference", .option, .carried, "`priority`"),
-        Keyword(.rule, "order", .option, .carried, "`priority`"), Keyword(.rule, "iif", .option, .carried, "`iif`"),
-        Keyword(.rule, "dev", .option, .carried, "`iif`"), Keyword(.rule, "oif", .option, .carried, "`oif`"),
-        Keyword(.rule, "fwmark", .option, .carried, "`fwmark`"),
-        Keyword(.rule, "inet", .option, .carried, "the addresses tell the family"),
-        Keyword(.rule, "inet6", .option, .carried, "the addresses tell the family"),
-        Keyword(.rule, "no_track", .option, .different, "A rule that somebody deletes is added again."),
-    ]
+    private static let rule: [Keyword] =
+        [
+            Keyword(.rule, "from", .option, .carried, "`from`"), Keyword(.rule, "to", .option, .carried, "`to`"),
+            Keyword(.rule, "table", .option, .carried, "`table`, by its number"),
+            Keyword(.rule, "lookup", .option, .carried, "`table`, by its number"),
+            Keyword(
+                .rule, "priority", .option, .carried,
+                "`priority`; without it 16384 and downwards, as keepalived counts"),
+            Keyword(.rule, "preference", .option, .carried, "`priority`"),
+            Keyword(.rule, "order", .option, .carried, "`priority`"),
+            Keyword(.rule, "iif", .option, .carried, "`iif`"), Keyword(.rule, "dev", .option, .carried, "`iif`"),
+            Keyword(.rule, "oif", .option, .carried, "`oif`"),
+            Keyword(.rule, "fwmark", .option, .carried, "`fwmark`"),
+            Keyword(.rule, "tos", .option, .carried, "`tos`, by its number"),
+            Keyword(.rule, "dsfield", .option, .carried, "`tos`, by its number"),
+            Keyword(.rule, "ipproto", .option, .carried, "`ipproto`"),
+            Keyword(.rule, "sport", .option, .carried, "`sport`; keepalived passes over a single port"),
+            Keyword(.rule, "dport", .option, .carried, "`dport`; keepalived passes over a single port"),
+            Keyword(.rule, "uidrange", .option, .carried, "`uidrange`"),
+            Keyword(.rule, "not", .option, .carried, "`not = true`"),
+            Keyword(.rule, "l3mdev", .option, .carried, "`l3mdev = true`"),
+            Keyword(.rule, "type", .option, .carried, "`type`"),
+            Keyword(.rule, "blackhole", .option, .carried, "`type`"),
+            Keyword(.rule, "unreachable", .option, .carried, "`type`"),
+            Keyword(.rule, "prohibit", .option, .carried, "`type`"),
+            Keyword(.rule, "suppress_prefixlength", .option, .carried, "`suppress-prefixlength`"),
+            Keyword(.rule, "sup_pl", .option, .carried, "`suppress-prefixlength`"),
+            Keyword(.rule, "inet", .option, .carried, "the addresses tell the family"),
+            Keyword(.rule, "inet6", .option, .carried, "the addresses tell the family"),
+            Keyword(.rule, "no_track", .option, .different, "A rule that somebody deletes is added again."),
+            Keyword(
+                .rule, "protocol", .option, .never(.difference),
+                "Rules have the protocol of linkwatch, so that it knows its own."),
+        ]
+        + ["goto", "nop", "realms", "tunnel-id", "suppress_ifgroup", "sup_group"].map {
+            Keyword(
+                .rule, $0, .option, .never(.missing),
+                "vrrp.toml has no word for it: add the rule by a `[notify]` program.")
+        }
 
     private static let peer: [Keyword] = [
         Keyword(.peer, "min_ttl", .option, .later(.loss), "Adverts with a TTL below 255 do not count."),

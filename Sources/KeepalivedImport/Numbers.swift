@@ -48,3 +48,16 @@ func isInterfaceName(_ text: String) -> Bool {
     (1...15).contains(text.utf8.count) && text != "." && text != ".."
         && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
 }
+
+/// A number below 2^32 in decimal, or with 0x or 0 before it, in 16 or 8 (`strtoul` with base 0).
+func anyBase(_ text: String) -> Int? {
+    let isHexadecimal = text.hasPrefix("0x") || text.hasPrefix("0X")
+    let isOctal = !isHexadecimal && text.hasPrefix("0")
+    let digits = isHexadecimal ? text.dropFirst(2) : text[...]
+    guard (1...18).contains(digits.utf8.count), digits.utf8.first != UInt8(ascii: "-"),
+        digits.utf8.first != UInt8(ascii: "+")
+    else { return nil }
+    return Int(digits, radix: isHexadecimal ? 16 : isOctal ? 8 : 10).flatMap {
+        (0...4_294_967_295).contains($0) ? $0 : nil
+    }
+}

@@ -12,6 +12,7 @@ struct Translation {
     private let names = Names()
     private var addresses: AddressTranslation
     private var routes: RouteTranslation
+    private var rules: RuleTranslation
     private var sections: [TomlSection] = []
     private var notifies: [TomlSection] = []
     /// The checks that are tracked, by keepalived's name.
@@ -32,6 +33,7 @@ struct Translation {
         self.surroundings = surroundings
         addresses = AddressTranslation(findings)
         routes = RouteTranslation(findings)
+        rules = RuleTranslation(findings)
     }
 
     /// - Returns: the sections, in order; none, if nothing can be carried.
@@ -114,7 +116,7 @@ struct Translation {
             if !list.isEmpty { section.set("routes", Toml.array(list)) }
         }
         if Keywords.isCarried(.instance, "virtual_rules") {
-            let list = routes.rules(of: leg)
+            let list = rules.rules(of: leg)
             if !list.isEmpty { section.set("rules", Toml.array(list)) }
         }
         return section

@@ -9,6 +9,7 @@ public enum DumpKind: Int, CaseIterable, Hashable, Sendable {
     case links
     case addresses
     case routes
+    case rules
 }
 
 /// Why the mirror is not what the kernel has.

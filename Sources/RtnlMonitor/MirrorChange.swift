@@ -10,6 +10,8 @@ public enum MirrorChange: Hashable, Sendable {
     case routeChanged(old: Route, new: Route)
     /// `isInferred` says that the kernel did not announce it.
     case routeRemoved(Route)
+    case ruleAdded(PolicyRule)
+    case ruleRemoved(PolicyRule)
     case addressAdded(Address)
     case addressChanged(old: Address, new: Address)
     case addressRemoved(Address)

@@ -30,6 +30,7 @@ public enum RtnlMessage: Hashable, Sendable {
     case link(Link, isRemoval: Bool)
     case route(Route, isRemoval: Bool)
     case nexthop(Nexthop, isRemoval: Bool)
+    case rule(PolicyRule, isRemoval: Bool)
     case address(Address, isRemoval: Bool)
     case neighbour(Neighbour, isRemoval: Bool)
     /// The end of a dump; the error that ended it, if one did. (`NLMSG_DONE`)
@@ -83,6 +84,8 @@ public enum RtnlDecoder {
         case Int(RTM_DELROUTE): route(payload, isRemoval: true)
         case Int(RTM_NEWNEXTHOP): nexthop(payload, isRemoval: false)
         case Int(RTM_DELNEXTHOP): nexthop(payload, isRemoval: true)
+        case Int(RTM_NEWRULE): rule(payload, isRemoval: false)
+        case Int(RTM_DELRULE): rule(payload, isRemoval: true)
         case Int(RTM_NEWADDR): address(payload, isRemoval: false)
         case Int(RTM_DELADDR): address(payload, isRemoval: true)
         case Int(RTM_NEWNEIGH): neighbour(payload, isRemoval: false)
@@ -188,6 +191,68 @@ extension RtnlDecoder {
             offset += MemoryLayout<nexthop_grp>.size
         }
         return members
+    }
+}
+
+// MARK: - Rules
+
+extension RtnlDecoder {
+    private static func rule(_ payload: Bytes, isRemoval: Bool) -> RtnlMessage {
+        guard let header = payload.load(fib_rule_hdr.self) else { return .malformed }
+        // Multicast routing has rules as well.
+        guard isIP(header.family) else { return .ignored }
+        let family: IPAddress.Family = header.family == UInt8(AF_INET6) ? .ipv6 : .ipv4
+        var rule = PolicyRule(priority: 0, family: family, action: .other(header.action))
+        rule.isInverted = header.flags & UInt32(FIB_RULE_INVERT) != 0
+        rule.tos = header.tos
+        var table = UInt32(header.table)
+        var (source, destination): (IPAddress?, IPAddress?) = (.any(family), .any(family))
+        var isL3mdev = false
+        let isWhole = payload.dropping(MemoryLayout<fib_rule_hdr>.size).forEachAttribute { type, value in
+            switch type {
+            case FRA_PRIORITY: rule.priority = value.load(UInt32.self) ?? 0
+            case FRA_SRC: source = IPAddress(value)
+            case FRA_DST: destination = IPAddress(value)
+            case FRA_TABLE: table = value.load(UInt32.self) ?? table
+            case FRA_L3MDEV: isL3mdev = value.load(UInt8.self) == 1
+            case FRA_IIFNAME: rule.inputInterface = value.text
+            case FRA_OIFNAME: rule.outputInterface = value.text
+            case FRA_FWMARK: rule.mark = value.load(UInt32.self) ?? 0
+            case FRA_FWMASK: rule.markMask = value.load(UInt32.self) ?? 0
+            case FRA_IP_PROTO: rule.ipProtocol = value.load(UInt8.self) ?? 0
+            case FRA_SPORT_RANGE: rule.sourcePorts = ports(value)
+            case FRA_DPORT_RANGE: rule.destinationPorts = ports(value)
+            case FRA_UID_RANGE: rule.users = users(value)
+            // -1: not given.
+            case FRA_SUPPRESS_PREFIXLEN:
+                rule.suppressedPrefixLength = value.load(Int32.self).flatMap { $0 < 0 ? nil : $0 }
+            case FRA_PROTOCOL: rule.ruleProtocol = value.load(UInt8.self) ?? 0
+            default: break
+            }
+        }
+        guard isWhole, let source, let destination, source.family == family, destination.family == family,
+            let from = IPPrefix(source, length: Int(header.src_len)),
+            let to = IPPrefix(destination, length: Int(header.dst_len))
+        else { return .malformed }
+        (rule.from, rule.to) = (from, to)
+        switch Int(header.action) {
+        case FR_ACT_TO_TBL: rule.action = isL3mdev ? .l3mdev : .table(table)
+        case FR_ACT_BLACKHOLE: rule.action = .blackhole
+        case FR_ACT_UNREACHABLE: rule.action = .unreachable
+        case FR_ACT_PROHIBIT: rule.action = .prohibit
+        default: break
+        }
+        return .rule(rule, isRemoval: isRemoval)
+    }
+
+    private static func ports(_ value: Bytes) -> ClosedRange<UInt16>? {
+        guard let range = value.load(fib_rule_port_range.self), range.start <= range.end else { return nil }
+        return range.start...range.end
+    }
+
+    private static func users(_ value: Bytes) -> ClosedRange<UInt32>? {
+        guard let range = value.load(fib_rule_uid_range.self), range.start <= range.end else { return nil }
+        return range.start...range.end
     }
 }
 

@@ -1,6 +1,6 @@
-/// The kernel's links, tracked routes and addresses, mirrored: the sockets, and the order in which they are read.
+/// The kernel's links, tracked routes, rules and addresses, mirrored: the sockets, and the order in which they are read.
 ///
-/// Three sockets: link events; route, nexthop and address events, behind a filter; requests. Groups are joined before
+/// Three sockets: link events; route, nexthop, rule and address events, behind a filter; requests. Groups are joined before
 /// anything is dumped, so that nothing falls in between. Dumps are read step by step as the socket gets readable, with
 /// events read in between; no call reads more than a fixed number of datagrams, so that a storm starves nobody.
 ///
@@ -21,6 +21,9 @@ public final class RtnlMonitor {
         public var routes: RouteTracking?
         /// Whether addresses are mirrored.
         public var addresses: Bool
+        /// The protocol whose policy rules are mirrored; nil: none are. Only together with
+        /// `addresses`, as the filter of the other socket drops them.
+        public var rules: UInt8?
         /// The receive buffer of each event socket, bytes. Beyond `net.core.rmem_max` only with CAP_NET_ADMIN.
         public var receiveBufferBytes: Int32
         /// The most datagrams that one call reads from one socket.
@@ -32,11 +35,12 @@ public final class RtnlMonitor {
         public var quietProtocol: UInt8
 
         public init(
-            routes: RouteTracking? = RouteTracking(), addresses: Bool = false, receiveBufferBytes: Int32 = 4 << 20,
-            budget: Int = 256, quietPort: UInt32? = nil, quietProtocol: UInt8 = 0
+            routes: RouteTracking? = RouteTracking(), addresses: Bool = false, rules: UInt8? = nil,
+            receiveBufferBytes: Int32 = 4 << 20, budget: Int = 256, quietPort: UInt32? = nil, quietProtocol: UInt8 = 0
         ) {
             self.routes = routes
             self.addresses = addresses
+            self.rules = rules
             self.receiveBufferBytes = receiveBufferBytes
             self.budget = max(1, budget)
             self.quietPort = quietPort
@@ -72,6 +76,7 @@ public final class RtnlMonitor {
     private var linkMirror = LinkMirror()
     private var routeMirror: RouteMirror?
     private var addressMirror: AddressMirror?
+    private var ruleMirror: RuleMirror?
     private var queue = DumpQueue()
     private var dump: Dump?
     private var sequence: UInt32 = 0
@@ -116,9 +121,8 @@ public final class RtnlMonitor {
         self.requests = requests
         routeMirror = options.routes.map(RouteMirror.init)
         addressMirror = options.addresses ? AddressMirror() : nil
-        unsynced = [.links]
-        if options.routes != nil { unsynced.insert(.routes) }
-        if options.addresses { unsynced.insert(.addresses) }
+        ruleMirror = options.rules.map(RuleMirror.init)
+        unsynced = Self.mirrored(options)
     }
 
     private static func groups(_ options: Options) -> [rtnetlink_groups] {
@@ -131,6 +135,7 @@ public final class RtnlMonitor {
             if !groups.contains(RTNLGRP_IPV4_IFADDR) { groups.append(RTNLGRP_IPV4_IFADDR) }
             groups.append(RTNLGRP_IPV6_IFADDR)
         }
+        if options.rules != nil { groups += [RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE] }
         return groups
     }
 }
@@ -152,6 +157,9 @@ extension RtnlMonitor {
 
     /// The addresses, if they are mirrored.
     public var addresses: [AddressKey: Address] { addressMirror?.addresses ?? [:] }
+
+    /// The rules of the protocol that is mirrored.
+    public var rules: Set<PolicyRule> { ruleMirror?.rules ?? [] }
 
     /// Whether everything has been read completely once, and again after each overrun.
     public var isSynced: Bool { unsynced.isEmpty }
@@ -272,7 +280,7 @@ extension RtnlMonitor {
 
 extension RtnlMonitor {
     private static let linkKinds: Set<DumpKind> = [.links]
-    private static let otherKinds: Set<DumpKind> = [.routes, .addresses]
+    private static let otherKinds: Set<DumpKind> = [.routes, .addresses, .rules]
 
     private func readEvents(
         _ socket: any RtnlChannel, _ kinds: Set<DumpKind>, _ nowNs: Int64, _ changes: inout [MirrorChange]
@@ -292,10 +300,13 @@ extension RtnlMonitor {
         }
     }
 
-    private var mirrored: Set<DumpKind> {
+    private var mirrored: Set<DumpKind> { Self.mirrored(options) }
+
+    private static func mirrored(_ options: Options) -> Set<DumpKind> {
         var kinds: Set<DumpKind> = [.links]
         if options.routes != nil { kinds.insert(.routes) }
         if options.addresses { kinds.insert(.addresses) }
+        if options.rules != nil { kinds.insert(.rules) }
         return kinds
     }
 
@@ -328,6 +339,7 @@ extension RtnlMonitor {
         case .address(let address, let isRemoval):
             addressMirror?.apply(address, isRemoval: isRemoval, &changes)
             if isRemoval { routeMirror?.addressRemoved(address) }
+        case .rule(let rule, let isRemoval): ruleMirror?.apply(rule, isRemoval: isRemoval, &changes)
         case .malformed: statistics.malformed += 1
         case .neighbour, .done, .reply, .ignored: statistics.ignored += 1
         }
@@ -363,6 +375,7 @@ private struct Dump {
         case addresses
         case routes(isIPv6: Bool)
         case nexthops
+        case rules
     }
 
     let kind: DumpKind
@@ -399,6 +412,9 @@ extension RtnlMonitor {
                 steps.append(.routes(isIPv6: isIPv6))
             }
             routeMirror?.beginDump()
+        case .rules:
+            steps = [.rules]
+            ruleMirror?.beginDump()
         }
         dump = Dump(kind: kind, remaining: steps, deadlineNs: nowNs + Self.answerTimeoutNs)
         nextStep(nowNs, &changes)
@@ -426,6 +442,8 @@ extension RtnlMonitor {
                 add(RTM_GETLINK, ifinfomsg()) { $0.put(Int(IFLA_EXT_MASK), UInt32(RTEXT_FILTER_SKIP_STATS)) }
             case .addresses: add(RTM_GETADDR, ifaddrmsg())
             case .nexthops: add(RTM_GETNEXTHOP, nhmsg())
+            // Of all families.
+            case .rules: add(RTM_GETRULE, fib_rule_hdr())
             case .routes(let isIPv6): addRoutes(isIPv6: isIPv6)
             }
         guard fits else { throw .messageTooLong }
@@ -478,6 +496,7 @@ extension RtnlMonitor {
         case (.route(let route, isRemoval: false), .routes(let isIPv6))
         where route.key.destination.address.isIPv6 == isIPv6:
             routeMirror?.applyDumped(route)
+        case (.rule(let rule, isRemoval: false), .rules): ruleMirror?.applyDumped(rule, &changes)
         case (.nexthop(let nexthop, isRemoval: false), .nexthops): routeMirror?.applyDumped(nexthop)
         case (.done(let error), _), (.reply(let error), _):
             isStepOver = true
@@ -519,6 +538,9 @@ extension RtnlMonitor {
             isWhole = isWhole && routeMirror?.isSpoiled == false
             routeMirror?.endDump(isWhole: isWhole, linkMirror.links, &changes)
             lastRouteDump = (nowNs, nowNs - started)
+        case .rules:
+            isWhole = isWhole && ruleMirror?.isSpoiled == false
+            ruleMirror?.endDump(isWhole: isWhole, &changes)
         }
         conclude(ended.kind, isWhole ? nil : flaw ?? .changing, nowNs, &changes)
     }

@@ -1,4 +1,4 @@
-/// What a VRRP process asks of the kernel: addresses that it leases, routes, macvlan interfaces, neighbours.
+/// What a VRRP process asks of the kernel: addresses that it leases, routes, rules, macvlan interfaces, neighbours.
 ///
 /// Requests are batched in one datagram with an acknowledgement each. The kernel acts on a datagram before `send`
 /// returns, so the answers are there at once; the timeout is for a kernel that does not answer. Requests that are
@@ -80,6 +80,11 @@ public enum RtnlRequest: Hashable, Sendable {
     case addRoute(RouteRequest)
     /// RTM_DELROUTE; ESRCH (`.noSuchProcess`) when there is none of this protocol.
     case removeRoute(RouteRequest)
+    /// Adds the rule; EEXIST (`.fileExists`) when there is one that the kernel cannot tell from it. (RTM_NEWRULE)
+    case addRule(PolicyRule)
+    /// RTM_DELRULE; ENOENT (`.noSuchFileOrDirectory`) when there is none of this protocol. What the rule leaves open fits any
+    /// value: of several rules that fit, the first one goes.
+    case removeRule(PolicyRule)
     /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
     case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
     /// RTM_DELLINK.
@@ -378,6 +383,8 @@ extension RtnlRequester {
         case .removeAddress(let key): add(RTM_DELADDR, 0, fixed(key)) { Self.put(key, &$0) }
         case .addRoute(let route): add(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route)
         case .removeRoute(let route): add(RTM_DELROUTE, 0, route)
+        case .addRule(let rule): add(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule)
+        case .removeRule(let rule): add(RTM_DELRULE, 0, rule)
         case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
         case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
@@ -461,6 +468,54 @@ extension RtnlRequester {
             if let source = route.source { $0.put(Int(RTA_PREFSRC.rawValue), source.bytes) }
             if route.mtu > 0 { $0.nest(Int(RTA_METRICS.rawValue)) { $0.put(Int(RTAX_MTU), route.mtu) } }
         }
+    }
+
+    private func add(_ type: Int, _ flags: CInt, _ rule: PolicyRule) -> Bool {
+        var fixed = fib_rule_hdr()
+        fixed.family = rule.from.address.kernelFamily
+        fixed.src_len = UInt8(clamping: rule.from.length)
+        fixed.dst_len = UInt8(clamping: rule.to.length)
+        fixed.tos = rule.tos
+        if rule.isInverted { fixed.flags = UInt32(FIB_RULE_INVERT) }
+        var table: UInt32?
+        switch rule.action {
+        case .table(let number):
+            table = number
+            fixed.action = UInt8(FR_ACT_TO_TBL)
+        case .l3mdev: fixed.action = UInt8(FR_ACT_TO_TBL)
+        case .blackhole: fixed.action = UInt8(FR_ACT_BLACKHOLE)
+        case .unreachable: fixed.action = UInt8(FR_ACT_UNREACHABLE)
+        case .prohibit: fixed.action = UInt8(FR_ACT_PROHIBIT)
+        case .other(let number): fixed.action = number
+        }
+        return add(type, flags, fixed) {
+            $0.put(FRA_PRIORITY, rule.priority)
+            if rule.from.length > 0 { $0.put(FRA_SRC, rule.from.address.bytes) }
+            if rule.to.length > 0 { $0.put(FRA_DST, rule.to.address.bytes) }
+            if let table { $0.put(FRA_TABLE, table) }
+            if case .l3mdev = rule.action { $0.put(FRA_L3MDEV, 1 as UInt8) }
+            if let name = rule.inputInterface { $0.put(FRA_IIFNAME, text: name) }
+            if let name = rule.outputInterface { $0.put(FRA_OIFNAME, text: name) }
+            if rule.markMask > 0 {
+                $0.put(FRA_FWMARK, rule.mark)
+                $0.put(FRA_FWMASK, rule.markMask)
+            }
+            if rule.ipProtocol > 0 { $0.put(FRA_IP_PROTO, rule.ipProtocol) }
+            if let ports = rule.sourcePorts { $0.put(FRA_SPORT_RANGE, structure: Self.range(ports)) }
+            if let ports = rule.destinationPorts { $0.put(FRA_DPORT_RANGE, structure: Self.range(ports)) }
+            if let users = rule.users {
+                let range = fib_rule_uid_range(start: users.lowerBound, end: users.upperBound)
+                $0.put(FRA_UID_RANGE, structure: range)
+            }
+            if let length = rule.suppressedPrefixLength {
+                $0.put(FRA_SUPPRESS_PREFIXLEN, UInt32(bitPattern: length))
+            }
+            if rule.ruleProtocol > 0 { $0.put(FRA_PROTOCOL, rule.ruleProtocol) }
+        }
+    }
+
+    private static func range(_ ports: ClosedRange<UInt16>) -> fib_rule_port_range {
+        fib_rule_port_range(start: ports.lowerBound, end: ports.upperBound)
     }
 
     private func addMacvlan(_ name: String, _ parent: Int32, _ address: HardwareAddress) -> Bool {

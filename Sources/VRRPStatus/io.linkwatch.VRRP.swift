@@ -62,13 +62,25 @@ extension VRRPInterface {
           # Why the last of them could not be sent; absent if there was none.
           lastSendError: ?string,
           # The routes that it has as master, in the order of the file. Older processes do not send them.
-          routes: ?[]HeldRoute
+          routes: ?[]HeldRoute,
+          # The policy rules that it has as master, in the order of the file. Older processes do not send them.
+          rules: ?[]HeldRule
         )
 
         # A route of an instance.
         type HeldRoute (
           # The route, as `ip route` writes it.
           route: string,
+          # The kernel has it, and we added it.
+          held: bool,
+          # Why the kernel does not have it; absent while the kernel has it, and while the instance does not need it.
+          reason: ?string
+        )
+
+        # A policy rule of an instance.
+        type HeldRule (
+          # The rule, as `ip rule` writes it.
+          rule: string,
           # The kernel has it, and we added it.
           held: bool,
           # Why the kernel does not have it; absent while the kernel has it, and while the instance does not need it.
@@ -373,6 +385,8 @@ public struct MemberRecord: MonitorRecord {
     public var lastSendError: String?
     /// The routes that it has as master, in the order of the file. Older processes do not send them.
     public var routes: [HeldRouteRecord]?
+    /// The policy rules that it has as master, in the order of the file. Older processes do not send them.
+    public var rules: [HeldRuleRecord]?
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
@@ -380,7 +394,7 @@ public struct MemberRecord: MonitorRecord {
         downUsec: Int64? = nil, masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil,
         checksumForm: String? = nil, advertsReceived: Int, advertsSent: Int, resignationsReceived: Int,
         resignationsSent: Int, ownAddressReceived: Int, firstNotLinkLocalReceived: Int? = nil, sendErrors: Int,
-        lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil
+        lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil, rules: [HeldRuleRecord]? = nil
     ) {
         self.name = name
         self.interface = interface
@@ -406,6 +420,7 @@ public struct MemberRecord: MonitorRecord {
         self.sendErrors = sendErrors
         self.lastSendError = lastSendError
         self.routes = routes
+        self.rules = rules
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
@@ -433,6 +448,7 @@ public struct MemberRecord: MonitorRecord {
         sendErrors = try object.decode("sendErrors")
         lastSendError = try object.decodeIfPresent("lastSendError")
         routes = try object.decodeIfPresent("routes")
+        rules = try object.decodeIfPresent("rules")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -460,6 +476,7 @@ public struct MemberRecord: MonitorRecord {
         writer.field("sendErrors", sendErrors)
         writer.field("lastSendError", lastSendError)
         writer.field("routes", routes)
+        writer.field("rules", rules)
     }
 }
 
@@ -486,6 +503,34 @@ public struct HeldRouteRecord: MonitorRecord {
 
     public func encodeFields(into writer: inout JSONWriter) {
         writer.field("route", route)
+        writer.field("held", held)
+        writer.field("reason", reason)
+    }
+}
+
+/// A policy rule of an instance.
+public struct HeldRuleRecord: MonitorRecord {
+    /// The rule, as `ip rule` writes it.
+    public var rule: String
+    /// The kernel has it, and we added it.
+    public var held: Bool
+    /// Why the kernel does not have it; absent while the kernel has it, and while the instance does not need it.
+    public var reason: String?
+
+    public init(rule: String, held: Bool, reason: String? = nil) {
+        self.rule = rule
+        self.held = held
+        self.reason = reason
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        rule = try object.decode("rule")
+        held = try object.decode("held")
+        reason = try object.decodeIfPresent("reason")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("rule", rule)
         writer.field("held", held)
         writer.field("reason", reason)
     }

@@ -31,7 +31,10 @@ struct VRRPReport {
         }
         lines += group.conditions.map { "  condition  " + palette.paint($0, .caution) }
         lines += table(group.members).lines(width: width.map { $0 - 2 }, palette: palette).map { "  " + $0 }
-        lines += group.members.flatMap { $0.routes ?? [] }.map(route)
+        for member in group.members {
+            lines += (member.routes ?? []).map { held("route", $0.route, $0.held, $0.reason) }
+            lines += (member.rules ?? []).map { held("rule ", $0.rule, $0.held, $0.reason) }
+        }
         lines += peer(group)
         lines += group.transitions.suffix(3).map { "  " + Self.words($0, palette) }
         return lines
@@ -54,12 +57,12 @@ struct VRRPReport {
         return table
     }
 
-    private func route(_ route: HeldRouteRecord) -> String {
+    private func held(_ kind: String, _ text: String, _ isHeld: Bool, _ reason: String?) -> String {
         let state =
-            route.held
+            isHeld
             ? palette.paint("held", .good)
-            : route.reason.map { palette.paint("missing: \($0.printable)", .bad) } ?? palette.paint("not held", .faint)
-        return "  route      \(route.route.printable): \(state)"
+            : reason.map { palette.paint("missing: \($0.printable)", .bad) } ?? palette.paint("not held", .faint)
+        return "  \(kind)      \(text.printable): \(state)"
     }
 
     private func peer(_ group: GroupRecord) -> [String] {

@@ -151,7 +151,7 @@ final class Daemon: HubSource {
                 hub.publish(route: RouteRecord(route), cause: "netlink", atNs: nowNs)
             case .routeRemoved(let route):
                 hub.publish(route: RouteRecord(route, isThere: false), cause: "netlink", atNs: nowNs)
-            case .addressAdded, .addressChanged, .addressRemoved: break
+            case .addressAdded, .addressChanged, .addressRemoved, .ruleAdded, .ruleRemoved: break
             case .resync: startResync(nowNs: nowNs)
             case .synced: mirrorChanged(nowNs: nowNs)
             case .degraded(let degradation):

@@ -2,19 +2,11 @@ import Testing
 
 @testable import KeepalivedImport
 
-/// Routes and rules of the master, word by word.
+/// Routes of the master, word by word.
 @Suite struct RouteTests {
-    private func leg(_ keys: String, _ findings: Findings) throws -> CompleteInstance {
-        let lines = try LineReader(
-            path: "k", configID: nil, surroundings: surroundings(["k": Samples.instance(keys)]), findings: findings)
-        var reader = StatementReader(lines, findings: findings)
-        let model = try Interpreter.read(try reader.file(), findings: findings)
-        return try #require(try Completion(model.global, findings).complete(model.instances[0]))
-    }
-
     private func routes(_ lines: String, _ findings: Findings = Findings()) throws -> [String] {
         var translation = RouteTranslation(findings)
-        return translation.routes(of: try leg("virtual_routes {\n\(lines)\n}", findings))
+        return translation.routes(of: try completed("virtual_routes {\n\(lines)\n}", findings))
     }
 
     @Test(arguments: [
@@ -61,7 +53,7 @@ import Testing
         let keys = "use_vmac\nvirtual_routes {\n 198.51.100.0/24 dev vrrp.51 metric 1\n 198.51.100.0/24 dev eth9\n}"
         var translation = RouteTranslation(findings)
         #expect(
-            translation.routes(of: try leg(keys, findings)) == [
+            translation.routes(of: try completed(keys, findings)) == [
                 #"{ to = "198.51.100.0/24", metric = 1, scope = "global" }"#,
                 #"{ to = "198.51.100.0/24", interface = "eth9", scope = "global" }"#,
             ])
@@ -72,22 +64,5 @@ import Testing
         let lines =
             "198.51.100.0/24 via 192.0.2.9\n198.51.100.0/24 via 192.0.2.8\n198.51.100.0/24 via 192.0.2.8 metric 1"
         #expect(try routes(lines, findings).count == 2 && findings.worst == .missing)
-    }
-
-    @Test(arguments: [
-        ("from 192.0.2.1 table 5 priority 100", #"{ from = "192.0.2.1/32", table = 5, priority = 100 }"#),
-        ("to all lookup 220 preference 7", "{ table = 220, priority = 7 }"),
-        ("iif vrrp.51 fwmark 0x10 table 51", #"{ iif = "vrrp.51", fwmark = "0x10", table = 51 }"#),
-    ])
-    func rulesAreWritten(line: String, expected: String) throws {
-        let findings = Findings()
-        #expect(RouteTranslation(findings).rules(of: try leg("virtual_rules {\n\(line)\n}", findings)) == [expected])
-    }
-
-    @Test(arguments: [("not from 192.0.2.1 table 5", Finding.Weight.missing), ("to 192.0.2./24 table 2", .difference)])
-    func rulesThatAreNotWrittenHaveAReason(line: String, weight: Finding.Weight) throws {
-        let findings = Findings()
-        #expect(RouteTranslation(findings).rules(of: try leg("virtual_rules {\n\(line)\n}", findings)) == [])
-        #expect(findings.list.filter { $0.line.number == Samples.line + 1 }.map(\.weight) == [weight])
     }
 }

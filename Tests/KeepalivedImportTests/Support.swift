@@ -60,3 +60,12 @@ func contents(_ path: String) -> [UInt8]? {
     while case let byte = unsafe getc(file), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
     return bytes
 }
+
+/// An instance with these keywords, as the translation gets it.
+func completed(_ keys: String, _ findings: Findings) throws -> CompleteInstance {
+    let lines = try LineReader(
+        path: "k", configID: nil, surroundings: surroundings(["k": Samples.instance(keys)]), findings: findings)
+    var reader = StatementReader(lines, findings: findings)
+    let model = try Interpreter.read(try reader.file(), findings: findings)
+    return try #require(try Completion(model.global, findings).complete(model.instances[0]))
+}

@@ -146,7 +146,7 @@ import Testing
         #expect(result.toml == nil && result.worst == .missing)
     }
 
-    @Test func routesMoveWithTheMasterAndRulesAreNamed() throws {
+    @Test func routesAndRulesMoveWithTheMaster() throws {
         let (group, result) = try group(
             "virtual_routes {\n default via 192.0.2.9\n 198.51.100.0/24 dev eth1 src 192.0.2.1\n 2001:db8::/32 via fe80::1 dev eth1\n"
                 + " 203.0.113.0/24 via 192.0.2.8 table 7 metric 5 onlink mtu 1400\n default dev eth1 metric 9\n}")
@@ -159,8 +159,11 @@ import Testing
         #expect(result.worst == nil)
         let lost = try self.group("virtual_routes {\n blackhole 198.51.100.0/24\n}").1
         #expect(lost.findings(Samples.line + 1).map(\.weight) == [.missing])
-        let rules = try self.group("virtual_rules {\n from 192.0.2.1 table 5\n}").1
-        #expect(rules.findings(Samples.line).map(\.weight) == [.missing])
+        let rules = try self.group("virtual_rules {\n from 192.0.2.1 iif lo fwmark 0x10 lookup 5 preference 9\n}").0
+        #expect(
+            rules.instances[0].rules.map(\.description) == [
+                "from 192.0.2.1/32 fwmark 0x10 iif lo table 5 priority 9"
+            ])
         #expect(try self.group("virtual_rules {\n}").1.worst == nil)
     }
 

@@ -247,6 +247,53 @@ import Testing
         }
     }
 
+    /// What a rule says comes back as it was asked for, from events as from a dump; and it is removed by its protocol.
+    @Test func rulesAreMirroredAndRemovedByTheirProtocol() throws {
+        try inNamespace {
+            try Self.ports()
+            let options = RtnlMonitor.Options(routes: nil, addresses: true, rules: 112)
+            let monitor = try RtnlMonitor.started(options)
+            let requester = try RtnlRequester()
+            var plain = PolicyRule(priority: 1000, family: .ipv4, action: .table(4_294_967_295))
+            plain.from = try #require(IPPrefix("192.0.2.0/24"))
+            plain.to = try #require(IPPrefix("198.51.100.0/24"))
+            (plain.inputInterface, plain.outputInterface) = ("left", "absent")
+            (plain.mark, plain.markMask) = (0x10, 0xff)
+            plain.tos = 16
+            var narrow = PolicyRule(priority: 0, family: .ipv4, action: .table(254))
+            narrow.isInverted = true
+            narrow.ipProtocol = 6
+            (narrow.sourcePorts, narrow.destinationPorts) = (80...80, 1...65534)
+            narrow.users = 0...4_294_967_294
+            narrow.suppressedPrefixLength = 0
+            var sixth = PolicyRule(priority: 1000, family: .ipv6, action: .l3mdev)
+            sixth.from = try #require(IPPrefix("2001:db8::/32"))
+            (sixth.mark, sixth.markMask) = (0, .max)
+            var wanted = [plain, narrow, sixth]
+            wanted += [.blackhole, .unreachable, .prohibit].map {
+                PolicyRule(priority: 7, family: .ipv6, action: $0)
+            }
+            for index in wanted.indices { wanted[index].ruleProtocol = 112 }
+            #expect(try requester.perform(wanted.map(RtnlRequest.addRule)) == wanted.map { _ in nil })
+            #expect(try requester.perform(wanted.map(RtnlRequest.addRule)).allSatisfy { $0?.errno == .fileExists })
+            try startBatch([
+                "rule add from 203.0.113.0/24 table 9 priority 9", "rule add table 254 priority 1 proto 112",
+            ])
+            .wait()
+            try monitor.read { _ in monitor.rules.count == wanted.count + 1 }
+            #expect(monitor.rules.isSuperset(of: wanted))
+            #expect(try RtnlMonitor.snapshot(options: options).rules == monitor.rules)
+            // Of another protocol there is none.
+            var another = plain
+            another.ruleProtocol = 4
+            #expect { try requester.perform(.removeRule(another)) } throws: {
+                ($0 as? RtnlError)?.errno == .noSuchFileOrDirectory
+            }
+            #expect(try requester.perform(wanted.map(RtnlRequest.removeRule)) == wanted.map { _ in nil })
+            try monitor.read { _ in monitor.rules.count == 1 }
+        }
+    }
+
     @Test func neighboursOfOneLink() throws {
         try inNamespace {
             try Self.ports()

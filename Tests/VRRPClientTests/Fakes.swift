@@ -16,6 +16,8 @@ enum Deed: Equatable {
     case removed(IPAddress)
     case addedRoute(IPPrefix)
     case removedRoute(IPPrefix)
+    case addedRule(priority: UInt32)
+    case removedRule(priority: UInt32)
     case sentAdvert(priority: UInt8)
     /// ARP or ND: a question or an announcement.
     case sentByLink
@@ -44,10 +46,13 @@ final class FakeKernel: Kernel, KernelRequests {
     var links: [Int32: Link] = [:]
     var addresses: [AddressKey: Address] = [:]
     var routes: [RouteKey: [Route]] = [:]
+    var rules: Set<PolicyRule> = []
     var followed: Set<IPAddress> = []
     var neighbours: [IPAddress] = []
     /// Why it adds no address; nil: it does.
     var refusalOfAddresses: RtnlError?
+    /// The same for rules.
+    var refusalOfRules: RtnlError?
     private(set) var refreshCount = 0
     let switches = InterfaceSwitches { _ in nil }
 
@@ -69,6 +74,7 @@ final class FakeKernel: Kernel, KernelRequests {
     func isFollowed(_ address: IPAddress) -> Bool { followed.contains(address) }
     func places(of address: IPAddress) -> [Address] { addresses.values.filter { $0.key.address == address } }
     func routes(at key: RouteKey) -> [Route] { routes[key] ?? [] }
+    func hasRule(_ rule: PolicyRule) -> Bool { rules.contains(rule) }
     func neighbours(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] { neighbours }
     func nextHops(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] { [] }
 
@@ -102,6 +108,15 @@ final class FakeKernel: Kernel, KernelRequests {
             guard routes[wanted.key]?.contains(where: isMeant) == true else { return RtnlError(.noSuchProcess) }
             routes[wanted.key]?.removeAll(where: isMeant)
             journal.note(.removedRoute(wanted.key.destination))
+            return nil
+        case .addRule(let wanted):
+            if let refusalOfRules { return refusalOfRules }
+            guard rules.insert(wanted).inserted else { return RtnlError(.fileExists) }
+            journal.note(.addedRule(priority: wanted.priority))
+            return nil
+        case .removeRule(let wanted):
+            guard rules.remove(wanted) != nil else { return RtnlError(.noSuchFileOrDirectory) }
+            journal.note(.removedRule(priority: wanted.priority))
             return nil
         default: return nil
         }

@@ -36,7 +36,7 @@ protocol Held: AnyObject {
     /// Removes those that are ours, and returns when the kernel has confirmed.
     func remove()
 
-    /// The kernel's links, addresses or routes have changed; the mirror has it already.
+    /// The kernel's links, addresses, routes or rules have changed; the mirror has it already.
     func kernelChanged(_ changes: KernelChanges)
 
     // MARK: At a reload
@@ -78,6 +78,9 @@ protocol Held: AnyObject {
     /// The routes to follow, each with its table, so that it is known when one is missing.
     static func tracked(by instance: VRRPConfiguration.Instance) -> [RouteKey]
 
+    /// Whether policy rules of ours are to be followed, for the same.
+    static func needsRules(of instance: VRRPConfiguration.Instance) -> Bool
+
     /// Removes what a dead process has left.
     ///
     /// - Parameters:
@@ -95,6 +98,7 @@ protocol Held: AnyObject {
 extension Held {
     static func leavingOut(of instance: VRRPConfiguration.Instance) -> VRRPConfiguration.Instance { instance }
     static func tracked(by instance: VRRPConfiguration.Instance) -> [RouteKey] { [] }
+    static func needsRules(of instance: VRRPConfiguration.Instance) -> Bool { false }
     static func doubts(
         of instance: VRRPConfiguration.Instance, virtual: Set<IPAddress>, on host: RtnlMonitor
     ) -> [(line: Int, text: String)] { [] }
@@ -104,7 +108,7 @@ extension Held {
 /// The kinds, in the order in which they are added.
 enum HeldKinds {
     /// Holdings that are added after the addresses, and removed before them.
-    static var afterAddresses: [any Held.Type] { [LegRoutes.self] }
+    static var afterAddresses: [any Held.Type] { [LegRoutes.self, LegRules.self] }
     static var all: [any Held.Type] { [LegAddresses.self] + afterAddresses }
 
     /// The lines of all that the groups may hold.
@@ -117,6 +121,11 @@ enum HeldKinds {
     /// The routes that the kernel's mirror must have.
     static func routes(of groups: [VRRPConfiguration.Group]) -> [RouteKey] {
         groups.flatMap(\.instances).flatMap { instance in all.flatMap { $0.tracked(by: instance) } }
+    }
+
+    /// Whether the kernel's mirror must have policy rules.
+    static func needRules(of groups: [VRRPConfiguration.Group]) -> Bool {
+        groups.flatMap(\.instances).contains { instance in all.contains { $0.needsRules(of: instance) } }
     }
 
     /// The line, split at blanks.
@@ -155,6 +164,8 @@ struct KernelChanges {
     var links: Set<String> = []
     /// Routes came, went or changed.
     var hasRoutes = false
+    /// Policy rules of ours came or went.
+    var hasRules = false
 }
 
 /// The kernel's addresses and links.

@@ -29,6 +29,9 @@ protocol Kernel: AnyObject {
     /// The routes of a key, if it is followed: more than one where somebody has added another beside.
     func routes(at key: RouteKey) -> [Route]
 
+    /// Whether it has a policy rule of ours, if these are followed.
+    func hasRule(_ rule: PolicyRule) -> Bool
+
     // MARK: What is asked
 
     /// Asks for changes that shall be seen here.

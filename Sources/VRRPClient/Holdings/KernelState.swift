@@ -1,4 +1,4 @@
-/// The kernel as this process sees it: the mirror of its links, addresses and tracked routes on the event loop, and the two
+/// The kernel as this process sees it: the mirror of its links, addresses, tracked routes and rules on the event loop, and the two
 /// sockets through which it is asked to change something.
 ///
 /// Two, because the mirror does not listen to what the second one does: it refreshes the leases of addresses, three times a
@@ -10,12 +10,19 @@ import SystemPackage
 import VRRP
 
 final class KernelState: Kernel {
+    /// What of the kernel is followed beside links and addresses.
+    struct Following: Equatable {
+        var routes: RouteTracking?
+        /// Our policy rules.
+        var rules = false
+    }
+
     private let loop: EventLoop
     private let requester: RtnlRequester
     private let refresher: RtnlRequester
     private(set) lazy var switches = InterfaceSwitches { [unowned self] in link(ifindex: $0)?.name }
     private(set) var mirror: RtnlMonitor
-    private var tracking: RouteTracking?
+    private var following: Following
     private var timer: EventLoop.TimerID?
     private var lastFound: [String: Int32] = [:]
 
@@ -26,17 +33,18 @@ final class KernelState: Kernel {
     /// Called with changes; they are in the mirror already.
     var onChanges: ([MirrorChange]) -> Void = { _ in }
 
-    init(loop: EventLoop, tracking: RouteTracking?) throws(Errno) {
+    init(loop: EventLoop, following: Following) throws(Errno) {
         self.loop = loop
-        self.tracking = tracking
+        self.following = following
         requester = try RtnlRequester()
         refresher = try RtnlRequester()
-        mirror = try RtnlMonitor(options: Self.options(tracking, quiet: refresher))
+        mirror = try RtnlMonitor(options: Self.options(following, quiet: refresher))
     }
 
-    private static func options(_ tracking: RouteTracking?, quiet: RtnlRequester) -> RtnlMonitor.Options {
+    private static func options(_ following: Following, quiet: RtnlRequester) -> RtnlMonitor.Options {
         RtnlMonitor.Options(
-            routes: tracking, addresses: true, receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port,
+            routes: following.routes, addresses: true, rules: following.rules ? LegAddresses.protocolNumber : nil,
+            receiveBufferBytes: 1 << 20, budget: 1024, quietPort: quiet.port,
             quietProtocol: LegAddresses.protocolNumber)
     }
 
@@ -55,20 +63,20 @@ final class KernelState: Kernel {
         }
     }
 
-    /// Follows other routes from now on. The new mirror is complete before it replaces the old one, and differences are
+    /// Follows other routes and rules from now on. The new mirror is complete before it replaces the old one, and differences are
     /// reported.
-    func track(_ tracking: RouteTracking?) throws(Errno) {
-        guard tracking != self.tracking else { return }
+    func follow(_ following: Following) throws(Errno) {
+        guard following != self.following else { return }
         let replacement: RtnlMonitor
         do throws(RtnlError) {
             replacement = try RtnlMonitor.snapshot(
-                options: Self.options(tracking, quiet: refresher), acceptsPart: true)
+                options: Self.options(following, quiet: refresher), acceptsPart: true)
         } catch {
             Log.error("the kernel could not be read completely: \(error)")
             throw error.errno
         }
         for fd in mirror.descriptors { loop.unwatch(fd) }
-        self.tracking = tracking
+        self.following = following
         var differences = Self.differences(from: mirror, to: replacement)
         if replacement.degradation != mirror.degradation { differences.append(.degraded(replacement.degradation)) }
         mirror = replacement
@@ -173,6 +181,7 @@ final class KernelState: Kernel {
     var links: [Int32: Link] { mirror.links }
     var routes: [Route] { mirror.routes }
     func routes(at key: RouteKey) -> [Route] { mirror.routes(at: key) }
+    func hasRule(_ rule: PolicyRule) -> Bool { mirror.rules.contains(rule) }
     var addresses: [AddressKey: Address] { mirror.addresses }
 
     /// The link of that name or alternative name. Asked often and of few names, so the last answer is tried first.

@@ -20,15 +20,6 @@ import SystemPackage
 import VRRP
 
 final class LegRoutes: Held, Upkept {
-    /// Why a route is not there.
-    private struct Refusal {
-        var reason: String
-        /// After the first refusal it is retried before it is reported.
-        var isTold: Bool
-        /// It is not tried again before, CLOCK_MONOTONIC.
-        var notBeforeNs = Int64.min
-    }
-
     private let name: String
     /// The instance's interface, by its name in the file.
     private let interface: String
@@ -43,22 +34,20 @@ final class LegRoutes: Held, Upkept {
     private var isWanted = false
     /// What was put, as it was put.
     private var placed: [VRRPConfiguration.HeldRoute: RouteRequest] = [:]
-    private var refusals: [VRRPConfiguration.HeldRoute: Refusal] = [:]
-    private var retry: (timer: EventLoop.TimerID, atNs: Int64)?
     /// Interfaces or addresses have changed by then: the kernel may have removed routes itself.
     private var excusedUntilNs = Int64.min
 
     private(set) lazy var passing = PassingConditions(loop: loop) { [unowned self] in onCondition($0, $1) }
     private lazy var upkeep = Upkeep(loop: loop, owner: self)
+    private lazy var refused = {
+        let refused = MissingHoldings<VRRPConfiguration.HeldRoute>("\(name):route", loop: loop)
+        refused.onCondition = { [unowned self] in onCondition($0, $1) }
+        refused.onRetry = { [unowned self] due in put(routes.filter(due.contains)) }
+        return refused
+    }()
 
     var onCondition: (Condition, Bool) -> Void = { _, _ in }
 
-    /// When a route that was refused for the first time is tried again: changes in progress are over by then.
-    private static let firstRetryNs: Int64 = 250_000_000
-    /// When it is tried again after something has changed.
-    private static let changeNs: Int64 = 50_000_000
-    /// When it is tried again though nothing has changed that we know of.
-    private static let retryNs: Int64 = 10_000_000_000
     private static let excuseNs: Int64 = 1_000_000_000
 
     init(
@@ -72,11 +61,9 @@ final class LegRoutes: Held, Upkept {
         self.loop = loop
     }
 
-    deinit { if let retry { loop.cancel(retry.timer) } }
-
     /// What is published: each route, whether the kernel has it, and why not.
     var status: [(route: String, isHeld: Bool, reason: String?)] {
-        routes.map { ($0.description, placed[$0] != nil, refusals[$0]?.reason) }
+        routes.map { ($0.description, placed[$0] != nil, refused.reason(of: $0)) }
     }
 
     // MARK: In the kernel
@@ -106,9 +93,7 @@ final class LegRoutes: Held, Upkept {
         // An instance without routes needs no memory for any of this.
         guard !routes.isEmpty else { return }
         upkeep.stop()
-        for route in refusals.keys { forget(route) }
-        if let retry { loop.cancel(retry.timer) }
-        retry = nil
+        refused.forgetAll()
     }
 
     private func put(_ wanted: [VRRPConfiguration.HeldRoute]) {
@@ -205,7 +190,7 @@ final class LegRoutes: Held, Upkept {
 
     private func accept(_ route: VRRPConfiguration.HeldRoute, _ request: RouteRequest) {
         placed[route] = request
-        forget(route)
+        refused.forget(route)
     }
 
     /// Removes those of them that were put.
@@ -227,49 +212,15 @@ final class LegRoutes: Held, Upkept {
             routeProtocol: request.routeProtocol)
     }
 
-    // MARK: Refusals
-
-    /// - Parameter isInVain: somebody else sees to it that it is not there: to try at once would not help.
     private func refuse(_ route: VRRPConfiguration.HeldRoute, _ reason: String, isInVain: Bool = false) {
         placed[route] = nil
-        let known = refusals[route]
-        let isTold = known != nil || isInVain
-        let delayNs = isTold ? Self.retryNs : Self.firstRetryNs
-        refusals[route] = Refusal(
-            reason: reason, isTold: isTold, notBeforeNs: isInVain ? loop.nowNs + delayNs : .min)
-        if known?.isTold == true, known?.reason != reason { onCondition(condition(route), false) }
-        if isTold { onCondition(condition(route, reason), true) }
-        tryAgain(inNs: delayNs)
-    }
-
-    private func forget(_ route: VRRPConfiguration.HeldRoute) {
-        guard refusals.removeValue(forKey: route)?.isTold == true else { return }
-        onCondition(condition(route), false)
-    }
-
-    private func condition(_ route: VRRPConfiguration.HeldRoute, _ reason: String = "") -> Condition {
-        Condition(.holdingMissing, "\(name):route \(route)", detail: reason)
-    }
-
-    private func tryAgain(inNs delayNs: Int64) {
-        let atNs = loop.nowNs + delayNs
-        if let retry {
-            guard atNs < retry.atNs else { return }
-            loop.cancel(retry.timer)
-        }
-        let timer = loop.schedule(atNs: atNs, toleranceNs: delayNs / 10) { [unowned self] in
-            retry = nil
-            let nowNs = loop.nowNs
-            put(routes.filter { route in refusals[route].map { $0.notBeforeNs <= nowNs } ?? false })
-            if !refusals.isEmpty { tryAgain(inNs: Self.retryNs) }
-        }
-        retry = (timer, atNs)
+        refused.refuse(route, reason, isInVain: isInVain)
     }
 
     // MARK: What the kernel has
 
     /// Those that are wanted, neither there nor refused.
-    private var missing: [VRRPConfiguration.HeldRoute] { routes.filter { placed[$0] == nil && refusals[$0] == nil } }
+    private var missing: [VRRPConfiguration.HeldRoute] { routes.filter { placed[$0] == nil && !refused.contains($0) } }
 
     var isAmiss: Bool { isWanted && !missing.isEmpty }
 
@@ -283,7 +234,7 @@ final class LegRoutes: Held, Upkept {
         guard isWanted, !routes.isEmpty else { return }
         if concerns(changes) { excusedUntilNs = loop.nowNs + Self.excuseNs }
         if changes.hasRoutes { observe() }
-        if !refusals.isEmpty { tryAgain(inNs: Self.changeNs) }
+        refused.tryAgainSoon()
     }
 
     /// Whether an interface or an address that routes hang on has changed.
@@ -327,7 +278,7 @@ final class LegRoutes: Held, Upkept {
     func letGo(for instance: VRRPConfiguration.Instance) {
         let going = routes.filter { !instance.routes.contains($0) }
         if isWanted { take(going) }
-        for route in going { forget(route) }
+        for route in going { refused.forget(route) }
         if instance.routes.isEmpty, !routes.isEmpty {
             settle()
             passing.keep([])

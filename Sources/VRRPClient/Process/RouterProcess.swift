@@ -65,7 +65,7 @@ final class RouterProcess {
         self.loop = loop
         self.runner = runner
         wire = try WireSockets(loop: loop)
-        kernel = try KernelState(loop: loop, tracking: Self.followedRoutes(configuration))
+        kernel = try KernelState(loop: loop, following: Self.followed(configuration))
         links = LinkWatch(kernel: kernel, loop: loop)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
@@ -242,6 +242,7 @@ final class RouterProcess {
         var names: Set<String> = []
         var keys: [AddressKey] = []
         var areRoutesChanged = false
+        var areRulesChanged = false
         var changed: [(link: Link, old: Link)] = []
         for change in changes {
             switch change {
@@ -254,6 +255,7 @@ final class RouterProcess {
                 wire.forget(ifindex: link.ifindex)
                 note(link, nil, &names)
             case .routeAdded, .routeChanged, .routeRemoved: areRoutesChanged = true
+            case .ruleAdded, .ruleRemoved: areRulesChanged = true
             case .addressAdded(let address), .addressRemoved(let address): keys.append(address.key)
             case .addressChanged(_, let address): keys.append(address.key)
             case .synced:
@@ -274,8 +276,9 @@ final class RouterProcess {
             // With an interface goes its socket, and what that knew.
             if !names.isEmpty { group.filtersChanged() }
             for (link, old) in changed { group.interfaceChanged(link, before: old) }
-            if !names.isEmpty || areRoutesChanged {
-                group.kernelChanged(KernelChanges(links: names, hasRoutes: areRoutesChanged))
+            if !names.isEmpty || areRoutesChanged || areRulesChanged {
+                group.kernelChanged(
+                    KernelChanges(links: names, hasRoutes: areRoutesChanged, hasRules: areRulesChanged))
             }
         }
         if areRoutesChanged { tracked.routesChanged() }
@@ -300,14 +303,16 @@ final class RouterProcess {
         links.kernelSaw(link, before: old)
     }
 
-    /// The routes that are tracked or held; nil: none.
-    private static func followedRoutes(_ configuration: VRRPConfiguration) -> RouteTracking? {
+    /// The routes that are tracked or held, and whether rules are held.
+    private static func followed(_ configuration: VRRPConfiguration) -> KernelState.Following {
         let keys = TrackedRoute.keys(configuration) + HeldKinds.routes(of: configuration.groups)
-        guard !keys.isEmpty else { return nil }
+        var following = KernelState.Following(rules: HeldKinds.needRules(of: configuration.groups))
+        guard !keys.isEmpty else { return following }
         // In one order, so that the same routes are no change.
-        return RouteTracking(
+        following.routes = RouteTracking(
             prefixes: Set(keys.map(\.destination)).sorted { "\($0)" < "\($1)" }, tables: Set(keys.map(\.table)).sorted()
         )
+        return following
     }
 
     // MARK: What groups use
@@ -356,7 +361,7 @@ final class RouterProcess {
     /// Applies a configuration that has passed all checks: the difference, and nothing else.
     func reload(_ new: VRRPConfiguration) throws(Errno) {
         // What may fail comes first.
-        try kernel.track(Self.followedRoutes(new))
+        try kernel.follow(Self.followed(new))
         adopt(new)
         acceptFilter.apply(new)
         var old: [String: GroupDriver] = [:]

@@ -58,7 +58,8 @@ extension MemberRecord {
             ownAddressReceived: Int(clamping: status.statistics.ownAddressReceived),
             firstNotLinkLocalReceived: Int(clamping: status.statistics.firstNotLinkLocalReceived),
             sendErrors: Int(clamping: leg.sendErrors), lastSendError: leg.lastSendError?.description,
-            routes: leg.held.lazy.compactMap { $0 as? LegRoutes }.flatMap(\.status).map(HeldRouteRecord.init))
+            routes: leg.held.lazy.compactMap { $0 as? LegRoutes }.flatMap(\.status).map(HeldRouteRecord.init),
+            rules: leg.held.lazy.compactMap { $0 as? LegRules }.flatMap(\.status).map(HeldRuleRecord.init))
     }
 }
 
