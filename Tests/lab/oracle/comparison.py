@@ -10,7 +10,7 @@ from .sides import Stage
 # What a line of the report has to say for a difference to be named, by what is different.
 NAMES = {
     "version": r"version",
-    "priority": r"priorit|weight|init_file",
+    "priority": r"priorit|weight|init_file|BFD|enable_script_security keepalived",
     "interval_ms": r"interval|advert_int",
     "source": r"source|src",
     "destination": r"mcast|multicast|unicast",
@@ -130,6 +130,11 @@ def _name(difference: Difference, report: list[str]) -> str | None:
     pattern = NAMES.get(difference.kind)
     if difference.where.startswith("address "):
         pattern = rf"static_ipaddress|(?<![\w.:]){re.escape(difference.where.split()[-1])}(?![\w.:]\w)"
+    elif difference.kind == "addresses":
+        odd = set(difference.keepalived) ^ set(difference.linkwatch) | {
+            address for address in difference.keepalived if difference.keepalived.count(address) > 1
+        }
+        pattern = "|".join(rf"(?<![\w.:]){re.escape(address)}(?![\w.:]\w)" for address in odd) or None
     elif difference.where.startswith("route "):
         pattern = NAMES["route"]
     elif difference.where.startswith("rule "):

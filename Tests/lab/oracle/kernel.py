@@ -80,7 +80,7 @@ def read(world) -> Kernel:
     return result
 
 
-def networks(kernel: Kernel) -> Kernel:
+def networks(kernel: Kernel, virtual: set[str]) -> Kernel:
     """The same with one form for an address of a network: keepalived has the address with its prefix length, and linkwatch
     the address alone and a route of its network. Both become the address alone and the route. A route to an IPv6 address
     alone is the kernel's, and goes by itself some time after the address."""
@@ -88,7 +88,6 @@ def networks(kernel: Kernel) -> Kernel:
         key: {name: value for name, value in attributes.items() if name != "prefix length"}
         for key, attributes in kernel.addresses.items()
     }
-    virtual = {address for _, address in kernel.addresses}
     routes = {}
     for key, attributes in kernel.routes.items():
         if attributes["dst"] in virtual and "gateway" not in attributes:

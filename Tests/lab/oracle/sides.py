@@ -1,9 +1,7 @@
 """keepalived and linkwatch-vrrp, each in a world: started, read at each stage, and stopped."""
 
-import os
 import re
 import shutil
-import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +27,8 @@ class Stage:
 class Side:
     """One of the two; `stages` fills as it runs."""
 
-    def __init__(self, world: World):
-        self.world = world
+    def __init__(self, world: World, virtual: set[str]):
+        self.world, self.virtual = world, virtual
         self.stages: dict[str, Stage] = {}
         self.wire = wire.Wire(world)
         self.base = read(world)
@@ -40,9 +38,9 @@ class Side:
         """Once two readings are equal: nothing is on its way any more."""
         before = None
         while True:
-            now = networks(read(self.world))
+            now = networks(read(self.world), self.virtual)
             if now == before:
-                base = networks(self.base)
+                base = networks(self.base, self.virtual)
                 return Stage(self.states(), self.wire.newest(), now.without(base))
             before = now
             time.sleep(0.1)
@@ -56,8 +54,8 @@ class Side:
 class Keepalived(Side):
     name = "keepalived"
 
-    def __init__(self, world: World, config_id: str | None, binary: list[str]):
-        super().__init__(world)
+    def __init__(self, world: World, virtual: set[str], config_id: str | None, binary: list[str]):
+        super().__init__(world, virtual)
         self.argv = [*binary, *KEEPALIVED, *(["-i", config_id] if config_id else [])]
 
     def start(self) -> None:
@@ -75,10 +73,11 @@ class Keepalived(Side):
 class Linkwatch(Side):
     name = "linkwatch-vrrp"
 
-    def __init__(self, world: World, toml: str):
-        super().__init__(world)
-        world.write("/etc/linkwatch/vrrp.toml", '[process]\nstate-directory = "/run/state"\n' + toml
-                    if "[process]" not in toml else toml.replace("[process]\n", '[process]\nstate-directory = "/run/state"\n'))
+    def __init__(self, world: World, virtual: set[str], toml: str):
+        super().__init__(world, virtual)
+        section = '[process]\nstate-directory = "/run/state"\n'
+        whole = toml.replace("[process]\n", section) if "[process]\n" in toml else section + toml
+        world.write("/etc/linkwatch/vrrp.toml", whole)
         self.programs = world.run_folder / "bin"
         self.programs.mkdir()
         shutil.copy(program("linkwatch-vrrp"), self.programs)
@@ -99,10 +98,6 @@ class Linkwatch(Side):
         except OSError:
             return {}
         return {member["name"]: group["state"].upper() for group in groups for member in group["members"]}
-
-
-def signal_process(process, number: int = signal.SIGTERM) -> None:
-    os.kill(process.pid, number)
 
 
 def keepalived_binary() -> list[str] | None:

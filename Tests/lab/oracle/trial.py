@@ -14,7 +14,7 @@ from .needs import Needs, needs
 from .sides import Keepalived, Linkwatch, Side, Stage
 from .world import CONFIG, World
 
-MISSING = re.compile(r"[Ii]nterface (?:name )?'?([^\s',]+)'? .*(?:doesn't exist|does not exist|not found|unknown)")
+MISSING = re.compile(r"[Ii]nterface (?:name )?'?([^\s',]+)'? .*(?:doesn't (?:currently )?exist|does not exist|not found)")
 
 
 @dataclass
@@ -191,7 +191,10 @@ def trial(path: Path, config_id: str | None, binary: list[str], alter=lambda tom
     try:
         for _ in range(2):
             worlds.append(World(wanted, text))
-        result.sides = [Keepalived(worlds[0], config_id, binary), Linkwatch(worlds[1], alter(result.toml))]
+        result.sides = [
+            Keepalived(worlds[0], plan.addresses, config_id, binary),
+            Linkwatch(worlds[1], plan.addresses, alter(result.toml)),
+        ]
         threads = [threading.Thread(target=_life, args=[side, plan, failures]) for side in result.sides]
         for thread in threads:
             thread.start()

@@ -102,12 +102,12 @@ def read(interface: str, frame: bytes) -> Advert | None:
 
 
 def better(advert: Advert, source: str) -> bytes:
-    """The frame of another router's advert like this one, of a higher priority."""
+    """The frame of another router's advert like this one, of a higher priority. Nobody is better than an owner."""
     frame = bytearray(advert.frame)
     frame[6:12] = bytes.fromhex("020000000200") if advert.mac.startswith("02:") else bytes.fromhex(
         advert.mac.replace(":", "")
     )
-    priority = 254 if advert.priority < 254 else 255
+    priority = 255 if advert.priority == 254 else 254
     mine, theirs = (ipaddress.ip_address(text).packed for text in (source, advert.source))
     destination = ipaddress.ip_address(advert.destination)
     to = destination.packed if destination.is_multicast else theirs

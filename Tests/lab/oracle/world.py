@@ -35,7 +35,7 @@ mount -t proc proc root/proc
 mount --rbind /sys root/sys
 mount --rbind /dev root/dev
 mount --bind "$run" root/run
-cp -a seed/. root/
+cp -a --remove-destination seed/. root/
 cat users >> root/etc/passwd
 cat groups >> root/etc/group
 mkdir -p root/run/netns
