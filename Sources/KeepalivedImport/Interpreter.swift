@@ -99,6 +99,7 @@ struct Interpreter {
         case "vrrp_strict": model.global.isStrict = flag(statement.words.dropFirst().first) ?? model.global.isStrict
         case "v3_checksum_as_v2":
             model.global.checksumIsAsInV2 = flag(statement.words.dropFirst().first) ?? model.global.checksumIsAsInV2
+        case "enable_script_security": model.global.hasScriptSecurity = flag(statement.words.dropFirst().first) ?? true
         case "script_user": model.global.scriptUser = try account(statement, from: 1)
         case "default_interface": model.global.defaultInterface = try statement.argument()
         case "vrrp_rt_priority": model.global.realtimePriority = wholeNumber(try statement.argument(), 1...99)
@@ -410,7 +411,10 @@ struct Interpreter {
             }
             let known = instance.addresses + instance.excluded
             guard !known.contains(where: { $0.prefix == address.prefix && $0.interface == address.interface }) else {
-                ignored(subject, entry.place, "the address is there already")
+                findings.add(
+                    .difference, entry.place, subject,
+                    "the address is there already; keepalived advertises it twice, and complains of a peer that does not: "
+                        + "take it out on all routers")
                 continue
             }
             if areExcluded { instance.excluded.append(address) } else { instance.addresses.append(address) }

@@ -21,6 +21,7 @@ struct KeepalivedConfiguration {
         var groups: [IPAddress.Family: IPAddress] = [:]
         var checksumIsAsInV2 = false
         var scriptUser: Account?
+        var hasScriptSecurity = false
         var defaultInterface: String?
         var realtimePriority: Int?
         var locksMemory = false

@@ -550,7 +550,14 @@ struct Translation {
     /// As whom keepalived runs programs: its default is `keepalived_script`, or root where there is none.
     private func user(_ account: KeepalivedConfiguration.Account?, _ place: SourceLine) -> String {
         guard let account = account ?? model.global.scriptUser else {
-            return surroundings.hasUser("keepalived_script") ? "keepalived_script" : "root"
+            if surroundings.hasUser("keepalived_script") { return "keepalived_script" }
+            if model.global.hasScriptSecurity {
+                findings.add(
+                    .difference, place, "user",
+                    "there is no user keepalived_script on this machine, and with enable_script_security keepalived leaves "
+                        + "the program out; here it runs, as root: name a user with script_user")
+            }
+            return "root"
         }
         if let group = account.group, group != account.user {
             findings.add(

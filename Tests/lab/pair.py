@@ -5,6 +5,7 @@ The picture is in `vrrp.py`. r1 has priority 200, r2 has 100; the group is `lvs`
 counted in the adverts of the master (`Pair.quiet`), and durations are only printed.
 """
 
+import ipaddress
 import os
 import select
 import socket
@@ -24,7 +25,7 @@ DIRECTORS = ("r1", "r2")
 PRIORITIES = {"r1": 200, "r2": 100}
 
 RTM_NEWADDR, RTM_DELADDR = 20, 21
-RTMGRP_IPV4_IFADDR = 0x10
+RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x10, 0x100
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 
 
@@ -46,9 +47,9 @@ class Holdings(Journal):
     that lasted longer than one such reading.
     """
 
-    def __init__(self, namespaces: Namespaces):
+    def __init__(self, namespaces: Namespaces, virtual: tuple[str, ...] = VIRTUAL):
         super().__init__("the address tables")
-        self.held = {address: set() for address in VIRTUAL}
+        self.held = {address: set() for address in virtual}
         self.together: list[tuple[str, float]] = []
         self._began: dict[str, float] = {}
         self._sockets = {name: namespaces.inside(name, self._open) for name in DIRECTORS}
@@ -59,7 +60,7 @@ class Holdings(Journal):
     @staticmethod
     def _open() -> socket.socket:
         listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        listener.bind((0, RTMGRP_IPV4_IFADDR))
+        listener.bind((0, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
         listener.setblocking(False)
         return listener
 
@@ -115,7 +116,7 @@ class Holdings(Journal):
             found[kind] = message[offset + 4 : offset + length]
             offset += (length + 3) & ~3
         raw = found.get(IFA_LOCAL, found.get(IFA_ADDRESS, b""))
-        return socket.inet_ntoa(raw) if len(raw) == 4 else ""
+        return str(ipaddress.ip_address(raw)) if raw else ""
 
     def _take(self, news: dict[str, dict[str, bool]]) -> None:
         now = time.monotonic()
@@ -127,7 +128,7 @@ class Holdings(Journal):
                     if state is is_held and (name in self.held[address]) is not state:
                         (self.held[address].add if state else self.held[address].remove)(name)
                         changes.append(Change(now, name, address, state))
-        for address in VIRTUAL:
+        for address in self.held:
             if len(self.held[address]) > 1:
                 self._began.setdefault(address, now)
             elif (began := self._began.pop(address, None)) is not None:
@@ -137,7 +138,7 @@ class Holdings(Journal):
 
     def by(self, name: str) -> bool:
         """Whether this director alone has all of them."""
-        return all(self.held[address] == {name} for address in VIRTUAL)
+        return all(holders == {name} for holders in self.held.values())
 
     def await_by(self, name: str, timeout: float = 30) -> None:
         self.await_true(lambda: self.by(name), timeout, f"{name} alone to hold")

@@ -261,18 +261,19 @@ class Capture(Journal):
 
 
 class Keepalived:
-    """Debian's keepalived in a namespace. `log` is its journal."""
+    """Debian's keepalived in a namespace, with one instance or a whole file as `text`. `log` is its journal."""
 
     def __init__(
         self, namespaces: Namespaces, namespace: str, interface: str, vrid: int, priority: int, addresses: list[str],
         interval: float = 0.1, version: int = 3, unicast: tuple[str, str] | None = None, extra: str = "",
-        globals: str = "",
+        globals: str = "", text: str | None = None,
     ):  # fmt: skip
         self.namespaces, self.namespace, self.interface, self.addresses = namespaces, namespace, interface, addresses
         self.folder = tempfile.TemporaryDirectory(prefix="keepalived-")
         peers = f"unicast_src_ip {unicast[0]}\n unicast_peer {{ {unicast[1]} }}" if unicast else ""
         Path(self.folder.name, "conf").write_text(
-            f"""global_defs {{ vrrp_version {version}
+            text
+            or f"""global_defs {{ vrrp_version {version}
  vrrp_garp_master_delay 0
  {globals} }}
 vrrp_instance one {{

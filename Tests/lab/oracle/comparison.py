@@ -10,7 +10,7 @@ from .sides import Stage
 # What a line of the report has to say for a difference to be named, by what is different.
 NAMES = {
     "version": r"version",
-    "priority": r"priorit|weight|init_file|BFD|enable_script_security keepalived",
+    "priority": r"priorit|weight|init_file|BFD|user keepalived_script",
     "interval_ms": r"interval|advert_int",
     "source": r"source|src",
     "destination": r"mcast|multicast|unicast",
@@ -28,7 +28,7 @@ NAMES = {
     "route": r"route",
     "rule": r"rule",
     "advert": r"instance|mcast|multicast|interface",
-    "state": r"track|[Ff]ault|FAULT|BFD|delay|init_fail|first result",
+    "state": r"user keepalived_script|track|[Ff]ault|FAULT|BFD|delay|init_fail|first result",
     "macvlan": r"macvlan|vmac",
 }
 ADVERT_FIELDS = (

@@ -150,7 +150,8 @@ class World:
 
     def _argv(self, argv) -> list[str]:
         return [
-            "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh",
+            # Whatever happens to the test, nothing stays behind.
+            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh",
             str(self.folder / "init"), str(self.folder), str(self.run_folder), *map(str, argv),
         ]  # fmt: skip
 
