@@ -227,6 +227,15 @@ final class TableReader {
         zip(values, positions(of: key)).map { Located(value: $0, position: $1) }
     }
 
+    /// Whether an array without elements stands under `key`.
+    func isEmptyList(_ key: String) -> Bool {
+        if case .array(let elements) = entries.first(where: { $0.key == key })?.node.value {
+            elements.isEmpty
+        } else {
+            false
+        }
+    }
+
     // MARK: Tables
 
     /// The table under `key`, which `body` reads to its end.

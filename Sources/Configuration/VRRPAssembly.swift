@@ -208,6 +208,7 @@ struct VRRPAssembly {
                 "a second unicast peer in group \(group.name), which has heartbeats (line \(first.position.line)): "
                     + "expected one, a pool joins two directors")
         }
+        checkListed(members, of: group.name)
         var cables: [String: NamedSection<VRRPConfiguration.Heartbeat>] = [:]
         return section.value.heartbeats.compactMap { name in
             guard var cable = cable(name, of: group.name) else { return nil }
@@ -224,6 +225,24 @@ struct VRRPAssembly {
                 cable.value.intervalNs = min(cable.value.intervalNs, group.advertIntervalNs)
             }
             return cable.value
+        }
+    }
+
+    /// Heartbeats list an instance without addresses by its family and VRID.
+    private func checkListed(_ members: [NamedSection<VRRPConfiguration.Instance>], of group: String) {
+        var known: [String: NamedSection<VRRPConfiguration.Instance>] = [:]
+        for member in members where member.value.addresses.isEmpty {
+            guard let vrid = member.vrid, let family = member.family else { continue }
+            let key = "\(family.rawValue)/\(vrid.value)"
+            guard let earlier = known[key] else {
+                known[key] = member
+                continue
+            }
+            problems.report(
+                vrid.position,
+                "VRID \(vrid.value) of instance \(member.name.value) is that of instance \(earlier.name.value) (line "
+                    + "\(earlier.vrid?.position.line ?? 0)), and neither has addresses: the heartbeats of group \(group) could "
+                    + "not tell them apart; expected another VRID")
         }
     }
 

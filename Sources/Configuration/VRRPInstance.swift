@@ -9,9 +9,11 @@ extension VRRPConfiguration {
         public var interface = ""
         /// 1 to 255.
         public var vrid: UInt8 = 0
-        /// 1 or more, all of one family, in the order of the file; the first of an IPv6 instance is link-local unless
-        /// `requiresLinkLocal` is false.
+        /// All of one family, in the order of the file; the first of an IPv6 instance is link-local unless
+        /// `requiresLinkLocal` is false. Empty: the instance only takes part in the election.
         public var addresses: [IPPrefix] = []
+        /// As the file says it; nil: the addresses tell.
+        var chosenFamily: IPAddress.Family?
         /// How adverts of IPv4 and version 3 are sent; both kinds are received.
         public var checksum = ChecksumForm.pseudoHeader
         /// Peers that get adverts by unicast; empty: multicast.
@@ -35,7 +37,10 @@ extension VRRPConfiguration {
         /// Policy rules that the master has besides, at most 64.
         public var rules: [HeldRule] = []
 
-        public var family: IPAddress.Family { addresses.first?.address.family ?? .ipv4 }
+        /// The family of its adverts. Without addresses it is that of their source or of a peer, and IPv4 otherwise.
+        public var family: IPAddress.Family {
+            chosenFamily ?? (addresses.first?.address ?? source ?? unicastPeers.first)?.family ?? .ipv4
+        }
 
         /// Octets of one of its adverts with the IP header: what the interface's MTU must hold.
         public func advertOctets(version: Int) -> Int {
@@ -59,8 +64,9 @@ extension VRRPConfiguration.Instance: SectionKeys {
         keys.read("interface", .interfaceName, into: &interface, required: interfaceNameExpected)
         keys.read("vrid", .number(1...255), into: &vrid, required: "a whole number from 1 to 255")
         keys.read(
-            "addresses", .hostInNetwork, 1...255, of: "address", into: &addresses,
-            required: "its virtual addresses, such as [\"192.0.2.1/24\"]")
+            "addresses", .hostInNetwork, 0...255, of: "address", into: &addresses,
+            required: "its virtual addresses, such as [\"192.0.2.1/24\"]; [] for an election without any")
+        keys.read("family", .choice, into: &chosenFamily)
         keys.read("checksum", .choice, into: &checksum)
         keys.read("unicast-peers", .host, 0...16, into: &unicastPeers)
         keys.read("source", .host, into: &source)
@@ -124,8 +130,10 @@ extension NamedSection<VRRPConfiguration.Instance> {
     var vrid: Located<UInt8>? { keys.located("vrid", value.vrid) }
     var addresses: [Located<IPPrefix>] { keys.located("addresses", value.addresses) }
     var unicastPeers: [Located<IPAddress>] { keys.located("unicast-peers", value.unicastPeers) }
-    /// Of its first address; nil: it has none.
-    var family: IPAddress.Family? { value.addresses.first?.address.family }
+    /// The family of its adverts; nil: its addresses are missing, or all of them are wrong.
+    var family: IPAddress.Family? {
+        value.addresses.isEmpty && !keys.isEmptyList("addresses") ? nil : value.family
+    }
 
     /// What one advert lists: the count has 8 bits, and an IPv6 packet of 1500 bytes holds 90.
     private static let addressesMax: [IPAddress.Family: Int] = [.ipv4: 255, .ipv6: 90]
@@ -152,17 +160,26 @@ extension NamedSection<VRRPConfiguration.Instance> {
 
     /// One family throughout, and what the family asks of the addresses.
     private func checkFamily() {
-        guard let first = addresses.first, let family else { return }
+        guard let family else { return }
+        if let chosen = keys.place(of: "family"), let first = addresses.first, first.value.address.family != family {
+            return keys.problems.report(
+                chosen,
+                "family = \(quoted(family.rawValue)) with \(first.value.address) in addresses (line \(first.position.line)): "
+                    + "expected the family of the addresses, or no family")
+        }
         let all = addresses.map { ("addresses", $0.value.address, $0.position) }
         let group = multicastGroup.map { [("multicast-group", $0.value, $0.position)] } ?? []
-        for (key, address, position) in all + group + others.map({ ($0.key, $0.address.value, $0.address.position) })
-        where address.family != family {
+        let own = all + group + others.map { ($0.key, $0.address.value, $0.address.position) }
+        for (key, address, position) in own where address.family != family {
+            let why =
+                addresses.first.map { "the first address of instance \(name.value) (line \($0.position.line)) is" }
+                ?? "instance \(name.value) is for"
             keys.problems.report(
                 position,
-                "\(key) has \(address), but the first address of instance \(name.value) (line \(first.position.line)) is "
-                    + "\(family.title): expected \(family.title); the other family takes an instance of its own")
+                "\(key) has \(address), but \(why) \(family.title): expected \(family.title); the other family takes "
+                    + "an instance of its own")
         }
-        if family == .ipv6, value.requiresLinkLocal, !first.value.address.isLinkLocal {
+        if family == .ipv6, value.requiresLinkLocal, let first = addresses.first, !first.value.address.isLinkLocal {
             keys.problems.report(
                 first.position,
                 "addresses begins with \(first.value.address): expected the virtual router's link-local address first, "
@@ -213,11 +230,10 @@ extension NamedSection<VRRPConfiguration.Instance> {
             return keys.problems.report(
                 authPass, "auth-pass in version 3: expected none, or version = 2 (RFC 9568 has no passwords)")
         }
-        if family == .ipv6, let first = addresses.first {
+        if family == .ipv6, let position = addresses.first?.position ?? keys.keyPosition("addresses") {
             keys.problems.report(
                 group.versionPosition,
-                "version = 2 with the IPv6 addresses of instance \(name.value) (line \(first.position.line)): expected 3"
-            )
+                "version = 2 with the IPv6 addresses of instance \(name.value) (line \(position.line)): expected 3")
         }
     }
 

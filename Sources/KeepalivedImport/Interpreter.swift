@@ -240,9 +240,7 @@ struct Interpreter {
     private func keyword(_ statement: Statement, _ instance: inout KeepalivedConfiguration.Instance) throws(Refusal) {
         let option = statement.words.dropFirst().first
         // Of these the translation knows whether they matter.
-        if !["virtual_ipaddress_excluded", "no_virtual_ipaddress"].contains(statement.keyword.name) {
-            report(statement)
-        }
+        if statement.keyword.name != "virtual_ipaddress_excluded" { report(statement) }
         switch statement.keyword.name {
         case "state":
             let state = try statement.argument()

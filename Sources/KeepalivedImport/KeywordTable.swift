@@ -223,8 +223,8 @@ extension Keywords {
             "vrrp.toml cannot leave an address out of the adverts yet. One of the instance's family is listed there all the same, which a keepalived on the other side complains of; one of the other family needs an instance of its own."
         ),
         Keyword(
-            .instance, "no_virtual_ipaddress", .line, .later(.missing),
-            "vrrp.toml has no instance without an address yet: give it one, or wait."),
+            .instance, "no_virtual_ipaddress", .line, .carried,
+            "`addresses = []`, with `family` if it is IPv6; version 2 does without this line, in keepalived as here"),
         Keyword(
             .instance, "virtual_routes", .list, .depends(.missing),
             "`routes`, of an instance at most 64. The keywords of a route are below; a route with others is missing."),

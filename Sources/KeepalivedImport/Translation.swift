@@ -54,7 +54,7 @@ struct Translation {
         legs = try completion.distinct(legs)
         var members: [(leg: CompleteInstance, section: TomlSection)] = []
         for leg in legs {
-            if let section = section(of: leg) { members.append((leg, section)) }
+            members.append((leg, section(of: leg)))
         }
         var grouped: Set<String> = []
         for group in model.groups { translate(group, &members, &grouped) }
@@ -76,20 +76,17 @@ struct Translation {
 
     // MARK: Instances
 
-    /// The instance without the keys of a group; nil: it has no address that vrrp.toml can have.
-    private mutating func section(of leg: CompleteInstance) -> TomlSection? {
+    /// The instance without the keys of a group.
+    private mutating func section(of leg: CompleteInstance) -> TomlSection {
         let instance = leg.instance
         let (list, first) = addresses.translate(leg, default: model.global.defaultInterface)
-        guard !list.isEmpty || Keywords.isCarried(.instance, "no_virtual_ipaddress") else {
-            report(
-                .instance, "no_virtual_ipaddress", "vrrp_instance \(instance.name)", instance.line("virtual_ipaddress"))
-            return nil
-        }
         var section = TomlSection(
             header: "instance.\(Toml.key(names.instance(instance.name, instance.place, findings)))")
         section.set("interface", Toml.text(leg.interface))
         section.set("vrid", String(leg.vrid))
         section.set("addresses", Toml.array(list))
+        // Otherwise the addresses tell.
+        if list.isEmpty, leg.family == .ipv6 { section.set("family", Toml.text("ipv6")) }
         let isGlobal = { (address: IPAddress?) in address.map { $0.isIPv6 && !$0.isLinkLocal } ?? false }
         if isGlobal(first) || (isGlobal(instance.source) && instance.peers.isEmpty) {
             section.set("require-link-local", "false")

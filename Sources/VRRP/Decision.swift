@@ -80,11 +80,12 @@ extension Engine {
         return !state.hasPeer ? onLostCable() : .stay
     }
 
-    /// The last cable died while we waited for the peer's release: whether it holds is asked on the legs.
+    /// The last cable died while we waited for the peer's release: whether it holds is asked on the legs. Without
+    /// addresses there is nobody to ask, and our adverts have to do.
     private func onLostCable() -> Decision {
-        guard configuration.rules.contains(.dead), configuration.probeBeforeTakeover,
-            state.isProvenEverywhere
-        else { return .stay }
+        guard configuration.rules.contains(.dead), state.isProvenEverywhere else { return .stay }
+        guard configuration.hasAddresses else { return .take(.preempt) }
+        guard configuration.probeBeforeTakeover else { return .stay }
         guard let probe = state.takeoverProbe else { return .probe }
         if probe.untilNs != nil { return .stay }
         return probe.isAnswered || probe.isDisputed ? .probe : .take(.preempt)
@@ -117,7 +118,7 @@ extension Engine {
             case .succeeded: break
             }
         }
-        guard configuration.probeBeforeTakeover else { return take }
+        guard configuration.probeBeforeTakeover, configuration.hasAddresses else { return take }
         guard let probe = state.takeoverProbe else { return .probe }
         if probe.untilNs != nil { return .stay }
         if probe.isAnswered { return .probe }

@@ -235,9 +235,9 @@ extension Engine {
             }
         }
         if new.cables.isEmpty { state.pool = HeartbeatPool() }
-        // A heartbeat names members by index here, and by their first address on the wire.
-        state.pool.relist(
-            new.members.map { member in old.members.firstPlace { $0.addresses.first == member.addresses.first } })
+        // A heartbeat names members by index here, and by an address on the wire.
+        func listed(_ member: MemberConfiguration) -> IPAddress? { HeartbeatCodec.listed(member, family: .ipv6) }
+        state.pool.relist(new.members.map { member in old.members.firstPlace { listed($0) == listed(member) } })
         state.pool.lastSent = nil
         adopt(snapshot, &step)
         removeLeftovers(&step)
@@ -360,7 +360,13 @@ extension Engine {
         }
         probe.untilNs = lastDownAtNs ?? step.nowNs + waitNs
         state.takeoverProbe = probe
-        for index in state.members.places { step.outputs.append(.probeAddresses(member: index)) }
+        for index in state.members.places { askForAddresses(of: index, &step) }
+    }
+
+    /// Asks who has the addresses of a member, if it has any.
+    mutating func askForAddresses(of index: MemberIndex, _ step: inout Step) {
+        guard !configuration.members[index].addresses.isEmpty else { return }
+        step.outputs.append(.probeAddresses(member: index))
     }
 
     /// When the probe before a takeover is due, so that it costs no time: shortly before the last timer runs out. Nil: it
@@ -375,7 +381,7 @@ extension Engine {
     /// Backup, no fresh peer, and no lesser master that would make it a preemption.
     private var mayDieOfSilence: Bool {
         state.role == .backup && !state.isFault && !state.hasPeer && configuration.probeBeforeTakeover
-            && configuration.rules.contains(.dead)
+            && configuration.rules.contains(.dead) && configuration.hasAddresses
             && !state.members.places.contains { state.members[$0].downAtNs == nil && !state.members[$0].isSilent }
     }
 

@@ -14,6 +14,9 @@
 /// proven. If three questions in a row are not answered, the lesser master holds nothing, and the leg counts as silent.
 ///
 /// With a pool the fresh peer says itself what it holds, and what it says counts (`noticeOtherHolder`).
+///
+/// Of a member without virtual addresses nobody can be asked. There adverts alone count, as in VRRP itself: a group of such
+/// members never yields to a lesser router, and as backup waits for one that it may not preempt.
 extension Engine {
     // MARK: As master
 
@@ -37,11 +40,12 @@ extension Engine {
         beginQuestion(&step)
     }
 
-    /// Whether to ask at all. An owner does not, as it never yields to a lesser router. Nor does a router that has
+    /// Whether to ask at all. An owner does not, as it never yields to a lesser router. Nor does a group that has no
+    /// addresses, since nobody could answer. Nor does a router that has
     /// yielded in vain, or one whose peer reports over a cable what it holds: an advert on the LAN may be anybody's.
     private mutating func beginQuestion(_ step: inout Step) {
         guard configuration.rules.contains(.unheard), !configuration.hasPool, mayYieldToLesser, !state.standsFirm,
-            state.question == .none, areAllLegsLost(step.nowNs)
+            state.question == .none, areAllLegsLost(step.nowNs), configuration.hasAddresses
         else { return }
         // A lesser router that has just taken over, because it heard nothing for a while, is given time to hear us.
         state.question = .due(step.nowNs + configuration.advertIntervalNs)
@@ -75,8 +79,9 @@ extension Engine {
     private mutating func putQuestion(_ step: inout Step) {
         state.question = .put(untilNs: step.nowNs + answerWindowNs)
         for index in state.members.places {
-            state.members[index].lesser?.isAnswered = false
-            step.outputs.append(.probeAddresses(member: index))
+            let isNobodyAsked = configuration.members[index].addresses.isEmpty
+            state.members[index].lesser?.isAnswered = isNobodyAsked
+            askForAddresses(of: index, &step)
         }
     }
 
@@ -88,7 +93,7 @@ extension Engine {
         let mayPreempt = matters && mayPreempt
         for index in state.members.places {
             guard matters, let heard = state.members[index].heard, heard.priority < state.priority,
-                !configuration.members[index].isUnicast
+                configuration.members[index].isAskable
             else {
                 state.members[index].check.reset()
                 continue

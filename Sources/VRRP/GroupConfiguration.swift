@@ -61,6 +61,9 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// Whether there is a heartbeat pool.
     public var hasPool: Bool { !cables.isEmpty }
+
+    /// Whether anybody can be asked who has the virtual addresses: there are some.
+    public var hasAddresses: Bool { members.contains { !$0.addresses.isEmpty } }
 }
 
 /// VRRP's version on the wire.
@@ -79,13 +82,21 @@ public struct MemberConfiguration: Hashable, Sendable {
     public var interface: String
     /// 1 to 255.
     public var vrid: UInt8
-    /// The virtual addresses, all of one family, never empty; the first one stands for the member in heartbeats.
+    /// The virtual addresses that its adverts list, all of one family; the first one stands for the member in heartbeats.
+    /// Empty: the member only takes part in the election.
     public var addresses: [IPAddress]
+    /// The family of the member's adverts.
+    public var family: IPAddress.Family
     /// Whether its adverts go to the peers' own addresses: these may be behind routers, where nobody can be asked for the
     /// virtual ones.
     public var isUnicast: Bool
 
-    public init(name: String, interface: String, vrid: UInt8, addresses: [IPAddress], isUnicast: Bool = false) {
+    /// - Parameter family: nil: that of the addresses; IPv4, if there are none.
+    public init(
+        name: String, interface: String, vrid: UInt8, addresses: [IPAddress], family: IPAddress.Family? = nil,
+        isUnicast: Bool = false
+    ) {
+        self.family = family ?? addresses.first?.family ?? .ipv4
         self.isUnicast = isUnicast
         self.name = name
         self.interface = interface
@@ -93,8 +104,8 @@ public struct MemberConfiguration: Hashable, Sendable {
         self.addresses = addresses
     }
 
-    /// The family of the member's adverts.
-    public var family: IPAddress.Family { addresses.first?.family ?? .ipv4 }
+    /// Whether hosts on the link can be asked who has its addresses.
+    var isAskable: Bool { !isUnicast && !addresses.isEmpty }
 }
 
 /// One crossover cable of the pool: two one-way heartbeats, each with a VRID of its own.

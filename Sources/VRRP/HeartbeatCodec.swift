@@ -7,7 +7,8 @@
 /// last word. Over IPv6 it is an address of the discard-only prefix 100::/64 (RFC 6666), over IPv4 one of the reserved
 /// block 240.0.0.0/4. Neither can be a virtual address, and no router acts on what an advert lists. An IPv4 member is
 /// listed IPv4-mapped in an IPv6 heartbeat; an IPv6 member cannot be listed in an IPv4 heartbeat, and the configuration
-/// refuses that.
+/// refuses that. A member without virtual addresses is listed by its family and VRID: as 100::1:0:F:VRID, or 240.0.F.VRID,
+/// with F 0 for IPv4 and 1 for IPv6.
 ///
 /// The sources of adverts are part of the last list: an older daemon ignores addresses there that are not virtual ones.
 /// A daemon that knows sources takes every address there that is none of its own virtual addresses for a source.
@@ -79,8 +80,13 @@ public enum HeartbeatCodec {
     }
 
     /// How a member is listed in a heartbeat of the family; nil: it cannot be.
-    private static func listed(_ member: MemberConfiguration, family: IPAddress.Family) -> IPAddress? {
-        member.addresses.first.flatMap { listed($0, family: family) }
+    static func listed(_ member: MemberConfiguration, family: IPAddress.Family) -> IPAddress? {
+        if let address = member.addresses.first { return listed(address, family: family) }
+        let isIPv6: UInt32 = member.family == .ipv6 ? 1 : 0
+        let vrid = UInt32(member.vrid)
+        return family == .ipv6
+            ? IPAddress(ipv6High: discardPrefix, low: 1 << 32 | UInt64(isIPv6 << 16 | vrid))
+            : IPAddress(ipv4: reservedBlock | isIPv6 << 8 | vrid)
     }
 
     private static func listed(_ address: IPAddress, family: IPAddress.Family) -> IPAddress? {

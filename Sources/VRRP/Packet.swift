@@ -72,7 +72,7 @@ public enum Discard: String, Error, Hashable, Sendable, CaseIterable {
     case interval = "interval_mismatch"
     /// IPv6: the source is not link-local.
     case source = "source_not_link_local"
-    /// Version 3: it lists no address (RFC 9568, 5.2.5).
+    /// It lists no address, and ours do (RFC 9568, 5.2.5; keepalived in version 2 as well).
     case addressCount = "address_count_zero"
     /// The source cannot be one host's own address: multicast, broadcast, loopback or none.
     case sourceKind = "source_not_unicast"
@@ -94,11 +94,14 @@ public struct AdvertExpectation: Hashable, Sendable {
     public var password: [UInt8]?
     /// Whether IPv6 adverts must come from a link-local address.
     public var requiresLinkLocal: Bool
+    /// Whether adverts must list an address. Those of a virtual router without addresses need not.
+    public var requiresAddresses: Bool
 
     public init(
         version: Version = .v3, intervalNs: Int64 = 1_000_000_000, password: [UInt8]? = nil,
-        requiresLinkLocal: Bool = true
+        requiresLinkLocal: Bool = true, requiresAddresses: Bool = true
     ) {
+        self.requiresAddresses = requiresAddresses
         self.version = version
         self.intervalNs = intervalNs
         self.password = password
@@ -224,7 +227,7 @@ public enum AdvertCodec {
         // Octets after the message (padding of a short Ethernet frame is already cut by the IP length) are not summed.
         let form = try checksumForm(message.extracting(first: length), version: version, header: header)
         let interval = try interval(message, version: version, length: length, expected: expected)
-        guard addressCount > 0 || version == .v2 else { throw .addressCount }
+        guard addressCount > 0 || !expected.requiresAddresses else { throw .addressCount }
 
         var addresses: [IPAddress] = []
         addresses.reserveCapacity(addressCount)

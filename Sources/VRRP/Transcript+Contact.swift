@@ -40,6 +40,9 @@ extension MemberConfiguration: Listed {
         fields.field("interface", &interface)
         fields.field("vrid", &vrid)
         fields.field("addresses", &addresses)
+        // Older recordings do not say it.
+        if let first = addresses.first { family = first.family }
+        fields.field("family", &family)
         fields.field("isUnicast", &isUnicast)
     }
 }

@@ -51,7 +51,7 @@ struct VRRPReport {
                 member.proven ? Cell("proven", .good) : Cell("doubted", .caution),
                 member.heard ? Cell(master ?? "-") : .none,
                 member.downUsec.map { Cell(Span(fromUsec: nowUsec, toUsec: $0).brief) } ?? .none,
-                Cell(member.addresses.joined(separator: " ")),
+                member.addresses.isEmpty ? .none : Cell(member.addresses.joined(separator: " ")),
             ]
         }
         return table

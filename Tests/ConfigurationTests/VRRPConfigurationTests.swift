@@ -247,7 +247,7 @@ private let pair = """
         ),
         (
             "[instance.a]\ninterface = \"eth0\"\nvrid = 0\naddresses = []",
-            "8:8: vrid = 0 ... 1 to 255|9:1: [instance.a] has no address"
+            "8:8: vrid = 0 ... 1 to 255"
         ),
         (
             "[heartbeat.h]\ninterfce = \"hb0\"\nvrid = 1\npeer-vrid = 1",
@@ -544,6 +544,37 @@ private let pair = """
         expect(
             mistakes { try read(text) },
             ["4:14: addresses begins with 2001:db8::1 ... such as \"fe80::1:7\" (RFC 9568, 5.2.9)"])
+    }
+
+    @Test func anInstanceMayHaveNoAddresses() throws {
+        func family(_ more: String = "") throws -> IPAddress.Family {
+            let group = try read(instance("a", "eth0", 1, "", more: more)).groups[0]
+            #expect(group.instances[0].addresses.isEmpty)
+            return group.instances[0].family
+        }
+        #expect(try family() == .ipv4 && family("version = 2\nauth-pass = \"x\"\n") == .ipv4)
+        #expect(try family("family = \"ipv6\"\n") == .ipv6 && family("source = \"fe80::1\"\n") == .ipv6)
+        #expect(try family("unicast-peers = [\"fe80::1\"]\n") == .ipv6)
+        expect(
+            mistakes { try read(instance("a", "eth0", 1, "", more: "family = \"ipv6\"\nversion = 2\n")) },
+            ["6:11: version = 2 with the IPv6 addresses of instance a (line 4): expected 3"])
+        expect(
+            mistakes { try read(instance("a", "eth0", 1, "", more: "family = \"ipv6\"\nsource = \"192.0.2.9\"\n")) },
+            ["6:10: source has 192.0.2.9, but instance a is for IPv6: expected IPv6"])
+        expect(
+            mistakes { try read(instance("a", "eth0", 1, "\"192.0.2.1\"", more: "family = \"ipv6\"\n")) },
+            ["5:10: family = \"ipv6\" with 192.0.2.1 in addresses (line 4): expected the family of the addresses"])
+    }
+
+    @Test func heartbeatsCanTellInstancesWithoutAddressesApart() throws {
+        let text =
+            "[group.g]\ninstances = [\"a\", \"b\"]\nheartbeats = [\"h\"]\n"
+            + "[heartbeat.h]\ninterface = \"hb0\"\nvrid = 1\npeer-vrid = 2\n" + instance("a", "eth0", 7, "")
+        expect(
+            mistakes { try read(text + instance("b", "eth1", 7, "")) },
+            ["14:8: VRID 7 of instance b is that of instance a (line 10), and neither has addresses"])
+        #expect(try read(text + instance("b", "eth1", 8, "")).groups[0].instances.count == 2)
+        #expect(try read(text + instance("b", "eth1", 7, "", more: "family = \"ipv6\"\n")).groups.count == 1)
     }
 
     @Test func anAddressLivesInOnePlace() {

@@ -141,9 +141,17 @@ import Testing
         #expect(result.worst == .missing)
     }
 
-    @Test func anInstanceWithoutAnAddressIsMissing() {
-        let result = imported(Samples.plain.replacing("192.0.2.1/24", with: ""))
-        #expect(result.toml == nil && result.worst == .missing)
+    @Test func anInstanceMayHaveNoAddress() throws {
+        let bare = Samples.plain.replacing("192.0.2.1/24", with: "")
+        let result = imported(bare)
+        let group = try configuration(result).groups[0]
+        #expect(group.instances[0].addresses.isEmpty && group.instances[0].family == .ipv4 && group.version == 2)
+        #expect(result.worst == nil)
+        // Only version 2 does without the line.
+        #expect(imported("global_defs { vrrp_version 3 }\n" + bare).worst == .refused)
+        let other = imported(
+            bare.replacing("interface eth0", with: "interface eth0\n    native_ipv6\n    no_virtual_ipaddress"))
+        #expect(try configuration(other).groups[0].instances[0].family == .ipv6)
     }
 
     @Test func routesAndRulesMoveWithTheMaster() throws {

@@ -274,6 +274,8 @@ final class FakeRunner: ProgramRunner {
         lastWords.append(word)
         return true
     }
+
+    func forget(_ speaker: LastWord.Speaker) { lastWords.removeAll { $0.speaker == speaker } }
 }
 
 /// One group on a machine that is not there.

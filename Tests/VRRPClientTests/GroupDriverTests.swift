@@ -26,6 +26,19 @@ import Testing
         #expect(world.group.engine.status.isHolding)
     }
 
+    /// An instance without addresses is master without anything in the kernel; the runner resigns for it only while it is.
+    @Test func electsWithoutAddresses() throws {
+        let world = try World(World.text.replacing("\"192.0.2.1/24\"", with: ""))
+        try world.serve()
+        #expect(world.kernel.ours.isEmpty && world.journal.place(of: .sentByLink) == nil)
+        #expect(world.port.lastAdvert?.addresses == [])
+        #expect(world.group.engine.status.isHolding && world.group.engine.status.conditions.isEmpty)
+        #expect(world.runner.lastWords.map(\.speaker) == [.instance("lan")])
+        world.peerServes(priority: 200)
+        try world.run { $0.group.engine.status.state == .backup }
+        #expect(!world.group.engine.status.isHolding && world.runner.lastWords.isEmpty)
+    }
+
     /// A lesser master is told of before anything is taken from it.
     @Test func claimsBeforeItPreempts() throws {
         let world = try World()

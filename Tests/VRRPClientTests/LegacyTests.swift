@@ -23,6 +23,8 @@ import VRRP
     @Test(arguments: [Version.v2, .v3]) func aResignationIsReadAgain(_ version: Version) {
         let last = Resignation(interface: "eth0.100", address: address, packet: packet(priority: 0, version: version))
         #expect(Resignation(words: words(last.line)) == last)
+        let bare = Resignation(interface: "eth0", address: nil, packet: last.packet)
+        #expect(Resignation(words: words(bare.line)) == bare && words(bare.line)[2] == "-")
     }
 
     @Test func nothingElseIsSaidForAnybody() {

@@ -251,6 +251,7 @@ import VRRP
             .run(id: 1, after: 0, .acceptFilterRemoval), .reread(id: 4, digest: .max), .holdsOnlyWhatIsNamed,
             .keep(LastWord(speaker: .instance("outside"), source: v4, identity: v4)),
             .keep(LastWord(speaker: .heartbeat("cross1"), source: v4, identity: v4)), .farewell,
+            .forget(.instance("outside")), .forget(.heartbeat("cross1")),
         ]
         for request in requests {
             let bytes = request.encoded()
@@ -283,6 +284,7 @@ import VRRP
         let text =
             "[group.lvs]\ninstances = [\"one\"]\nheartbeats = [\"cross\"]\n" + Self.instance
             + "[heartbeat.cross]\ninterface = \"hb0\"\nvrid = 11\npeer-vrid = 21\n"
+            + "[instance.bare]\ninterface = \"nowhere2\"\nvrid = 6\naddresses = []\n"
             + "[instance.told]\ninterface = \"nowhere1\"\nvrid = 8\naddresses = [\"192.0.2.8\"]\nunicast-peers = [\"192.0.2.7\"]\n"
         let programs = ProgramTable(try Self.configuration(text), ownAccount: nil)
         let v4 = try #require(IPAddress("192.0.2.77"))
@@ -302,6 +304,9 @@ import VRRP
         for (speaker, source) in others {
             #expect(programs.resignations(LastWord(speaker: speaker, source: source, identity: source)).isEmpty)
         }
+        // Without addresses nothing in the kernel shows whether it served.
+        let bare = programs.resignations(LastWord(speaker: .instance("bare"), source: v4, identity: v4))
+        #expect(bare.count == 1 && bare[0].address == nil && bare[0].packet[20...23] == [0x31, 6, 0, 0])
         // Unicast peers are told one by one.
         let told = programs.resignations(LastWord(speaker: .instance("told"), source: v4, identity: v4))
         #expect(told.map { Array($0.packet[16..<20]) } == [[192, 0, 2, 7]])

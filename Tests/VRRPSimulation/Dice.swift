@@ -4,6 +4,9 @@ package struct Dice {
 
     package init(_ seed: UInt64) { state = seed }
 
+    /// Other dice, which leave the throws of these as they are.
+    func apart(_ salt: UInt64) -> Dice { Dice(state ^ salt) }
+
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state

@@ -184,9 +184,11 @@ struct Promises: Sendable {
     }
 
     /// A director that does not preempt follows every master that it hears, as VRRP has it, so a lesser stranger keeps it
-    /// from serving.
+    /// from serving. Where there are no addresses nobody can be asked for them, so there the others follow it too while they
+    /// must not preempt, as with a leg that is not proven.
     private func isFollowed(_ world: World) -> Bool {
         guard kind == .lower else { return false }
+        if schedule.groups[0].members.contains(where: \.addresses.isEmpty) { return true }
         return world.directors.allSatisfy { !$0.configuration.preempt && $0.configuration.priority < 255 }
     }
 

@@ -140,6 +140,7 @@ extension World {
     func withLeftovers(_ director: Int) -> World {
         var world = self
         world.directors[director].held = .first(world.directors[director].ports.count)
+        world.directors[director].dropWithoutAddresses()
         world.directors[director].leaseEndNs = nowNs + leaseNs
         return world
     }

@@ -25,10 +25,14 @@ package struct Dimensions: OptionSet, Hashable, Sendable {
     /// The promises `best` and `soon`, and wires that fail for a moment.
     package static let strict = Dimensions(rawValue: 1 << 8)
 
-    package static let all = Dimensions(rawValue: (1 << 9) - 1)
+    /// Legs without virtual addresses.
+    package static let members = Dimensions(rawValue: 1 << 9)
+
+    package static let all = Dimensions(rawValue: (1 << 10) - 1)
     package static let names: [(String, Dimensions)] = [
         ("unlike", .unlike), ("versions", .versions), ("owners", .owners), ("late", .lateKernel), ("early", .early),
         ("third", .third), ("leftovers", .leftovers), ("stranger", .stranger), ("strict", .strict),
+        ("members", .members),
     ]
 }
 
@@ -56,7 +60,9 @@ struct Schedule: Sendable {
         isEarly = dimensions.contains(.early)
         hasLeftovers = dimensions.contains(.leftovers)
         let isUnlike = dimensions.contains(.unlike) && dice.percent(50)
+        var apart = dice.apart(0x6d65_6d62_6572_7300)
         groups = Self.groups(dimensions, isUnlike: isUnlike, &dice)
+        if dimensions.contains(.members) { Self.changeMembers(of: &groups, &apart) }
         let slowestNs = groups.map(\.advertIntervalNs).max() ?? 0
         // Version 2 has one interval for all.
         mayChangeInterval = !groups.contains { $0.version == .v2 } && dice.percent(20)
@@ -104,6 +110,15 @@ struct Schedule: Sendable {
                 group.advertIntervalNs *= dice.one(of: count == 2 ? [1, 1, 2, 3, 3, 10] : [1, 1, 2, 3])
             }
             return group
+        }
+    }
+
+    /// What is thrown with other dice, so that a seed's schedule is otherwise as it was without this.
+    private static func changeMembers(of groups: inout [GroupConfiguration], _ dice: inout Dice) {
+        guard dice.percent(12) else { return }
+        let isEvery = dice.percent(60)
+        for leg in groups[0].members.indices where isEvery || dice.percent(50) {
+            for index in groups.indices { groups[index].members[leg].addresses = [] }
         }
     }
 

@@ -323,7 +323,9 @@ package struct Simulation {
     private mutating func removeStrays(of index: Int) {
         let director = world.directors[index]
         guard world.isKernelLate, director.isAlive, director.state != .master else { return }
-        for leg in director.legs.indices { ask(World.AddressChange(director: index, leg: leg, isHeld: false)) }
+        for leg in director.legs.indices where director.hasAddresses(leg) {
+            ask(World.AddressChange(director: index, leg: leg, isHeld: false))
+        }
     }
 
     // MARK: The stranger

@@ -15,6 +15,7 @@ package enum Suite {
             .faults(cables: 1, faultsMax: 1, intervalTicks: [2, 6], legs: 1),
             .faults(cables: 1, faultsMax: 1, intervalTicks: [6, 2], legs: 1),
             .faults(cables: 1, faultsMax: 1, priorities: [200, 100, 150], legs: 1),
+            withoutAddresses(cables: 0, faultsMax: 2), withoutAddresses(cables: 1, faultsMax: 1),
             .joining(cables: 0, undisturbed: 0, priorities: [100, 100]),
             .joining(cables: 0, undisturbed: 1, priorities: [100, 100]),
             .joining(cables: 1, undisturbed: 0, priorities: [100, 100]),
@@ -56,6 +57,14 @@ package enum Suite {
     private static func equals(faultsMax: Int) -> Search.Scenario {
         var scenario = Search.Scenario.faults(cables: 0, faultsMax: faultsMax, priorities: [100, 100])
         scenario.dualTicksMax = UInt8(4 * scenario.intervalTicks)
+        return scenario
+    }
+
+    private static func withoutAddresses(cables: Int, faultsMax: Int) -> Search.Scenario {
+        var scenario = Search.Scenario.faults(cables: cables, faultsMax: faultsMax, legs: 1) {
+            $0.members[0].addresses = []
+        }
+        scenario.name += ", no addresses"
         return scenario
     }
 

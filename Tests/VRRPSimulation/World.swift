@@ -76,6 +76,8 @@ package struct World: Hashable, Sendable {
             set { shared = Shared(newValue) }
         }
         private var shared: Shared<GroupConfiguration>
+        /// As it was at first: a reload that brings legs back takes them from here.
+        private let original: Shared<GroupConfiguration>
         /// The process's engine; nil: there is no process. In an array, so that to look at a director copies no engine.
         package var engine: Engine? {
             get { engines.first }
@@ -98,7 +100,19 @@ package struct World: Hashable, Sendable {
 
         package init(_ configuration: GroupConfiguration) {
             shared = Shared(configuration)
+            original = shared
             ports = configuration.members.map { _ in .up }
+        }
+
+        /// The first legs of the configuration as it was at first.
+        func members(_ count: Int) -> [MemberConfiguration] { Array(original.value.members.prefix(count)) }
+
+        /// Whether a leg has virtual addresses. One without is held by the process alone: nothing is in the kernel.
+        package func hasAddresses(_ leg: Int) -> Bool { !original.value.members[leg].addresses.isEmpty }
+
+        /// The process is gone: only the kernel still has something.
+        mutating func dropWithoutAddresses() {
+            for leg in ports.indices where !hasAddresses(leg) { held.remove(MemberSet(member: Place(leg))) }
         }
 
         /// The configuration goes without saying.
@@ -295,18 +309,23 @@ package struct World: Hashable, Sendable {
 
     /// A late kernel reports what it has done.
     package mutating func report(_ change: AddressChange) {
-        if isKernelLate {
-            let leg = MemberSet(member: Place(change.leg))
-            directors[change.director].told.subtract(leg)
-            if change.isHeld { directors[change.director].told.insert(leg) }
-        }
+        note(change)
         guard change.leg < directors[change.director].legs.count else { return }
         give(.holding(member: Place(change.leg), change.isHeld), to: change.director)
     }
 
+    /// What the process knows of a late kernel.
+    private mutating func note(_ change: AddressChange) {
+        guard isKernelLate else { return }
+        let leg = MemberSet(member: Place(change.leg))
+        directors[change.director].told.subtract(leg)
+        if change.isHeld { directors[change.director].told.insert(leg) }
+    }
+
     private mutating func ask(_ change: AddressChange, _ inputs: inout [Input]) {
-        guard !isKernelLate else { return requests.append(change) }
+        if isKernelLate, directors[change.director].hasAddresses(change.leg) { return requests.append(change) }
         carryOut(change)
+        note(change)
         inputs.append(.holding(member: Place(change.leg), change.isHeld))
     }
 
@@ -341,6 +360,7 @@ package struct World: Hashable, Sendable {
         guard directors[index].ports[leg].works else { return [] }
         var answerers = directors.indices.filter { other in
             other != index && directors[other].held.contains(member: Place(leg)) && directors[other].ports[leg].works
+                && directors[other].hasAddresses(leg)
         }.map { Answerer.router(Self.address(of: $0, leg: leg)) }
         if let strangerAnswers, strangerAnswers.legs.contains(member: Place(leg)) {
             answerers.append(strangerAnswers.answerer(leg: leg))
@@ -376,6 +396,7 @@ package struct World: Hashable, Sendable {
             guard directors[index].hasEngine else { return false }
             directors[index].engine = nil
             directors[index].isStopped = false
+            directors[index].dropWithoutAddresses()
             abandonLease(index)
         case .stop(let index):
             guard directors[index].isAlive else { return false }
@@ -402,7 +423,9 @@ package struct World: Hashable, Sendable {
             give(.weight(name: "check:weighed", weight), to: index)
         case .reload(let index, let change): return reload(index, change)
         case .appear(let index, let leg):
-            guard !directors[index].held.contains(member: Place(leg)) else { return false }
+            guard !directors[index].held.contains(member: Place(leg)), directors[index].hasAddresses(leg) else {
+                return false
+            }
             directors[index].held.insert(MemberSet(member: Place(leg)))
             if directors[index].isAlive { tellHolding(of: index, leg: leg) } else { abandonLease(index) }
         }
@@ -430,7 +453,7 @@ package struct World: Hashable, Sendable {
         case .priority(let priority): new.priority = priority
         case .interval(let intervalNs): new.advertIntervalNs = intervalNs
         case .preempt(let preempts): new.preempt = preempts
-        case .legs(let count): new.members = (0..<count).map(Search.Scenario.member)
+        case .legs(let count): new.members = directors[index].members(count)
         case .version(let version): new.version = version
         }
         guard directors[index].isAlive, new != directors[index].configuration else { return false }
@@ -439,7 +462,10 @@ package struct World: Hashable, Sendable {
         // The process removes what is no longer configured before it tells the engine. A late kernel does so after everything
         // that it was asked for before.
         if isKernelLate {
-            requests += removed.map { AddressChange(director: index, leg: $0, isHeld: false) }
+            for leg in removed {
+                let change = AddressChange(director: index, leg: leg, isHeld: false)
+                if directors[index].hasAddresses(leg) { requests.append(change) } else { carryOut(change) }
+            }
         } else {
             directors[index].held.formIntersection(.first(new.members.count))
             directors[index].told.formIntersection(.first(new.members.count))
@@ -519,6 +545,9 @@ package struct World: Hashable, Sendable {
         nowNs += sleptNs
         defer { wakeUp(index, sleptNs) }
         let isMaster = directors[index].state == .master
+        for leg in directors[index].ports.indices where !directors[index].hasAddresses(leg) && isMaster {
+            directors[index].held.insert(MemberSet(member: Place(leg)))
+        }
         for leg in directors[index].ports.indices
         where isKernelLate || !isMaster || !directors[index].held.contains(member: Place(leg)) {
             tellHolding(of: index, leg: leg)

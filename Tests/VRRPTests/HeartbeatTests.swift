@@ -54,6 +54,22 @@ struct HeartbeatTests {
         #expect(HeartbeatCodec.word(advert, ownIdentity: nil, members: members) == word)
     }
 
+    /// Those without addresses are told apart by family and VRID.
+    @Test(arguments: IPAddress.Family.allCases) func membersWithoutAddressesAreListed(family: IPAddress.Family) throws {
+        var cable = cable
+        cable.family = family
+        let own = family == .ipv6 ? own : IPAddress(ipv4: 0x0a00_0001)
+        let members = [(1, .ipv4), (2, .ipv4), (1, .ipv6)].map { (vrid: UInt8, family: IPAddress.Family) in
+            MemberConfiguration(name: "m", interface: "eth0", vrid: vrid, addresses: [], family: family)
+        }
+        for set in (0..<8).map(MemberSet.init(rawValue:)) {
+            var word = PeerWord(priority: 1, identity: own, stamp: 7, holds: set, hears: set, proven: set)
+            word.intervalNs = cable.intervalNs
+            let advert = HeartbeatCodec.advert(word, cable: cable, source: own, peerIdentity: nil, members: members)
+            #expect(HeartbeatCodec.word(advert, ownIdentity: nil, members: members) == word)
+        }
+    }
+
     @Test func fortyMembersFitIntoAFrame() throws {
         let members = members(GroupConfiguration.membersMaxWithPool)
         let all = MemberSet.first(members.count)

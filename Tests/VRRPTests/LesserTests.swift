@@ -103,6 +103,59 @@ struct LesserTests {
         #expect(router.state == .master)
     }
 
+    // MARK: Without addresses
+
+    /// Nobody can be asked who has an address that does not exist: the fence and the adverts decide, and nothing waits.
+    @Test func withoutAddressesNobodyIsAsked() {
+        for members in 1...2 {
+            var router = Router(members: members) {
+                $0.probeBeforeTakeover = true
+                for index in $0.members.indices { $0.members[index].addresses = [] }
+            }
+            router.holder = 200
+            router.become(.master)
+            #expect(router.nowNs == Router.secondNs + Self.downNs)
+            let all = Array(router.engine.configuration.members.places)
+            for member in all { flood(&router, seconds: 200, members: [member]) }
+            #expect(flood(&router, seconds: 200, members: all) == 0)
+            #expect(!router.takeDone().contains { $0.hasPrefix("probe") })
+            #expect(router.conditions.contains("second-master:m0:192.0.2.200"))
+        }
+    }
+
+    /// Where one leg has addresses, those who answer for them count, and on the other leg the adverts.
+    @Test func onlyLegsWithAddressesAreAsked() {
+        var router = router(.master, members: 2) { $0.members[1].addresses = [] }
+        router.holder = 200
+        #expect(flood(&router, seconds: 60, members: [0, 1]) > 0)
+        let asked = router.takeDone().filter { $0.hasPrefix("probe") }
+        #expect(!asked.isEmpty && asked.allSatisfy { $0 == "probe 0" })
+        #expect(router.transitions.contains { $0.reason == .unheard })
+    }
+
+    /// A backup that may not preempt obeys a lesser master without asking what it holds.
+    @Test func withoutAddressesALesserMasterIsObeyed() {
+        var router = router(.backup) {
+            $0.preempt = false
+            $0.members[0].addresses = []
+        }
+        flood(&router, seconds: 60)
+        #expect(router.state == .backup && !router.takeDone().contains("probe"))
+    }
+
+    /// The last cable fails while a claim waits for the peer's release: our adverts have to do.
+    @Test func withoutAddressesAClaimNeedsNoAnswer() {
+        var router = Router(cables: 1) { $0.members[0].addresses = [] }
+        router.become(.backup)
+        for _ in 0..<100 where !router.engine.status.isClaiming {
+            router.hear(50)
+            router.pass(Router.secondNs / 10, peer: 50, holds: [.first(1)], hears: [.first(1)], proven: [.first(1)])
+        }
+        #expect(router.engine.status.isClaiming)
+        router.pass(Router.secondNs)
+        #expect(router.transitions.last?.reason == .preempt)
+    }
+
     /// Whoever holds holds all of it: one LAN is not enough, with or without adverts on the other.
     @Test(arguments: [[0], [0, 1]] as [[MemberIndex]]) func everyLegMustAnswer(members: [MemberIndex]) {
         var router = router(.master, members: 2)

@@ -104,4 +104,11 @@ final class Cable {
         let word = LastWord(speaker: .heartbeat(heartbeat.name), source: source, identity: identity)
         if runner.keep(word) { bequeathed = identity }
     }
+
+    /// Tells the runner that the group no longer serves.
+    func revokeLastWord(from runner: any ProgramRunner) {
+        guard bequeathed != nil else { return }
+        runner.forget(.heartbeat(heartbeat.name))
+        bequeathed = nil
+    }
 }

@@ -18,7 +18,8 @@ extension MemberConfiguration {
     init(_ instance: VRRPConfiguration.Instance) {
         self.init(
             name: instance.name, interface: instance.interface, vrid: instance.vrid,
-            addresses: instance.addresses.map { $0.address }, isUnicast: !instance.unicastPeers.isEmpty)
+            addresses: instance.addresses.map { $0.address }, family: instance.family,
+            isUnicast: !instance.unicastPeers.isEmpty)
     }
 }
 

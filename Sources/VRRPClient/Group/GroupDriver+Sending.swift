@@ -33,7 +33,11 @@ extension GroupDriver {
         // A heartbeat that cannot be sent is no cause of FAULT: the peer notices the silence.
         case .failed: break
         }
-        if !word.holds.isEmpty { cable.bequeath(as: word.identity, to: services.runner) }
+        if !word.holds.isEmpty {
+            cable.bequeath(as: word.identity, to: services.runner)
+        } else if !engine.configuration.hasAddresses {
+            cable.revokeLastWord(from: services.runner)
+        }
     }
 
     /// A backup sends nothing, so it cannot notice that sending would work again: the condition ends here.

@@ -220,9 +220,11 @@ final class GroupDriver {
         case .sendHeartbeat(let cable, let word): sendHeartbeat(cables[cable], word)
         case .addAddresses(let member):
             legs[member].addHoldings()
+            legs[member].bequeath(to: services.runner)
             services.leases.reconsider()
         case .removeAddresses(let member):
             legs[member].removeHoldings()
+            legs[member].revokeLastWord(from: services.runner)
             services.leases.reconsider()
             feed(.holding(member: member, legs[member].addresses.isHolding))
         case .announce(let member): legs[member].announcer.announce()

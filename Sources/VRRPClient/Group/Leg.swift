@@ -206,7 +206,8 @@ final class Leg {
     private var expectation: AdvertExpectation {
         AdvertExpectation(
             version: version, intervalNs: intervalNs, password: password,
-            requiresLinkLocal: instance.requiresLinkLocal && instance.unicastPeers.isEmpty)
+            requiresLinkLocal: instance.requiresLinkLocal && instance.unicastPeers.isEmpty,
+            requiresAddresses: !instance.addresses.isEmpty)
     }
 
     private var password: [UInt8]? { instance.authPass.map { Array($0.utf8) } }
@@ -283,8 +284,15 @@ final class Leg {
 
     /// Gives the runner what it needs to resign if this process dies while it serves.
     func bequeath(to runner: any ProgramRunner) {
-        guard !isBequeathed, let source else { return }
+        guard !isBequeathed, let source, !instance.addresses.isEmpty || addresses.isHolding else { return }
         isBequeathed = runner.keep(LastWord(speaker: .instance(instance.name), source: source, identity: source))
+    }
+
+    /// Tells the runner that we no longer serve. With addresses it sees that for itself, as they are gone from the kernel.
+    func revokeLastWord(from runner: any ProgramRunner) {
+        guard instance.addresses.isEmpty, isBequeathed else { return }
+        runner.forget(.instance(instance.name))
+        isBequeathed = false
     }
 
     private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {

@@ -7,7 +7,7 @@
 ///     eth0 192.0.2.1
 ///     nft table inet linkwatch_vrrp
 ///     sysctl arp_ignore 3 0 1                 of the interface with number 3: it held 0, and was set to 1
-///     resign eth0 192.0.2.1 45c0002800...     the packet
+///     resign eth0 192.0.2.1 45c0002800...     the packet; `-` for an instance without addresses
 ///
 /// The record names candidates, and each kind makes sure that nothing is removed that is not ours, so an outdated
 /// record does no harm.
@@ -239,7 +239,7 @@ struct HoldingsRecord {
         released.holdings = try HeldKinds.removeLeftovers(
             recorded: read(), in: KernelTables(addresses: kernel.addresses, links: kernel.links), by: RtnlRequester()
         ) { served in
-            Resignation.say(legacy.resignations.filter { served.contains($0.address) })
+            Resignation.say(legacy.resignations.filter { $0.address.map(served.contains) ?? true })
         }
         released.switches = legacy.switches.count { $0.putBack() }
         return released

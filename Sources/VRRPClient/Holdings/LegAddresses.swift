@@ -153,6 +153,7 @@ final class LegAddresses: Held, Upkept {
     }
 
     private func put(_ keys: [AddressKey]) {
+        guard !prefixes.isEmpty else { return report() }
         // An IPv6 address is on an interface once, and one that failed its detection stays so until it goes.
         let inTheWay = keys.filter(\.address.isIPv6).flatMap { key in
             kernel.places(of: key.address).filter { place in
@@ -291,8 +292,10 @@ final class LegAddresses: Held, Upkept {
     }
 
     private func report() {
-        // An address that is there for good is the owner's: it is held while it is wanted, and never ours to remove.
-        let isHeld = isWanted ? !present.isEmpty : present.contains { !isForeign($0) }
+        // An address that is there for good is the owner's: it is held while it is wanted, and never ours to remove. Who has
+        // no addresses holds while it serves.
+        let isServed = prefixes.isEmpty ? ifindex != nil : !present.isEmpty
+        let isHeld = isWanted ? isServed : present.contains { !isForeign($0) }
         guard isHolding != isHeld else { return }
         isHolding = isHeld
         onHolding(isHolding)

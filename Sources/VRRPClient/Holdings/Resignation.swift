@@ -9,8 +9,9 @@ import VRRP
 struct Resignation: Hashable {
     /// The interface's name, as the file has it.
     var interface: String
-    /// A virtual address that the process held: without it there is nothing to resign from.
-    var address: IPAddress
+    /// A virtual address that the process held: if the kernel has it no more, there is nothing to resign from. nil: there
+    /// are none, and the runner has this resignation for as long as the process serves.
+    var address: IPAddress?
     /// With its IP header, which says where it goes.
     var packet: [UInt8]
 
@@ -37,18 +38,20 @@ struct Resignation: Hashable {
     // MARK: In the record
 
     /// A line, without its end.
-    var line: String { "resign \(interface) \(address) \(Self.digits(packet))" }
+    var line: String { "resign \(interface) \(address?.description ?? Self.noAddress) \(Self.digits(packet))" }
+
+    private static let noAddress = "-"
 
     /// - Returns: nil for anything but an advert with priority 0.
     init?(words: [String]) {
-        guard words.count == 4, words[0] == "resign", let address = IPAddress(words[2]),
-            let packet = Self.bytes(words[3])
-        else { return nil }
+        guard words.count == 4, words[0] == "resign", let packet = Self.bytes(words[3]) else { return nil }
+        let address = IPAddress(words[2])
+        guard address != nil || words[2] == Self.noAddress else { return nil }
         self.init(interface: words[1], address: address, packet: packet)
         guard isComplete else { return nil }
     }
 
-    init(interface: String, address: IPAddress, packet: [UInt8]) {
+    init(interface: String, address: IPAddress?, packet: [UInt8]) {
         (self.interface, self.address, self.packet) = (interface, address, packet)
     }
 

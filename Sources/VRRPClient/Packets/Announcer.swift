@@ -26,6 +26,7 @@ final class Announcer {
     /// Announces at once, then as configured. A burst under way is replaced.
     func announce() {
         stop()
+        guard let addresses = subject()?.addresses, !addresses.isEmpty else { return }
         sendRound()
         let nowNs = loop.nowNs
         let bursts = settings.repeatAfterNs > 0 ? [0, settings.repeatAfterNs] : [0]

@@ -137,7 +137,8 @@ struct ProgramTable {
     private func resignations(
         of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group, _ word: LastWord
     ) -> [Resignation] {
-        guard let address = instance.addresses.first?.address, word.source.family == instance.family else { return [] }
+        guard word.source.family == instance.family else { return [] }
+        let address = instance.addresses.first?.address
         return instance.destinations.map { destination in
             let packet = PacketCraft.advert(
                 of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
@@ -149,8 +150,8 @@ struct ProgramTable {
     private func resignations(
         of heartbeat: VRRPConfiguration.Heartbeat, in group: VRRPConfiguration.Group, _ word: LastWord
     ) -> [Resignation] {
-        guard let address = group.instances.first?.addresses.first?.address, word.source.family == heartbeat.family
-        else { return [] }
+        guard word.source.family == heartbeat.family else { return [] }
+        let address = group.instances.lazy.flatMap(\.addresses).first?.address
         var last = PeerWord(priority: 0, identity: word.identity)
         last.isLast = true
         let advert = HeartbeatCodec.advert(

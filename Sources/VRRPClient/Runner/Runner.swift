@@ -18,6 +18,8 @@ protocol ProgramRunner: AnyObject {
     ///
     /// - Returns: whether there is nothing more to be done about it.
     func keep(_ word: LastWord) -> Bool
+    /// Takes it back.
+    func forget(_ speaker: LastWord.Speaker)
 }
 
 extension ProgramRunner {
@@ -156,6 +158,9 @@ final class Runner: ProgramRunner {
         do throws(Errno) { try say(.keep(word)) } catch { return false }
         return true
     }
+
+    /// Makes the runner forget a last word: its speaker no longer serves.
+    func forget(_ speaker: LastWord.Speaker) { try? say(.forget(speaker)) }
 
     /// Tells the runner that we end in good order: the addresses are gone, and what still runs may finish.
     func dismiss() { try? say(.farewell) }

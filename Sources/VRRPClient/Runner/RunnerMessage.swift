@@ -110,6 +110,8 @@ enum RunnerRequest: Hashable, Sendable {
     case holdsOnlyWhatIsNamed
     /// Keep this last word, to be sent if we die.
     case keep(LastWord)
+    /// Forget the last word of this speaker.
+    case forget(LastWord.Speaker)
     /// This sysctl is to be restored if we die, or no longer is.
     case borrowed(BorrowedSwitch, isOver: Bool)
     /// We end in good order: the addresses are gone, and what still runs may finish.
@@ -130,11 +132,11 @@ enum RunnerRequest: Hashable, Sendable {
         case .holdsOnlyWhatIsNamed: writer.put(2)
         case .keep(let word):
             writer.put(3)
-            switch word.speaker {
-            case .instance(let name): writer.put(["instance", name])
-            case .heartbeat(let name): writer.put(["heartbeat", name])
-            }
+            writer.put(word.speaker)
             writer.put([word.source.description, word.identity.description])
+        case .forget(let speaker):
+            writer.put(7)
+            writer.put(speaker)
         case .farewell: writer.put(4)
         case .borrowed(let borrowed, let isOver):
             writer.put(isOver ? 6 : 5)
@@ -163,6 +165,9 @@ enum RunnerRequest: Hashable, Sendable {
         case 6:
             guard let borrowed = reader.borrowedSwitch() else { return nil }
             self = .borrowed(borrowed, isOver: true)
+        case 7:
+            guard let speaker = reader.speaker() else { return nil }
+            self = .forget(speaker)
         default: return nil
         }
         guard reader.isAtEnd else { return nil }
@@ -230,6 +235,13 @@ private struct FieldWriter {
     mutating func put(_ value: String) { put(value.utf8) }
 
     mutating func put(_ values: [String]) { values.forEach { put($0) } }
+
+    mutating func put(_ speaker: LastWord.Speaker) {
+        switch speaker {
+        case .instance(let name): put(["instance", name])
+        case .heartbeat(let name): put(["heartbeat", name])
+        }
+    }
 
     mutating func put(_ name: ProgramName) {
         switch name {
@@ -300,14 +312,17 @@ private struct FieldReader {
         string().flatMap { BorrowedSwitch(words: $0.split(separator: " ").map(String.init)) }
     }
 
-    mutating func lastWord() -> LastWord? {
-        guard let kind = string(), let name = string(), let source = address(), let identity = address() else {
-            return nil
-        }
+    mutating func speaker() -> LastWord.Speaker? {
+        guard let kind = string(), let name = string() else { return nil }
         switch kind {
-        case "instance": return LastWord(speaker: .instance(name), source: source, identity: identity)
-        case "heartbeat": return LastWord(speaker: .heartbeat(name), source: source, identity: identity)
+        case "instance": return .instance(name)
+        case "heartbeat": return .heartbeat(name)
         default: return nil
         }
+    }
+
+    mutating func lastWord() -> LastWord? {
+        guard let speaker = speaker(), let source = address(), let identity = address() else { return nil }
+        return LastWord(speaker: speaker, source: source, identity: identity)
     }
 }

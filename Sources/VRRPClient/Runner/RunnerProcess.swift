@@ -134,6 +134,9 @@ final class RunnerProcess {
         case .holdsOnlyWhatIsNamed:
             record { holdings throws(Errno) in try holdings.replace(by: programs.configuration, legacy: legacy) }
         case .keep(let word): keep(word)
+        case .forget(let speaker):
+            lastWords[speaker] = nil
+            recordLegacySoon()
         case .borrowed(let borrowed, let isOver): note(borrowed, isOver: isOver)
         case .farewell: isDismissed = true
         }
