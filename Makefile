@@ -81,7 +81,9 @@ soak: build
 	$(BIN)/vrrp-search --soak
 	@Tests/run-all venv >/dev/null
 	LINKWATCH_ATTACK_SECONDS=120 .venv/bin/pytest -q -rs Tests/namespaces/test_attacks.py
-# All of a folder of keepalived's configurations, by both: LINKWATCH_CONFIGURATIONS=FOLDER.
+# What keepalived does and what its import does, with Debian's newest keepalived too, and with all configurations of a
+# folder: LINKWATCH_CONFIGURATIONS=FOLDER.
+	LINKWATCH_KEEPALIVED=sid .venv/bin/pytest -q -rs Tests/namespaces/test_oracle.py
 	[ -z "$(LINKWATCH_CONFIGURATIONS)" ] || .venv/bin/pytest -q -rs Tests/namespaces/test_oracle.py
 
 fuzz: deps

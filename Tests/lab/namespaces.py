@@ -55,7 +55,7 @@ class Namespaces:
     """Makes namespaces and undoes them; a context manager. Namespaces are named by short names such as "r1"."""
 
     def __init__(self, *names: str):
-        self.prefix = f"lw{os.getpid()}x{secrets.token_hex(2)}"
+        self.prefix = f"lw{os.getpid()}x{secrets.token_hex(4)}"
         self._indexes = itertools.count(10000)
         self._names: list[str] = []
         self._taps: list[Tap] = []

@@ -2,7 +2,8 @@
 the report of the import names the difference. `Tests/oracle FILE` shows all of it for one file.
 
 The small files of `lab/oracle/configurations` have one or two of each thing that a file can say. LINKWATCH_CONFIGURATIONS
-names a folder of others, as `make soak` does. All of them wait for adverts side by side.
+names a folder of others, as `make soak` does, and LINKWATCH_KEEPALIVED a suite of Debian whose keepalived is run. All of
+them wait for adverts side by side.
 """
 
 import os
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from lab.namespaces import why_not
-from lab.oracle.sides import keepalived_binary
+from lab.oracle import release
 from lab.oracle.trial import trial
 
 FOLDER = Path(os.environ.get("LINKWATCH_CONFIGURATIONS") or Path(__file__).parents[1] / "lab/oracle/configurations")
+SUITE = os.environ.get("LINKWATCH_KEEPALIVED")
 FILES = sorted(FOLDER.glob("*.conf"))
 JOBS = 14
 ALTERED = "altered"
@@ -25,13 +27,16 @@ ALTERED = "altered"
 def results():
     """By the file's name, what became of its trial, which may be the exception that it raised; `ALTERED` is one whose import
     was changed."""
-    binary = keepalived_binary()
-    if reason := why_not() or (None if binary else "keepalived is not installed"):
+    try:
+        keepalived = release.unpacked(SUITE) if SUITE else release.installed()
+    except release.Unavailable as error:
+        pytest.skip(str(error))
+    if reason := why_not() or (None if keepalived else "keepalived is not installed"):
         pytest.skip(reason)
 
     def run(path: Path, **options):
         try:
-            return trial(path, None, binary, **options)
+            return trial(path, None, keepalived, **options)
         except Exception as error:
             return error
 

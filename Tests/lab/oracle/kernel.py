@@ -1,5 +1,6 @@
 """What a router put into the kernel: the difference of two readings, in words that do not depend on who put it there."""
 
+import ipaddress
 import json
 from dataclasses import dataclass, field
 
@@ -76,6 +77,11 @@ def read(world) -> Kernel:
             result.routes[*key, route.get("gateway")] = attributes
         for rule in ip(family, "rule", "show"):
             attributes = {name: value for name, value in rule.items() if name not in RULE_DEFAULTS}
+            for end in ("src", "dst"):
+                if f"{end}len" in rule:
+                    # The kernel keeps the bits of the host, and does not look at them.
+                    network = ipaddress.ip_network(f"{rule[end]}/{rule[f'{end}len']}", strict=False)
+                    attributes[end] = str(network.network_address)
             result.rules[family, json.dumps(attributes, sort_keys=True)] = attributes
     return result
 

@@ -4,7 +4,6 @@ import re
 import shutil
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..daemon import program
 from . import wire
@@ -54,9 +53,9 @@ class Side:
 class Keepalived(Side):
     name = "keepalived"
 
-    def __init__(self, world: World, virtual: set[str], config_id: str | None, binary: list[str]):
+    def __init__(self, world: World, virtual: set[str], config_id: str | None, argv: list[str]):
         super().__init__(world, virtual)
-        self.argv = [*binary, *KEEPALIVED, *(["-i", config_id] if config_id else [])]
+        self.argv = [*argv, *KEEPALIVED, *(["-i", config_id] if config_id else [])]
 
     def start(self) -> None:
         self.process = self.world.start(self.name, *self.argv)
@@ -98,9 +97,3 @@ class Linkwatch(Side):
         except OSError:
             return {}
         return {member["name"]: group["state"].upper() for group in groups for member in group["members"]}
-
-
-def keepalived_binary() -> list[str] | None:
-    """The installed one, by its path."""
-    found = shutil.which("keepalived")
-    return [str(Path(found))] if found else None

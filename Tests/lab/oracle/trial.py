@@ -11,6 +11,7 @@ from ..daemon import program
 from . import wire
 from .comparison import Difference, differences
 from .needs import Needs, needs
+from .release import Program
 from .sides import Keepalived, Linkwatch, Side, Stage
 from .world import CONFIG, World
 
@@ -45,9 +46,9 @@ def _import(world: World, config_id: str | None) -> tuple[int, str, list[str]]:
     return done.returncode, done.stdout, [line for line in done.stderr.splitlines() if line.startswith(CONFIG)]
 
 
-def _wanted(text: str, config_id: str | None, binary: list[str]) -> tuple[Needs | None, str, list[str], str]:
+def _wanted(text: str, config_id: str | None, keepalived: Program) -> tuple[Needs | None, str, list[str], str]:
     """What the file needs, what it is as vrrp.toml, the report, and a reason if it cannot be tried."""
-    with _world(Needs(), text) as world:
+    with _world(Needs(), text, keepalived) as world:
         status, toml, report = _import(world, config_id)
     if not toml:
         return None, "", report, f"status {status}: " + "; ".join(
@@ -56,8 +57,8 @@ def _wanted(text: str, config_id: str | None, binary: list[str]) -> tuple[Needs 
     wanted = needs(text, toml)
     # keepalived says itself which interfaces it does not find.
     for _ in range(8):
-        with _world(wanted, text) as world:
-            done = world.run(*binary, "-t", "-P", "-f", CONFIG, *(["-i", config_id] if config_id else []))
+        with _world(wanted, text, keepalived) as world:
+            done = world.run(*keepalived.argv, "-t", "-P", "-f", CONFIG, *(["-i", config_id] if config_id else []))
             status, toml, report = _import(world, config_id)
         absent = {name for name in MISSING.findall(done.stdout + done.stderr) if len(name) <= 15}
         absent -= set(wanted.interfaces)
@@ -71,11 +72,11 @@ def _wanted(text: str, config_id: str | None, binary: list[str]) -> tuple[Needs 
 class _world:
     """A world for a moment."""
 
-    def __init__(self, wanted: Needs, text: str):
-        self.wanted, self.text = wanted, text
+    def __init__(self, wanted: Needs, text: str, keepalived: Program):
+        self._make = lambda: World(wanted, text, keepalived.mounted)
 
     def __enter__(self) -> World:
-        self.world = World(self.wanted, self.text)
+        self.world = self._make()
         return self.world
 
     def __exit__(self, *_) -> None:
@@ -176,23 +177,23 @@ def _yield(side: Side, plan: Plan) -> None:
     time.sleep(min(2.0, 1.2 * plan.interval))
 
 
-def trial(path: Path, config_id: str | None, binary: list[str], alter=lambda toml: toml) -> Result:
+def trial(path: Path, config_id: str | None, keepalived: Program, alter=lambda toml: toml) -> Result:
     """`alter` changes what was imported, so that a test can see a difference found."""
     result = Result(str(path))
     text = path.read_text(errors="replace")
     if not Path("/proc/net/ip_vs").exists():
         # Without IPVS in the kernel keepalived ends there.
         text = re.sub(r"^(\s*)(lvs_sync_daemon)", r"\1# \2", text, flags=re.M)
-    wanted, result.toml, result.report, result.reason = _wanted(text, config_id, binary)
+    wanted, result.toml, result.report, result.reason = _wanted(text, config_id, keepalived)
     if wanted is None:
         return result
     plan = Plan(result.toml, text, wanted)
     worlds, failures = [], []
     try:
         for _ in range(2):
-            worlds.append(World(wanted, text))
+            worlds.append(World(wanted, text, keepalived.mounted))
         result.sides = [
-            Keepalived(worlds[0], plan.addresses, config_id, binary),
+            Keepalived(worlds[0], plan.addresses, config_id, keepalived.argv),
             Linkwatch(worlds[1], plan.addresses, alter(result.toml)),
         ]
         threads = [threading.Thread(target=_life, args=[side, plan, failures]) for side in result.sides]
@@ -202,12 +203,12 @@ def trial(path: Path, config_id: str | None, binary: list[str], alter=lambda tom
             thread.join()
         if failures:
             raise failures[0]
-        keepalived, linkwatch = result.sides
-        if any("died: Respawning" in line or "Terminating" in line for line in keepalived.process.log):
-            result.reason = "keepalived does not run it here: " + " | ".join(keepalived.process.log[-8:])
+        theirs, ours = result.sides
+        if any("died: Respawning" in line or "Terminating" in line for line in theirs.process.log):
+            result.reason = "keepalived does not run it here: " + " | ".join(theirs.process.log[-8:])
             return result
-        for stage in keepalived.stages.keys() | linkwatch.stages.keys():
-            one, other = keepalived.stages.get(stage, Stage()), linkwatch.stages.get(stage, Stage())
+        for stage in theirs.stages.keys() | ours.stages.keys():
+            one, other = (side.stages.get(stage, Stage()) for side in (theirs, ours))
             result.differences += differences(stage, one, other, result.report, plan.owners)
         order = ("alone", "beaten", "stopped")
         result.differences.sort(key=lambda difference: order.index(difference.stage))

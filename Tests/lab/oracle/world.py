@@ -35,6 +35,7 @@ mount -t proc proc root/proc
 mount --rbind /sys root/sys
 mount --rbind /dev root/dev
 mount --bind "$run" root/run
+[ -z "$ORACLE_MOUNTED" ] || mount --bind "$ORACLE_MOUNTED" root/mnt
 cp -a --remove-destination seed/. root/
 cat users >> root/etc/passwd
 cat groups >> root/etc/group
@@ -58,8 +59,10 @@ exit $status
 class World:
     """One router's surroundings. Close it: then everything is gone."""
 
-    def __init__(self, needs: Needs, text: str):
+    def __init__(self, needs: Needs, text: str, mounted: Path | None = None):
+        """`mounted` is a folder that is at /mnt of the root."""
         self.needs = needs
+        self.mounted = mounted
         self.folder = Path(tempfile.mkdtemp(prefix="oracle-"))
         self.run_folder = self.folder / "run"
         self.namespaces = Namespaces()
@@ -151,7 +154,7 @@ class World:
     def _argv(self, argv) -> list[str]:
         return [
             # Whatever happens to the test, nothing stays behind.
-            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh",
+            "env", f"ORACLE_MOUNTED={self.mounted or ''}", "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh",
             str(self.folder / "init"), str(self.folder), str(self.run_folder), *map(str, argv),
         ]  # fmt: skip
 
