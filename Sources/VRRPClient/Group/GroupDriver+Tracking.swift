@@ -42,7 +42,6 @@ extension GroupDriver {
         let condition = Condition(
             .weightsTooSmall,
             detail: "if all that is tracked fails, our priority is \(lowest), and the other router's \(rivalPriority)")
-        if let known = conditions.first(where: condition.isSame), known != condition { setCondition(known, false) }
         setCondition(condition, isTooSmall)
     }
 

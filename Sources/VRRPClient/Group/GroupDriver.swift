@@ -266,9 +266,14 @@ final class GroupDriver {
     func setCondition(_ condition: Condition, _ isPresent: Bool) {
         guard isPresent || !conditions.isEmpty else { return }
         let known = conditions.first { $0.isSame(as: condition) }
-        guard isPresent != (known != nil) else { return }
-        if let known { conditions.remove(known) } else { conditions.insert(condition) }
-        feed(.condition(condition, isPresent: isPresent))
+        // One that ends ends whatever its detail; one that goes on is another one with another detail.
+        if let known, !isPresent || known.detail != condition.detail {
+            conditions.remove(known)
+            feed(.condition(known, isPresent: false))
+        }
+        guard isPresent, known?.detail != condition.detail else { return }
+        conditions.insert(condition)
+        feed(.condition(condition, isPresent: true))
     }
 
     // MARK: Beginning

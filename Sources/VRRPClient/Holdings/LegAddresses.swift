@@ -375,7 +375,8 @@ final class LegAddresses: Held, Upkept {
 
     private func tell(_ stray: Address) {
         let interface = kernel.link(ifindex: stray.key.ifindex)?.name ?? "\(stray.key.ifindex)"
-        passing.saw(.foreignAddress, of: "\(name):\(interface)", forNs: Self.strayNs) {
+        let subject = "\(name):\(interface)"
+        if !passing.has(.foreignAddress, of: subject) {
             let what =
                 !isHere(stray.key)
                 ? "it stays there, and this host answers for it"
@@ -385,7 +386,9 @@ final class LegAddresses: Held, Upkept {
             Log.error(
                 "\(name): \(stray.key.address)/\(stray.key.prefixLength) is on \(interface) and nobody leased it: \(what)"
             )
-            return ""
+        }
+        passing.saw(.foreignAddress, of: subject, forNs: Self.strayNs) {
+            ""
         } while: { [unowned self] in
             strays.contains { $0.key.ifindex == stray.key.ifindex && !Self.isOurs($0) }
         }
@@ -427,11 +430,13 @@ final class LegAddresses: Held, Upkept {
     enum Inability: CustomStringConvertible {
         case refused(RtnlError)
         case contested
+        case macvlan(String)
 
         var description: String {
             switch self {
             case .refused(let error): "its addresses cannot be added: \(error)"
             case .contested: "somebody takes its addresses away as often as they are added"
+            case .macvlan(let reason): "nothing gets through its macvlan: \(reason)"
             }
         }
     }
