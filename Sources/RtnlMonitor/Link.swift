@@ -18,6 +18,8 @@ public struct LinkFlags: OptionSet, Hashable, Sendable {
     public static let lowerUp = LinkFlags(rawValue: 1 << 16)
     /// The driver waits for something, 802.1X for example. The corresponding C constant is `IFF_DORMANT`.
     public static let dormant = LinkFlags(rawValue: 1 << 17)
+    /// It asks and answers for no neighbour. The corresponding C constant is `IFF_NOARP`.
+    public static let noARP = LinkFlags(rawValue: UInt32(IFF_NOARP))
     /// The corresponding C constant is `IFF_LOOPBACK`.
     public static let loopback = LinkFlags(rawValue: UInt32(IFF_LOOPBACK))
 
@@ -156,6 +158,8 @@ public struct Link: Hashable, Sendable {
     public var address: HardwareAddress?
     /// A program keeps it down: the kernel takes its carrier away. (`IFLA_PROTO_DOWN`)
     public var isProtoDown = false
+    /// Its alias is `Link.mark`. (`IFLA_IFALIAS`)
+    public var isMarked = false
     /// Which programs do, a bit each; the names of the bits are in `protodown_reasons.d` of ip(8).
     /// (`IFLA_PROTO_DOWN_REASON_VALUE`)
     public var protoDownReasons: UInt32 = 0
@@ -166,6 +170,9 @@ public struct Link: Hashable, Sendable {
         self.ifindex = ifindex
         self.name = name
     }
+
+    /// The alias of the interfaces that linkwatch-vrrp makes: it stays with an interface whatever that is called later.
+    public static let mark = "linkwatch-vrrp"
 
     /// The kind of link layer as `ip -json link` has it in `link_type`; a number where that has more names than this.
     public var hardwareTypeName: String {
@@ -230,6 +237,7 @@ extension RtnlDecoder {
         case Int(IFLA_PARENT_DEV_NAME): link.parentDevice += "/" + value.text
         // It comes after the name.
         case Int(IFLA_PARENT_DEV_BUS_NAME): link.parentDevice = value.text + link.parentDevice
+        case Int(IFLA_IFALIAS): link.isMarked = value.text == Link.mark
         case Int(IFLA_PROTO_DOWN): link.isProtoDown = value.load(UInt8.self) ?? 0 != 0
         case Int(IFLA_PROTO_DOWN_REASON): link.protoDownReasons = protoDownReasons(value)
         case Int(IFLA_LINKINFO): link.kind = kind(value)

@@ -87,6 +87,8 @@ public enum RtnlRequest: Hashable, Sendable {
     case removeRule(PolicyRule)
     /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
     case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
+    /// Gives it the alias `Link.mark`, which the kernel does not take with a new interface. (`IFLA_IFALIAS`)
+    case mark(ifindex: Int32)
     /// RTM_DELLINK.
     case removeLink(ifindex: Int32)
     /// Administratively up or down.
@@ -293,6 +295,43 @@ extension RtnlRequester {
         return found
     }
 
+    /// The routes of one family, table and protocol, as they are now. The kernel goes through the whole table for them.
+    ///
+    /// - Throws: EINTR (`.interrupted`) when the table changes time and again meanwhile.
+    public func routes(isIPv6: Bool, table: UInt32, routeProtocol: UInt8) throws(RtnlError) -> [Route] {
+        var fixed = rtmsg()
+        fixed.rtm_family = UInt8(isIPv6 ? AF_INET6 : AF_INET)
+        fixed.rtm_protocol = routeProtocol
+        for _ in 0..<Self.dumpsMax {
+            var found: [Route] = []
+            do throws(RtnlError) {
+                let isWhole = try ask(RTM_GETROUTE, NLM_F_DUMP, fixed) {
+                    $0.put(Int(RTA_TABLE.rawValue), table)
+                } each: { message in
+                    // Older kernels answer with all tables and protocols, those without IPv6 with all families.
+                    if case .route(let route, isRemoval: false) = message, route.routeProtocol == routeProtocol,
+                        route.key.table == table, route.key.destination.address.isIPv6 == isIPv6,
+                        found.count < Self.listedMax
+                    {
+                        found.append(route)
+                    }
+                    return false
+                }
+                if isWhole { return found }
+            } catch {
+                // A table that does not exist is an empty one.
+                if error.errno == .noSuchFileOrDirectory { return [] }
+                throw error
+            }
+        }
+        throw RtnlError(.interrupted)
+    }
+
+    /// How often a dump is made that is disturbed each time.
+    private static let dumpsMax = 8
+    /// Routes that are listed; further ones are left out.
+    private static let listedMax = 65_536
+
     /// Next hops of routes out of an interface, of any table: some, not all where there are many routes. The kernel lists
     /// those to the shortest prefixes first, default routes before all others.
     ///
@@ -346,20 +385,25 @@ extension RtnlRequester {
     }
 
     /// Sends a request and passes each answer to `each`, until that says it has enough or the kernel is done.
+    ///
+    /// - Returns: whether nothing has changed meanwhile.
+    @discardableResult
     private func ask<Fixed: BitwiseCopyable>(
         _ type: Int, _ flags: CInt, _ fixed: Fixed, _ attributes: (inout RtnlAttributes) -> Void,
         each: (RtnlMessage) -> Bool
-    ) throws(RtnlError) {
+    ) throws(RtnlError) -> Bool {
         buffer.clear()
         sequence &+= 1
         guard buffer.add(type: type, flags: flags, sequence: sequence, fixed, attributes) else {
             throw RtnlError(.invalidArgument, "does not fit")
         }
         var failure: RtnlError?
+        var isWhole = true
         do throws(Errno) {
             try socket.send(buffer)
             try receive { header, message in
                 guard header.sequence == sequence else { return false }
+                if header.isInterrupted { isWhole = false }
                 switch message {
                 case .done(let error), .reply(let error):
                     failure = error
@@ -371,6 +415,7 @@ extension RtnlRequester {
             throw RtnlError(error)
         }
         if let failure { throw failure }
+        return isWhole
     }
 }
 
@@ -386,6 +431,7 @@ extension RtnlRequester {
         case .addRule(let rule): add(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule)
         case .removeRule(let rule): add(RTM_DELRULE, 0, rule)
         case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
+        case .mark(let ifindex): add(RTM_NEWLINK, 0, fixed(ifindex)) { $0.put(Int(IFLA_IFALIAS), text: Link.mark) }
         case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
         case .setHardwareAddress(let ifindex, let address):

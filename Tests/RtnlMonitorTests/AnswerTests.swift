@@ -41,6 +41,14 @@ private func defaultRoute(sequence: UInt32, type: Int = RTM_NEWROUTE) -> [UInt8]
             + attribute(Int(RTA_GATEWAY.rawValue), [192, 0, 2, 254]) + attribute(Int(RTA_OIF.rawValue), number(2)))
 }
 
+/// 192.0.2.254 on interface 2, reachable.
+private func neighbour(sequence: UInt32) -> [UInt8] {
+    message(
+        RTM_NEWNEIGH, sequence: sequence,
+        [UInt8(AF_INET), 0, 0, 0] + number(2) + [UInt8(NUD_REACHABLE), 0, 0, 1]
+            + attribute(Int(NDA_DST), [192, 0, 2, 254]) + attribute(Int(NDA_LLADDR), [2, 0, 0, 0, 0, 1]))
+}
+
 private func done(sequence: UInt32) -> [UInt8] { message(Int(NLMSG_DONE), sequence: sequence, number(0)) }
 
 private func refusal(sequence: UInt32, _ error: CInt) -> [UInt8] {
@@ -129,6 +137,32 @@ private final class Scene {
         scene.others.say(defaultRoute(sequence: 0, type: RTM_DELROUTE))
         scene.read()
         #expect(scene.monitor.routes.isEmpty, "a route that is lost is gone")
+    }
+
+    /// What such a kernel says of IPv4 when it is asked for IPv6 is not believed: the answer to the question of IPv4 is.
+    @Test func anAnswerOfAnotherFamilyIsNone() throws {
+        let scene = Scene()
+        scene.requests.answer = { type, family, sequence in
+            guard type == RTM_GETROUTE, family == UInt8(AF_INET6) else {
+                return [type == RTM_GETLINK ? link(2, "eth0", sequence: sequence) : [], done(sequence: sequence)]
+            }
+            return [defaultRoute(sequence: sequence), done(sequence: sequence)]
+        }
+        scene.start()
+        #expect(scene.monitor.isSynced && scene.monitor.routes.isEmpty)
+
+        let channel = FakeChannel()
+        channel.answer = { type, _, sequence in
+            let answer = type == RTM_GETROUTE ? defaultRoute(sequence: sequence) : neighbour(sequence: sequence)
+            return [answer, done(sequence: sequence)]
+        }
+        let requester = RtnlRequester(socket: channel, timeoutNs: 1_000_000_000)
+        #expect(try requester.neighbours(ifindex: 2, isIPv6: false).count == 1)
+        #expect(try requester.neighbours(ifindex: 2, isIPv6: true).isEmpty)
+        #expect(try requester.routes(isIPv6: false, table: 254, routeProtocol: 3).count == 1)
+        #expect(try requester.routes(isIPv6: true, table: 254, routeProtocol: 3).isEmpty)
+        #expect(try requester.routes(isIPv6: false, table: 254, routeProtocol: 4).isEmpty)
+        #expect(try requester.routes(isIPv6: false, table: 253, routeProtocol: 3).isEmpty)
     }
 
     @Test func aRouteThatIsListedTwiceIsOne() throws {

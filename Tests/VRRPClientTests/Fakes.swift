@@ -75,6 +75,14 @@ final class FakeKernel: Kernel, KernelRequests {
     func places(of address: IPAddress) -> [Address] { addresses.values.filter { $0.key.address == address } }
     func routes(at key: RouteKey) -> [Route] { routes[key] ?? [] }
     func hasRule(_ rule: PolicyRule) -> Bool { rules.contains(rule) }
+    func routes(to destination: IPPrefix, table: UInt32) -> [Route] {
+        routes.values.joined().filter { $0.key.destination == destination && $0.key.table == table }
+    }
+    func routes(isIPv6: Bool, table: UInt32, routeProtocol: UInt8) throws(RtnlError) -> [Route] {
+        routes.values.joined().filter {
+            $0.key.destination.address.isIPv6 == isIPv6 && $0.key.table == table && $0.routeProtocol == routeProtocol
+        }
+    }
     func neighbours(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] { neighbours }
     func nextHops(on ifindex: Int32, _ family: IPAddress.Family) -> [IPAddress] { [] }
 
@@ -104,11 +112,7 @@ final class FakeKernel: Kernel, KernelRequests {
         case .putAddress(let wanted): return put(wanted)
         case .addRoute(let wanted): return add(wanted)
         case .removeRoute(let wanted):
-            let isMeant = { (route: Route) in route.routeProtocol == wanted.routeProtocol }
-            guard routes[wanted.key]?.contains(where: isMeant) == true else { return RtnlError(.noSuchProcess) }
-            routes[wanted.key]?.removeAll(where: isMeant)
-            journal.note(.removedRoute(wanted.key.destination))
-            return nil
+            return remove(wanted)
         case .addRule(let wanted):
             if let refusalOfRules { return refusalOfRules }
             guard rules.insert(wanted).inserted else { return RtnlError(.fileExists) }
@@ -137,6 +141,24 @@ final class FakeKernel: Kernel, KernelRequests {
         return nil
     }
 
+    /// As the kernel does: metric 0 is any, the lowest first; a way that is not given is any as well.
+    private func remove(_ wanted: RouteRequest) -> RtnlError? {
+        let candidates = routes(to: wanted.key.destination, table: wanted.key.table)
+            .filter { [0, $0.key.metric].contains(wanted.key.metric) && $0.routeProtocol == wanted.routeProtocol }
+            .filter { route in
+                route.hops.contains { hop in
+                    [0, hop.ifindex].contains(wanted.ifindex)
+                        && (wanted.gateway == nil || wanted.gateway == hop.gateway)
+                }
+            }
+        guard let going = candidates.min(by: { $0.key.metric < $1.key.metric }) else {
+            return RtnlError(.noSuchProcess)
+        }
+        routes[going.key]?.removeAll { $0 == going }
+        journal.note(.removedRoute(wanted.key.destination))
+        return nil
+    }
+
     private func put(_ wanted: AddressRequest) -> RtnlError? {
         if let refusalOfAddresses { return refusalOfAddresses }
         var address = Address(key: wanted.key)
@@ -149,6 +171,11 @@ final class FakeKernel: Kernel, KernelRequests {
 
     func link(named name: String) throws(RtnlError) -> Link {
         guard let link: Link = link(named: name) else { throw RtnlError(.noSuchAddressOrDevice) }
+        return link
+    }
+
+    func link(ifindex: Int32) throws(RtnlError) -> Link {
+        guard let link: Link = links[ifindex] else { throw RtnlError(.noSuchAddressOrDevice) }
         return link
     }
 

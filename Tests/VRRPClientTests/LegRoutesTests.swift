@@ -68,11 +68,38 @@ import Testing
         #expect(world.kernel.routes(at: Self.key) == [foreign])
     }
 
+    /// The kernel takes metric 0 for any: what is left, once ours has gone, is another instance's.
+    @Test(arguments: [true, false])
+    func metricZeroTakesNoOther(isThere: Bool) throws {
+        let text = World.text + #"routes = [{ to = "198.51.100.0/24", via = "192.0.2.254", table = 100 }]"#
+        let zero = RouteKey(destination: Self.destination, table: 100)
+        var other = Route(key: Self.key)
+        other.routeProtocol = 112
+        other.hops = [RouteHop(ifindex: 2, gateway: IPAddress("192.0.2.254"))]
+        let world = try World(text)
+        world.kernel.routes[Self.key] = [other]
+        try world.serve()
+        #expect(world.kernel.routes(at: zero).count == 1)
+        if !isThere { world.kernel.routes[zero] = nil }
+        world.group.shutDown()
+        #expect(world.kernel.routes(at: zero) == [] && world.kernel.routes(at: Self.key) == [other])
+        // Nor does who cleans up.
+        let line = HeldKinds.words("route 198.51.100.0/24 table 100 metric 0 via -")
+        var ours = other
+        ours.key = zero
+        world.kernel.routes[zero] = isThere ? [ours] : nil
+        let tables = KernelTables(addresses: [:], links: [:])
+        let removed = try HeldKinds.removeLeftovers(recorded: [line], in: tables, by: world.kernel)
+        #expect(removed == (isThere ? "1 routes" : ""))
+        #expect(world.kernel.routes(at: zero) == [] && world.kernel.routes(at: Self.key) == [other])
+    }
+
     @Test func theRecordNamesWhatIsRemoved() throws {
         let journal = Journal()
         let kernel = FakeKernel(journal: journal)
         var ours = Route(key: Self.key)
         ours.routeProtocol = 112
+        ours.hops = [RouteHop(ifindex: 2, gateway: IPAddress("192.0.2.254"))]
         let line = "route 198.51.100.0/24 table 100 metric 50 via -"
         #expect(LegRoutes.isLine(HeldKinds.words(line)) && !LegAddresses.isLine(HeldKinds.words(line)))
         #expect(!LegRoutes.isLine(["route", "192.0.2.1", "owner"]))

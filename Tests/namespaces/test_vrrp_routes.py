@@ -253,6 +253,36 @@ def test_a_route_that_is_not_ours_stays(namespaces, router):
     assert "192.0.2.253" in namespaces.ip("r1", "route show table 100")
 
 
+@pytest.mark.parametrize("end", ["stop", "kill", "release"])
+def test_metric_0_takes_no_other_route_of_protocol_112(namespaces, router, end):
+    """The kernel takes it for any metric. Ours is taken away while the process cannot see it; another's is beside it."""
+    other = "198.51.100.0/24 via 192.0.2.254 metric 50 table 100 proto 112"
+    namespaces.ip("r1", f"route add {other}")
+    director = router.start(instance(['{ to = "198.51.100.0/24", via = "192.0.2.254", table = 100 }']))
+    watch = director.watch()
+    watch.await_state("master")
+
+    def metrics() -> list[int]:
+        routes = json.loads(namespaces.ip("r1", "-j route show table 100"))
+        return sorted(route.get("metric", 0) for route in routes)
+
+    until(lambda: metrics() == [0, 50], "both routes")
+    director.signal(signal.SIGSTOP)
+    namespaces.ip("r1", "route del 198.51.100.0/24 table 100")
+    assert metrics() == [50]
+    if end == "stop":
+        director.signal(signal.SIGTERM)
+        director.signal(signal.SIGCONT)
+        director.process.wait(timeout=30)
+    elif end == "kill":
+        director.kill()
+        director.log.await_item(lambda line: "the process has died" in line, what="the runner's word")
+    else:
+        director.crash()
+        release(namespaces, director)
+    assert metrics() == [50]
+
+
 def test_a_route_that_the_kernel_refuses_is_told_and_tried_again(namespaces, router):
     routes = ['{ to = "198.51.100.0/24", via = "10.7.7.7" }', '{ to = "203.0.113.0/24", via = "10.8.8.8", interface = "x0" }']
     director = router.start(instance(routes))

@@ -31,6 +31,8 @@ protocol Kernel: AnyObject {
 
     /// Whether it has a policy rule of ours, if these are followed.
     func hasRule(_ rule: PolicyRule) -> Bool
+    /// The routes to a destination in a table, whatever their metric, if it is followed.
+    func routes(to destination: IPPrefix, table: UInt32) -> [Route]
 
     // MARK: What is asked
 
@@ -59,6 +61,8 @@ protocol KernelRequests: AnyObject {
     func perform(_ requests: [RtnlRequest]) throws(Errno) -> [RtnlError?]
     func perform(_ request: RtnlRequest) throws(RtnlError)
     func link(named name: String) throws(RtnlError) -> Link
+    func link(ifindex: Int32) throws(RtnlError) -> Link
+    func routes(isIPv6: Bool, table: UInt32, routeProtocol: UInt8) throws(RtnlError) -> [Route]
     func encode(_ requests: [RtnlRequest]) -> [UInt8]?
     func post(_ message: [UInt8]) throws(Errno)
     func flush() throws(Errno)

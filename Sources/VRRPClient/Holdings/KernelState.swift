@@ -182,6 +182,9 @@ final class KernelState: Kernel {
     var routes: [Route] { mirror.routes }
     func routes(at key: RouteKey) -> [Route] { mirror.routes(at: key) }
     func hasRule(_ rule: PolicyRule) -> Bool { mirror.rules.contains(rule) }
+    func routes(to destination: IPPrefix, table: UInt32) -> [Route] {
+        mirror.routes.filter { $0.key.destination == destination && $0.key.table == table }
+    }
     var addresses: [AddressKey: Address] { mirror.addresses }
 
     /// The link of that name or alternative name. Asked often and of few names, so the last answer is tried first.

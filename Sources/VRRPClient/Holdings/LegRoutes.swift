@@ -5,9 +5,9 @@
 /// when addresses, links or routes have changed, and every ten seconds. What is refused twice is the condition
 /// `holding-missing`, with the reason; it never keeps a group from serving.
 ///
-/// *Whose is it?* Ours carry protocol 112 (`rtm_protocol`), and each removal asks the kernel for one of that protocol: no
-/// other goes. There is one route of a destination, table and metric; where another one is there already, it stays and ours is
-/// refused, until it is gone.
+/// *Whose is it?* Ours carry protocol 112 (`rtm_protocol`), and each removal names that protocol and the way of the route, so
+/// that no other goes. What the kernel does not compare is looked at first (`isThere`). There is one route of a destination,
+/// table and metric; where another one is there already, it stays and ours is refused, until it is gone.
 ///
 /// *Foreign removal* is noticed by the mirror and repaired (`Upkeep`). The kernel itself removes routes as well: with their
 /// interface, which need not be the leg's, and with the address that they prefer. A route has no lease: of a process that is
@@ -102,8 +102,10 @@ final class LegRoutes: Held, Upkept {
         for route in wanted {
             switch request(route) {
             case .success(let request):
-                if kernel.routes(at: request.key).contains(where: { isAnother($0, than: request) }) {
-                    _ = try? kernel.requests.perform(.removeRoute(Self.removal(of: request)))
+                for other in kernel.routes(at: request.key) where isAnother(other, than: request) {
+                    for removal in Self.removals(of: other) where isThere(removal) {
+                        _ = try? kernel.requests.perform(.removeRoute(removal))
+                    }
                 }
                 requests.append((route, request))
             case .failure(let refusal): refuse(route, refusal.text)
@@ -195,9 +197,9 @@ final class LegRoutes: Held, Upkept {
 
     /// Removes those of them that were put.
     private func take(_ going: [VRRPConfiguration.HeldRoute]) {
-        let requests = going.compactMap { placed.removeValue(forKey: $0) }
+        let requests = going.compactMap { placed.removeValue(forKey: $0) }.map(Self.removal).filter(isThere)
         guard !requests.isEmpty else { return }
-        let answers = try? kernel.requests.perform(requests.map { .removeRoute(Self.removal(of: $0)) })
+        let answers = try? kernel.requests.perform(requests.map { .removeRoute($0) })
         // With an interface, or the address that it prefers, a route has gone already.
         let harmless: [Errno] = [.noSuchProcess, .operationNotSupportedByDevice]
         for case (let request, let refusal?) in zip(requests, answers ?? []) where !harmless.contains(refusal.errno) {
@@ -210,6 +212,36 @@ final class LegRoutes: Held, Upkept {
         RouteRequest(
             key: request.key, ifindex: request.ifindex, gateway: request.gateway, scope: request.scope,
             routeProtocol: request.routeProtocol)
+    }
+
+    /// What removes a route as the kernel has it: a request for each way that it leads.
+    private static func removals(of route: Route) -> [RouteRequest] {
+        route.hops.map { hop in
+            RouteRequest(
+                key: route.key, ifindex: hop.ifindex, gateway: hop.gateway, source: route.preferredSource,
+                scope: RouteRequest.anyScope, routeProtocol: route.routeProtocol)
+        }
+    }
+
+    /// Whether a removal can take no other route than the one that it means. The kernel takes metric 0, in the removal of an IPv4
+    /// route, for any metric, the lowest first (`fib_table_delete`, net/ipv4/fib_trie.c): if ours has gone, it would remove
+    /// another one of our protocol, such as another instance's. So where there is another one, the kernel is asked whether
+    /// ours is still there.
+    private func isThere(_ removal: RouteRequest) -> Bool {
+        let key = removal.key
+        guard key.metric == 0, !key.destination.address.isIPv6,
+            kernel.routes(to: key.destination, table: key.table).contains(where: {
+                $0.key.metric != 0 && $0.routeProtocol == removal.routeProtocol
+            })
+        else { return true }
+        do throws(RtnlError) {
+            let present = try kernel.requests.routes(
+                isIPv6: false, table: key.table, routeProtocol: removal.routeProtocol)
+            return present.contains { $0.key == key && Self.removals(of: $0).contains { $0.leads(as: removal) } }
+        } catch {
+            Log.error("\(name): the route to \(key.destination) stays: whether it is ours cannot be read: \(error)")
+            return false
+        }
     }
 
     private func refuse(_ route: VRRPConfiguration.HeldRoute, _ reason: String, isInVain: Bool = false) {
@@ -346,10 +378,41 @@ final class LegRoutes: Held, Upkept {
         recorded: [[String]], named: [[String]], in tables: KernelTables, by requester: any KernelRequests,
         resign: (Set<IPAddress>) -> Void
     ) throws(Errno) -> String {
-        let removals = Set((recorded + named).compactMap(removal)).map(RtnlRequest.removeRoute)
-        let count = try requester.perform(removals).count { $0 == nil }
+        let wanted = Set((recorded + named).compactMap(removal))
+        var removals: Set<RtnlRequest> = []
+        for place in Set(wanted.map(\.table)) {
+            do throws(RtnlError) {
+                for route in try requester.routes(
+                    isIPv6: place.isIPv6, table: place.number, routeProtocol: LegAddresses.protocolNumber)
+                {
+                    removals.formUnion(
+                        Self.removals(of: route).filter { isLeft($0, by: wanted) }.map { .removeRoute($0) })
+                }
+            } catch {
+                Log.error("the routes of table \(place.number) cannot be read, those left behind stay there: \(error)")
+            }
+        }
+        let count = try requester.perform(Array(removals)).count { $0 == nil }
         return count == 0 ? "" : "\(count) routes"
     }
+
+    /// Whether one of the lines names it. It is removed by all that the kernel has of it, so that metric 0 is its own.
+    private static func isLeft(_ route: RouteRequest, by wanted: Set<RouteRequest>) -> Bool {
+        wanted.contains { $0.key == route.key && (!$0.key.destination.address.isIPv6 || $0.gateway == route.gateway) }
+    }
+}
+
+extension RouteRequest {
+    /// Its family and table.
+    fileprivate var table: RouteTable { RouteTable(isIPv6: key.destination.address.isIPv6, number: key.table) }
+
+    /// Whether it leads the same way.
+    fileprivate func leads(as other: RouteRequest) -> Bool { ifindex == other.ifindex && gateway == other.gateway }
+}
+
+private struct RouteTable: Hashable {
+    var isIPv6: Bool
+    var number: UInt32
 }
 
 extension VRRPConfiguration.HeldRoute {
