@@ -6,6 +6,8 @@ whatever goes is gone because somebody removed it.
 
 import re
 import signal
+import subprocess
+import threading
 
 import pytest
 
@@ -255,20 +257,71 @@ def test_an_alternative_name_is_a_name(alone, namespaces):
     assert not holds(namespaces)
 
 
-@pytest.mark.parametrize("how", ["set {} down", "del {}"], ids=["down", "deleted"])
+TAKEN = {
+    "down": "set {} down",
+    "deleted": "del {}",
+    "protodown": "set {} protodown on",
+    "protodown-for-a-reason": "set {} protodown on protodown_reason 7 on",
+    "without-arp": "set {} arp off",
+    "elsewhere": "set {} netns 1",
+}
+
+
+@pytest.mark.parametrize("how", TAKEN)
 def test_a_macvlan_that_somebody_takes_is_made_anew(alone, namespaces, how):
-    """By the next advert that cannot be sent through it."""
+    """Without carrier, or without ARP, no advert fails."""
     _, _, watch = alone(file(inside=VIRTUAL_MAC))
     reach(namespaces, "cb", INSIDE)
     macvlan = f"vr4-20-{namespaces.index('r1', 'e1')}"
-    namespaces.ip("r1", "link " + how.format(macvlan))
-    until(
-        lambda: holds(namespaces) and re.search(rf"{macvlan}@.*,UP", namespaces.ip("r1", "link show")),
-        "the macvlan to be back",
-    )
+
+    def up() -> list[str]:
+        """The number of the macvlan, if it is up."""
+        return re.findall(rf"^(\d+): {macvlan}@.*,UP", namespaces.ip("r1", "-o link show"), re.MULTILINE)
+
+    before = up()
+    namespaces.ip("r1", "link " + TAKEN[how].format(macvlan))
+    until(lambda: up() not in ([], before), "another macvlan")
+    until(lambda: holds(namespaces, macvlan), "the address on it")
     reach(namespaces, "cb", INSIDE)
     assert MAC in namespaces.ip("cb", f"neigh show {INSIDE}")
     assert watch.transitions() == []
+
+
+def test_who_takes_the_macvlan_again_and_again_is_told_and_given_way_to(alone, namespaces):
+    _, _, watch = alone(file(inside=VIRTUAL_MAC))
+    macvlan = f"vr4-20-{namespaces.index('r1', 'e1')}"
+    stop = threading.Event()
+
+    def take() -> None:
+        while not stop.is_set():
+            subprocess.run(namespaces.argv("r1", "ip", "link", "set", macvlan, "protodown", "on"), capture_output=True)
+
+    thief = threading.Thread(target=take)
+    thief.start()
+    try:
+        watch.await_what("holding-contested:inside:macvlan")
+        watch.await_what("address:inside")
+        watch.await_state("fault")
+    finally:
+        stop.set()
+        thief.join()
+    watch.await_state("master")
+    until(lambda: holds(namespaces), "the address")
+    reach(namespaces, "cb", INSIDE)
+
+
+def test_another_router_with_the_virtual_mac_on_the_same_host_is_told(alone, namespaces):
+    """The kernel lets only one macvlan of a MAC address be up."""
+
+    def prepare() -> None:
+        namespaces.ip("r1", f"link add link e1 name other address {MAC} type macvlan mode bridge", "link set other up")
+
+    _, director, watch = alone(file(inside=VIRTUAL_MAC), prepare=prepare, state="fault")
+    director.log.await_item(lambda line: "nothing gets through its macvlan" in line)
+    assert "address:inside" in director.status()["causes"]
+    namespaces.ip("r1", "link del other")
+    watch.await_state("master")
+    until(lambda: holds(namespaces), "the address")
 
 
 def test_who_leaves_says_goodbye_with_a_virtual_mac_too(alone, namespaces):

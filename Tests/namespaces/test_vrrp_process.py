@@ -155,12 +155,19 @@ def test_what_is_not_ours_stays(alone):
         assert name in lans.namespaces.ip("r1", "link show")
 
 
+@pytest.mark.parametrize("renamed", [False, True], ids=["named", "renamed"])
 @pytest.mark.parametrize("how", ["runner", "release", "start"])
-def test_the_virtual_macs_interface_goes_too(alone, namespaces, how):
+def test_the_virtual_macs_interface_goes_too(alone, namespaces, how, renamed):
     text = config("r1", cables=0, group=LONG_LEASE, inside="virtual-mac = true\n")
     lans, director = alone(text)
     macvlan = f"vr4-20-{namespaces.index('r1', 'e1')}"
     assert macvlan in namespaces.ip("r1", "link show")
+    if renamed:
+        # Another's macvlan of the same kind, whose MAC address is a virtual router's as well.
+        namespaces.ip("r1", "link add link e1 name vrrp.9 address 00:00:5e:00:01:09 type macvlan mode bridge")
+        director.signal(signal.SIGSTOP)
+        namespaces.ip("r1", f"link set {macvlan} name odd")
+        macvlan = "odd"
     if how == "runner":
         director.kill()
         assert "removed 2 addresses and 1 macvlan" in died(director)
@@ -176,6 +183,8 @@ def test_the_virtual_macs_interface_goes_too(alone, namespaces, how):
         director.start()
         director.watch().await_state("master")
     assert macvlan not in namespaces.ip("r1", "link show")
+    if renamed:
+        assert "vrrp.9" in namespaces.ip("r1", "link show")
 
 
 # Who may clean up: the dead one's runner, until somebody else has begun.

@@ -9,6 +9,9 @@ import VRRP
 extension GroupDriver {
     private static let graceMaxNs: Int64 = 500_000_000
     private static let bindAgainNs: Int64 = 5_000_000_000
+    /// The most macvlans that are made again for a leg within ten seconds.
+    private static let remakesMax = 5
+    private static let contestedNs: Int64 = 600_000_000_000
 
     /// Binds legs and cables to the interfaces that exist, and chooses their sources: before the engine starts.
     func bindAll() {
@@ -100,13 +103,35 @@ extension GroupDriver {
 
     /// The state of an interface may have changed.
     func interfaceChanged(_ link: Link, before old: Link) {
-        for leg in legs { leg.interfaceChanged(link, before: old) }
+        for leg in legs {
+            leg.interfaceChanged(link, before: old)
+            if let obstacle = leg.obstacle(after: link) { remakeMacvlan(of: leg, because: obstacle) }
+        }
     }
 
     /// An interface is gone. Another may have its number before we hear of it.
     func linkGone(_ ifindex: Int32) {
         for leg in legs where leg.ifindex == ifindex { leg.unbind() }
         for cable in cables where cable.ifindex == ifindex { cable.unbind() }
+        for leg in legs where leg.hasLostMacvlan(ifindex) { remakeMacvlan(of: leg, because: "its macvlan is gone") }
+    }
+
+    /// Makes the macvlan of a leg again, which somebody has taken down, deleted or made useless. Who does that time and again
+    /// is told of and given way to, as with addresses.
+    func remakeMacvlan(of leg: Leg, because reason: String) {
+        let name = leg.instance.name
+        let count = leg.macvlansTaken.add(nowNs: loop.nowNs)
+        if count > 1 { passing.saw(.holdingContested, of: "\(name):macvlan", forNs: Self.contestedNs) { "" } }
+        guard count <= Self.remakesMax else {
+            guard leg.addresses.isWanted else { return }
+            // The next try makes another one.
+            leg.macvlansTaken.clear()
+            return retries.cannotHold(name, .macvlan("somebody takes it as often as it is made"))
+        }
+        Log.warning("\(name): \(reason), making the macvlan again", about: "macvlan \(name)")
+        leg.unbind()
+        bind(leg)
+        if leg.addresses.isHolding { leg.announcer.announce() }
     }
 
     /// The change may concern what the legs hold.

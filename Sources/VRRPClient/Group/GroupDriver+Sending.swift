@@ -9,12 +9,13 @@ import VRRP
 extension GroupDriver {
     func sendAdvert(_ leg: Leg, _ priority: UInt8) {
         var outcome = leg.sendAdvert(priority: priority)
-        if case .failed(let error) = outcome, leg.giveUpVirtualMAC(for: error) {
-            Log.warning(
-                "\(leg.instance.name): sending through its macvlan failed (\(error)), recreating it",
-                about: "macvlan \(leg.instance.name)")
-            bind(leg)
+        if case .failed(let error) = outcome, leg.lacksMacvlan(by: error) {
+            remakeMacvlan(of: leg, because: "sending through its macvlan failed (\(error))")
             outcome = leg.sendAdvert(priority: priority)
+            // What is wrong is told already.
+            if case .failed(let error) = outcome, leg.lacksMacvlan(by: error) {
+                return retries.cannotHold(leg.instance.name, .macvlan("\(error)"))
+            }
         }
         judge(outcome, leg)
         if case .failed = outcome, leg.isLingering { chooseSource(of: leg, mayLinger: false) }

@@ -44,6 +44,8 @@ final class Leg {
 
     /// Finds the hosts to ask when the leg is in doubt.
     var search = NeighbourSearch()
+    /// How often its macvlan had to be made again, because somebody has taken it.
+    var macvlansTaken = Tally(spanNs: 10_000_000_000)
     private var hops: (addresses: [IPAddress], untilNs: Int64) = ([], .min)
     /// How long the kernel's routes are taken to stay as they were read.
     private static let hopsNs: Int64 = 10_000_000_000
@@ -197,6 +199,15 @@ final class Leg {
         if isAnotherMAC, addresses.isHolding { announcer.announce() }
     }
 
+    /// Why nothing gets through its macvlan, now that an interface has changed; nil: it is another one, or all is well.
+    func obstacle(after link: Link) -> String? {
+        guard let virtualMAC, link.ifindex == ifindex || link.ifindex == virtualMAC.ifindex else { return nil }
+        return virtualMAC.obstacle
+    }
+
+    /// Whether its macvlan was this interface, which is gone, while the one beneath it is still there.
+    func hasLostMacvlan(_ ifindex: Int32) -> Bool { virtualMAC?.isTaken(ifindex) ?? false }
+
     /// Whether it needs any of the kernel's switches.
     var hasSwitches: Bool { virtualMAC != nil }
 
@@ -267,19 +278,16 @@ final class Leg {
         return worst
     }
 
-    /// Releases the interface if adverts go through a macvlan that somebody has taken down or deleted: the next `bind`
-    /// makes another one. If sending to a unicast peer fails, there may be other reasons.
+    /// Whether an error means that somebody has taken the macvlan down or deleted it. If sending to a unicast peer fails, there
+    /// may be other reasons.
     ///
     /// - Parameter error: why nothing could be sent.
-    /// - Returns: whether it did.
-    func giveUpVirtualMAC(for error: Errno) -> Bool {
+    func lacksMacvlan(by error: Errno) -> Bool {
         let isOfInterface = [
             .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice,
             .addressNotAvailable,  // IP_MULTICAST_IF
         ].contains(error)
-        guard isOfInterface, virtualMAC?.isUp == true, instance.unicastPeers.isEmpty else { return false }
-        unbind()
-        return true
+        return isOfInterface && virtualMAC?.isUp == true && instance.unicastPeers.isEmpty
     }
 
     /// Gives the runner what it needs to resign if this process dies while it serves.

@@ -6,7 +6,8 @@
 /// for one IP address. The switches of the parent are borrowed, see `InterfaceSwitches`; the macvlan's go with it.
 ///
 /// The kernel undoes some of this by itself when an interface is reconfigured, and so may an administrator: `restore` looks
-/// at all of it again.
+/// at all of it again. Where nothing gets through the macvlan any more, which sending does not always show (`obstacle`), it
+/// is made again.
 import Addresses
 import Configuration
 import LinuxSystem
@@ -44,15 +45,16 @@ final class VirtualMAC {
 
     private var address: HardwareAddress? { HardwareAddress(AdvertCodec.virtualMAC(family, vrid: instance.vrid)) }
 
-    /// The interface beneath a macvlan of ours, told by its name and its address; nil: it is none of ours.
+    /// The interface beneath a macvlan of ours; nil: it is none of ours. Ours has the address of a virtual router, and the mark
+    /// that stays with it when it is renamed, or, from before it was marked, the name that we give.
     static func parent(of link: Link) -> Int32? {
-        let words = link.name.split(separator: "-")
-        guard link.kind == "macvlan", link.linkNetnsID < 0, words.count == 3, let vrid = UInt8(words[1]) else {
+        guard link.kind == "macvlan", link.linkNetnsID < 0, let bytes = link.address?.bytes, let vrid = bytes.last
+        else {
             return nil
         }
         let isOurs = [IPAddress.Family.ipv4, .ipv6].contains { family in
-            link.name == name(family, vrid, link.link)
-                && link.address?.bytes == AdvertCodec.virtualMAC(family, vrid: vrid)
+            bytes == AdvertCodec.virtualMAC(family, vrid: vrid)
+                && (link.isMarked || link.name == name(family, vrid, link.link))
         }
         return isOurs ? link.link : nil
     }
@@ -72,6 +74,7 @@ final class VirtualMAC {
         try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: address))
         let link = try kernel.requests.link(named: name)
         ifindex = link.ifindex
+        try kernel.requests.perform(.mark(ifindex: link.ifindex))
         try kernel.requests.perform(.setLinkLocalAddress(ifindex: link.ifindex, false))
         self.parent = parent
         judge(parentNeeds.compactMap { kernel.switches.borrow($0, on: parent) } + meetOwnNeeds(name, parent))
@@ -165,6 +168,32 @@ final class VirtualMAC {
         Log.warning("\(instance.name): \(link.name) has lost its MAC address \(address), setting it again")
         try? kernel.requests.perform(.setHardwareAddress(ifindex: ifindex, address))
         return true
+    }
+
+    /// Why nothing gets through the macvlan although the interface beneath it works; nil: nothing is known to be wrong.
+    ///
+    /// An interface without carrier takes packets and drops them, so that sending shows nothing. The mirror may still have what
+    /// was so before we changed it: the kernel is asked.
+    var obstacle: String? {
+        guard isUp, let ifindex, let parent, let link = kernel.link(ifindex: ifindex), Self.hindrance(of: link) != nil,
+            let now = try? kernel.requests.link(ifindex: ifindex),
+            let beneath = try? kernel.requests.link(ifindex: parent),
+            beneath.flags.isSuperset(of: [.up, .running, .lowerUp])
+        else { return nil }
+        return Self.hindrance(of: now).map { "\(now.name) \($0)" }
+    }
+
+    private static func hindrance(of link: Link) -> String? {
+        if !link.flags.contains(.up) { return "was taken down" }
+        if link.isProtoDown { return "was taken down (protodown)" }
+        if !link.flags.contains(.lowerUp) { return "has lost its carrier" }
+        return link.flags.contains(.noARP) ? "does not answer ARP any more" : nil
+    }
+
+    /// Whether it was this interface, which is gone, and the one beneath it is still there.
+    func isTaken(_ ifindex: Int32) -> Bool {
+        guard ifindex == self.ifindex, let parent else { return false }
+        return (try? kernel.requests.link(ifindex: parent)) != nil
     }
 
     func setUp(_ isUp: Bool) {
