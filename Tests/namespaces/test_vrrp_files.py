@@ -11,6 +11,60 @@ def file(*tracks: str) -> str:
     return config("r1", cables=0, group=f'address-lease = "600s"\ntrack = [{", ".join(tracks)}]\n')
 
 
+def test_a_path_that_leads_elsewhere_from_now_on(namespaces, tmp_path):
+    """By a symbolic link or a folder anywhere on the way, that is changed, renamed, removed or made."""
+    tmp_path.chmod(0o755)
+    Lans(namespaces)
+    for name, number in ("one", 1), ("two", 2), ("three", 3):
+        folder = tmp_path / name / "inner"
+        folder.mkdir(parents=True)
+        (folder / "number").write_text(f"{number}")
+        (tmp_path / name / "inner" / "number").chmod(0o644)
+    link, way = tmp_path / "link", tmp_path / "way"
+    link.symlink_to("one")
+    way.symlink_to(tmp_path / "link" / "inner")
+    number = way / "number"
+
+    def put(where, target) -> None:
+        new = tmp_path / "new"
+        new.symlink_to(target)
+        os.rename(new, where)
+
+    with Director(namespaces, "r1", file(f'{{ file = "{number}", weight = 10 }}')) as director:
+
+        def await_number(wanted: int) -> None:
+            until(lambda: director.status()["priority"] == 200 + 10 * wanted, f"the number {wanted}")
+
+        director.watch().await_state("master")
+        await_number(1)
+        (tmp_path / "one" / "inner" / "number").write_text("4")
+        await_number(4)
+        put(link, "two")
+        await_number(2)
+        (tmp_path / "two" / "inner" / "number").write_text("5")
+        await_number(5)
+        put(way, "three/inner")
+        await_number(3)
+        # A folder above the folder.
+        (tmp_path / "three").rename(tmp_path / "four")
+        await_number(0)
+        (tmp_path / "four").rename(tmp_path / "three")
+        await_number(3)
+        # The file itself is a link, into another folder; then a second name of a file.
+        put(tmp_path / "three" / "inner" / "number", tmp_path / "one" / "inner" / "number")
+        await_number(4)
+        (tmp_path / "one" / "inner" / "number").write_text("1")
+        await_number(1)
+        (tmp_path / "three" / "inner" / "number").unlink()
+        await_number(0)
+        (tmp_path / "three" / "inner" / "number").symlink_to(tmp_path / "two" / "inner" / "number")
+        await_number(5)
+        (tmp_path / "three" / "inner" / "number").unlink()
+        await_number(0)
+        os.link(tmp_path / "one" / "inner" / "number", tmp_path / "three" / "inner" / "number")
+        await_number(1)
+
+
 def test_the_number_in_a_file(namespaces, tmp_path):
     tmp_path.chmod(0o755)
     Lans(namespaces)

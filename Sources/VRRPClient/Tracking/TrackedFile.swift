@@ -1,10 +1,9 @@
 /// A tracked file: the number in it, times the weight, is added to the priority; without a weight it is well while the number
 /// is 0. So it is with keepalived's `track_file`.
 ///
-/// The kernel reports what happens in the file's directory (inotify(7)): the file is written and closed, replaced, or
-/// removed. It cannot report on a directory that does not exist, so that is looked for once a second. A file that is
-/// missing, cannot be read or does not begin with a number counts as 0. If the number is too large, the one before it
-/// still counts.
+/// The kernel reports what happens in the file's directory: the file is written and closed, replaced, or removed; and whether
+/// the path leads elsewhere from now on (`PathWatch`). It cannot report on a directory that does not exist, so that is
+/// looked for once a second. A file that is missing, cannot be read or does not begin with a number counts as 0.
 ///
 /// Anybody with write access to the directory can cause events without limit: so they are handled after packets and
 /// timers, and all that are waiting cost one reading of 128 bytes. Reading never waits, not even for the writer of a
@@ -32,7 +31,6 @@ final class TrackedFile: Tracked {
     var onChange: () -> Void = {}
 
     private static let againNs: Int64 = 1_000_000_000
-    private static let events = IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
 
     init(_ path: String, _ loop: EventLoop) {
         self.path = path
@@ -43,8 +41,6 @@ final class TrackedFile: Tracked {
     func stop() {
         onChange = {}
         unwatch()
-        if let timer { loop.cancel(timer) }
-        timer = nil
     }
 
     var isWell: Bool { number == 0 }
@@ -56,51 +52,52 @@ final class TrackedFile: Tracked {
     // MARK: Watching
 
     private func watch() {
-        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        unwatch()
+        var hindrance: Errno?
         do throws(Errno) {
             let inotify = Inotify(try Syscall.retry { inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC)) })
-            let mask = UInt32(Self.events) | UInt32(IN_ONLYDIR)
-            try Syscall.retry { unsafe inotify_add_watch(inotify.descriptor.raw, directory, mask) }
+            hindrance = try PathWatch.begin(path, on: inotify.descriptor.raw)
             try loop.watch(inotify.descriptor.raw, .readable, priority: .clients) { [unowned self] _ in hear() }
             self.inotify = inotify
-            complaint = nil
-        } catch {
-            if complaint != error {
-                Log.warning("file \(path): its directory cannot be watched (\(error)): it is read once a second")
-            }
-            complaint = error
-            timer = loop.schedule(atNs: loop.nowNs + Self.againNs, toleranceNs: Self.againNs / 5) { [unowned self] in
-                timer = nil
-                watch()
-                update()
-            }
+        } catch { hindrance = error }
+        if let hindrance, hindrance != complaint {
+            Log.warning("file \(path): its directory cannot be watched (\(hindrance)): it is read once a second")
+        }
+        complaint = hindrance
+        guard hindrance != nil else { return }
+        timer = loop.schedule(atNs: loop.nowNs + Self.againNs, toleranceNs: Self.againNs / 5) { [unowned self] in
+            timer = nil
+            watch()
+            update()
         }
     }
 
     private func unwatch() {
         if let inotify { loop.unwatch(inotify.descriptor.raw) }
         inotify = nil
+        if let timer { loop.cancel(timer) }
+        timer = nil
     }
 
-    /// Something has happened in the directory, perhaps to the file; or the directory has gone.
+    /// Something has happened in the directory, perhaps to the file; or the path leads elsewhere.
     private func hear() {
         guard let raw = inotify?.descriptor.raw else { return }
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = unsafe Glibc.read(raw, &bytes, bytes.count)
         // The mask of each event is its second word, the length of the name its fourth.
         var offset = 0
-        var isGone = false
+        var (isOutdated, isArrival, isWritten) = (false, false, false)
         while offset + 16 <= count {
             let words = unsafe bytes[offset..<offset + 16].withUnsafeBytes {
                 unsafe $0.loadUnaligned(as: SIMD4<UInt32>.self)
             }
-            if words.y & UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT) != 0 { isGone = true }
+            if words.y & PathWatch.isOutdated != 0 { isOutdated = true }
+            if words.y & PathWatch.isArrival != 0 { isArrival = true }
+            // What is new is empty until it has been written.
+            if words.y & UInt32(IN_CREATE) == 0 { isWritten = true }
             offset += 16 + Int(words.w)
         }
-        if isGone {
-            unwatch()
-            watch()
-        }
+        if isOutdated || isArrival && PathWatch.isLink(path) { watch() } else if !isWritten { return }
         update()
     }
 
