@@ -17,6 +17,10 @@ from lab.pair import config
 from lab.vrrp import VRRP, Director, Lans, until
 
 RENAME = "import ctypes, sys; name = lambda text: ctypes.CDLL(None).prctl(15, text.encode(), 0, 0, 0)\n"
+# The main thread ends, another goes on until there is a line to read.
+ENDED = RENAME + "import os, threading; name(sys.argv[1])\n"
+ENDED += "other = threading.Thread(target=lambda: (input(), print('.', flush=True), input(), os._exit(0)))\n"
+ENDED += "other.start(); print('.', flush=True); ctypes.CDLL(None).pthread_exit(None)\n"
 FORK = "import os\nwhile True:\n    if not (pid := os.fork()): os._exit(0)\n    os.waitpid(pid, 0)\n"
 
 
@@ -36,9 +40,11 @@ class Processes:
             shutil.copy(shutil.which(program), path)
         return str(path)
 
-    def start(self, *argv: str, ready: bool = False) -> subprocess.Popen:
+    def start(self, *argv: str, ready: bool = False, program: str | None = None) -> subprocess.Popen:
         """With `ready`, returns when the process has printed a line."""
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            argv, executable=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.running.append(process)
         assert not ready or process.stdout.readline()
         return process
@@ -97,6 +103,35 @@ def track(process: str, weight: int, more: str = "") -> str:
 def await_missing(director: Director, mask: int) -> None:
     """The objects of these weights are not well, and all others are."""
     until(lambda: director.status()["priority"] == 200 - mask, f"these to be missing: {mask:b}")
+
+
+def life(process: subprocess.Popen) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_process_lasts_as_long_as_one_of_its_threads(alone, processes):
+    """Though its main thread has ended, and shows no arguments any more."""
+    name, path, long = processes.name("lwt"), processes.name("/bin/lwp"), processes.name("a-name-of-more-than-15-bytes")
+
+    def start(called: str) -> subprocess.Popen:
+        return processes.start(called, "-c", ENDED, called[:15], ready=True, program=sys.executable)
+
+    early = start(name)
+    until(lambda: life(early) == "Z", "the main thread to end")
+    director = alone([track(name, 1), track(path, 2), track(long, 4)])
+    await_missing(director, 6)
+    late = [start(path), start(long)]
+    until(lambda: {life(process) for process in late} == {"Z"}, "the main threads to end")
+    await_missing(director, 0)
+    # They are alive, and nothing was ever counted as ended.
+    for process in [early, *late]:
+        processes.go_on(process)
+        assert process.stdout.readline() == ".\n"
+    assert director.status()["priority"] == 200
+    assert not [line for line in director.log if "0 running, at least" in line and "lwt" in line]
+    for process, mask in zip([early, *late], (1, 3, 7)):
+        processes.go_on(process)
+        await_missing(director, mask)
 
 
 def test_what_counts(alone, processes):

@@ -22,6 +22,13 @@ enum clinux_process_kind {
     CLINUX_PROCESS_EXIT,
 };
 
+/* How much of a process is there. */
+enum clinux_process_life {
+    CLINUX_PROCESS_ENDED,
+    CLINUX_PROCESS_RUNS,
+    CLINUX_PROCESS_THREADS, /* its main thread has ended, and others go on */
+};
+
 struct clinux_process_event {
     enum clinux_process_kind kind;
     int32_t pid;
@@ -160,11 +167,19 @@ static inline int clinux_process_read(int32_t pid, const char *file, void *buffe
 }
 
 /* Whether a process has ended and is still to be waited for. Its name, between parentheses, may have parentheses in it. */
-static inline bool clinux_process_is_zombie(int32_t pid) {
-    char stat[64 + CLINUX_COMM_MAX];
-    int length = clinux_process_read(pid, "stat", stat, sizeof stat), end = length;
+static inline enum clinux_process_life clinux_process_life(int32_t pid) {
+    char stat[512];
+    int length = clinux_process_read(pid, "stat", stat, sizeof stat - 1), end = length;
     while (end > 0 && stat[end - 1] != ')') end--;
-    return end > 0 && end + 1 < length && (stat[end + 1] == 'Z' || stat[end + 1] == 'X');
+    if (end <= 0) return CLINUX_PROCESS_ENDED;
+    stat[length] = 0;
+    char state = 0;
+    long threads = 0;
+    /* The third field, and the twentieth: num_threads, in which one that has ended and is not reaped counts. */
+    const char *fields = " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld";
+    if (sscanf(stat + end, fields, &state, &threads) != 2) return CLINUX_PROCESS_ENDED;
+    if (state != 'Z' && state != 'X') return CLINUX_PROCESS_RUNS;
+    return threads > 1 ? CLINUX_PROCESS_THREADS : CLINUX_PROCESS_ENDED;
 }
 
 /* The numbers of some processes, of which the folder (/proc) is read a little at a time: how many, which may be 0, or -ENOENT

@@ -7,7 +7,9 @@
 ///
 /// *What counts* is what keepalived's `track_process` counts: a name is compared with the whole of `/proc/PID/comm`, 15
 /// bytes that exec(2) and prctl(2) set; a path with the first argument. A longer name is compared with both, as far as
-/// either goes. Threads are not processes, and neither are zombies. A process whose main thread has ended has ended.
+/// either goes. Threads are not processes, and neither are zombies. A process lasts until its last thread ends, though its
+/// main thread may end before (pthread_exit(3)): the kernel reports only that, so such a process is followed by a pidfd,
+/// where keepalived takes it for ended.
 ///
 /// *Floods.* Any user can fork as fast as the machine can. Threads are dropped by a filter in the kernel; what is left is
 /// read after packets and timers, a few messages a turn. What does not fit into the socket's buffer is lost, and made up for
@@ -129,9 +131,13 @@ final class ProcessWatch {
     private var timer: EventLoop.TimerID?
     private var pids = [Int32](repeating: 0, count: 128)
     private var hasLookedForHiding = false
+    /// Processes whose main thread has ended, each with a pidfd that is readable when the others have as well.
+    private var lasting: [pid_t: File] = [:]
 
     /// Messages of one turn.
     private static let batchMax = 32
+    /// Processes without a main thread that are followed; further ones count as ended.
+    private static let lastingMax = 256
     /// Between two readings of /proc, at least.
     static let intervalNs: Int64 = 1_000_000_000
 
@@ -170,6 +176,8 @@ final class ProcessWatch {
         if let events { loop.unwatch(events.descriptor.raw) }
         if let timer { loop.cancel(timer) }
         (events, folder, timer) = (nil, nil, nil)
+        for file in lasting.values { loop.unwatch(file.descriptor.raw) }
+        lasting = [:]
     }
 
     // MARK: Events
@@ -196,25 +204,66 @@ final class ProcessWatch {
             let comm = unsafe withUnsafeBytes(of: event.comm) { bytes in unsafe Array(bytes.prefix { $0 != 0 }) }
             look(at: event.pid, comm: comm)
         case CLINUX_PROCESS_EXIT:
-            for process in tracked { process.set(event.pid, false) }
+            if tracked.contains(where: { $0.pids.contains(event.pid) }), !lasts(event.pid) { remove(event.pid) }
         default: break
         }
+    }
+
+    private func remove(_ pid: pid_t) { for process in tracked { process.set(pid, false) } }
+
+    /// Whether only the main thread of a process has ended; then the end of the others will be known.
+    private func lasts(_ pid: pid_t) -> Bool {
+        if lasting[pid] != nil { return true }
+        guard lasting.count < Self.lastingMax, clinux_process_life(pid) == CLINUX_PROCESS_THREADS,
+            let file = try? File(owning: Syscall.check(clinux_pidfd_open(pid))),
+            // The number may be another process's by now, but no longer once there is the descriptor.
+            clinux_process_life(pid) == CLINUX_PROCESS_THREADS
+        else { return false }
+        let isWatched: Void? = try? loop.watch(file.descriptor.raw, .readable, priority: .clients) { [unowned self] _ in
+            loop.unwatch(file.descriptor.raw)
+            lasting[pid] = nil
+            remove(pid)
+            settle()
+        }
+        guard isWatched != nil else { return false }
+        lasting[pid] = file
+        return true
     }
 
     /// Counts a process by what it is called now.
     private func look(at pid: pid_t, comm told: [UInt8]? = nil) {
         let comm = told ?? read(pid, "comm", atMost: ProcessName.commMax + 1)
         var argument: [UInt8]?
+        var isThere: Bool?
         for process in tracked {
             guard var name = comm else { process.set(pid, false); continue }
             if name.last == UInt8(ascii: "\n"), told == nil { name.removeLast() }
             var isCounted = process.wanted.matches(comm: name)
+            if isCounted, told == nil {
+                isThere = isThere ?? (clinux_process_life(pid) == CLINUX_PROCESS_RUNS || lasts(pid))
+                isCounted = isThere == true
+            }
             if isCounted, process.wanted.needsArgument {
-                argument = argument ?? read(pid, "cmdline", atMost: 4096).map { Array($0.prefix { $0 != 0 }) }
+                argument = argument ?? firstArgument(of: pid)
                 isCounted = argument.map(process.wanted.matches(argument:)) ?? false
             }
-            process.set(pid, isCounted && !(told == nil && clinux_process_is_zombie(pid)))
+            process.set(pid, isCounted)
         }
+    }
+
+    /// The kernel shows no arguments of a main thread that has ended; any other thread has them.
+    private func firstArgument(of pid: pid_t) -> [UInt8]? {
+        var thread = pid
+        if lasting[pid] != nil, let threads = try? Self.folder("/proc/\(pid)/task") {
+            var others = [Int32](repeating: 0, count: pids.count)
+            let count = unsafe clinux_process_list(threads.descriptor.raw, &others)
+            thread = others.prefix(max(0, Int(count))).first { $0 != pid } ?? pid
+        }
+        return read(thread, "cmdline", atMost: 4096).map { Array($0.prefix { $0 != 0 }) }
+    }
+
+    private static func folder(_ path: String) throws(Errno) -> File {
+        File(owning: try Syscall.retry { unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
     }
 
     private func read(_ pid: pid_t, _ file: String, atMost count: Int) -> [UInt8]? {
@@ -235,8 +284,7 @@ final class ProcessWatch {
         if let timer { loop.cancel(timer) }
         timer = nil
         let isUnderWay = folder != nil
-        folder = (try? Syscall.retry { unsafe Glibc.open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
-            .map(File.init(owning:))
+        folder = try? Self.folder("/proc")
         guard folder != nil else { return readLater() }
         readingSinceNs = loop.nowNs
         for process in tracked { process.beginReading() }
