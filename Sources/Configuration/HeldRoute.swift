@@ -84,7 +84,7 @@ extension Kind where Value == Destination {
             read: { value in
                 if case .string("default") = value { return .everything }
                 return Kind<IPPrefix>.network.read(value).map { .network($0) }
-            }, write: { _ in "" })
+            }, write: { _ in "" }, correction: Kind<IPPrefix>.network.correction)
     }
 }
 

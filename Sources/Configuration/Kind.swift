@@ -12,6 +12,11 @@ struct Kind<Value> {
     let read: (TomlNode.Value) -> Value?
     /// As the file writes it.
     let write: (Value) -> String
+    /// What is wrong with a value that is nearly right, and what would be right; nil: nothing in particular.
+    var correction: (TomlNode.Value) -> String? = { _ in nil }
+
+    /// What a message says of a value that cannot be read.
+    func complaint(_ value: TomlNode.Value) -> String { correction(value) ?? "expected \(expected())" }
 }
 
 extension Kind where Value == Bool {
@@ -151,8 +156,16 @@ extension Kind where Value == String {
         .text(expected, form: "path") { isAbsolutePath($0) && $0.utf8.count <= limit }
     }
 
+    /// A path that ends in a name, as that of a folder need not.
+    static func filePath(_ expected: String = "the absolute path of a file", atMost limit: Int = 4095) -> Kind {
+        .text(expected, form: "path") { path in
+            let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+            return isAbsolutePath(path) && path.utf8.count <= limit && !["", ".", ".."].contains(name)
+        }
+    }
+
     /// What `sockaddr_un` holds.
-    static var socketPath: Kind { .path("an absolute path of at most 107 bytes", atMost: 107) }
+    static var socketPath: Kind { .filePath("the absolute path of a socket, of at most 107 bytes", atMost: 107) }
 }
 
 // MARK: Addresses
@@ -174,7 +187,12 @@ extension Kind where Value == IPAddress {
 extension Kind where Value == IPPrefix {
     /// A prefix without host bits.
     static var network: Kind {
-        prefix("a network, such as \"0.0.0.0/0\" or \"10.0.0.0/8\"") { $0.isNetwork }
+        var kind = prefix("a network, such as \"0.0.0.0/0\" or \"10.0.0.0/8\"") { $0.isNetwork }
+        kind.correction = { value in
+            guard case .string(let text) = value, let prefix = IPPrefix(text), !prefix.isNetwork else { return nil }
+            return "it has host bits behind the prefix: expected \"\(prefix.network)\""
+        }
+        return kind
     }
 
     /// An address with the length of its network's prefix.

@@ -76,7 +76,7 @@ final class TableReader {
         guard let node = take(key, required: wanted)?.node else { return nil }
         let kind = kind()
         guard let value = kind.read(node.value) else {
-            problems.report(node.position, "\(key) = \(node.rendered): expected \(kind.expected())")
+            problems.report(node.position, "\(key) = \(node.rendered): \(kind.complaint(node.value))")
             return nil
         }
         places.append((key, [node.position]))

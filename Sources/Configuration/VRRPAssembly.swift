@@ -32,6 +32,7 @@ struct VRRPAssembly {
             result.groups.append(ownGroup(of: section))
         }
         checkHeartbeatsAreUsed()
+        judgeChecks(result.groups)
         checkVrids()
         checkVirtualAddresses()
         result.groups.checkHeldRoutes(problems)
@@ -172,6 +173,16 @@ struct VRRPAssembly {
         }
         problems.warn(
             tracks[index].position, "the weight \(weight) of \(name) in group \(group.name) moves nothing: \(why)")
+    }
+
+    /// A check that nobody tracks runs and changes nothing.
+    private func judgeChecks(_ groups: [VRRPConfiguration.Group]) {
+        let tracked = Set(groups.flatMap(\.tracks).map(\.object))
+        for check in sections.checks where !tracked.contains(.check(check.name.value)) {
+            problems.warn(
+                check.name.position,
+                "check \(check.name.value) is tracked by no group: expected it in a group's track")
+        }
     }
 
     /// The line of each virtual address, by instance.

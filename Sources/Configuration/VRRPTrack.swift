@@ -90,7 +90,7 @@ private struct TrackedKind {
                 keys.read("at-least", .number(1...1024), into: &atLeast)
                 return .process(name ?? "", atLeast: atLeast)
             },
-            TrackedKind("file", "PATH", .path(), Object.file),
+            TrackedKind("file", "PATH", .filePath(), Object.file),
         ]
     }
 

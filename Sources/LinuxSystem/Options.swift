@@ -62,7 +62,9 @@ public struct Options: Sendable {
                 values[name] = String(parts[1])
             } else if let value = rest.popFirst() {
                 values[name] = value
-            } else {
+            }
+            // No option takes an empty value, which a script gives for a variable that is not set.
+            if option.value != nil, values[name]?.isEmpty ?? true {
                 throw UsageError("--\(name) needs a value: --\(name) \(option.value ?? "")")
             }
         }

@@ -40,7 +40,15 @@ import Testing
 
     @Test(arguments: [
         ("{ via = \"192.0.2.254\" }", "6:1: ... an element of routes lacks to: expected a network"),
-        ("{ to = \"198.51.100.7/24\" }", "6:8: to = \"198.51.100.7/24\": expected a network"),
+        ("{ to = \"198.51.100/24\" }", "6:8: to = \"198.51.100/24\": expected a network"),
+        (
+            "{ to = \"10.0.0.1/8\" }",
+            "6:8: to = \"10.0.0.1/8\": it has host bits behind the prefix: expected \"10.0.0.0/8\""
+        ),
+        (
+            "{ to = \"2001:db8::1/32\" }",
+            "6:8: to = \"2001:db8::1/32\": it has host bits behind the prefix: expected \"2001:db8::/32\""
+        ),
         (
             "{ to = \"198.51.100.0/24\", via = \"2001:db8::1\" }",
             "6:33: via = \"2001:db8::1\" in a route to 198.51.100.0/24: expected IPv4"

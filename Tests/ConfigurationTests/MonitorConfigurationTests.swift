@@ -121,7 +121,7 @@ private func read(_ text: String) throws -> MonitorConfiguration {
         ("receive-buffer = 1", "1:18: receive-buffer = 1 ... a size"),
         ("receive-buffer = \"9999999999999999MiB\"", "1:18: receive-buffer"),
         ("socket = 1", "1:10: socket = 1 ... expected a table, [socket]"),
-        ("[socket]\npath = \"run/x\"", "2:8: path = \"run/x\" ... an absolute path"),
+        ("[socket]\npath = \"run/x\"", "2:8: path = \"run/x\" ... the absolute path of a socket"),
         ("[socket]\npath = \"/\(String(repeating: "x", count: 107))\"", "2:8: path ... at most 107 bytes"),
         ("[socket]\nmode = 666", "2:8: mode = 666 ... octal and in quotes"),
         ("[socket]\nmode = \"0999\"", "2:8: mode = \"0999\""),

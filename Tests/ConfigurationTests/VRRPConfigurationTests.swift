@@ -703,6 +703,23 @@ private let pair = """
         #expect(try warnings("priority = 1", both) == [])
     }
 
+    @Test func aCheckThatNobodyTracksIsTold() throws {
+        let told = try read(
+            """
+            [check.used]
+            exec = ["/bin/true"]
+            [check.spare]
+            exec = ["/bin/true"]
+            [instance.one]
+            interface = "eth0"
+            vrid = 10
+            addresses = ["192.0.2.1"]
+            track = ["check:used"]
+            """
+        ).warnings.map(\.description)
+        #expect(told == ["vrrp.toml:3:8: check spare is tracked by no group: expected it in a group's track"])
+    }
+
     @Test func aCauseOfFaultHasNoWeight() throws {
         #expect(try warnings("preempt = false", "\"link:eth1\"") == [])
     }

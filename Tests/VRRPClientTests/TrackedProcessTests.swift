@@ -44,6 +44,10 @@ import Testing
 
     @Test(arguments: [
         ("\"process:\"", "5:10: track[0]"), ("\"process:bin/x\"", "5:10: track[0]"),
+        ("{ file = \"/\" }", "file = \"/\": expected the absolute path of a file"),
+        ("{ file = \"/tmp/\" }", "expected the absolute path of a file"),
+        ("{ file = \"/tmp/..\" }", "expected the absolute path of a file"),
+        ("\"file:/tmp/.\"", "track[0] = \"file:/tmp/.\": expected"),
         ("{ process = \"/bin/\" }", "the name of a process, or an absolute path, of at most 255 bytes"),
         ("{ process = \"a\\nb\" }", "the name of a process"),
         ("{ process = \"x\", at-least = 0 }", "from 1 to 1024"),
