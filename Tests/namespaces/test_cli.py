@@ -426,6 +426,8 @@ def test_history(lab):
 
 def test_metrics_are_good_in_both_formats(lab):
     lab.ns.ip("m", 'link add q"\\ type veth peer name plain')
+    # A port that is nobody's is probed while somebody asks for it by name, and the readings below are compared.
+    lab.start("watch", "e0", "t0").output.await_item(lambda line: " e0 " in f" {line} ")
     lab.run("wait", "--up", "e0", "t0", "--timeout", "20s")
     lab.tap.carrier(False)
     lab.run("wait", "--down", "t0", "--timeout", "20s")
