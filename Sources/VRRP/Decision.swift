@@ -56,9 +56,11 @@ extension Engine {
         return .stay
     }
 
-    /// Whether we are the better of two directors that both hold: by priority, then by what the cables know them by.
+    /// Whether we are the better of two directors that both hold: by priority, then by what the cables know them by. A peer of
+    /// equal priority that does not hear our heartbeats judges by the adverts on the legs, and so do we, there.
     func wins(against peer: PeerWord) -> Bool {
         if state.priority != peer.priority { return state.priority > peer.priority }
+        guard peer.hearsHeartbeat else { return true }
         guard let identity = state.pool.identity else { return false }
         return identity > peer.identity
     }

@@ -467,10 +467,7 @@ extension Engine {
         for index in state.members.places {
             let bit = MemberSet(member: index)
             if state.members[index].isHeld, state.members[index].isOurs { word.holds.insert(bit) }
-            // Where the peer sends from may have changed since it was last heard over a cable.
-            if let source = state.members[index].heard?.source, isPeers(source) || !state.hasPeer {
-                word.hears.insert(bit)
-            }
+            if let source = state.members[index].heard?.source, isPeers(source) { word.hears.insert(bit) }
             if state.members[index].isProven { word.proven.insert(bit) }
         }
         if state.hasSoftCause || state.isIsolated { word.proven = [] }

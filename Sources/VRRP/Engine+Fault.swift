@@ -1,9 +1,9 @@
 /// FAULT: a set of causes, never a counter.
 ///
 /// A cause is in the set or it is not; to report it again changes its detail at most. Whether the group *is* in FAULT is
-/// derived from the set: hard causes unconditionally, soft ones, where there is a heartbeat pool, only while the peer is
-/// fresh, able and free of soft causes itself. A peer lists no leg as proven while it has a soft cause, so "lists any" is how
-/// we know.
+/// derived from the set: hard causes unconditionally, soft ones, where there is a heartbeat pool, only while heartbeats
+/// arrive both ways and the peer is able and free of soft causes itself. A peer lists no leg as proven while it has a soft
+/// cause, so "lists any" is how we know.
 import Addresses
 
 extension Engine {
@@ -17,7 +17,7 @@ extension Engine {
         if state.isIsolated { return true }
         guard state.hasSoftCause else { return false }
         guard configuration.hasPool else { return true }
-        guard let peer = state.peer else { return false }
+        guard state.isPairTalking, let peer = state.peer else { return false }
         return peer.priority > 0 && !peer.proven.isEmpty
     }
 

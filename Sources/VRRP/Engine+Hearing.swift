@@ -67,8 +67,16 @@ extension Engine {
         } else {
             state.members[index].check.reset()
         }
-        state.members[index].heard = Member.Heard(
+        var heard = Member.Heard(
             source: advert.source, priority: advert.priority, untilNs: nowNs + downNs(advert.intervalNs))
+        // As the down timer, which a lesser one can only prolong: else a short interval now and then would stop the questions
+        // whether anybody holds.
+        if !state.isSpeaking, heard.priority < state.priority, let last = state.members[index].heard,
+            last.priority < state.priority
+        {
+            heard.untilNs = max(heard.untilNs, last.untilNs)
+        }
+        state.members[index].heard = heard
         return true
     }
 
@@ -162,7 +170,7 @@ extension Engine {
     }
 
     /// There is one tie-break for a group, or two masters would lose to each other on different legs: who the cables know
-    /// them by, else the addresses on the first leg. An equal who goes on speaking on a later leg for two intervals, though, has
+    /// them by, while heartbeats arrive both ways, so that both judge alike; else the addresses on the first leg. An equal who goes on speaking on a later leg for two intervals, though, has
     /// not heard us on the first one, and is judged by the leg at hand.
     private mutating func hearEqual(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
         let isKnown = identities(of: advert.source) != nil
@@ -184,8 +192,10 @@ extension Engine {
 
     /// What the cables know a sender and us by, if it is the peer.
     private func identities(of source: IPAddress) -> (peer: IPAddress, own: IPAddress)? {
-        guard isPeers(source), let peer = state.pool.peerIdentity, let own = state.pool.identity else { return nil }
-        return (peer, own)
+        guard state.isPairTalking, isPeers(source), let peer = state.peer, let own = state.pool.identity else {
+            return nil
+        }
+        return (peer.identity, own)
     }
 
     /// Whether a sender of equal priority wins.

@@ -6,7 +6,8 @@
 /// the peer's are all proven is *isolated*, a soft cause: the peer serves better.
 ///
 /// Isolation comes and goes with a delay of its own, since at a takeover every leg of the new master is in doubt for the
-/// moment until the peer has heard it. It goes at once when the peer falls silent or says 0: never yield to nobody.
+/// moment until the peer has heard it. It goes at once when the peer falls silent or says 0, or that our heartbeats do not
+/// arrive: never yield to nobody, nor to somebody who does not know.
 extension Engine {
     mutating func updateProofs(_ step: inout Step) {
         let matters = proofMatters
@@ -77,7 +78,7 @@ extension Engine {
     }
 
     private mutating func updateIsolation(of index: MemberIndex, nowNs: Int64) {
-        guard configuration.rules.contains(.isolated), let peer = state.peer, peer.priority > 0 else {
+        guard configuration.rules.contains(.isolated), state.isPairTalking, state.peer?.priority ?? 0 > 0 else {
             state.members[index].isolation = .connected
             return
         }

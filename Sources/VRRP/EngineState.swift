@@ -175,7 +175,9 @@ struct EngineState: Hashable, Sendable {
     var peer: PeerWord? { pool.word }
     /// Whether it is.
     var hasPeer: Bool { pool.isFresh }
-    /// Heartbeats arrive both ways, so that both of the pair know who the other one is.
+    /// Heartbeats arrive both ways, so that both of the pair know who the other one is and how it is. To a peer that does not
+    /// hear our heartbeats nothing is left: it would not know. What it proves, it proves by hearing us on the legs, and it
+    /// ceases to as soon as we yield.
     var isPairTalking: Bool { peer?.hearsHeartbeat ?? false }
     /// Sends adverts.
     var isSpeaking: Bool { role == .master || role == .claiming }

@@ -40,8 +40,6 @@ struct HeartbeatPool: Hashable, Sendable {
     var fresh: Fresh?
     /// Whether there is one. (Looked at with every step, and to compare `fresh` with nil copies it.)
     var isFresh: Bool { if case .some = fresh { true } else { false } }
-    /// Who the peer is, even when it is silent: the tie-break outlasts the cable.
-    var peerIdentity: IPAddress?
     /// Where its adverts come from; empty: it does not say.
     var peerSources: [IPAddress] = []
     /// Its heartbeat interval; 0: unknown.
@@ -83,7 +81,6 @@ struct HeartbeatPool: Hashable, Sendable {
         word.sources = []
         word.intervalNs = 0
         fresh = Fresh(word: word, untilNs: untilNs)
-        peerIdentity = word.identity
         if word.priority > 0 { peerPriority = word.priority }
         return .accepted
     }

@@ -20,8 +20,7 @@ public struct PeerWord: Hashable, Sendable {
     public var isLast = false
     /// Members whose virtual addresses are in the sender's kernel.
     public var holds: MemberSet
-    /// Members on which the sender hears our adverts; those of another router are no sign that it hears us. A sender that
-    /// does not hear our heartbeats does not know our adverts from those of a better third router, and lists both.
+    /// Members on which the sender hears our adverts; those of another router are no sign that it hears us.
     public var hears: MemberSet
     /// Whether the sender hears our heartbeats.
     public var hearsHeartbeat: Bool

@@ -269,7 +269,6 @@ extension HeartbeatPool: Listed {
     mutating func list(_ fields: inout FieldList) {
         fields.field("cables", &cables)
         fields.field("fresh", &fresh)
-        fields.field("peerIdentity", &peerIdentity)
         fields.field("peerSources", &peerSources)
         fields.field("peerIntervalNs", &peerIntervalNs)
         fields.field("peerPriority", &peerPriority)

@@ -228,9 +228,11 @@ extension World {
     /// Protocol 112 can go both ways between two directors, and both heed it: a third router beside a pair whose cable works is
     /// told and not taken into account.
     package func areRivals(_ first: Int, _ second: Int) -> Bool {
-        if min(first, second) < 2, max(first, second) >= 2, isPairTalking { return false }
-        return areConnected(first, second)
+        isThirdRouter(first) == isThirdRouter(second) && areConnected(first, second)
     }
+
+    /// Not one of a pair whose cable works.
+    package func isThirdRouter(_ index: Int) -> Bool { index >= 2 && isPairTalking }
 
     /// Heartbeats go both ways between the directors of a pool, over one cable or over two.
     private var isPairTalking: Bool {

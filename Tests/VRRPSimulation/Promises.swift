@@ -10,7 +10,7 @@ import VRRP
 /// - *somebody*: once settled, somebody serves if anybody can, all legs or none;
 /// - *soon*: at any time, if no packet is lost, somebody serves within four intervals and half a second if nothing is broken,
 ///   and else in the time that each of the others needs to find out;
-/// - *rest*: once settled, no state changes any more;
+/// - *rest*: once settled, no state changes any more, except that of a third router beside a pair whose cable works;
 /// - *best*: once settled, if nothing is broken, nobody serves whom another may preempt, unless that one has no cable and
 ///   publishes `unheard`, since it cannot know that it would be heard by now, or is a third router beside a pair whose cable
 ///   works, since the pair would not heed it;
@@ -126,7 +126,8 @@ struct Promises: Sendable {
         {
             return "a master has yielded to a lesser one that does not go on holding"
         }
-        guard isSettled else { return nil }
+        // A third router yields to a pair that does not heed it, also to each claim of one that the other does not hear.
+        guard isSettled, !world.isThirdRouter(change.director) else { return nil }
         // With a lower stranger's adverts, a router that answers for the addresses and does not hear us, or heeds nobody but its
         // peer, looks like a lesser one.
         if kind == .lower, !director.configuration.hasPool, isBesideUnheard(change.director, world) { return nil }

@@ -9,7 +9,7 @@ package enum Suite {
             .faults(cables: 0, faultsMax: 2), .faults(cables: 1, faultsMax: 2),
             .faults(cables: 2, faultsMax: 1, legs: 1),
             .faults(cables: 0, faultsMax: 2) { $0.preempt = false },
-            equals(faultsMax: 2),
+            equals(cables: 0, faultsMax: 2), equals(cables: 1, faultsMax: 1),
             .faults(cables: 0, faultsMax: 2, intervalTicks: [2, 6], legs: 1),
             .faults(cables: 0, faultsMax: 2, intervalTicks: [6, 2], legs: 1),
             .faults(cables: 1, faultsMax: 1, intervalTicks: [2, 6], legs: 1),
@@ -32,8 +32,15 @@ package enum Suite {
         77386,
         // A better third router has yielded to a pair that ignores it, and waits.
         100660,
-        // Heartbeats arrive one way only, and the peer has begun to send from addresses that it could not tell.
-        119022,
+        // Heartbeats arrive one way only: the one that hears them yields to the other, which is well only as long as it is
+        // heard by it, cannot know its new addresses, or hears a forger in its name.
+        44751, 119022, 134343, 145292, 153378,
+        // The same with owners, and with a tie that one of them judges by the cables.
+        177394, 201944, 209066,
+        // A third router beside a pair of which the better one claims and is not heard.
+        213389, 241008,
+        // A lesser forger claims a long interval and a short one in turn.
+        238380,
         // All of a pair are in fault, and beside them a third router, whose check fails and who has no heartbeat.
         101116,
     ]
@@ -43,7 +50,8 @@ package enum Suite {
         [
             .boots(cables: 2), .faults(cables: 0, faultsMax: 4, legs: 1), .faults(cables: 1, faultsMax: 3, legs: 1),
             .faults(cables: 2, faultsMax: 1), .faults(cables: 1, faultsMax: 1, isCableSlow: true),
-            plain(cables: 0, faultsMax: 4), plain(cables: 1, faultsMax: 3), .faults(cables: 0, faultsMax: 3),
+            equals(cables: 1, faultsMax: 2), plain(cables: 0, faultsMax: 4), plain(cables: 1, faultsMax: 3),
+            .faults(cables: 0, faultsMax: 3),
         ]
     }
 
@@ -52,10 +60,10 @@ package enum Suite {
             cables: cables, faultsMax: faultsMax, only: Search.Scenario.plainFaults(legs: 2, cables: cables))
     }
 
-    /// Equal priorities without a cable: where one does not hear the first leg, the later one has to decide, and that takes
-    /// an interval more.
-    private static func equals(faultsMax: Int) -> Search.Scenario {
-        var scenario = Search.Scenario.faults(cables: 0, faultsMax: faultsMax, priorities: [100, 100])
+    /// Equal priorities: where one does not hear the first leg, the later one has to decide, unless a cable works both ways,
+    /// and that takes an interval more.
+    private static func equals(cables: Int, faultsMax: Int) -> Search.Scenario {
+        var scenario = Search.Scenario.faults(cables: cables, faultsMax: faultsMax, priorities: [100, 100])
         scenario.dualTicksMax = UInt8(4 * scenario.intervalTicks)
         return scenario
     }

@@ -284,6 +284,16 @@ struct LesserTests {
         #expect(router.takeDone() == ["probe"])
     }
 
+    /// A host that claims a long interval, and a short one in between, is asked about all the same.
+    @Test func shortIntervalsStopNoQuestion() {
+        var router = router(.backup) { $0.preempt = false }
+        for count in 0..<400 where router.state == .backup {
+            router.hear(50, intervalNs: count % 10 == 0 ? 2 * Router.intervalNs : Router.secondNs / 100)
+            router.pass(Router.secondNs / 10)
+        }
+        #expect(router.state == .master)
+    }
+
     /// A lesser master on one leg, and silence on the other, which is not proven: if the lesser master holds, it goes
     /// on serving; if nobody answers, we take over.
     @Test(arguments: [nil, UInt64(200)]) func oneLegIsNotBlockedForEver(holder: UInt64?) {

@@ -107,19 +107,6 @@ struct ThirdRouterTests {
         }
     }
 
-    /// A director that does not hear our heartbeats cannot know our new addresses, so it must not say that it does not hear us.
-    @Test func withoutHeartbeatsThePeersNewAddressesAreHeard() {
-        var router = router(.backup)
-        router.hear(200)
-        router.hear(200, host: 201, on: 1)
-        #expect(router.takeWords().last?.hears == .first(1))
-        router.pass(Router.secondNs)
-        #expect(router.engine.status.peer?.isFresh == false)
-        router.hear(200)
-        router.hear(200, host: 201, on: 1)
-        #expect(router.takeWords().last?.hears == .first(2))
-    }
-
     /// The identities on the cables decide a tie with the peer only; a tie with any other router is decided by the
     /// addresses on the legs.
     @Test(arguments: [(UInt64(77), GroupState.master), (177, .backup)])
