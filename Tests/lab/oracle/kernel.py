@@ -93,6 +93,8 @@ def networks(kernel: Kernel, virtual: set[str]) -> Kernel:
     addresses = {
         key: {name: value for name, value in attributes.items() if name != "prefix length"}
         for key, attributes in kernel.addresses.items()
+        # keepalived gives its macvlan the parent's link-local address, so that adverts can be sent from it.
+        if key[1] in virtual or not (key[0].startswith("macvlan") and key[1].startswith("fe80:"))
     }
     routes = {}
     for key, attributes in kernel.routes.items():

@@ -33,7 +33,12 @@ def needs(text: str, toml: str) -> Needs:
             name = element.get("link") if isinstance(element, dict) else element.partition("link:")[2]
             if name:
                 result.interfaces.setdefault(name, [])
-    result.interfaces.pop("lo", None)
+    macvlans = set(re.findall(r"use_vmac\s+(\S+)", text)) | {"lo"}
+    for name in re.findall(r"\bdev\s+\"?([A-Za-z0-9_][\w.:-]{0,14})(?![\w.:${}-])", re.sub(r"[#!].*", "", text)):
+        if not name.startswith("vrrp."):
+            result.interfaces.setdefault(name, [])
+    for name in macvlans & set(result.interfaces):
+        del result.interfaces[name]
     _addresses(result, instances)
     for program in (*config.get("check", {}).values(), *config.get("notify", {}).values()):
         result.programs |= _programs(program["exec"])
