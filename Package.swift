@@ -20,6 +20,7 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 let targets: [Target] = [
     .target(name: "Addresses", swiftSettings: strict),
     .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
+    .target(name: "CDigest", cSettings: strictC),
     .target(name: "CIoctl", cSettings: strictC),
     .target(name: "CLinux", cSettings: strictC),
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
@@ -56,7 +57,7 @@ let targets: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "RtnlMonitorTests", dependencies: ["Addresses", "LinkState", "RtnlMonitor"], swiftSettings: strict),
-    .target(name: "VRRP", dependencies: ["Addresses"], swiftSettings: strict),
+    .target(name: "VRRP", dependencies: ["Addresses", "CDigest"], swiftSettings: strict),
     .executableTarget(
         name: "VRRPClient",
         dependencies: [

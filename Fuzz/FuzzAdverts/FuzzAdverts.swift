@@ -108,6 +108,7 @@ private struct Group {
     mutating func receive(_ packet: [UInt8], _ arrival: Arrival) {
         passTime(untilNs: nowNs + arrival.afterNs)
         let expectation = arrival.contains(.onCable) ? AdvertExpectation() : expected
+        checkSeals(packet, arrival)
         guard let header = try? IPHeader(arrival.family, packet: packet.span),
             let advert = try? AdvertCodec.decode(
                 packet.span, header: header, expectation: { $0 == 0 ? nil : expectation })
@@ -140,7 +141,7 @@ private struct Group {
         let isOwn = advert.source == (member == 0 ? Self.own4 : Self.own6)
         let isLesser = advert.priority < engine.priority
         reason = nil
-        give(.advert(member: member, advert))
+        give(.advert(member: MemberIndex(member), advert))
         guard wasMaster, isOwn || isLesser, let reason else { return }
         if isOwn || reason != .unheard { fatalError("deposed by our own address or by a lesser router") }
     }
@@ -220,6 +221,25 @@ private func isValid(
     }
     let form = sum(message.prefix(length), header, advert.checksumForm)
     return form == 0xffff && (advert.checksumForm == .pseudoHeader || !isIPv6)
+}
+
+/// Authentication headers and trailers: whatever a packet has there, without the key it proves nothing.
+private func checkSeals(_ packet: [UInt8], _ arrival: Arrival) {
+    guard let header = try? IPHeader(arrival.family, packet: packet.span) else { return }
+    let key = [UInt8](repeating: 0x5a, count: 32)
+    for method in [
+        AdvertSeal.Method.header(key: Array(key.prefix(8)), isUnicast: false),
+        .trailer(AdvertSeal.Trailer(keys: [1: key], activeKey: 1, windowSeconds: nil)),
+    ] {
+        var seal = AdvertSeal(method)
+        if (try? seal.check(packet.span, header, nowNs: 0)) != nil { fatalError("a forged advert is accepted") }
+        _ = try? AdvertCodec.decode(packet.span, header: header) { _ in
+            var expectation = AdvertExpectation(version: packet[header.payload.lowerBound] >> 4 == 2 ? .v2 : .v3)
+            expectation.hasAuthenticationHeader = seal.isHeader
+            expectation.mayHaveTrailer = !seal.isHeader
+            return expectation
+        }
+    }
 }
 
 /// Written and read again it is the same.

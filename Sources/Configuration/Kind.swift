@@ -12,6 +12,8 @@ struct Kind<Value> {
     let read: (TomlNode.Value) -> Value?
     /// As the file writes it.
     let write: (Value) -> String
+    /// Whether messages must not show it.
+    var isSecret = false
     /// What is wrong with a value that is nearly right, and what would be right; nil: nothing in particular.
     var correction: (TomlNode.Value) -> String? = { _ in nil }
 

@@ -76,7 +76,8 @@ final class TableReader {
         guard let node = take(key, required: wanted)?.node else { return nil }
         let kind = kind()
         guard let value = kind.read(node.value) else {
-            problems.report(node.position, "\(key) = \(node.rendered): \(kind.complaint(node.value))")
+            let shown = kind.isSecret ? key : "\(key) = \(node.rendered)"
+            problems.report(node.position, "\(shown): \(kind.complaint(node.value))")
             return nil
         }
         places.append((key, [node.position]))
@@ -112,9 +113,10 @@ final class TableReader {
             let elements = target.map { kind().write($0) }
             described.default = elements.isEmpty ? "none" : "[\(elements.joined(separator: ", "))]"
         }
-        let elements = list(key, count, of: element, described, required: wanted, expected: { kind().expected() }) {
-            kind().read($0.value)
-        }
+        let elements = list(
+            key, count, of: element, described, required: wanted, expected: { kind().expected() },
+            isSecret: kind().isSecret
+        ) { kind().read($0.value) }
         guard let elements else { return false }
         target = elements
         return true
@@ -168,7 +170,7 @@ final class TableReader {
 
     private func list<Value>(
         _ key: String, _ count: ClosedRange<Int>, of element: String, _ described: (form: String, default: String?),
-        required wanted: String?, expected: () -> String, _ convert: (TomlNode) -> Value?
+        required wanted: String?, expected: () -> String, isSecret: Bool = false, _ convert: (TomlNode) -> Value?
     ) -> [Value]? {
         if let keyList {
             keyList.add(
@@ -180,7 +182,8 @@ final class TableReader {
         guard let entry = take(key, required: wanted) else { return nil }
         let node = entry.node
         guard case .array(let elements) = node.value else {
-            problems.report(node.position, "\(key) = \(node.rendered): expected an array, each element \(expected())")
+            let shown = isSecret ? key : "\(key) = \(node.rendered)"
+            problems.report(node.position, "\(shown): expected an array, each element \(expected())")
             return nil
         }
         guard elements.count <= count.upperBound else {
@@ -197,7 +200,8 @@ final class TableReader {
         defer { places.append((key, positions)) }
         return elements.enumerated().compactMap { index, element in
             guard let value = convert(element) else {
-                problems.report(element.position, "\(key)[\(index)] = \(element.rendered): expected \(expected())")
+                let shown = isSecret ? "\(key)[\(index)]" : "\(key)[\(index)] = \(element.rendered)"
+                problems.report(element.position, "\(shown): expected \(expected())")
                 return nil
             }
             positions.append(element.position)

@@ -22,10 +22,17 @@ extension VRRPConfiguration {
         public var multicastGroup: IPAddress?
         /// Whether IPv6 adverts come from, and list first, a link-local address (RFC 9568, 5.1.2.1 and 5.2.9).
         public var requiresLinkLocal = true
+        /// The TTL or hop limit of adverts to unicast peers.
+        public var unicastHopLimit: UInt8 = 255
+        /// The lowest TTL or hop limit of theirs that is accepted.
+        public var leastHopLimit: UInt8 = 255
         /// The source of adverts; nil: the interface's own.
         public var source: IPAddress?
         /// The password of version 2 adverts, 1 to 8 bytes; nil: none.
         public var authPass: String?
+        public var authType = AuthType.pass
+        /// nil: none.
+        public var authHMAC: AuthHMAC?
         /// Whether adverts come from and addresses live on the virtual router's own MAC address.
         public var hasVirtualMAC = false
         /// Whether the master takes packets to a virtual address that it does not own.
@@ -45,6 +52,7 @@ extension VRRPConfiguration {
         /// Octets of one of its adverts with the IP header: what the interface's MTU must hold.
         public func advertOctets(version: Int) -> Int {
             (family == .ipv4 ? 20 : 40) + 8 + addresses.count * family.octets + (version == 2 ? 8 : 0)
+                + (authType == .ah ? 24 : 0) + (authHMAC == nil || authHMAC?.mode == .receiveOnly ? 0 : 28)
         }
     }
 
@@ -70,9 +78,17 @@ extension VRRPConfiguration.Instance: SectionKeys {
         keys.read("checksum", .choice, into: &checksum)
         keys.read("unicast-peers", .host, 0...16, into: &unicastPeers)
         keys.read("source", .host, into: &source)
+        keys.read("unicast-hop-limit", .number(1...255), into: &unicastHopLimit)
+        keys.read("least-hop-limit", .number(1...255), into: &leastHopLimit)
         keys.read("multicast-group", .multicastGroup, into: &multicastGroup)
         keys.read("require-link-local", .flag, into: &requiresLinkLocal)
         keys.read("auth-pass", .password, into: &authPass)
+        keys.read("auth-type", .choice, into: &authType)
+        authHMAC = keys.table("auth-hmac") { keys in
+            var hmac = VRRPConfiguration.AuthHMAC()
+            hmac.read(keys)
+            return hmac
+        }
         keys.read("virtual-mac", .flag, into: &hasVirtualMAC)
         keys.read("accept", .flag, into: &accepts)
         keys.read("witness", .host, 0...8, into: &witnesses)
@@ -102,9 +118,11 @@ extension Kind where Value == IPAddress {
 extension Kind where Value == String {
     /// The eight octets of RFC 2338's simple text password.
     fileprivate static var password: Kind {
-        .text("a password of 1 to 8 ASCII characters") {
+        var kind = text("a password of 1 to 8 ASCII characters") {
             (1...8).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x20...0x7e).contains($0) }
         }
+        kind.isSecret = true
+        return kind
     }
 }
 
@@ -156,6 +174,8 @@ extension NamedSection<VRRPConfiguration.Instance> {
         checkVersion(group)
         checkPeers()
         checkGroup()
+        checkAuthentication(group)
+        checkHopLimits()
     }
 
     /// One family throughout, and what the family asks of the addresses.
@@ -234,6 +254,29 @@ extension NamedSection<VRRPConfiguration.Instance> {
             keys.problems.report(
                 group.versionPosition,
                 "version = 2 with the IPv6 addresses of instance \(name.value) (line \(position.line)): expected 3")
+        }
+    }
+
+    /// One kind of authentication, and one that goes with the version.
+    private func checkAuthentication(_ group: NamedSection<GroupKeys>) {
+        if let authType = keys.place(of: "auth-type") {
+            if value.authType == .ah, value.authPass == nil {
+                keys.problems.report(authType, "auth-type = \"ah\" without auth-pass: expected its key there")
+            } else if value.authPass == nil {
+                keys.problems.warn(authType, "auth-type has no effect without auth-pass")
+            }
+        }
+        if value.authHMAC != nil, let authPass = keys.place(of: "auth-pass") {
+            keys.problems.report(authPass, "auth-pass with auth-hmac: expected one of them")
+        }
+    }
+
+    /// They are for peers behind routers.
+    private func checkHopLimits() {
+        guard unicastPeers.isEmpty else { return }
+        for key in ["unicast-hop-limit", "least-hop-limit"] {
+            guard let position = keys.place(of: key) else { continue }
+            keys.problems.warn(position, "\(key) has no effect without unicast-peers")
         }
     }
 

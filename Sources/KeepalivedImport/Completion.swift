@@ -173,17 +173,16 @@ struct Completion {
         _ instance: KeepalivedConfiguration.Instance, _ family: IPAddress.Family, _ version: Int, _ isStrict: Bool
     ) -> String? {
         guard let auth = instance.auth else { return nil }
-        guard let keyword = Keywords.find(.authentication, "auth_type") else { return nil }
+        if instance.hmac != nil {
+            corrected(auth.place, "authentication", "auth_hmac takes its place")
+            return nil
+        }
         let subject = "auth_type \(auth.type)"
         if isStrict || version == 3 || instance.password?.isEmpty ?? true || (family == .ipv6 && auth.type == "AH") {
             corrected(
                 auth.place, subject,
                 "it is ignored with strict mode, with version 3, without a password, and AH with IPv6: no password is sent"
             )
-            return nil
-        }
-        guard auth.type == "PASS" else {
-            findings.add(keyword.fate.weight, auth.place, subject, keyword.text)
             return nil
         }
         guard let password = instance.password, let row = Keywords.find(.authentication, "auth_pass") else {

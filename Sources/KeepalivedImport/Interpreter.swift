@@ -35,7 +35,6 @@ struct Interpreter {
             "higher_prio_send_advert":
             flag(value) == false
         case "vrrp_down_timer_adverts", "down_timer_adverts": value == "3"
-        case "unicast_ttl": value == "255"
         case "vrrp_startup_delay", "vrrp_delay_after_boot": value == "0"
         case "virtual_routes", "virtual_rules", "static_ipaddress", "static_routes", "static_rules":
             statement.entries.isEmpty
@@ -312,6 +311,10 @@ struct Interpreter {
             }
             instance.preemptDelayNs = delay
         case "authentication": try authentication(statement, &instance)
+        case "auth_hmac": instance.hmac = try hmac(statement, instance.hmac ?? Model.HMAC())
+        case "unicast_ttl":
+            instance.unicastTTL = wholeNumber(try statement.argument(), 0...255)
+            if instance.unicastTTL == nil { ignored(statement, "not from 0 to 255") }
         case "use_vmac":
             instance.hasVirtualMAC = true
             instance.namesVirtualMAC = statement.words.count > 1
@@ -348,6 +351,35 @@ struct Interpreter {
         }
     }
 
+    private func hmac(
+        _ statement: Statement, _ earlier: KeepalivedConfiguration.HMAC
+    ) throws(Refusal) -> KeepalivedConfiguration.HMAC {
+        var hmac = earlier
+        for inner in statement.body {
+            let word = try inner.argument()
+            switch inner.keyword.name {
+            case "key":
+                guard let id = wholeNumber(word, 1...255) else {
+                    ignored("key", inner.place, "its number is not from 1 to 255")
+                    continue
+                }
+                guard !hmac.keys.contains(where: { $0.id == id }) else {
+                    ignored("key \(id)", inner.place, "there is a key of this number")
+                    continue
+                }
+                hmac.keys.append((id, try inner.argument(2), inner.place))
+            case "active_key": hmac.activeKey = wholeNumber(word, 1...255) ?? hmac.activeKey
+            case "time_window":
+                hmac.windowSeconds = wholeNumber(word, 1...300)
+                if hmac.windowSeconds == nil { ignored(inner, "not from 1 to 300 seconds") }
+            case "anti_replay" where word == "time" || word == "monotonic": hmac.isMonotonic = word == "monotonic"
+            case "mode" where ["enforce", "permissive", "receive-only"].contains(word): hmac.mode = word
+            default: ignored(inner, "keepalived knows no such value")
+            }
+        }
+        return hmac
+    }
+
     private func peer(_ entry: Statement.Entry, _ instance: inout KeepalivedConfiguration.Instance) {
         let subject = entry.words.joined(separator: " ")
         guard let address = IPAddress(entry.words[0]) else { return ignored(subject, entry.place, "not an address") }
@@ -361,7 +393,9 @@ struct Interpreter {
                 ignored(entry.words[index], entry.place, "each peer has a line of its own, so this is none")
                 break
             }
-            add(keyword, subject, entry.place)
+            if keyword.isReportedAlways { add(keyword, subject, entry.place) }
+            let value = index + 1 < entry.words.count ? wholeNumber(entry.words[index + 1], 0...255) : nil
+            if keyword.name == "min_ttl", let value { instance.leastTTLs.append(value) }
             index += 2
         }
         guard !instance.peers.contains(where: { $0.address == address }) else {

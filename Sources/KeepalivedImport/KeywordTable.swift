@@ -237,7 +237,7 @@ extension Keywords {
             .instance, "mcast_src_ip", .line, .carried,
             "`source`; with `require-link-local = false`, if it is IPv6 and not link-local"),
         Keyword(.instance, "mcast_dst_ip", .line, .carried, "`multicast-group`"),
-        Keyword(.instance, "unicast_ttl", .line, .later(.loss), "Unicast adverts are sent with a TTL of 255."),
+        Keyword(.instance, "unicast_ttl", .line, .carried, "`unicast-hop-limit`"),
         Keyword(.instance, "unicast_fault_no_peer", .line, .different, "Without peers, adverts are multicast."),
         Keyword(
             .instance, "check_unicast_src", .line, .different, "With unicast peers, adverts of others never count."),
@@ -249,10 +249,7 @@ extension Keywords {
         Keyword(.instance, "preempt", .line, .carried, "`preempt = true`, the default"),
         Keyword(.instance, "preempt_delay", .line, .depends(.difference), "`preempt-delay`, at most 1h."),
         Keyword(.instance, "authentication", .block(.authentication), .carried, ""),
-        Keyword(
-            .instance, "auth_hmac", .block(.hmac), .later(.missing),
-            "Adverts with an HMAC are not understood yet: take the block out of keepalived's file on all routers first."
-        ),
+        Keyword(.instance, "auth_hmac", .block(.hmac), .carried, "`auth-hmac`"),
         Keyword(
             .instance, "use_vmac", .line, .depends(.loss),
             "`virtual-mac = true`. The macvlan has a name of linkwatch's own, and always the virtual router's address: change what names it."
@@ -368,17 +365,18 @@ extension Keywords {
 
     private static let authentication: [Keyword] = [
         Keyword(
-            .authentication, "auth_type", .line, .depends(.missing),
-            "`PASS` is carried with version 2. AH is not, as RFC 3768 took it out: go to `PASS` or to nothing on all routers first."
-        ),
+            .authentication, "auth_type", .line, .carried,
+            "with version 2: `PASS` is the default, `AH` becomes `auth-type = \"ah\"`"),
         Keyword(
             .authentication, "auth_pass", .line, .depends(.loss),
             "`auth-pass`, its first 8 characters, which is what keepalived sends; ASCII alone."),
-        Keyword(.hmac, "key", .line, .later(.missing), "See `auth_hmac`."),
-        Keyword(.hmac, "active_key", .line, .later(.missing), "See `auth_hmac`."),
-        Keyword(.hmac, "time_window", .line, .later(.missing), "See `auth_hmac`."),
-        Keyword(.hmac, "anti_replay", .line, .later(.missing), "See `auth_hmac`."),
-        Keyword(.hmac, "mode", .line, .later(.missing), "See `auth_hmac`."),
+        Keyword(
+            .hmac, "key", .line, .depends(.missing),
+            "`keys`, at most 8; write a key that is in a file, or that has blanks, there by hand."),
+        Keyword(.hmac, "active_key", .line, .carried, "`active-key`"),
+        Keyword(.hmac, "time_window", .line, .carried, "`window`"),
+        Keyword(.hmac, "anti_replay", .line, .carried, "`replay`"),
+        Keyword(.hmac, "mode", .line, .carried, "`mode`"),
     ]
 
     private static let group: [Keyword] = [
@@ -562,8 +560,8 @@ extension Keywords {
         }
 
     private static let peer: [Keyword] = [
-        Keyword(.peer, "min_ttl", .option, .later(.loss), "Adverts with a TTL below 255 do not count."),
-        Keyword(.peer, "max_ttl", .option, .later(.difference), "Adverts with a TTL of 255 count."),
+        Keyword(.peer, "min_ttl", .option, .carried, "`least-hop-limit`, the lowest of all peers"),
+        Keyword(.peer, "max_ttl", .option, .different, "There is no upper limit: a TTL of 255 is that of a near peer."),
     ]
 
     private static let track: [Keyword] = [

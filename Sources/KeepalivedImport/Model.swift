@@ -56,11 +56,15 @@ struct KeepalivedConfiguration {
         var excluded: [Address] = []
         var peers: [(address: IPAddress, place: SourceLine)] = []
         var isUnicastConfigured = false
+        var unicastTTL: Int?
+        /// `min_ttl` of each peer that has one.
+        var leastTTLs: [Int] = []
         var source: IPAddress?
         /// nil: that of the family.
         var multicastGroup: IPAddress?
         var auth: (type: String, place: SourceLine)?
         var password: String?
+        var hmac: HMAC?
         var preempts = true
         var preemptDelayNs: Int64 = 0
         var hasVirtualMAC = false
@@ -80,6 +84,15 @@ struct KeepalivedConfiguration {
 
         /// The line of a keyword of this instance.
         func line(_ keyword: String) -> SourceLine { places[keyword] ?? place }
+    }
+
+    /// `auth_hmac`.
+    struct HMAC {
+        var keys: [(id: Int, value: String, place: SourceLine)] = []
+        var activeKey = 0
+        var windowSeconds: Int?
+        var isMonotonic = false
+        var mode = "enforce"
     }
 
     struct Address {

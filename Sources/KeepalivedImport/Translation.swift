@@ -98,7 +98,11 @@ struct Translation {
             section.set("checksum", Toml.text("message"))
         }
         setPeers(of: leg, &section)
-        if let password = leg.password { section.set("auth-pass", Toml.text(password)) }
+        if let password = leg.password {
+            section.set("auth-pass", Toml.text(password))
+            if instance.auth?.type == "AH" { section.set("auth-type", Toml.text("ah")) }
+        }
+        if let hmac = instance.hmac { setHMAC(hmac, of: instance, &section) }
         if instance.hasVirtualMAC {
             section.set("virtual-mac", "true")
             let text = Keywords.find(.instance, "use_vmac")?.text ?? ""
@@ -117,6 +121,39 @@ struct Translation {
             if !list.isEmpty { section.set("rules", Toml.array(list)) }
         }
         return section
+    }
+
+    private func setHMAC(
+        _ hmac: KeepalivedConfiguration.HMAC, of instance: KeepalivedConfiguration.Instance,
+        _ section: inout TomlSection
+    ) {
+        guard hmac.keys.contains(where: { $0.id == hmac.activeKey }) else {
+            findings.add(
+                .difference, instance.line("auth_hmac"), "auth_hmac",
+                "active_key names no key: it is not used, in keepalived as here")
+            return
+        }
+        let keys = hmac.keys.prefix(8).filter { key in
+            let octets = key.value.hasPrefix("hex:") ? (key.value.utf8.count - 4) / 2 : key.value.utf8.count
+            return !key.value.hasPrefix("file:") && (32...64).contains(octets)
+                && key.value.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        }
+        if keys.count < hmac.keys.count {
+            let key = hmac.keys.first { key in !keys.contains { $0.id == key.id } }
+            report(.hmac, "key", "key \(key?.id ?? 0)", key?.place ?? instance.place)
+        }
+        guard keys.contains(where: { $0.id == hmac.activeKey }) else { return }
+        var pairs = [
+            ("keys", Toml.array(keys.map { Toml.text("\($0.id) \($0.value)") })),
+            ("active-key", String(hmac.activeKey)),
+        ]
+        if hmac.mode != "enforce" { pairs.append(("mode", Toml.text(hmac.mode))) }
+        if hmac.isMonotonic {
+            pairs.append(("replay", Toml.text("monotonic")))
+        } else if let seconds = hmac.windowSeconds {
+            pairs.append(("window", Toml.duration(Int64(seconds) * second)))
+        }
+        section.set("auth-hmac", Toml.table(pairs.map { (key: $0.0, value: $0.1) }))
     }
 
     private func setPeers(of leg: CompleteInstance, _ section: inout TomlSection) {
@@ -148,13 +185,16 @@ struct Translation {
         if !peers.isEmpty {
             section.set("unicast-peers", Toml.array(peers.map { Toml.text($0.address.description) }))
             let networks = instance.addresses.map(\.prefix).filter { $0.length < $0.address.family.width }
-            if let source = instance.source,
-                !networks.contains(where: { $0.contains(source) && $0.contains(peers[0].address) })
-            {
-                findings.add(
-                    .difference, peers[0].place, "unicast_peer",
-                    "adverts that crossed a router, with a TTL below 255, do not count: the peers have to be on the same link"
-                )
+            let areNear = networks.contains { network in
+                peers.allSatisfy { network.contains($0.address) }
+                    && (instance.source.map(network.contains) ?? true)
+            }
+            // keepalived takes any TTL of a peer without `min_ttl`. Of one on the same link it is 255, and 64 with IPv6.
+            let isLimited = !instance.leastTTLs.isEmpty && instance.leastTTLs.count == instance.peers.count
+            let least = isLimited ? max(1, instance.leastTTLs.min() ?? 1) : areNear && leg.family == .ipv4 ? 255 : 1
+            if least < 255 { section.set("least-hop-limit", String(least)) }
+            if let limit = instance.unicastTTL, limit > 0, limit < 255 {
+                section.set("unicast-hop-limit", String(limit))
             }
         }
         if let source = instance.source, source.isUnicast { section.set("source", Toml.text(source.description)) }

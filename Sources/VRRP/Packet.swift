@@ -54,7 +54,7 @@ public enum ChecksumForm: String, Hashable, Sendable {
 public enum Discard: String, Error, Hashable, Sendable, CaseIterable {
     /// The IP header is not one, or is not of protocol 112.
     case header
-    /// TTL or hop limit is not 255: it crossed a router.
+    /// TTL or hop limit is below 255, or below what is accepted: it crossed a router.
     case hopLimit = "ttl"
     /// Neither version 2 nor 3, not the version configured, version 2 over IPv6, or not an advertisement.
     case version
@@ -64,10 +64,12 @@ public enum Discard: String, Error, Hashable, Sendable, CaseIterable {
     case vrid
     /// Neither sum is right.
     case checksum
-    /// Version 2: another authentication type than configured.
+    /// Another authentication type than configured, or none.
     case authType = "auth_type_mismatch"
-    /// Version 2: another password.
+    /// Another password or key.
     case authData = "auth_data_mismatch"
+    /// The key is right, but the advert is old.
+    case authReplay = "auth_replay"
     /// Version 2: another interval than configured; version 3: an interval of 0.
     case interval = "interval_mismatch"
     /// IPv6: the source is not link-local.
@@ -96,6 +98,12 @@ public struct AdvertExpectation: Hashable, Sendable {
     public var requiresLinkLocal: Bool
     /// Whether adverts must list an address. Those of a virtual router without addresses need not.
     public var requiresAddresses: Bool
+    /// The lowest TTL or hop limit that is accepted.
+    public var leastHopLimit: UInt8 = 255
+    /// Version 2: within an authentication header, which `AdvertSeal` checks.
+    public var hasAuthenticationHeader = false
+    /// There may be a trailer behind the message, which `AdvertSeal` checks.
+    public var mayHaveTrailer = false
 
     public init(
         version: Version = .v3, intervalNs: Int64 = 1_000_000_000, password: [UInt8]? = nil,
@@ -119,8 +127,13 @@ public struct IPHeader: Hashable, Sendable {
     public var hopLimit: UInt8
     /// Where the VRRP message lies in the packet: after the IPv4 options, cut to the header's total length.
     public var payload: Range<Int>
+    /// Where an IP Authentication Header (RFC 2402) begins, of IPv4; nil: there is none.
+    public var authentication: Int?
 
-    public init(source: IPAddress, destination: IPAddress, hopLimit: UInt8, payload: Range<Int>) {
+    public init(
+        source: IPAddress, destination: IPAddress, hopLimit: UInt8, payload: Range<Int>, authentication: Int? = nil
+    ) {
+        self.authentication = authentication
         self.source = source
         self.destination = destination
         self.hopLimit = hopLimit
@@ -137,7 +150,9 @@ public struct IPHeader: Hashable, Sendable {
     }
 
     private init(ipv4 packet: Span<UInt8>) throws(Discard) {
-        guard packet.count >= 20, packet[0] >> 4 == 4, packet[9] == AdvertCodec.ipProtocol else { throw .header }
+        guard packet.count >= 20, packet[0] >> 4 == 4,
+            packet[9] == AdvertCodec.ipProtocol || packet[9] == AdvertCodec.authenticationProtocol
+        else { throw .header }
         let isFragment = packet[6] & 0x3f != 0 || packet[7] != 0
         let headerLength = Int(packet[0] & 15) * 4
         let totalLength = Int(packet[2]) << 8 | Int(packet[3])
@@ -145,8 +160,16 @@ public struct IPHeader: Hashable, Sendable {
         guard totalLength <= packet.count, let source = IPAddress(.ipv4, in: packet, at: 12),
             let destination = IPAddress(.ipv4, in: packet, at: 16)
         else { throw .length }
+        var start = headerLength
+        if packet[9] == AdvertCodec.authenticationProtocol {
+            start += AdvertSeal.headerOctets
+            // What is within, and its length in words of 4 octets, less 2.
+            guard start <= totalLength, packet[headerLength] == AdvertCodec.ipProtocol, packet[headerLength + 1] == 4
+            else { throw .header }
+        }
         self.init(
-            source: source, destination: destination, hopLimit: packet[8], payload: headerLength..<totalLength)
+            source: source, destination: destination, hopLimit: packet[8], payload: start..<totalLength,
+            authentication: start > headerLength ? headerLength : nil)
     }
 
     /// Refuses what an IP stack drops before anybody hears of it, and a packet socket shows all the same: a wrong sum of the
@@ -154,7 +177,7 @@ public struct IPHeader: Hashable, Sendable {
     public func verify(_ packet: Span<UInt8>) throws(Discard) {
         guard source.isUnicast else { throw .sourceKind }
         guard source.family == .ipv4 else { return }
-        let header = packet.extracting(first: payload.lowerBound)
+        let header = packet.extracting(first: authentication ?? payload.lowerBound)
         guard AdvertCodec.sum(header, initial: 0) == 0xffff, !Self.hasSourceRoute(header) else { throw .header }
     }
 
@@ -187,6 +210,8 @@ public struct IPHeader: Hashable, Sendable {
 public enum AdvertCodec {
     /// The IP protocol number of VRRP.
     public static let ipProtocol: UInt8 = 112
+    /// The IP protocol number of the Authentication Header.
+    public static let authenticationProtocol: UInt8 = 51
     /// 224.0.0.18 (RFC 9568, 5.1.1.2).
     public static let ipv4Group = IPAddress(ipv4: 0xe000_0012)
     /// ff02::12 (RFC 9568, 5.1.2.2).
@@ -211,9 +236,10 @@ public enum AdvertCodec {
         _ packet: Span<UInt8>, header: IPHeader, expectation: (UInt8) -> AdvertExpectation?
     ) throws(Discard) -> Advert {
         let family = header.source.family
-        guard header.hopLimit == 255 else { throw .hopLimit }
         guard header.payload.lowerBound >= 0, header.payload.upperBound <= packet.count else { throw .length }
         let message = packet.extracting(header.payload)
+        let found = message.count > 1 ? expectation(message[1]) : nil
+        guard header.hopLimit >= found?.leastHopLimit ?? 255 else { throw .hopLimit }
         guard message.count >= 8 else { throw .length }
         guard message[0] & 15 == 1, let version = Version(rawValue: message[0] >> 4), version == .v3 || family == .ipv4
         else { throw .version }
@@ -222,10 +248,15 @@ public enum AdvertCodec {
         let trailer = version == .v2 ? 8 : 0
         let length = 8 + addressCount * family.octets + trailer
         guard message.count >= length else { throw .length }
-        guard let expected = expectation(message[1]) else { throw .vrid }
+        guard let expected = found else { throw .vrid }
         guard expected.version == version else { throw .version }
         // Octets after the message (padding of a short Ethernet frame is already cut by the IP length) are not summed.
-        let form = try checksumForm(message.extracting(first: length), version: version, header: header)
+        guard (header.authentication != nil) == expected.hasAuthenticationHeader else { throw .authType }
+        // Over IPv6 the sender's kernel sums all that is sent, a trailer too.
+        let isTrailerSummed =
+            expected.mayHaveTrailer && family == .ipv6 && AdvertSeal.hasTrailer(message.count, after: length)
+        let form = try checksumForm(
+            message.extracting(first: isTrailerSummed ? message.count : length), version: version, header: header)
         let interval = try interval(message, version: version, length: length, expected: expected)
         guard addressCount > 0 || !expected.requiresAddresses else { throw .addressCount }
 
@@ -243,7 +274,11 @@ public enum AdvertCodec {
 
     /// The octets of an advert to `destination`, from its `source`, without an IP header. The interval is rounded down to
     /// what the version can say and kept in its range; at most 255 addresses are written.
-    public static func encode(_ advert: Advert, destination: IPAddress, password: [UInt8]? = nil) -> [UInt8] {
+    ///
+    /// - Parameter seal: what its trailer is made with, or its authentication header will be.
+    public static func encode(
+        _ advert: Advert, destination: IPAddress, password: [UInt8]? = nil, seal: AdvertSeal? = nil
+    ) -> [UInt8] {
         let addresses = advert.addresses.prefix(255)
         let family = advert.source.family
         var message: [UInt8] = []
@@ -252,7 +287,7 @@ public enum AdvertCodec {
         switch advert.version {
         case .v2:
             let seconds = min(max(advert.intervalNs / secondNs, 1), 255)
-            message += [password == nil ? 0 : 1, UInt8(seconds), 0, 0]
+            message += [seal?.isHeader == true ? 2 : password == nil ? 0 : 1, UInt8(seconds), 0, 0]
         case .v3:
             let centiseconds = min(max(advert.intervalNs / centisecondNs, 1), 4095)
             message += [UInt8(centiseconds >> 8), UInt8(centiseconds & 255), 0, 0]
@@ -261,12 +296,15 @@ public enum AdvertCodec {
         if advert.version == .v2 {
             for index in 0..<8 { message.append(index < password?.count ?? 0 ? password?[index] ?? 0 : 0) }
         }
+        let trailer = seal?.trailer(of: message, source: advert.source) ?? []
+        if family == .ipv6 { message += trailer }
         let header = IPHeader(
             source: advert.source, destination: destination, hopLimit: 255, payload: 0..<message.count)
         let form = onlyForm(version: advert.version, family: family) ?? advert.checksumForm
         let sum = ~sum(message.span, initial: form == .message ? 0 : pseudoHeaderSum(header, length: message.count))
         message[6] = UInt8(sum >> 8)
         message[7] = UInt8(sum & 255)
+        if family == .ipv4 { message += trailer }
         return message
     }
 
@@ -282,7 +320,8 @@ public enum AdvertCodec {
             guard centiseconds > 0 else { throw .interval }
             return centiseconds * centisecondNs
         case .v2:
-            guard message[4] == (expected.password == nil ? 0 : 1) else { throw .authType }
+            let type: UInt8 = expected.hasAuthenticationHeader ? 2 : expected.password == nil ? 0 : 1
+            guard message[4] == type else { throw .authType }
             if let password = expected.password {
                 for index in 0..<8 where message[length - 8 + index] != (index < password.count ? password[index] : 0) {
                     throw .authData
@@ -323,7 +362,7 @@ public enum AdvertCodec {
     }
 
     /// The one's complement sum of RFC 1071. A message has at most 8 + 255 * 16 + 8 octets, so 32 bits do not overflow.
-    fileprivate static func sum(_ bytes: Span<UInt8>, initial: UInt32) -> UInt16 {
+    static func sum(_ bytes: Span<UInt8>, initial: UInt32) -> UInt16 {
         var total = initial
         var index = 0
         while index + 1 < bytes.count {

@@ -426,6 +426,8 @@ private let pair = """
     }
 }
 
+private let keyText = String(repeating: "k", count: 32)
+
 @Suite struct VRRPCrossCheckTests {
     private func instance(_ name: String, _ interface: String, _ vrid: Int, _ address: String, more: String = "")
         -> String
@@ -600,6 +602,31 @@ private let pair = """
         // One family of a group speaks for all of it.
         let dual = text.replacing("1.5s", with: "2s").replacing("\"198.51.100.1/24\"", with: "\"fe80::1\"")
         expect(mistakes { try read(dual) }, ["6:11: version = 2 with the IPv6 addresses of instance inside (line 19)"])
+    }
+
+    @Test(arguments: [
+        "1 hex:00", "0 \(keyText)", "256 \(keyText)", "\(keyText)", "1 hex:0\(keyText)", "1 a b\(keyText)",
+    ])
+    func keysThatAreNoneAreNotShown(text: String) {
+        let table = "auth-hmac = { keys = [\"\(text)\"] }\n"
+        let mistakes = mistakes { try read(instance("a", "eth0", 1, "\"192.0.2.1\"", more: table)) }
+        #expect(mistakes.count == 1 && mistakes[0].hasPrefix("5:23: keys[0]: expected a number from 1 to 255"))
+    }
+
+    @Test func authenticationIsOfOneKind() throws {
+        func instance(_ more: String) -> String { self.instance("a", "eth0", 1, "\"192.0.2.1\"", more: more) }
+        let hmac = "auth-hmac = { keys = [\"1 \(keyText)\"] }\n"
+        #expect(try read(instance(hmac)).groups[0].instances[0].authHMAC?.keys.count == 1)
+        expect(
+            mistakes { try read(instance("auth-pass = \"x\"\nversion = 2\n" + hmac)) },
+            ["5:13: auth-pass with auth-hmac: expected one of them"])
+        expect(
+            mistakes { try read(instance("auth-type = \"ah\"\nversion = 2\n")) },
+            ["5:13: auth-type = \"ah\" without auth-pass"])
+        expect(
+            mistakes {
+                try read(instance("auth-hmac = { keys = [\"1 \(keyText)\", \"1 \(keyText)\"], active-key = 2 }\n"))
+            }, ["5:61: keys has number 1 twice", "5:113: active-key = 2: expected the number of one of the keys"])
     }
 
     @Test func passwordsAreVersionTwos() {

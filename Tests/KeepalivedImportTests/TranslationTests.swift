@@ -78,7 +78,36 @@ import Testing
         #expect(group.instances[0].authPass == "12345678" && result.worst == .difference)
         #expect(try self.group(block + "version 3").0.instances[0].authPass == nil)
         #expect(try self.group(block + "strict_mode").0.instances[0].authPass == nil)
-        #expect(try self.group(block.replacing("PASS", with: "AH")).1.worst == .missing)
+        let ah = try self.group(block.replacing("PASS", with: "AH"))
+        #expect(ah.0.instances[0].authType == .ah && ah.1.worst == .difference)
+    }
+
+    @Test func theTrailerIsCarried() throws {
+        let key = "hex:" + String(repeating: "0f", count: 32)
+        let block = "auth_hmac {\n key 2 \(key)\n active_key 2\n time_window 7\n mode permissive\n}\n"
+        let hmac = try #require(try group(block).0.instances[0].authHMAC)
+        #expect(hmac.keys.map(\.id) == [2] && hmac.keys[0].octets == [UInt8](repeating: 15, count: 32))
+        #expect(
+            hmac.activeKey == 2 && hmac.windowNs == 7_000_000_000 && hmac.mode == .permissive && hmac.replay == .time)
+        #expect(try group(block).1.findings.isEmpty)
+        let password = "authentication {\n auth_type PASS\n auth_pass x\n}\n"
+        #expect(try group(password + block).0.instances[0].authPass == nil)
+        #expect(try group(block.replacing("active_key 2", with: "active_key 3")).0.instances[0].authHMAC == nil)
+        let monotonic = try group(block.replacing("time_window 7", with: "anti_replay monotonic")).0
+        #expect(monotonic.instances[0].authHMAC?.replay == .monotonic)
+        #expect(try group(block.replacing(key, with: "file:/etc/key")).1.worst == .missing)
+    }
+
+    @Test func hopLimitsAreThoseOfThePeers() throws {
+        func limits(_ block: String) throws -> [UInt8] {
+            let instance = try group(block).0.instances[0]
+            return [instance.leastHopLimit, instance.unicastHopLimit]
+        }
+        #expect(try limits("unicast_peer {\n 192.0.2.9\n}") == [255, 255])
+        #expect(try limits("unicast_peer {\n 198.51.100.9\n}") == [1, 255])
+        #expect(try limits("unicast_src_ip 198.51.100.8\nunicast_peer {\n 192.0.2.9\n}") == [1, 255])
+        #expect(
+            try limits("unicast_ttl 64\nunicast_peer {\n 192.0.2.9 min_ttl 60\n 192.0.2.8 min_ttl 61\n}") == [60, 64])
     }
 
     // MARK: Addresses

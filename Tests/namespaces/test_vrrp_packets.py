@@ -119,3 +119,119 @@ def test_another_group_and_any_first_address(namespaces, lan, started, family):
     assert lan.holds("r1", first, family) and director.status()["state"] == "master"
     assert watch.transitions() == []
     assert in_group(namespaces, family, other) and not in_group(namespaces, family, group)
+
+
+@pytest.mark.parametrize("unicast", [False, True], ids=["multicast", "unicast"])
+def test_an_authentication_header_as_keepalived_has_it(namespaces, lan, started, unicast):
+    """Version 2, HMAC-MD5: heard from it, believed by it, and used by the runner of a dead process."""
+    first = "192.0.2.100"
+    wire = Capture(namespaces, "sw", lan.port("r1", "e0"), "ip proto 51")
+    started.append(wire)
+    peer = Keepalived(
+        namespaces, "r2", "e0", 10, 100, ADDRESSES[4], 1, 2, unicast=(THEIRS, OURS) if unicast else None,
+        extra="authentication {\n  auth_type AH\n  auth_pass secret\n }",
+    )  # fmt: skip
+    started.append(peer)
+    peer.await_state("MASTER")
+
+    keys = ["version = 2", 'auth-pass = "secret"', 'auth-type = "ah"']
+    keys += [f'unicast-peers = ["{THEIRS}"]'] if unicast else []
+
+    def text(priority: int, *keys: str) -> str:
+        return ours(4, priority, *keys).replace("100ms", "1s")
+
+    # With another key it is refused, and we say so.
+    director = Director(namespaces, "r1", text(50, *keys).replace("secret", "secreT"))
+    started.append(director)
+    watch = director.watch()
+    said = watch.await_item(lambda event: (event.get("what") or "").startswith("peer-authentication"), what="a condition")
+    assert said["present"] and f"{THEIRS} sends another password or key" in said["what"]
+
+    # With its key it is obeyed; then we are better, and it believes us.
+    director.reconfigure(text(50, *keys))
+    director.call(f"{VRRP}.Reload")
+    until(lambda: director.status()["members"][0]["heard"], "an advert heard")
+    watch.mark()
+    director.reconfigure(text(150, *keys))
+    director.call(f"{VRRP}.Reload")
+    watch.await_transition("master")
+    until(lambda: lan.holds("r1", first) and not lan.holds("r2", first), "one holder")
+    until(lambda: director.status()["members"][0]["advertsSent"] >= 3, "adverts")
+    assert not lan.holds("r2", first) and director.status()["members"][0]["sendErrors"] == 0
+
+    if unicast:
+        return
+    # It takes over at once when we are killed.
+    wire.mark()
+    director.kill()
+    wire.await_item(lambda packet: f"{OURS} > " in packet and "prio 0," in packet, what="a resignation")
+    until(lambda: lan.holds("r2", first), "keepalived to take over", 3)
+
+    # It began with a low number, and went on above ours: so do we.
+    director.start()
+    watch = director.watch()
+    watch.await_transition("master")
+    until(lambda: lan.holds("r1", first) and not lan.holds("r2", first), "one holder again")
+
+
+def test_hop_limits_of_peers_behind_routers(namespaces, lan, started):
+    """keepalived sends with a TTL of 60, as if there were routers."""
+    wire = Capture(namespaces, "sw", lan.port("r1", "e0"), "ip proto 112")
+    started.append(wire)
+    peer = Keepalived(
+        namespaces, "r2", "e0", 10, 100, ADDRESSES[4], unicast=(THEIRS, OURS), extra="unicast_ttl 60"
+    )
+    started.append(peer)
+    peer.await_state("MASTER")
+    keys = (f'unicast-peers = ["{THEIRS}"]', "unicast-hop-limit = 61")
+    director = Director(namespaces, "r1", ours(4, 50, *keys, "least-hop-limit = 61"))
+    started.append(director)
+    watch = director.watch()
+    said = watch.await_item(lambda event: (event.get("what") or "").startswith("peer-ttl"), what="a condition")
+    assert f"{THEIRS} sends TTL 60, expected at least 61" in said["what"]
+    director.reconfigure(ours(4, 150, *keys, "least-hop-limit = 60"))
+    director.call(f"{VRRP}.Reload")
+    until(lambda: director.status()["members"][0]["advertsReceived"] > 0, "an advert")
+    watch.await_state("master")
+    assert "ttl 61," in wire.await_advert(OURS, 150)
+    until(lambda: not lan.holds("r2", "192.0.2.100"), "keepalived to give way")
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_trailer_proves_who_sends(namespaces, lan, started, family):
+    """The third kind of key: both are ours, since Debian's keepalived does not know it yet."""
+    wire = Capture(namespaces, "sw", lan.port("r1", "e0"), "ip6 proto 112" if family == 6 else "ip proto 112")
+    started.append(wire)
+    key = "00112233445566778899aabbccddeeff" * 2
+
+    def text(priority: int, mode: str = "enforce", key: str = key, number: int = 1) -> str:
+        table = f'auth-hmac = {{ keys = ["{number} hex:{key}"], mode = "{mode}" }}'
+        return ours(family, priority, "require-link-local = false", table)
+
+    def reload(director: Director, *arguments) -> None:
+        director.reconfigure(text(*arguments))
+        director.call(f"{VRRP}.Reload")
+
+    r1 = Director(namespaces, "r1", text(200))
+    started.append(r1)
+    w1 = r1.watch()
+    w1.await_state("master")
+    r2 = Director(namespaces, "r2", text(100))
+    started.append(r2)
+    until(lambda: r2.status()["members"][0]["advertsReceived"] >= 5, "adverts")
+    assert r2.status()["state"] == "backup"
+    packet = wire.await_advert(r1.status()["members"][0]["primaryAddress"], 200)
+    # Over IPv4 the checksum leaves the trailer out, as keepalived has it, and tcpdump does not know that.
+    assert family == 4 or "bad" not in packet
+
+    # Another key is refused: both serve, and each says why. Then it is replaced on a master that goes on.
+    w1.mark()
+    reload(r2, 100, "enforce", key[::-1])
+    w2 = r2.watch()
+    w2.await_item(lambda event: (event.get("what") or "").startswith("peer-authentication"), what="a condition")
+    reload(r1, 200, "permissive")
+    reload(r2, 100, "receive-only")
+    until(lambda: r2.status()["state"] == "backup", "the second to give way")
+    assert w1.transitions() == [] and lan.holds("r1", ADDRESSES[family][0].split("/")[0], family)
+    key_everywhere = [text for text in [*r1.log, *r2.log] if key[:16] in text]
+    assert not key_everywhere, key_everywhere

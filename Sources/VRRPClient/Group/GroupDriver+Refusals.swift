@@ -9,11 +9,13 @@ extension GroupDriver {
     private static let silenceNs: Int64 = 5_000_000_000
 
     /// An advert or a heartbeat of one of our VRIDs failed a check.
-    func tell(_ refused: RefusedAdvert, of subject: String, version: Int, intervalNs: Int64) {
+    func tell(
+        _ refused: RefusedAdvert, of subject: String, version: Int, intervalNs: Int64, leastHopLimit: UInt8 = 255
+    ) {
         guard let kind = refused.kind else { return }
         let theirsNs = min(3 * refused.intervalNs, 120_000_000_000)
         passing.saw(kind, of: subject, forNs: max(Self.toldNs, 4 * intervalNs, theirsNs)) {
-            refused.words(version: version, intervalNs: intervalNs)
+            refused.words(version: version, intervalNs: intervalNs, leastHopLimit: leastHopLimit)
         }
     }
 

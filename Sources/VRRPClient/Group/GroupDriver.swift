@@ -86,7 +86,9 @@ final class GroupDriver {
         }
         leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
         leg.onRefused = { [unowned self, unowned leg] in
-            tell($0, of: leg.instance.name, version: self.group.version, intervalNs: self.group.advertIntervalNs)
+            tell(
+                $0, of: leg.instance.name, version: self.group.version, intervalNs: self.group.advertIntervalNs,
+                leastHopLimit: leg.instance.expectedHopLimit)
         }
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }

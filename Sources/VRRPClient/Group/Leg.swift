@@ -21,6 +21,8 @@ final class Leg {
     private let kernel: any Kernel
     private let loop: EventLoop
     private var virtualMAC: VirtualMAC?
+    /// What its adverts are signed with; nil: nothing.
+    private var seal: AdvertSeal?
 
     /// The interface's number; nil: it does not exist.
     private(set) var ifindex: Int32?
@@ -76,6 +78,7 @@ final class Leg {
         addresses = LegAddresses(instance, of: group, kernel: kernel, loop: loop)
         held = [addresses] + HeldKinds.afterAddresses.map { $0.init(instance, of: group, kernel: kernel, loop: loop) }
         announcer = Announcer(group.announce, wire: wire, loop: loop)
+        seal = instance.seal(of: group)
         virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel, wire: wire) : nil
         virtualMAC?.onRefusal = { [unowned self] in onRefusal($0) }
         announcer.subject = { [unowned self] in announcement }
@@ -136,6 +139,13 @@ final class Leg {
         AdvertReceiver(
             expectation: expectation, group: instance.group,
             peers: instance.unicastPeers.isEmpty ? nil : Set(instance.unicastPeers),
+            authenticate: seal == nil
+                ? nil
+                : { [unowned self] (packet, header) throws(Discard) in
+                    // Our own, or from a stranger with our address: `onAdvert` knows both.
+                    if header.source == source { return }
+                    try seal?.check(packet, header, nowNs: Clock.realtimeNs())
+                },
             deliver: { [unowned self] (advert, mac) throws(Discard) in
                 if isReflected(advert, mac) { throw .reflected }
                 remember(advert.source, mac)
@@ -215,13 +225,15 @@ final class Leg {
     func checkSwitches() { virtualMAC?.checkSwitches() }
 
     private var expectation: AdvertExpectation {
-        AdvertExpectation(
-            version: version, intervalNs: intervalNs, password: password,
+        var expectation = AdvertExpectation(
+            version: version, intervalNs: intervalNs, password: instance.password,
             requiresLinkLocal: instance.requiresLinkLocal && instance.unicastPeers.isEmpty,
             requiresAddresses: !instance.addresses.isEmpty)
+        expectation.leastHopLimit = instance.expectedHopLimit
+        expectation.hasAuthenticationHeader = seal?.isHeader == true
+        expectation.mayHaveTrailer = seal?.isHeader == false
+        return expectation
     }
-
-    private var password: [UInt8]? { instance.authPass.map { Array($0.utf8) } }
 
     // MARK: Where adverts come from
 
@@ -304,15 +316,17 @@ final class Leg {
     }
 
     private func packets(_ priority: UInt8, _ source: IPAddress) -> [(packet: [UInt8], destination: IPAddress)] {
-        if let kept, kept.priority == priority { return kept.packets }
+        if let kept, kept.priority == priority, seal == nil { return kept.packets }
+        seal?.advance(nowNs: Clock.realtimeNs())
         let packets = instance.destinations.map { destination in
             (
                 PacketCraft.advert(
                     of: instance, version: version, intervalNs: intervalNs, priority: priority, source: source,
-                    destination: destination), destination
+                    destination: destination, seal: seal), destination
             )
         }
-        kept = (priority, packets)
+        // One that is signed is sent once, and what the runner has of it does not depend on the sequence.
+        if seal == nil { kept = (priority, packets) }
         return packets
     }
 
@@ -363,6 +377,7 @@ final class Leg {
         for (index, kind) in held.enumerated().reversed() {
             kind.handOver(to: successor?.held[index], isSamePlace: isSamePlace)
         }
+        successor?.seal?.goOn(from: seal)
         if isSamePlace, let successor {
             successor.routers = routers
             successor.virtualMAC = virtualMAC

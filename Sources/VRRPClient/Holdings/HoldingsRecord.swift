@@ -174,7 +174,8 @@ struct HoldingsRecord {
         var text = (holdings + (hasFilter ? [Self.filterLine] : [])).map { $0 + "\n" }.joined()
         for borrowed in legacy.switches { text += borrowed.line + "\n" }
         let length = text.utf8.count
-        for last in legacy.resignations where text.utf8.count - length < Self.resignationBytesMax {
+        for last in legacy.resignations where !last.isSigned {
+            guard text.utf8.count - length < Self.resignationBytesMax else { break }
             text += last.line + "\n"
         }
         let written = try Syscall.retry { unsafe pwrite(writer, text, text.utf8.count, 0) }

@@ -14,6 +14,8 @@ struct Resignation: Hashable {
     var address: IPAddress?
     /// With its IP header, which says where it goes.
     var packet: [UInt8]
+    /// Its signature is of this moment, and too old before long: it is not recorded.
+    var isSigned = false
 
     private var family: IPAddress.Family { packet.first.map { $0 >> 4 } == 6 ? .ipv6 : .ipv4 }
 
@@ -51,8 +53,8 @@ struct Resignation: Hashable {
         guard isComplete else { return nil }
     }
 
-    init(interface: String, address: IPAddress?, packet: [UInt8]) {
-        (self.interface, self.address, self.packet) = (interface, address, packet)
+    init(interface: String, address: IPAddress?, packet: [UInt8], isSigned: Bool = false) {
+        (self.interface, self.address, self.packet, self.isSigned) = (interface, address, packet, isSigned)
     }
 
     /// Whether it is an advert with priority 0, as long as its header says.

@@ -28,14 +28,18 @@ final class RawSocket: AdvertSender {
     /// The multicast groups that it has joined: one or two.
     private(set) var groups: [IPAddress] = []
 
-    /// - Parameter link: by which a packet to a group goes that a packet filter has refused.
+    /// - Parameters:
+    ///   - number: the IP protocol of what is received.
+    ///   - link: by which a packet to a group goes that a packet filter has refused.
     /// - Throws: EPERM without CAP_NET_RAW, ENODEV when the interface is gone, EAFNOSUPPORT without the family.
-    init(_ key: SocketKey, around link: LinkSender) throws(Errno) {
+    init(
+        _ key: SocketKey, protocol number: UInt8 = AdvertCodec.ipProtocol, around link: LinkSender
+    ) throws(Errno) {
         self.key = key
         self.link = link
         let family = key.family == .ipv4 ? AF_INET : AF_INET6
         socket = Descriptor(
-            owning: try Syscall.check(clinux_raw_socket(family, CInt(AdvertCodec.ipProtocol), key.ifindex)))
+            owning: try Syscall.check(clinux_raw_socket(family, CInt(number), key.ifindex)))
     }
 
     var raw: CInt { socket.raw }
@@ -121,6 +125,9 @@ final class AdvertSocket: AdvertPort {
     let key: SocketKey
     let sender: RawSocket
     private let packets: Descriptor
+    /// What has passed the packet filter of adverts in an authentication header; nil: nobody expects such.
+    private var authenticated: RawSocket?
+    private let link: LinkSender
     private let loop: EventLoop
     private let buffer: ReceiveBuffer
     private var receivers = Receivers()
@@ -156,6 +163,7 @@ final class AdvertSocket: AdvertPort {
         self.key = key
         self.loop = loop
         self.buffer = buffer
+        self.link = link
         sender = try RawSocket(key, around: link)
         packets = Descriptor(owning: try Syscall.check(clinux_packet_socket()))
         let filter = PacketFilter.adverts(key.ifindex, isIPv6: key.family == .ipv6)
@@ -176,12 +184,19 @@ final class AdvertSocket: AdvertPort {
     var isUnused: Bool { receivers.all.isEmpty }
 
     func listen(_ vrid: UInt8, _ receiver: AdvertReceiver) throws(Errno) {
+        if receiver.expectation.hasAuthenticationHeader, authenticated == nil {
+            let socket = try RawSocket(key, protocol: AdvertCodec.authenticationProtocol, around: link)
+            // Others use authentication headers as well.
+            try Syscall.check(PacketFilter.adverts(key.ifindex, isIPv6: false).attach(to: socket.raw))
+            authenticated = socket
+        }
         try sender.join(receiver.group)
         receivers[vrid] = receiver
     }
 
     func stopListening(_ vrid: UInt8) {
         receivers[vrid] = nil
+        if !receivers.all.contains(where: \.expectation.hasAuthenticationHeader) { authenticated = nil }
         sender.leaveGroups { group in receivers.all.contains { $0.group == group } }
     }
 
@@ -253,6 +268,7 @@ final class AdvertSocket: AdvertPort {
         let advert = try AdvertCodec.decode(packet, header: header) { receivers[$0]?.expectation }
         guard let receiver = receivers[advert.vrid] else { throw .vrid }
         if let peers = receiver.peers, !peers.contains(advert.source) { throw .peer }
+        try receiver.authenticate?(packet, header)
         return (advert, receiver)
     }
 
@@ -274,7 +290,7 @@ final class AdvertSocket: AdvertPort {
     /// sender that reverse-path filtering (rp_filter) does not expect here.
     private func confirmFilter() {
         guard filterWatch.isSuspicious else { return }
-        let drops = clinux_drops(sender.raw)
+        let drops = clinux_drops(sender.raw) &+ (authenticated.map { clinux_drops($0.raw) } ?? 0)
         if drops != self.drops {
             self.drops = drops
             filterWatch.forgetWindow()
@@ -284,16 +300,25 @@ final class AdvertSocket: AdvertPort {
 
     /// Takes from the raw socket what has passed the packet filter.
     private func takePassed() {
+        guard takePassed(sender.raw, before: 0),
+            authenticated.map({ takePassed($0.raw, before: AdvertSeal.headerOctets) }) ?? true
+        else { return }
+        filterWatch.hasDrained()
+    }
+
+    /// - Parameter octets: between the IP header and the message.
+    /// - Returns: whether all has been read.
+    private func takePassed(_ socket: CInt, before octets: Int) -> Bool {
         let family = key.family
         var batches = 0
         repeat {
             // A flood: nothing can be concluded before all of it has been read.
-            if batches == Self.batchesMax { return }
+            if batches == Self.batchesMax { return false }
             batches += 1
-        } while buffer.receive(from: sender.raw) { packet, index in
+        } while buffer.receive(from: socket) { packet, index in
             switch family {
             case .ipv4:
-                let start = packet.isEmpty ? 0 : Int(packet[0] & 15) * 4
+                let start = packet.isEmpty ? 0 : Int(packet[0] & 15) * 4 + octets
                 guard packet.count > start + 1, let source = IPAddress(.ipv4, in: packet, at: 12) else { return }
                 filterWatch.sawPassed(source, packet[start + 1])
             case .ipv6:
@@ -301,7 +326,7 @@ final class AdvertSocket: AdvertPort {
                 filterWatch.sawPassed(buffer.ipv6Source(index), packet[1])
             }
         } == Int(CLINUX_BATCH)
-        filterWatch.hasDrained()
+        return true
     }
 
     private func judgeFilter() {

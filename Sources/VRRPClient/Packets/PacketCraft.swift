@@ -20,28 +20,45 @@ enum PacketCraft {
 
     // MARK: VRRP
 
-    /// A VRRP message with its IP header: hop limit 255, class of service "internetwork control".
-    static func datagram(_ message: [UInt8], source: IPAddress, destination: IPAddress) -> [UInt8] {
-        datagram(message, protocol: AdvertCodec.ipProtocol, source: source, destination: destination)
+    /// A VRRP message with its IP header: class of service "internetwork control".
+    ///
+    /// - Parameter seal: with which an authentication header is put between the two; nil, or another kind: none is.
+    static func datagram(
+        _ message: [UInt8], source: IPAddress, destination: IPAddress, hopLimit: UInt8 = 255, seal: AdvertSeal? = nil
+    ) -> [UInt8] {
+        guard let seal, seal.isHeader else {
+            return datagram(
+                message, protocol: AdvertCodec.ipProtocol, source: source, destination: destination, hopLimit: hopLimit)
+        }
+        var packet = datagram(
+            message, protocol: AdvertCodec.authenticationProtocol, source: source, destination: destination,
+            hopLimit: hopLimit, extra: AdvertSeal.headerOctets, identification: Int(seal.identification))
+        seal.addHeader(to: &packet)
+        return packet
     }
 
-    private static func datagram(_ message: [UInt8], protocol number: UInt8, source: IPAddress, destination: IPAddress)
-        -> [UInt8]
-    {
+    /// - Parameters:
+    ///   - extra: octets that are put before the message later, with IPv4.
+    ///   - identification: with IPv4; 0: the kernel chooses.
+    private static func datagram(
+        _ message: [UInt8], protocol number: UInt8, source: IPAddress, destination: IPAddress, hopLimit: UInt8 = 255,
+        extra: Int = 0, identification: Int = 0
+    ) -> [UInt8] {
         var packet: [UInt8] = []
-        packet.reserveCapacity(40 + message.count)
+        packet.reserveCapacity(40 + extra + message.count)
         switch source.family {
         case .ipv4:
             packet += [0x45, 0xc0]
-            packet += be16(20 + message.count)
-            packet += [0, 0, 0x40, 0, 255, number, 0, 0]
+            packet += be16(20 + extra + message.count)
+            packet += be16(identification)
+            packet += [0x40, 0, hopLimit, number, 0, 0]
             source.append(to: &packet)
             destination.append(to: &packet)
             packet.replaceSubrange(10..<12, with: be16(Int(checksum(packet[0..<20]))))
         case .ipv6:
             packet += [0x6c, 0, 0, 0]
             packet += be16(message.count)
-            packet += [number, 255]
+            packet += [number, hopLimit]
             source.append(to: &packet)
             destination.append(to: &packet)
         }

@@ -11,15 +11,21 @@ struct PacketFilter {
 
     private static let offset = UInt32(bitPattern: SKF_AD_OFF)
 
-    /// Adverts of the family that arrive on the interface.
+    /// Adverts of the family that arrive on the interface, in an IP Authentication Header as well.
     static func adverts(_ ifindex: Int32, isIPv6: Bool) -> PacketFilter {
         var filter = PacketFilter(ifindex)
         if isIPv6 {
             filter.require(byte: 6, 112)
-        } else {
-            filter.require(byte: 9, 112)
+            return filter.accepting()
         }
-        return filter.accepting()
+        filter.add(BPF_LD | BPF_B | BPF_ABS, 9)
+        filter.acceptIf(112)
+        filter.dropUnless(BPF_JEQ, 51)
+        // The octet after the IP header: what is within.
+        filter.add(BPF_LDX | BPF_B | BPF_MSH, 0)
+        filter.add(BPF_LD | BPF_B | BPF_IND, 0)
+        filter.acceptIf(112)
+        return filter.refusing()
     }
 
     /// ARP on the interface.

@@ -13,6 +13,7 @@ struct RefusedAdvert {
     /// Its address list has an address that only heartbeats list.
     let isHeartbeat: Bool
     private let hopLimit: UInt8
+    private let hasAuthenticationHeader: Bool
     private let version: UInt8
     private let octets: Int
     /// Authentication type and seconds in version 2, centiseconds in version 3.
@@ -25,6 +26,7 @@ struct RefusedAdvert {
         self.reason = reason
         source = header.source
         hopLimit = header.hopLimit
+        hasAuthenticationHeader = header.authentication != nil
         octets = header.payload.count
         version = packet[start] >> 4
         vrid = packet[start + 1]
@@ -44,7 +46,7 @@ struct RefusedAdvert {
         case .version: .peerVersion
         case .length: .peerLength
         case .checksum: .peerChecksum
-        case .authType, .authData: .peerAuthentication
+        case .authType, .authData, .authReplay: .peerAuthentication
         case .interval: .peerInterval
         case .source, .peer: .peerSource
         case .addressCount: .peerAddresses
@@ -63,15 +65,17 @@ struct RefusedAdvert {
     /// - Parameters:
     ///   - version: the one that is expected.
     ///   - intervalNs: the interval that is expected.
-    func words(version expected: Int, intervalNs: Int64) -> String {
+    ///   - leastHopLimit: the lowest TTL that is accepted.
+    func words(version expected: Int, intervalNs: Int64, leastHopLimit: UInt8 = 255) -> String {
         let difference =
             switch reason {
-            case .hopLimit: "TTL \(hopLimit), expected 255"
+            case .hopLimit: "TTL \(hopLimit), expected \(leastHopLimit == 255 ? "" : "at least ")\(leastHopLimit)"
             case .version: "version \(version), expected \(expected)"
             case .length: "\(octets) octets, too few for the addresses it counts"
             case .checksum: "a wrong checksum"
-            case .authType: "authentication type \(fields.0), expected \(fields.0 == 0 ? "auth-pass" : "none")"
-            case .authData: "another auth-pass"
+            case .authType: authenticationWords
+            case .authData: "another password or key"
+            case .authReplay: "adverts that are replayed or, by the clocks of both, old"
             case .interval:
                 "an interval of \(DurationText.format(self.intervalNs)), expected \(DurationText.format(intervalNs))"
             case .source: "a source that is not link-local"
@@ -80,5 +84,14 @@ struct RefusedAdvert {
             case .header, .vrid, .sourceKind, .destination, .reflected: reason.rawValue
             }
         return "\(source) sends \(difference)"
+    }
+
+    private var authenticationWords: String {
+        switch (version, hasAuthenticationHeader, fields.0) {
+        case (2, true, _): "an authentication header (AH), expected another authentication"
+        case (2, false, 0): "no authentication, expected one"
+        case (2, false, let type): "authentication type \(type), expected another"
+        default: "no authentication, expected auth-hmac"
+        }
     }
 }

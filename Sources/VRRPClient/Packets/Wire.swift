@@ -26,6 +26,8 @@ struct AdvertReceiver {
     var group: IPAddress
     /// The only senders that count; nil: anyone.
     var peers: Set<IPAddress>?
+    /// Checks who sent an advert; nil: nothing proves that.
+    var authenticate: ((_ packet: Span<UInt8>, _ header: IPHeader) throws(Discard) -> Void)?
     /// Called with an advert that passed every check, and the MAC address that it came from.
     var deliver: (Advert, MACAddress) throws(Discard) -> Void
     /// Called with an advert of the VRID that failed a check.

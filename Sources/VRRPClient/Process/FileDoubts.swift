@@ -2,6 +2,7 @@
 /// the interfaces of this host. They are only warnings, as the file may be meant for another host.
 import Addresses
 import Configuration
+import Glibc
 import LinuxSystem
 import RtnlMonitor
 
@@ -22,7 +23,7 @@ struct FileDoubts {
     var all: [String] { user + heldDoubts + addressDoubts + unsuitable }
 
     /// Those that are logged at the start; the others become conditions, and are published.
-    var unsuitable: [String] { configuration.warnings.map(\.description) + oversize }
+    var unsuitable: [String] { configuration.warnings.map(\.description) + openKeys + oversize }
 
     // MARK: The process
 
@@ -32,6 +33,17 @@ struct FileDoubts {
 
     private var user: [String] {
         configuration.process.user == nil && Account.ofDaemons == nil ? [Self.missingUser] : []
+    }
+
+    /// The keys of adverts are read by whoever may read the file; a password of version 2 is on the wire anyway.
+    private var openKeys: [String] {
+        let hasKeys = configuration.groups.flatMap(\.instances).contains { $0.authHMAC != nil || $0.authType == .ah }
+        var status = stat()
+        guard hasKeys, unsafe stat(file, &status) == 0, status.st_mode & 0o004 != 0 else { return [] }
+        return [
+            "\(file): has keys of adverts, and every user may read it (mode \(String(status.st_mode & 0o7777, radix: 8))): "
+                + "expected the user of the process alone (chmod o-r)"
+        ]
     }
 
     // MARK: Adverts that do not fit

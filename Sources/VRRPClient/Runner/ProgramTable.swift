@@ -134,16 +134,24 @@ struct ProgramTable {
         return []
     }
 
+    /// A header's sequence must be above the last one of the process, which may be above the seconds that have passed: the
+    /// peer's had been. A trailer's must not be off.
+    private static let headerLeadNs: Int64 = 3_600_000_000_000
+
     private func resignations(
         of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group, _ word: LastWord
     ) -> [Resignation] {
         guard word.source.family == instance.family else { return [] }
         let address = instance.addresses.first?.address
+        var seal = instance.seal(of: group)
+        let leadNs = seal?.isHeader == true ? Self.headerLeadNs : 0
+        seal?.advance(nowNs: Clock.realtimeNs() + leadNs)
         return instance.destinations.map { destination in
             let packet = PacketCraft.advert(
                 of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
-                source: word.source, destination: destination)
-            return Resignation(interface: instance.interface, address: address, packet: packet)
+                source: word.source, destination: destination, seal: seal)
+            return Resignation(
+                interface: instance.interface, address: address, packet: packet, isSigned: seal != nil)
         }
     }
 
