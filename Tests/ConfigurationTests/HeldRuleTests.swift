@@ -53,7 +53,10 @@ import Testing
             "{ priority = 5, table = 5, from = \"10.0.0.0/8\", to = \"2001:db8::/32\" }",
             "6:54: to = \"2001:db8::/32\" in a rule from 10.0.0.0/8: expected IPv4"
         ),
-        ("{ priority = 5, table = 5, from = \"10.0.0.1/8\" }", "6:35: from = \"10.0.0.1/8\": expected a network"),
+        (
+            "{ priority = 5, table = 5, from = \"10.0.0.1/8\" }",
+            "6:35: from = \"10.0.0.1/8\": it has host bits behind the prefix: expected \"10.0.0.0/8\""
+        ),
         ("{ priority = 5, table = 5, fwmark = \"0x1/0\" }", "6:37: ... expected a mark, such as"),
         ("{ priority = 5, table = 5, ipproto = \"tpc\" }", "6:38: ... expected a protocol, such as \"tcp\""),
         ("{ priority = 5, table = 5, dport = \"9-8\" }", "6:36: ... expected a port or a range of them, such as"),
