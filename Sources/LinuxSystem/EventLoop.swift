@@ -207,6 +207,10 @@ public final class EventLoop {
     /// How much CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: what an instant of the one is by the other.
     public var aheadNs: Int64 { clock.aheadNs }
 
+    /// For how long the turn has been going on, by CLOCK_BOOTTIME: the process may have been stopped in the middle of it. Reads
+    /// the clock.
+    public var stoppedNs: Int64 { Clock.boottimeNs() - nowBoottimeNs }
+
     /// Begins a turn as soon as the machine goes on after it was suspended, rather than when a timer is due, and costs nothing
     /// until then.
     ///

@@ -1,6 +1,7 @@
 /// A group between a kernel, a wire and a runner that are not there: what it does, and in which order.
 import Addresses
 import Configuration
+import Glibc
 import LinuxSystem
 import RtnlMonitor
 import SystemPackage
@@ -174,6 +175,23 @@ import Testing
         #expect(world.journal.place(of: .removed(World.virtual)) == nil)
         #expect(world.journal.place(of: .added(second)) != nil)
         #expect(world.group.engine.status.state == .master)
+    }
+
+    /// Who is stopped in the middle of a turn, for longer than its lease, says nothing of what it had decided before.
+    @Test func whoIsStoppedWithinATurnStaysSilent() throws {
+        let world = try World(World.text + "address-lease = \"1s\"\n")
+        try world.serve()
+        var said: [Deed] = []
+        world.loop.schedule(atNs: world.loop.nowNs) { [unowned world] in
+            world.journal.forget()
+            world.group.sendAdvert(world.group.legs[0], 100)
+            usleep(700_000)
+            world.group.sendAdvert(world.group.legs[0], 100)
+            world.group.sendAdvert(world.group.legs[0], 0)
+            said = world.journal.deeds
+        }
+        try world.run { !said.isEmpty && $0.journal.deeds.contains(.became(.backup)) }
+        #expect(said == [.sentAdvert(priority: 100), .sentAdvert(priority: 0)])
     }
 
     /// Another station that claims an address is named.

@@ -7,7 +7,12 @@ import SystemPackage
 import VRRP
 
 extension GroupDriver {
+    /// Whether we were stopped within this turn, for so long that the leases may have ended. What was decided before is not to
+    /// be said any more: the other router, which serves by now, would yield. The next turn notices the sleep.
+    private var hasSleptInTurn: Bool { loop.stoppedNs >= AddressLease.sleepNs(group.addressLeaseNs) }
+
     func sendAdvert(_ leg: Leg, _ priority: UInt8) {
+        if priority > 0, hasSleptInTurn { return }
         var outcome = leg.sendAdvert(priority: priority)
         if case .failed(let error) = outcome, leg.lacksMacvlan(by: error) {
             remakeMacvlan(of: leg, because: "sending through its macvlan failed (\(error))")
@@ -23,7 +28,7 @@ extension GroupDriver {
     }
 
     func sendHeartbeat(_ cable: Cable, _ word: PeerWord) {
-        guard let source = cable.source else { return }
+        guard let source = cable.source, word.priority == 0 || !hasSleptInTurn else { return }
         let advert = HeartbeatCodec.advert(
             word, cable: cable.configuration, source: source, peerIdentity: peerIdentity,
             members: engine.configuration.members)

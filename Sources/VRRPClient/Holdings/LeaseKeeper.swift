@@ -2,6 +2,11 @@
 import LinuxSystem
 import RtnlMonitor
 
+enum AddressLease {
+    /// A sleep from which on the lease may have ended: it was refreshed up to a third of it before. Owners have none.
+    static func sleepNs(_ leaseNs: Int64) -> Int64 { leaseNs > 0 ? leaseNs / 3 * 2 : .max }
+}
+
 final class LeaseKeeper {
     private let kernel: any Kernel
     private let loop: EventLoop
@@ -47,8 +52,12 @@ final class LeaseKeeper {
         let nowNs = loop.nowBoottimeNs
         awake()
         // An address that cannot be refreshed is removed by the kernel, and the mirror reports that.
+        // Nor are those refreshed that may have ended since this turn began: they would be added again.
+        let stoppedNs = loop.stoppedNs
         for leg in legs {
-            guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs else { continue }
+            guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs, stoppedNs < leg.sleepNs else {
+                continue
+            }
             try? kernel.refreshes.post(leg.refresh(nowNs: nowNs))
         }
         try? kernel.refreshes.flush()

@@ -241,6 +241,9 @@ final class LegAddresses: Held, Upkept {
     /// When the leases must be refreshed, CLOCK_BOOTTIME; nil: nothing is leased.
     var refreshDueNs: Int64? { isWanted && !keys.isEmpty ? refreshedNs + leaseNs / 3 : nil }
 
+    /// The sleep from which on it may have ended.
+    var sleepNs: Int64 { AddressLease.sleepNs(leaseNs) }
+
     /// How much earlier than due it may be refreshed, so that one wake-up serves for several things.
     var refreshSlackNs: Int64 { leaseNs / 6 }
 
