@@ -45,7 +45,7 @@ struct VRRPAssembly {
         }
         result.addressLines.lines = addressLines
         result.notifies = sections.notifies.map(\.value)
-        checkNotifies(groupNames: result.groups.map(\.name))
+        checkNotifies(groupNames: result.groups.map(\.name), instanceNames: Array(instances.keys).sorted())
     }
 
     // MARK: Groups
@@ -89,7 +89,9 @@ struct VRRPAssembly {
                 "instance \(name.value) is in no group and so a group of its own, but [group.\(name.value)] exists (line "
                     + "\(namesake.name.position.line)): expected it among that group's instances, or another name")
         }
-        return complete(section.ownGroup, [section.instance])
+        var group = complete(section.ownGroup, [section.instance])
+        group.isOfInstance = true
+        return group
     }
 
     private mutating func complete(
@@ -339,11 +341,14 @@ struct VRRPAssembly {
 
     // MARK: Names
 
-    private func checkNotifies(groupNames: [String]) {
+    private func checkNotifies(groupNames: [String], instanceNames: [String]) {
         for section in sections.notifies {
-            for group in section.keys.located("groups", section.value.groups ?? [])
-            where !groupNames.contains(group.value) {
-                reportUnknown("group", group, known: groupNames)
+            for (kind, names, known) in [
+                ("group", section.value.groups, groupNames), ("instance", section.value.instances, instanceNames),
+            ] {
+                for name in section.keys.located("\(kind)s", names ?? []) where !known.contains(name.value) {
+                    reportUnknown(kind, name, known: known)
+                }
             }
         }
     }

@@ -6,6 +6,8 @@ extension VRRPConfiguration {
     public struct Group: Hashable, Sendable {
         /// Unique; an instance in no group gives its name to a group of its own.
         public var name: String
+        /// Whether it is the group of an instance that is in none.
+        public var isOfInstance = false
         /// 255: the owner of the addresses.
         public var priority = 100
         /// In steps of 10 ms; whole seconds with version 2.

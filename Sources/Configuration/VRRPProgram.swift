@@ -1,4 +1,4 @@
-/// Programs, and the sections that run them: `[check.NAME]`, which may ask a neighbour instead, and `[notify.NAME]`.
+/// Programs, and `[check.NAME]`, which runs one or asks a neighbour.
 import Addresses
 
 extension VRRPConfiguration {
@@ -7,7 +7,7 @@ extension VRRPConfiguration {
         /// The path, then the arguments.
         public var arguments: [String] = []
         public var timeoutNs: Int64
-        /// The user to run it as; nil: that of `ProcessSettings`.
+        /// The user to run it as, `NAME` or `NAME:GROUP`; nil: that of `ProcessSettings`.
         public var user: String?
     }
 
@@ -21,21 +21,20 @@ extension VRRPConfiguration {
         }
         public var name: String
         public var kind: Kind
+        /// What a check counts as before it has been run often enough to tell.
+        public enum Beginning: String, Hashable, Sendable, CaseIterable {
+            case failed
+            case well
+        }
         public var intervalNs = 2 * Time.second
-        /// At most the interval.
+        /// While a run takes longer than the interval, no other begins.
         public var timeoutNs = Time.second
         /// How many failures in a row make it fail.
         public var fall = 3
         /// How many successes in a row make it succeed.
         public var rise = 2
-    }
-
-    /// A program that is told of transitions.
-    public struct Notify: Hashable, Sendable {
-        public var name: String
-        public var program = Program(timeoutNs: 10 * Time.second)
-        /// Of these groups; nil: of all.
-        public var groups: [String]?
+        /// From the start, until `fall` failures or `rise` successes in a row; nil: its first run decides.
+        public var initially: Beginning?
     }
 }
 
@@ -47,16 +46,21 @@ extension VRRPConfiguration.Program {
             "exec", into: &arguments,
             required: "the program and its arguments, such as [\"/usr/bin/logger\", \"hello\"]")
         keys.read("timeout", .programTime, into: &timeoutNs)
-        keys.read("user", .user, into: &user)
+        keys.readProgramUser("user", into: &user)
     }
 }
 
-extension VRRPConfiguration.Notify: SectionKeys {
-    init(name: String) { self.name = name }
-
-    mutating func read(_ keys: TableReader) {
-        program.read(keys)
-        keys.read("groups", .name("the name of a group"), 0...1024, into: &groups)
+extension TableReader {
+    /// Reads `NAME` or `NAME:GROUP`, and notes both; whether they exist is checked later.
+    fileprivate func readProgramUser(_ key: String, into target: inout String?) {
+        let kind = Kind<String>.text("the name or number of a user, or both of a user and a group: \"name:group\"") {
+            let parts = $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+            return parts.count <= 2 && parts.allSatisfy(isAccountName)
+        }
+        guard read(key, kind, into: &target), let position = place(of: key), let parts = target?.split(separator: ":")
+        else { return }
+        problems.note(.user, String(parts[0]), position)
+        if parts.count > 1 { problems.note(.group, String(parts[1]), position) }
     }
 }
 
@@ -74,24 +78,17 @@ struct CheckKeys: SectionKeys {
         var program = VRRPConfiguration.Program(timeoutNs: 0)
         var (witness, interface): (IPAddress?, String?)
         keys.readProgram("exec", into: &program.arguments)
-        keys.read("user", .user, into: &program.user)
+        keys.readProgramUser("user", into: &program.user)
         keys.read("witness", .host, into: &witness)
         keys.read("interface", .interfaceName, into: &interface)
         keys.read("interval", .programTime, into: &check.intervalNs)
         keys.read("timeout", .programTime, into: &check.timeoutNs)
         keys.read("fall", .number(1...100), into: &check.fall)
         keys.read("rise", .number(1...100), into: &check.rise)
+        keys.read("initially", .choice, into: &check.initially)
         keys.read("weight", .weight, into: &weight)
 
-        if check.timeoutNs > check.intervalNs {
-            if let position = keys.place(of: "timeout") {
-                keys.problems.report(
-                    position,
-                    "timeout = \(quoted(DurationText.format(check.timeoutNs))): expected at most the interval, "
-                        + DurationText.format(check.intervalNs))
-            }
-            check.timeoutNs = check.intervalNs
-        }
+        if keys.place(of: "timeout") == nil { check.timeoutNs = min(check.timeoutNs, check.intervalNs) }
         program.timeoutNs = check.timeoutNs
         checkKind(keys)
         if let witness, let interface {

@@ -323,8 +323,11 @@ struct Interpreter {
         case "track_script": add(tracks(statement, .script), to: &instance.tracks)
         case "track_process": add(tracks(statement, .process), to: &instance.tracks)
         case "track_file": add(tracks(statement, .file), to: &instance.tracks)
-        case "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify":
+        case "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_master_rx_lower_pri", "notify":
             add(try notify(statement), to: &instance.notifies)
+        case "notify_deleted":
+            instance.isToldOfDeletion = true
+            if statement.words.count > 1 { add(try notify(statement), to: &instance.notifies) }
         case "accept": instance.accepts = true
         case "no_accept": instance.accepts = false
         case "strict_mode": instance.isStrict = flag(option) ?? instance.isStrict
@@ -559,6 +562,7 @@ struct Interpreter {
             case "rise": script.rise = try count(inner)
             case "fall": script.fall = try count(inner)
             case "user": script.account = try account(inner, from: 1)
+            case "init_fail": script.failsAtFirst = true
             default: break
             }
         }

@@ -282,21 +282,20 @@ extension Keywords {
             .instance, "track_src_ip", .line, .different,
             "This is always on: a missing source address is a cause of fault."),
         Keyword(
-            .instance, "notify_master", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+            .instance, "notify_master", .line, .carried, "`[notify]` with `states = [\"master\"]`"),
         Keyword(
-            .instance, "notify_backup", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
-        Keyword(.instance, "notify_fault", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+            .instance, "notify_backup", .line, .carried, "`[notify]` with `states = [\"backup\"]`"),
+        Keyword(.instance, "notify_fault", .line, .carried, "`[notify]` with `states = [\"fault\"]`"),
         Keyword(
-            .instance, "notify_stop", .line, .carried,
-            "a `[notify]` program for the state `initialize`; a master is told of `backup` before"),
+            .instance, "notify_stop", .line, .carried, "`[notify]` with `states = [\"stop\"]`"),
         Keyword(
-            .instance, "notify", .line, .carried, "a `[notify]` program; `/bin/sh` adds keepalived's four arguments"),
+            .instance, "notify", .line, .carried, "`[notify]` with `arguments = \"keepalived\"`"),
         Keyword(
-            .instance, "notify_deleted", .line, .never(.loss),
-            "A group that a reload removes ends as when the process stops: use `notify_stop`."),
+            .instance, "notify_deleted", .line, .carried,
+            "`\"deleted\"` among the `states` of a `[notify]`"),
         Keyword(
-            .instance, "notify_master_rx_lower_pri", .line, .never(.loss),
-            "Watch the condition `second-master` in `linkwatch vrrp --watch`."),
+            .instance, "notify_master_rx_lower_pri", .line, .carried,
+            "`[notify]` with `states = [\"master-rx-lower-pri\"]`"),
         Keyword(.instance, "notify_priority_changes", .line, .different, "It is for the FIFO."),
         Keyword(.instance, "smtp_alert", .line, .never(.loss), noMail),
         Keyword(.instance, "accept", .line, .carried, "`accept = true`, the default"),
@@ -392,13 +391,12 @@ extension Keywords {
             .group, "track_bfd", .list, .never(.loss),
             "There is no BFD: heartbeats tell a dead peer within three of their intervals; track a route of the daemon that speaks BFD."
         ),
-        Keyword(.group, "notify_master", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
-        Keyword(.group, "notify_backup", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
-        Keyword(.group, "notify_fault", .line, .carried, "a `[notify]` program for one state; `/bin/sh` chooses it"),
+        Keyword(.group, "notify_master", .line, .carried, "`[notify]` with `states = [\"master\"]`"),
+        Keyword(.group, "notify_backup", .line, .carried, "`[notify]` with `states = [\"backup\"]`"),
+        Keyword(.group, "notify_fault", .line, .carried, "`[notify]` with `states = [\"fault\"]`"),
         Keyword(
-            .group, "notify_stop", .line, .carried,
-            "a `[notify]` program for the state `initialize`; a master is told of `backup` before"),
-        Keyword(.group, "notify", .line, .carried, "a `[notify]` program; `/bin/sh` adds keepalived's four arguments"),
+            .group, "notify_stop", .line, .carried, "`[notify]` with `states = [\"stop\"]`"),
+        Keyword(.group, "notify", .line, .carried, "`[notify]` with `arguments = \"keepalived\"`"),
         Keyword(.group, "smtp_alert", .line, .never(.loss), noMail),
         Keyword(.group, "global_tracking", .line, .carried, "weights of members count, for the group"),
         Keyword(.group, "sync_group_tracking_weight", .line, .carried, "weights of members count, for the group"),
@@ -412,16 +410,16 @@ extension Keywords {
         ),
         Keyword(.script, "interval", .line, .depends(.difference), "`interval`, from 10ms to 1h; the default is 1s."),
         Keyword(
-            .script, "timeout", .line, .depends(.loss),
-            "`timeout`; by default the interval. It cannot be longer than the interval yet: then the interval is raised to it, so that a slow program is not killed."
-        ),
+            .script, "timeout", .line, .depends(.difference),
+            "`timeout`, from 10ms to 1h; by default the interval. When it is over the program is killed at once."),
         Keyword(.script, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.script, "rise", .line, .depends(.difference), "`rise`, at most 100; the default is 1."),
         Keyword(.script, "fall", .line, .depends(.difference), "`fall`, at most 100; the default is 1."),
         Keyword(
             .script, "user", .line, .depends(.loss),
-            "`user`; the program gets the groups of that user, and no other."),
-        Keyword(.script, "init_fail", .line, .later(.loss), "Until its first result a check counts as successful."),
+            "`user`, with a group as `name:group`. A program has the other groups of its user as well; keepalived 2.3 leaves them out unless a colon or `set_supplementary_groups` asks for them."
+        ),
+        Keyword(.script, "init_fail", .line, .carried, "`initially = \"failed\"`"),
     ]
 
     private static let process: [Keyword] = [

@@ -81,6 +81,8 @@ struct KeepalivedConfiguration {
         var rules: [Statement.Entry] = []
         var tracks: [Track] = []
         var notifies: [Notify] = []
+        /// `notify_deleted`, with or without a program.
+        var isToldOfDeletion = false
 
         /// The line of a keyword of this instance.
         func line(_ keyword: String) -> SourceLine { places[keyword] ?? place }
@@ -146,6 +148,8 @@ struct KeepalivedConfiguration {
         var isReversed = false
         var rise = 1
         var fall = 1
+        /// `init_fail`
+        var failsAtFirst = false
         var account: Account?
 
         func line(_ keyword: String) -> SourceLine { places[keyword] ?? place }

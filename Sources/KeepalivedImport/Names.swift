@@ -6,21 +6,21 @@ final class Names {
         pick("instance", name, taken: [], place, findings)
     }
 
-    /// An instance that is in no group is one of its own name: so that name is taken.
-    func group(_ name: String, _ place: SourceLine, instances: [String], _ findings: Findings) -> String {
-        pick("group", name, taken: Set(instances), place, findings)
+    /// - Parameter lone: instances that are in no group yet. One that stays so is a group of its own name.
+    func group(_ name: String, _ place: SourceLine, lone: [String], _ findings: Findings) -> String {
+        pick("group", name, taken: Set(lone), place, findings)
     }
 
     func check(_ name: String, _ place: SourceLine, _ findings: Findings) -> String {
         pick("check", name, taken: [], place, findings)
     }
 
-    /// Of a sync group and of an instance of the same name: the second has a number.
-    func notify(_ keyword: String, of owner: String, _ kind: String, _ place: SourceLine, _ findings: Findings)
-        -> String
-    {
-        let suffix = keyword == "notify" ? "" : "-" + keyword.dropFirst("notify_".count)
-        return pick("notify", "\(kind) \(owner)\(suffix)", wish: owner + suffix, taken: [], place, findings)
+    /// The first one it is told of, with the event. Of a sync group and an instance of the same name the second has a number.
+    func notify(_ notify: NotifyTranslation, _ findings: Findings) -> String {
+        let suffix = notify.keyword == "notify" ? "" : "-" + notify.keyword.dropFirst("notify_".count)
+        let wish = (notify.groups.first ?? notify.instances.first ?? "") + suffix
+        return pick(
+            "notify", "\(notify.place) \(notify.keyword)", wish: wish, taken: [], notify.place, findings)
     }
 
     private func pick(

@@ -14,7 +14,7 @@ struct Translation {
     private var routes: RouteTranslation
     private var rules: RuleTranslation
     private var sections: [TomlSection] = []
-    private var notifies: [TomlSection] = []
+    private var notifies: [NotifyTranslation] = []
     /// The checks that are tracked, by keepalived's name.
     private var usedScripts: [String: String] = [:]
 
@@ -22,7 +22,7 @@ struct Translation {
     private enum Limits {
         static let tracks = 64
         static let checks = 256
-        static let notifies = 64
+        static let notifies = 256
         static let advertNs: Int64 = 40 * second
         static let hourNs: Int64 = 3600 * second
     }
@@ -60,12 +60,15 @@ struct Translation {
         for group in model.groups { translate(group, &members, &grouped) }
         for member in members where !grouped.contains(member.leg.instance.name) { lone(member.leg, member.section) }
         appendChecks()
-        if notifies.count > Limits.notifies, let place = model.instances.first?.place {
+        if notifies.count > Limits.notifies {
             findings.add(
-                .loss, place, "notify",
-                "more than \(Limits.notifies) programs, and vrrp.toml takes no more: the last are left out")
+                .loss, notifies[Limits.notifies].place, "notify",
+                "more than \(Limits.notifies) programs, and vrrp.toml takes no more: this one and the rest are left out"
+            )
         }
-        sections += notifies.prefix(Limits.notifies)
+        for notify in notifies.prefix(Limits.notifies) {
+            sections.append(notify.section(named: names.notify(notify, findings)))
+        }
         appendProcess()
     }
 
@@ -208,7 +211,7 @@ struct Translation {
         section.comments = comments(of: leg.instance)
         setGroupKeys([leg], tracks: tracks(of: [leg], nil), &section)
         sections.append(section)
-        appendNotifies(leg.instance.notifies, kind: "INSTANCE", of: leg.instance.name, group: name)
+        appendNotifies(of: leg.instance, name)
     }
 
     private mutating func translate(
@@ -246,7 +249,8 @@ struct Translation {
                 "it has no member that is carried: it is left out")
             return
         }
-        let name = names.group(group.name, group.place, instances: model.instances.map(\.name), findings)
+        let lone = model.instances.map(\.name).filter { !grouped.contains($0) }
+        let name = names.group(group.name, group.place, lone: lone, findings)
         var section = TomlSection(header: "group.\(Toml.key(name))")
         section.set(
             "instances",
@@ -260,9 +264,10 @@ struct Translation {
             section.comments = comments(of: member.leg.instance)
             if legs[0].version == 3 { section.keys.removeAll { $0.key == "auth-pass" } }
             sections.append(section)
-            appendNotifies(member.leg.instance.notifies, kind: "INSTANCE", of: member.leg.instance.name, group: name)
+            let instance = member.leg.instance
+            appendNotifies(of: instance, names.instance(instance.name, instance.place, findings))
         }
-        appendNotifies(group.notifies, kind: "GROUP", of: group.name, group: name)
+        for notify in group.notifies { append(notify, "vrrp_sync_group \(group.name)", group: name) }
     }
 
     /// Makes the members agree: a group decides once, with one priority, one version and one interval.
@@ -524,23 +529,20 @@ struct Translation {
             var section = TomlSection(header: "check.\(Toml.key(name))")
             section.comments = comments(at: script.place, "vrrp_script \(script.name)", Set(script.places.values))
             section.set("exec", Toml.array(arguments.map(Toml.text)))
-            var interval = script.intervalNs
-            var timeout = script.timeoutNs ?? interval
-            if timeout > interval {
-                report(.script, "timeout", "timeout", script.line("timeout"))
-                interval = timeout
+            for (key, value) in [
+                ("interval", script.intervalNs), ("timeout", script.timeoutNs ?? script.intervalNs),
+            ] {
+                let most = min(Limits.hourNs, max(10_000_000, value))
+                if most != value, key == "interval" || script.timeoutNs != nil {
+                    report(.script, key, "\(key) \(Toml.duration(value))", script.line(key))
+                }
+                section.set(key, Toml.duration(most))
             }
-            if interval < 10_000_000 || interval > Limits.hourNs {
-                report(.script, "interval", "interval", script.line("interval"))
-            }
-            interval = min(Limits.hourNs, max(10_000_000, interval))
-            timeout = min(interval, max(10_000_000, timeout))
-            section.set("interval", Toml.duration(interval))
-            section.set("timeout", Toml.duration(timeout))
             for (key, value) in [("rise", script.rise), ("fall", script.fall)] {
                 if value > 100 { report(.script, key, "\(key) \(value)", script.line(key)) }
                 section.set(key, String(min(100, value)))
             }
+            if script.failsAtFirst { section.set("initially", Toml.text("failed")) }
             section.set("user", Toml.text(user(script.account, script.line("user"))))
             sections.append(section)
         }
@@ -551,7 +553,7 @@ struct Translation {
     }
 
     /// What `exec` runs; nil: vrrp.toml cannot say it.
-    private func program(_ arguments: [String], _ place: SourceLine, extra: Int = 0) -> [String]? {
+    private func program(_ arguments: [String], _ place: SourceLine) -> [String]? {
         guard let first = arguments.first, !first.isEmpty else { return nil }
         var result = arguments
         let subject = arguments.joined(separator: " ")
@@ -576,7 +578,7 @@ struct Translation {
                 "no shell reads it, in keepalived as here: `|`, `>` and the like are arguments; if it never worked that is why, and "
                     + "\"/bin/sh\", \"-c\" before it would help")
         }
-        guard result.count + extra <= 64, result.allSatisfy({ $0.utf8.count <= 4096 && !$0.utf8.contains(0) }) else {
+        guard result.count <= 64, result.allSatisfy({ $0.utf8.count <= 4096 && !$0.utf8.contains(0) }) else {
             findings.add(
                 .loss, place, subject, "vrrp.toml takes 63 arguments of at most 4096 bytes: let a script have them")
             return nil
@@ -596,64 +598,47 @@ struct Translation {
             }
             return "root"
         }
-        if let group = account.group, group != account.user {
-            findings.add(
-                .loss, place, "user \(account.user) \(group)",
-                "a program has the groups of its user: make \(account.user) a member of \(group) if it has to be")
-        }
-        let isName =
-            (1...32).contains(account.user.utf8.count) && !account.user.hasPrefix("-")
-            && account.user.utf8.allSatisfy { $0.isName || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
-        guard isName else {
+        // A colon asks for what is always so: the other groups of the user.
+        let group = account.group.map { $0.hasPrefix(":") ? String($0.dropFirst()) : $0 } ?? ""
+        guard Self.isAccountName(account.user) else {
             findings.add(.loss, place, "user \(account.user)", "no user can have this name: it is root")
             return "root"
         }
-        return account.user
+        guard !group.isEmpty, group != account.user else { return account.user }
+        guard Self.isAccountName(group) else {
+            report(.script, "user", "user \(account.user) \(group)", place)
+            return account.user
+        }
+        return "\(account.user):\(group)"
     }
 
-    private static let states = [
-        "notify_master": "master", "notify_backup": "backup", "notify_fault": "fault", "notify_stop": "initialize",
-    ]
+    private static func isAccountName(_ name: String) -> Bool {
+        (1...32).contains(name.utf8.count) && !name.hasPrefix("-")
+            && name.utf8.allSatisfy { $0.isName || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+    }
 
-    /// One section for each program; `/bin/sh` chooses the state, or adds keepalived's arguments.
-    private mutating func appendNotifies(
-        _ given: [KeepalivedConfiguration.Notify], kind: String, of owner: String, group: String
-    ) {
-        for notify in given {
-            guard let program = program(notify.arguments, notify.place, extra: 4) else { continue }
-            let name = names.notify(notify.keyword, of: owner, kind, notify.place, findings)
-            var section = TomlSection(header: "notify.\(Toml.key(name))")
-            section.comments = [
-                "\(notify.keyword) of \(kind == "GROUP" ? "vrrp_sync_group" : "vrrp_instance") \(owner), line \(notify.place.number)"
-            ]
-            let script: String
-            if let state = Self.states[notify.keyword] {
-                script = "[ \"$LINKWATCH_STATE\" != \(state) ] || exec \"$@\""
-            } else {
-                let priority = kind == "GROUP" ? "0" : "\"$LINKWATCH_PRIORITY\""
-                script =
-                    "case $LINKWATCH_STATE in master) s=MASTER;; backup) s=BACKUP;; fault) s=FAULT;; *) s=STOP;; esac; "
-                    + "exec \"$@\" \(kind) \(Self.shellQuoted(owner)) $s \(priority)"
-            }
-            let exec = ["/bin/sh", "-c", script, notify.keyword] + program
-            section.set("exec", "[\n" + exec.map { "    \(Self.literal($0)),\n" }.joined() + "]")
-            // keepalived lets them run for ever, and side by side.
-            section.set("timeout", Toml.text("1min"))
-            section.set("user", Toml.text(user(notify.account, notify.place)))
-            section.set("groups", Toml.array([Toml.text(group)]))
-            notifies.append(section)
+    private mutating func appendNotifies(of instance: KeepalivedConfiguration.Instance, _ name: String) {
+        for notify in instance.notifies {
+            append(
+                notify, "vrrp_instance \(instance.name)", instance: name, isToldOfDeletion: instance.isToldOfDeletion)
         }
     }
 
-    /// A text with double quotes reads better in single ones.
-    private static func literal(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f && $0 != UInt8.apostrophe }
-        return isPlain && text.contains("\"") ? "'\(text)'" : Toml.text(text)
-    }
-
-    private static func shellQuoted(_ text: String) -> String {
-        text.utf8.allSatisfy { $0.isName || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") } && !text.isEmpty
-            ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    /// One section for each program and what it is told, whoever it is told of.
+    private mutating func append(
+        _ notify: KeepalivedConfiguration.Notify, _ owner: String, instance: String? = nil, group: String? = nil,
+        isToldOfDeletion: Bool = false
+    ) {
+        guard let program = program(notify.arguments, notify.place) else { return }
+        var new = NotifyTranslation(
+            keyword: notify.keyword, place: notify.place, program: program, user: user(notify.account, notify.place),
+            isToldOfDeletion: isToldOfDeletion)
+        let known = notifies.firstIndex { $0.isSameProgram(as: new) }
+        if let known { new = notifies[known] }
+        new.owners.append("\(owner), line \(notify.place.number)")
+        new.instances += instance.map { [$0] } ?? []
+        new.groups += group.map { [$0] } ?? []
+        if let known { notifies[known] = new } else { notifies.append(new) }
     }
 
     private mutating func appendProcess() {

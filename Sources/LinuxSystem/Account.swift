@@ -5,7 +5,7 @@ public struct Account: Hashable, Sendable {
     public let name: String
     public let uid: uid_t
     /// Its first group.
-    public let gid: gid_t
+    public private(set) var gid: gid_t
 
     /// The user that the daemons become by default.
     public static let defaultName = "linkwatch"
@@ -47,6 +47,19 @@ public struct Account: Hashable, Sendable {
             guard let entry = unsafe entry else { return nil }
             unsafe self.init(entry.pointee)
         }
+    }
+
+    /// The account that a program runs as: `NAME`, or `NAME:GROUP`, whose group takes the place of the user's first one. The
+    /// user's other groups stay.
+    ///
+    /// - Returns: nil when there is no such account, or no such group.
+    public init?(ofProgram text: String) {
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        guard let user = parts.first else { return nil }
+        self.init(user)
+        guard parts.count > 1 else { return }
+        guard let group = Self.groupID(parts[1]) else { return nil }
+        gid = group
     }
 
     private init(_ entry: passwd) {

@@ -138,14 +138,18 @@ private let pair = """
             interface = "eth0"
             [check.slow]
             exec = ["/bin/true"]
-            user = "1000"
+            user = "1000:adm"
             interval = "500ms"
+            initially = "failed"
             weight = -20
             [notify.n]
             exec = ["/bin/n"]
             timeout = "1s"
             user = "adm"
             groups = ["g"]
+            instances = ["b"]
+            states = ["master", "master-rx-lower-pri"]
+            arguments = "keepalived"
             """)
         #expect(configuration.socket.path == "/run/v.sock" && configuration.monitorSocketPath == "/run/m.sock")
         let process = configuration.process
@@ -179,7 +183,12 @@ private let pair = """
 
         #expect(configuration.checks.map(\.kind).first == .witness(via, interface: "eth0"))
         #expect(configuration.checks[1].intervalNs == 500_000_000 && configuration.checks[1].timeoutNs == 500_000_000)
-        #expect(configuration.notifies[0].groups == ["g"] && configuration.notifies[0].program.user == "adm")
+        #expect(configuration.checks.map(\.initially) == [nil, .failed])
+        let accounts = configuration.accounts.map { "\($0.kind) \($0.name)" }
+        #expect(accounts.suffix(3) == ["user 1000", "group adm", "user adm"])
+        let notify = configuration.notifies[0]
+        #expect(notify.groups == ["g"] && notify.instances == ["b"] && notify.program.user == "adm")
+        #expect(notify.states == [.master, .masterRxLowerPri] && notify.arguments == .keepalived)
     }
 
     @Test func anInstanceInNoGroupIsAGroupOfItsOwn() throws {
@@ -272,8 +281,27 @@ private let pair = """
             "7:11: witness = \"192.0.2.300\" ... address of a host"
         ),
         (
-            "[check.c]\nexec = [\"/bin/x\"]\ninterval = \"1s\"\ntimeout = \"2s\"",
-            "9:11: timeout = \"2s\" ... at most the interval, 1s"
+            "[check.c]\nexec = [\"/bin/x\"]\ninitially = \"fine\"",
+            "8:13: initially = \"fine\": expected \"failed\" or \"well\""
+        ),
+        (
+            "[check.c]\nexec = [\"/bin/x\"]\nuser = \"a:b:c\"",
+            "8:8: user = \"a:b:c\": expected the name or number of a user, or both of a user and a group"
+        ),
+        ("[check.c]\nexec = [\"/bin/x\"]\nuser = \"a:\"", "8:8: user = \"a:\""),
+        ("[process]\nuser = \"a:b\"", "7:8: user = \"a:b\""),
+        (
+            "[notify.n]\nexec = [\"/bin/x\"]\nstates = [\"up\"]",
+            "8:11: states[0] = \"up\": expected \"master\" or \"backup\""
+        ),
+        ("[notify.n]\nexec = [\"/bin/x\"]\nstates = []", "8:1: [notify.n] has no element"),
+        (
+            "[notify.n]\nexec = [\"/bin/x\"]\narguments = \"all\"",
+            "8:13: arguments = \"all\": expected \"none\" or \"keepalived\""
+        ),
+        (
+            "[notify.n]\nexec = [\"/bin/x\"]\ninstances = [\"sount\"]",
+            "8:14: unknown instance sount: did you mean sound?"
         ),
         ("[check.c]\nexec = [\"/bin/x\"]\nweight = 0", "8:10: weight = 0 ... not 0"),
         ("[check.c]\nexec = [\"/bin/x\"]\nweight = -254", "8:10: weight = -254"),

@@ -55,40 +55,24 @@ import Testing
 
                 # notify_master of vrrp_sync_group G1, line 3
                 [notify.G1-master]
-                exec = [
-                    "/bin/sh",
-                    "-c",
-                    '[ "$LINKWATCH_STATE" != master ] || exec "$@"',
-                    "notify_master",
-                    "/etc/keepalived/up.sh",
-                ]
+                exec = ["/etc/keepalived/up.sh"]
+                states = ["master"]
                 timeout = "1min"
                 user = "root"
                 groups = ["G1"]
 
                 # notify_backup of vrrp_sync_group G1, line 4
                 [notify.G1-backup]
-                exec = [
-                    "/bin/sh",
-                    "-c",
-                    '[ "$LINKWATCH_STATE" != backup ] || exec "$@"',
-                    "notify_backup",
-                    "/etc/keepalived/down.sh",
-                ]
+                exec = ["/etc/keepalived/down.sh"]
+                states = ["backup"]
                 timeout = "1min"
                 user = "root"
                 groups = ["G1"]
 
                 # notify_fault of vrrp_sync_group G1, line 5
                 [notify.G1-fault]
-                exec = [
-                    "/bin/sh",
-                    "-c",
-                    '[ "$LINKWATCH_STATE" != fault ] || exec "$@"',
-                    "notify_fault",
-                    "/etc/keepalived/down.sh",
-                    "fault",
-                ]
+                exec = ["/etc/keepalived/down.sh", "fault"]
+                states = ["fault"]
                 timeout = "1min"
                 user = "root"
                 groups = ["G1"]

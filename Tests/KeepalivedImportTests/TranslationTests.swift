@@ -303,20 +303,54 @@ import Testing
         #expect(program.arguments == expected)
     }
 
-    @Test func aTimeoutAboveTheIntervalRaisesIt() throws {
-        let result = imported(Samples.checked("script /bin/true\n interval 2\n timeout 5\n fall 200"))
-        let check = try configuration(result).checks[0]
-        #expect(check.intervalNs == 5_000_000_000 && check.timeoutNs == 5_000_000_000 && check.fall == 100)
-        #expect(result.worst == .loss)
+    @Test func checksAreAsKeepalivedHasThem() throws {
+        func check(_ keys: String) throws -> (check: VRRPConfiguration.Check, worst: Finding.Weight?) {
+            let result = imported(Samples.checked("script /bin/true\n \(keys)"))
+            return (try configuration(result).checks[0], result.worst)
+        }
+        let slow = try check("interval 2\n timeout 5\n init_fail\n user a b")
+        #expect(slow.check.intervalNs == 2_000_000_000 && slow.check.timeoutNs == 5_000_000_000 && slow.worst == nil)
+        #expect(slow.check.initially == .failed && user(slow.check) == "a:b")
+        let fast = try check("interval 0.001\n fall 200\n user a :")
+        #expect(fast.check.intervalNs == 10_000_000 && fast.check.timeoutNs == 10_000_000 && fast.check.fall == 100)
+        #expect(fast.worst == .difference && user(fast.check) == "a")
+        #expect(try check("").check.initially == nil)
+    }
+
+    private func user(_ check: VRRPConfiguration.Check) -> String? {
+        if case .program(let program) = check.kind { program.user } else { nil }
     }
 
     @Test func notifyProgramsGetWhatKeepalivedGivesThem() throws {
-        let (_, result) = try group("notify_master \"/bin/m x\" admin\nnotify /bin/n", global: "script_user nobody")
+        let (_, result) = try group(
+            "notify_master \"/bin/m x\" admin\nnotify /bin/n\nnotify_master_rx_lower_pri /bin/l",
+            global: "script_user nobody")
         let notifies = try configuration(result).notifies
-        #expect(notifies.map(\.name) == ["VI_1-master", "VI_1"] && notifies.map(\.groups) == [["VI_1"], ["VI_1"]])
-        #expect(notifies[0].program.arguments.suffix(3) == ["notify_master", "/bin/m", "x"])
-        #expect(notifies.map(\.program.user) == ["admin", "nobody"])
+        #expect(notifies.map(\.name) == ["VI_1-master", "VI_1", "VI_1-master_rx_lower_pri"])
+        #expect(notifies.allSatisfy { $0.instances == ["VI_1"] && $0.groups == nil })
+        #expect(notifies.map(\.states) == [[.master], nil, [.masterRxLowerPri]])
+        #expect(notifies.map(\.arguments) == [.nothing, .keepalived, .nothing])
+        #expect(notifies.map(\.program.arguments) == [["/bin/m", "x"], ["/bin/n"], ["/bin/l"]])
+        #expect(notifies.map(\.program.user) == ["admin", "nobody", "nobody"])
         #expect(result.worst == nil)
+    }
+
+    /// Without `notify_deleted` what a reload removes is in fault, in keepalived as here.
+    @Test func deletionIsToldWhereItIsAskedFor() throws {
+        let (_, result) = try group("notify_deleted\nnotify /bin/n")
+        #expect(try configuration(result).notifies.map(\.states) == [[.master, .backup, .fault, .stop, .deleted]])
+        let (_, other) = try group("notify_deleted /bin/d")
+        #expect(try configuration(other).notifies.map(\.states) == [[.deleted]])
+    }
+
+    /// One program that members and their group have is one section.
+    @Test func aProgramThatManyHaveIsThereOnce() throws {
+        let notify = "notify \"/bin/n\""
+        let result = imported(Samples.group("\(notify)\nnotify_fault /bin/f", first: notify, second: notify))
+        let notifies = try configuration(result).notifies
+        #expect(notifies.map(\.name) == ["VG_1", "VG_1-fault"])
+        #expect(notifies[0].instances == ["VI_1", "VI_2"] && notifies[0].groups == ["VG_1"])
+        #expect(notifies[1].instances == nil && notifies[1].groups == ["VG_1"])
     }
 
     // MARK: The report
@@ -346,8 +380,11 @@ import Testing
         let text = Samples.plain.replacing("VI_1", with: "\"a b/c\"")
         let result = imported(text)
         #expect(try configuration(result).groups[0].name == "a_b_c" && result.worst == .difference)
+        // A group may be called as one of its members is, and not as an instance that is in none.
         let group = Samples.group("", first: "", second: "").replacing("VG_1", with: "VI_1")
-        #expect(try configuration(imported(group)).groups.map(\.name) == ["VI_1-group"])
+        #expect(try configuration(imported(group)).groups.map(\.name) == ["VI_1"])
+        let lone = group.replacing("        VI_1\n", with: "")
+        #expect(try configuration(imported(lone)).groups.map(\.name) == ["VI_1-group", "VI_1"])
     }
 
     /// Nothing that stands in keepalived's file ends a comment or a text of the output.

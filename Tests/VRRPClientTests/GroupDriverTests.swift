@@ -1,12 +1,12 @@
 /// A group between a kernel, a wire and a runner that are not there: what it does, and in which order.
 import Addresses
-import Configuration
 import Glibc
 import LinuxSystem
 import RtnlMonitor
 import SystemPackage
 import Testing
 
+@testable import Configuration
 @testable import VRRP
 @testable import VRRPClient
 
@@ -205,17 +205,17 @@ import Testing
 }
 
 @Suite struct NotifierTests {
-    private func transition(_ to: GroupState) -> Transition {
-        Transition(from: .backup, to: to, reason: .take, priority: 100)
+    private func became(_ event: Notification.Event, _ group: String) -> Notification {
+        Notification(subject: .init(group: group), event: event, priority: 100)
     }
 
     /// Notify programs of one group run one after another, those of two groups side by side.
     @Test func keepsTheOrderOfEachGroup() {
         let runner = FakeRunner()
         let notifier = Notifier(runner: runner)
-        notifier.notify(group: "a", name: "first", transition(.master))
-        notifier.notify(group: "a", name: "second", transition(.backup))
-        notifier.notify(group: "b", name: "other", transition(.master))
+        notifier.notify("first", became(.master, "a"))
+        notifier.notify("second", became(.backup, "a"))
+        notifier.notify("other", became(.master, "b"))
         #expect(runner.runs.map(\.name.notify) == ["first", "other"])
         // However it ends.
         runner.end(1, .timedOut)
@@ -226,23 +226,99 @@ import Testing
     @Test func dropsTheOldestOfTooMany() {
         let runner = FakeRunner()
         let notifier = Notifier(runner: runner)
-        for number in 0...Notifier.queueMax + 2 { notifier.notify(group: "a", name: "\(number)", transition(.master)) }
+        for number in 0...Notifier.queueMax + 2 { notifier.notify("\(number)", became(.master, "a")) }
         #expect(notifier.dropped == 2)
         runner.end(1)
         #expect(runner.runs.last?.name.notify == "3")
+    }
+
+    /// What packets cause does not fill the queue.
+    @Test func whatPacketsCauseWaitsOnce() {
+        let runner = FakeRunner()
+        let notifier = Notifier(runner: runner)
+        for _ in 0..<1000 { notifier.notify("n", became(.masterRxLowerPri, "a")) }
+        #expect(notifier.dropped == 0)
+        runner.end(1)
+        runner.end(2)
+        #expect(runner.runs.count == 2)
+    }
+
+    /// More than may run at one time wait, and none is lost.
+    @Test func soManyRunAtOneTime() {
+        let runner = FakeRunner()
+        let notifier = Notifier(runner: runner)
+        let all = Notifier.runningMax + 2
+        for number in 1...all { notifier.notify("n", became(.master, "\(number)")) }
+        #expect(runner.runs.count == Notifier.runningMax)
+        for id in 1...2 { runner.end(id) }
+        #expect(runner.runs.count == all)
     }
 
     /// Programs that wait when the process ends are handed to the runner, in their order.
     @Test func handsOverWhatWaits() {
         let runner = FakeRunner()
         let notifier = Notifier(runner: runner)
-        for name in ["first", "second", "third"] { notifier.notify(group: "a", name: name, transition(.master)) }
+        for name in ["first", "second", "third"] { notifier.notify(name, became(.master, "a")) }
         notifier.handOver()
         #expect(runner.runs.map(\.name.notify) == ["first", "second", "third"])
         #expect(runner.runs.map(\.after) == [nil, 1, 2])
     }
 }
 
+/// Who is told of what.
+@Suite struct NotificationTests {
+    private typealias Event = Notification.Event
+
+    private func told(_ states: [Event]?, _ arguments: VRRPConfiguration.Notify.Arguments = .nothing) -> [[Event?]] {
+        var notify = VRRPConfiguration.Notify(name: "n")
+        (notify.states, notify.arguments) = (states, arguments)
+        func transition(_ from: GroupState, _ to: GroupState, _ reason: TransitionReason) -> Transition {
+            Transition(from: from, to: to, reason: reason, priority: 100)
+        }
+        let changes = [
+            transition(.initialize, .backup, .start), transition(.backup, .master, .take),
+            transition(.master, .fault, .fault),
+            transition(.master, .backup, .shutdown), transition(.backup, .initialize, .shutdown),
+        ]
+        return [
+            changes.map { notify.event($0) },
+            [
+                notify.eventOfDeletion(isInstance: true, in: .backup),
+                notify.eventOfDeletion(isInstance: true, in: .fault),
+                notify.eventOfDeletion(isInstance: false, in: .backup),
+            ],
+        ]
+    }
+
+    /// Without `states` and `arguments` a program is told of every change of state; otherwise of what keepalived tells.
+    @Test func whoIsToldOfWhat() {
+        #expect(told(nil) == [[.backup, .master, .fault, .backup, .stop], [.deleted, .deleted, .deleted]])
+        #expect(told(nil, .keepalived) == [[.backup, .master, .fault, nil, .stop], [.fault, nil, nil]])
+        #expect(told([.master, .deleted]) == [[nil, .master, nil, nil, nil], [.deleted, .deleted, .deleted]])
+        #expect(told([.backup]) == [[.backup, nil, nil, nil, nil], [nil, nil, nil]])
+        #expect(told([.fault]) == [[nil, nil, .fault, nil, nil], [.fault, nil, nil]])
+    }
+
+    /// By default all groups; with `instances` those alone, and both if both are there.
+    @Test func ofWhomItIsTold() throws {
+        let text =
+            "[group.g]\ninstances = [\"a\", \"b\"]\n"
+            + [("a", 0), ("b", 1), ("c", 2)].map {
+                "[instance.\($0)]\ninterface = \"nowhere\($1)\"\nvrid = 9\naddresses = [\"192.0.2.\($1 + 1)\"]\n"
+            }.joined()
+        func subjects(_ keys: String) throws -> [String] {
+            let text = text + "[notify.n]\nexec = [\"/bin/true\"]\n" + keys
+            let configuration = try VRRPConfiguration(text: Array(text.utf8), file: "test")
+            return configuration.groups.flatMap { configuration.notifies[0].subjects(in: $0).map(\.description) }
+        }
+        #expect(try subjects("") == ["group g", "group c"])
+        #expect(try subjects("groups = [\"c\"]") == ["group c"])
+        #expect(try subjects("instances = [\"b\"]") == ["instance b"])
+        #expect(
+            try subjects("groups = [\"g\"]\ninstances = [\"b\", \"a\"]") == ["instance a", "instance b", "group g"])
+    }
+}
+
 extension ProgramName {
-    fileprivate var notify: String? { if case .notify(let name, _, _) = self { name } else { nil } }
+    fileprivate var notify: String? { if case .notify(let name, _) = self { name } else { nil } }
 }

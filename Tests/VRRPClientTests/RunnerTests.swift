@@ -79,8 +79,10 @@ import VRRP
         try #require(run(Self.file(["own": arguments], timeout: timeout), .check("own")).first)
     }
 
-    private func transition(_ to: GroupState = .master) -> Transition {
-        Transition(from: .backup, to: to, reason: .take, priority: 100)
+    private func became(_ event: Notification.Event, _ group: String, instance: String? = nil) -> Notification {
+        Notification(
+            subject: .init(group: group, instance: instance), event: event,
+            transition: Transition(from: .backup, to: .master, reason: .take, priority: 100), priority: 100)
     }
 
     // MARK: Programs
@@ -93,15 +95,45 @@ import VRRP
 
     @Test func passesTheEnvironmentAndNothingElse() throws {
         let text = Self.instance + "[notify.log]\nexec = [\"/usr/bin/env\"]\n"
-        let output = try #require(try run(text, .notify("log", group: "one", transition())).first).output
+        let output = try #require(try run(text, .notify("log", became(.master, "one"))).first).output
         let lines = output.split(separator: "\n").map(String.init)
         #expect(
             lines.dropFirst() == [
-                "LINKWATCH_GROUP=one", "LINKWATCH_INSTANCES=one", "LINKWATCH_STATE=master",
+                "LINKWATCH_GROUP=one", "LINKWATCH_INSTANCES=one", "LINKWATCH_EVENT=master", "LINKWATCH_STATE=master",
                 "LINKWATCH_PREVIOUS_STATE=backup", "LINKWATCH_REASON=take", "LINKWATCH_PRIORITY=100",
             ])
         #expect(lines.first?.hasPrefix("PATH=/") == true)
         #expect(try runOne("/usr/bin/env").output.split(separator: "\n").count == 1)
+    }
+
+    /// keepalived's four arguments, of an instance in no group, of one in a group, and of a group.
+    @Test func passesKeepalivedsArguments() throws {
+        let text =
+            "[group.lvs]\ninstances = [\"two\"]\n[notify.n]\nexec = ['/bin/echo', 'own']\narguments = \"keepalived\"\n"
+            + "groups = [\"one\", \"lvs\"]\ninstances = [\"two\"]\n" + Self.instance
+            + "[instance.two]\ninterface = \"nowhere1\"\nvrid = 9\naddresses = [\"192.0.2.8\"]\n"
+        func said(_ notification: Notification) throws -> String? {
+            try run(text, .notify("n", notification)).first?.output
+        }
+        #expect(try said(became(.master, "one")) == "own INSTANCE one MASTER 100\n")
+        #expect(try said(became(.stop, "lvs", instance: "two")) == "own INSTANCE two STOP 100\n")
+        #expect(try said(became(.masterRxLowerPri, "lvs")) == "own GROUP lvs MASTER_RX_LOWER_PRI 0\n")
+        #expect(
+            try run(text, .notify("n", became(.master, "one", instance: "one"))).map(\.ending) == [.notStarted(ENOKEY)])
+    }
+
+    /// What a reload has removed is still told what becomes of it, by the file that had it; nobody else is.
+    @Test func tellsWhatAReloadRemoves() throws {
+        let notify = "[notify.n]\nexec = ['/bin/true']\n"
+        let old = Self.instance + notify + "groups = [\"one\"]\n"
+        let new =
+            "[instance.two]\ninterface = \"nowhere1\"\nvrid = 9\naddresses = [\"192.0.2.8\"]\n[notify.n]\nexec = ['/bin/false']\n"
+        let former = ProgramTable(try Self.configuration(old), ownAccount: nil)
+        let table = former.reloaded(try Self.configuration(new))
+        #expect(table[.notify("n", became(.deleted, "one"))]?.arguments == ["/bin/true"])
+        #expect(table[.notify("n", became(.master, "two"))]?.arguments == ["/bin/false"])
+        #expect(table[.notify("n", became(.master, "three"))] == nil)
+        #expect(table.reloaded(try Self.configuration(new))[.notify("n", became(.deleted, "one"))] == nil)
     }
 
     @Test func aProgramFindsItselfAsTheManualSays() throws {
@@ -139,7 +171,7 @@ import VRRP
         let script = "sleep 1000 >/dev/null 2>&1 & echo $!"
         let text = Self.file(
             ["own": ["/bin/sh", "-c", script]], more: "[notify.log]\nexec = ['/bin/sh', '-c', '''\(script)''']\n")
-        let name = isNotify ? ProgramName.notify("log", group: "one", transition()) : .check("own")
+        let name = isNotify ? ProgramName.notify("log", became(.master, "one")) : .check("own")
         let output = try #require(try run(text, name).first).output
         let pid = try #require(pid_t(output.split(separator: "\n").joined()))
         // Killed, it is gone or a zombie by the time its leader is reported, and stays alive otherwise.
@@ -171,16 +203,16 @@ import VRRP
             + "[notify.log]\nexec = [\"/bin/true\"]\ngroups = [\"two\"]\n[instance.two]\ninterface = \"nowhere1\"\nvrid = 9\n"
             + "addresses = [\"192.0.2.8\"]\n"
         let names: [ProgramName] = [
-            .check("none"), .notify("none", group: "one", transition()), .notify("log", group: "one", transition()),
-            .notify("log", group: "none", transition()), .fence(group: "one"), .fence(group: "none"),
+            .check("none"), .notify("none", became(.master, "one")), .notify("log", became(.master, "one")),
+            .notify("log", became(.master, "none")), .fence(group: "one"), .fence(group: "none"),
         ]
         for name in names { #expect(try run(text, name).map(\.ending) == [.notStarted(ENOKEY)], "\(name)") }
-        #expect(try run(text, .notify("log", group: "two", transition())).map(\.ending) == [.exited(0)])
+        #expect(try run(text, .notify("log", became(.master, "two"))).map(\.ending) == [.exited(0)])
     }
 
     @Test func runsNobodysProgramRatherThanRoots() throws {
         let text = Self.instance + "[notify.log]\nexec = [\"/bin/true\"]\nuser = \"nobody-of-this-name\"\n"
-        #expect(try run(text, .notify("log", group: "one", transition())).map(\.ending) == [.notStarted(ENOKEY)])
+        #expect(try run(text, .notify("log", became(.master, "one"))).map(\.ending) == [.notStarted(ENOKEY)])
     }
 
     @Test func takesTheFilesProgramsWithAReload() throws {
@@ -246,7 +278,11 @@ import VRRP
         let v4 = IPAddress(ipv4: 0xc000_0201)
         let requests: [RunnerRequest] = [
             .run(id: 7, after: 3, .check("upstream")),
-            .run(id: 1, after: 0, .notify("log", group: "lvs", transition())),
+            .run(id: 1, after: 0, .notify("log", became(.master, "lvs"))),
+            .run(id: 1, after: 0, .notify("log", became(.deleted, "lvs", instance: "one"))),
+            .run(
+                id: 1, after: 0,
+                .notify("log", Notification(subject: .init(group: "lvs"), event: .masterRxLowerPri, priority: 7))),
             .run(id: 1, after: 0, .fence(group: "lvs")), .run(id: .max, after: .max, .acceptFilter),
             .run(id: 1, after: 0, .acceptFilterRemoval), .reread(id: 4, digest: .max), .holdsOnlyWhatIsNamed,
             .keep(LastWord(speaker: .instance("outside"), source: v4, identity: v4)),
@@ -270,7 +306,7 @@ import VRRP
 
     /// The environment of a program holds known words only, and nothing that an attacker adds.
     @Test func aTransitionOfOtherWordsIsNoTransition() {
-        let bytes = RunnerRequest.run(id: 1, after: 0, .notify("log", group: "lvs", transition())).encoded()
+        let bytes = RunnerRequest.run(id: 1, after: 0, .notify("log", became(.master, "lvs"))).encoded()
         let text = Array("master".utf8)
         let place = bytes.indices.first { bytes[$0...].starts(with: text) } ?? 0
         var other = bytes

@@ -129,9 +129,11 @@ def test_the_limits_are_those_of_the_source(file: str, constant: str):
 
 
 def test_every_variable_of_a_program():
-    source = (CHECKOUT / "Sources/VRRPClient/Runner/ProgramTable.swift").read_text()
+    folder = CHECKOUT / "Sources/VRRPClient/Runner"
     text = sections(sections(page("linkwatch-vrrp.8"), "Sh")["DESCRIPTION"], "Ss")["Programs"]
-    assert re.findall(r"^\.It Ev (\w+)$", text, re.MULTILINE) == re.findall(r'^ *"(LINKWATCH_\w+)=', source, re.MULTILINE)
+    variables = re.findall(r'"(LINKWATCH_\w+)=', (folder / "Notification.swift").read_text())
+    assert re.findall(r"^\.It Ev (\w+)$", text, re.MULTILINE) == variables
+    source = (folder / "ProgramTable.swift").read_text()
     assert re.search(r"PATH=([^\"]+)", source).group(1) in text
 
 

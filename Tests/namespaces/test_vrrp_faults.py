@@ -125,8 +125,8 @@ def test_a_notify_program_knows_what_happened(pair, tmp_path):
     pair.lans.cut("r1", "e1")
     fails(pair, "link:e1")
     wanted = [
-        "LINKWATCH_GROUP=lvs", "LINKWATCH_INSTANCES=outside inside", "LINKWATCH_PREVIOUS_STATE=master",
-        "LINKWATCH_PRIORITY=200", "LINKWATCH_REASON=fault", "LINKWATCH_STATE=fault",
+        "LINKWATCH_EVENT=fault", "LINKWATCH_GROUP=lvs", "LINKWATCH_INSTANCES=outside inside",
+        "LINKWATCH_PREVIOUS_STATE=master", "LINKWATCH_PRIORITY=200", "LINKWATCH_REASON=fault", "LINKWATCH_STATE=fault",
     ]  # fmt: skip
     until(lambda: log.exists() and any("_STATE=fault;" in line for line in log.read_text().splitlines()), "the word")
     said = next(line for line in log.read_text().splitlines() if "LINKWATCH_STATE=fault;" in line)

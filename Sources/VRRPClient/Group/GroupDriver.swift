@@ -53,6 +53,8 @@ final class GroupDriver {
     var bindTimer: EventLoop.TimerID?
     /// The highest priority that another router was heard with; 0: none was.
     var rivalPriority: UInt8 = 0
+    /// Called, while master, with the instance that has received an advert of lower priority; nil: nobody wants to know.
+    var onLowerPriority: ((String) -> Void)?
 
     var name: String { group.name }
 
@@ -82,6 +84,7 @@ final class GroupDriver {
         leg.onAdvert = { [unowned self, unowned leg] advert in
             guard let index = index(of: leg) else { return }
             hearRival(advert.priority)
+            if let onLowerPriority, isLower(advert, than: leg) { onLowerPriority(leg.instance.name) }
             feed(.advert(member: index, advert))
         }
         leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
@@ -113,6 +116,12 @@ final class GroupDriver {
         }
         cable.onStranger = { [unowned self, unowned cable] in hearStranger($0, on: cable) }
         return cable
+    }
+
+    /// Whether we, a master, have the better claim than the sender.
+    private func isLower(_ advert: Advert, than leg: Leg) -> Bool {
+        guard engine.groupState == .master, advert.priority > 0, let source = leg.source else { return false }
+        return (advert.priority, advert.source) < (engine.priority, source)
     }
 
     func index(of leg: Leg) -> MemberIndex? { legs.firstPlace { $0 === leg } }

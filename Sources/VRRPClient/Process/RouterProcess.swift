@@ -29,6 +29,8 @@ final class RouterProcess {
     private let startPages: StartPages
     private let reports: Reports
     private(set) var configuration: VRRPConfiguration
+    /// The one before, while a reload is applied.
+    private(set) var former: VRRPConfiguration?
     let links: LinkWatch
     private(set) lazy var tracked = TrackedObjects(kernel: kernel, links: links, loop: loop) { [unowned self] in
         ask($0, $1)
@@ -123,6 +125,7 @@ final class RouterProcess {
         }
         recorder?.engines = { [unowned self] in groups.map { ($0.name, $0.engine) } }
         groups = configuration.groups.map(makeDriver)
+        listenForLowerPriorities()
         services.isCrowded = groups.count >= AdvertSocket.crowd
         try kernel.start()
         links.subscribe(at: configuration.monitorSocketPath)
@@ -350,18 +353,14 @@ final class RouterProcess {
         onOutput(output, group)
     }
 
-    private func notify(_ group: GroupDriver, _ transition: Transition) {
-        for notify in configuration.notifies where notify.groups?.contains(group.name) ?? true {
-            notifier.notify(group: group.name, name: notify.name, transition)
-        }
-    }
-
     // MARK: Reload and end
 
     /// Applies a configuration that has passed all checks: the difference, and nothing else.
     func reload(_ new: VRRPConfiguration) throws(Errno) {
         // What may fail comes first.
         try kernel.follow(Self.followed(new))
+        former = configuration
+        defer { former = nil }
         adopt(new)
         acceptFilter.apply(new)
         var old: [String: GroupDriver] = [:]
@@ -386,6 +385,8 @@ final class RouterProcess {
                 driver.trackedChanged()
             }
         }
+        notifyOfRemovedInstances()
+        listenForLowerPriorities()
         links.subscribe(at: new.monitorSocketPath)
         runner.holdsOnlyWhatIsNamed()
     }

@@ -33,16 +33,21 @@ struct ProgramTable {
     private let ownAccount: Account?
     /// The others that the file names. They are looked up with the file: a runner does not wait for a directory service.
     private let accounts: [String: Account]
-    /// The groups of the file before this one: they end with a last transition, and may leave addresses.
+    /// The file before this one, for what it had and this one has not: its groups and instances end with a last event, and
+    /// may leave addresses.
     private let formerGroups: [VRRPConfiguration.Group]
+    private let formerNotifies: [VRRPConfiguration.Notify]
 
     /// - Parameter ownAccount: the account that the protocol process becomes; nil: it stays who it is.
     init(_ configuration: VRRPConfiguration, ownAccount: Account?, after former: ProgramTable? = nil) {
         self.configuration = configuration
         self.ownAccount = ownAccount
         formerGroups = former?.configuration.groups ?? []
+        formerNotifies = former?.configuration.notifies ?? []
         var accounts: [String: Account] = [:]
-        for case let user? in configuration.programs.map(\.user) { accounts[user] = Account(user) }
+        for case let user? in (configuration.programs + formerNotifies.map(\.program)).map(\.user) {
+            accounts[user] = Account(ofProgram: user)
+        }
         self.accounts = accounts
     }
 
@@ -61,13 +66,7 @@ struct ProgramTable {
                 return nil
             }
             return made(program)
-        case .notify(let name, let group, let transition):
-            guard let notify = configuration.notifies.first(where: { $0.name == name }),
-                notify.groups?.contains(group) ?? true, let group = self.group(group)
-            else { return nil }
-            var program = made(notify.program, environment: Self.environment(group, transition))
-            program?.mayLeaveProcesses = true
-            return program
+        case .notify(let name, let notification): return notify(name, notification)
         case .fence(let group):
             guard let fence = configuration.groups.first(where: { $0.name == group })?.fence else { return nil }
             return made(fence, environment: ["LINKWATCH_GROUP=\(group)"])
@@ -91,19 +90,21 @@ struct ProgramTable {
         return made
     }
 
-    private static func environment(_ group: VRRPConfiguration.Group, _ transition: Transition) -> [String] {
-        [
-            "LINKWATCH_GROUP=\(group.name)",
-            "LINKWATCH_INSTANCES=\(group.instances.map(\.name).joined(separator: " "))",
-            "LINKWATCH_STATE=\(transition.to.rawValue)",
-            "LINKWATCH_PREVIOUS_STATE=\(transition.from.rawValue)",
-            "LINKWATCH_REASON=\(transition.reason.rawValue)",
-            "LINKWATCH_PRIORITY=\(transition.priority)",
-        ]
-    }
-
-    private func group(_ name: String) -> VRRPConfiguration.Group? {
-        (configuration.groups + formerGroups).first { $0.name == name }
+    /// A notify program of the file, or, for what this file no longer has, of the one before it.
+    private func notify(_ name: String, _ notification: Notification) -> RunnableProgram? {
+        let subject = notification.subject
+        let isThere = { (group: VRRPConfiguration.Group) in
+            group.name == subject.group && (subject.instance.map { group.instances.map(\.name).contains($0) } ?? true)
+        }
+        let current = configuration.groups.first(where: isThere)
+        guard let group = current ?? formerGroups.first(where: isThere) else { return nil }
+        let notifies = current == nil ? formerNotifies : configuration.notifies
+        guard let notify = notifies.first(where: { $0.name == name }), notify.subjects(in: group).contains(subject)
+        else { return nil }
+        var program = made(notify.program, environment: notification.environment(group))
+        program?.mayLeaveProcesses = true
+        if notify.arguments == .keepalived { program?.arguments += notification.keepalivedWords(group) }
+        return program
     }
 
     /// Programs that start as root, with all that the bounding set allows.

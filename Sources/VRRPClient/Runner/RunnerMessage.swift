@@ -5,6 +5,7 @@
 /// over neither paths nor arguments nor users nor variables: those are the file's (`ProgramTable`). Lengths are checked, and
 /// a message that does not parse is dropped.
 import Addresses
+import Configuration
 import Glibc
 import VRRP
 
@@ -12,8 +13,8 @@ import VRRP
 enum ProgramName: Hashable, Sendable {
     /// The program of a check.
     case check(String)
-    /// A notify program, told of a transition of a group.
-    case notify(String, group: String, Transition)
+    /// A notify program, and what it is told.
+    case notify(String, Notification)
     /// The fence of a group.
     case fence(group: String)
     /// nft(8), to add the rules of `accept = false`.
@@ -248,10 +249,14 @@ private struct FieldWriter {
         case .check(let check):
             put(0)
             put(check)
-        case .notify(let notify, let group, let transition):
+        case .notify(let notify, let notification):
             put(1)
-            put([notify, group, transition.from.rawValue, transition.to.rawValue, transition.reason.rawValue])
-            put(UInt64(transition.priority))
+            let subject = notification.subject
+            put([notify, subject.group, subject.instance ?? "", notification.event.rawValue])
+            put(UInt64(notification.priority))
+            put(notification.transition == nil ? 0 : 1)
+            guard let transition = notification.transition else { return }
+            put([transition.from.rawValue, transition.to.rawValue, transition.reason.rawValue])
         case .fence(let group):
             put(2)
             put(group)
@@ -299,12 +304,20 @@ private struct FieldReader {
 
     /// Only known words are accepted, so that nothing else gets into a program's environment.
     private mutating func notification() -> ProgramName? {
-        guard let notify = string(), let group = string(), let from = string().flatMap({ GroupState(rawValue: $0) }),
-            let to = string().flatMap({ GroupState(rawValue: $0) }),
-            let reason = string().flatMap({ TransitionReason(rawValue: $0) }),
-            let priority = number().flatMap({ UInt8(exactly: $0) })
+        guard let notify = string(), let group = string(), let instance = string(),
+            let event = string().flatMap({ Notification.Event(rawValue: $0) }),
+            let priority = number().flatMap({ UInt8(exactly: $0) }), let hasTransition = number(), hasTransition <= 1
         else { return nil }
-        return .notify(notify, group: group, Transition(from: from, to: to, reason: reason, priority: priority))
+        var notification = Notification(
+            subject: Notification.Subject(group: group, instance: instance.isEmpty ? nil : instance), event: event,
+            priority: priority)
+        guard hasTransition == 1 else { return .notify(notify, notification) }
+        guard let from = string().flatMap({ GroupState(rawValue: $0) }),
+            let to = string().flatMap({ GroupState(rawValue: $0) }),
+            let reason = string().flatMap({ TransitionReason(rawValue: $0) })
+        else { return nil }
+        notification.transition = Transition(from: from, to: to, reason: reason, priority: priority)
+        return .notify(notify, notification)
     }
 
     /// As it stands in the record: one of those that are ever borrowed.

@@ -124,7 +124,9 @@ final class RunnerProcess {
         // it are dropped by the kernel, since no room is given for them.
         var bytes = [UInt8](repeating: 0, count: RunnerLimits.messageBytes + 1)
         let length = unsafe recv(socket, &bytes, bytes.count, CInt(MSG_DONTWAIT))
-        if isLast && length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR) { return end() }
+        // The end of a process that has not read all our answers is an error at first, and only then come the messages that it
+        // left, its farewell among them (unix_release_sock, net/unix/af_unix.c).
+        if isLast && length == 0 || (length < 0 && ![EAGAIN, EINTR, ECONNRESET].contains(errno)) { return end() }
         guard length > 0, length <= RunnerLimits.messageBytes, let request = RunnerRequest(bytes.prefix(length)) else {
             return
         }
@@ -361,11 +363,10 @@ final class RunnerProcess {
 }
 
 extension ProgramName {
-    /// The same for every run of a program for one group.
+    /// The same for every run of a program for one group or instance.
     fileprivate var place: ProgramName {
-        guard case .notify(let name, let group, _) = self else { return self }
-        let nothing = Transition(from: .initialize, to: .initialize, reason: .start, priority: 0)
-        return .notify(name, group: group, nothing)
+        guard case .notify(let name, let notification) = self else { return self }
+        return .notify(name, Notification(subject: notification.subject, event: .stop, priority: 0))
     }
 }
 

@@ -3,7 +3,9 @@
 ///
 /// Until its first result a check counts as well, or as what its predecessor was before a reload, and the first result
 /// decides at once: a process that starts on a broken upstream must not become master first. A check that cannot run
-/// because the runner has died keeps its last result: that the runner is gone says nothing about what is checked.
+/// because the runner has died keeps its last result: that the runner is gone says nothing about what is checked. With
+/// `initially` the first result decides nothing alone: the check counts as what that says until `rise` or `fall` of the
+/// others in a row.
 import Configuration
 import LinuxSystem
 import VRRP
@@ -25,14 +27,15 @@ final class Check: Tracked {
     var onChange: () -> Void = {}
 
     /// - Parameters:
-    ///   - isWell: what it counts as until its first result.
+    ///   - predecessor: what it was before a reload.
     ///   - ask: asks once and calls back once with the result, nil if it could not be asked, and what it said.
     init(
-        _ configuration: VRRPConfiguration.Check, isWell: Bool, loop: EventLoop,
+        _ configuration: VRRPConfiguration.Check, predecessor: Check?, loop: EventLoop,
         ask: @escaping (@escaping (Bool?, String) -> Void) -> Void
     ) {
         self.configuration = configuration
-        self.isWell = isWell
+        isWell = predecessor?.isWell ?? (configuration.initially != .failed)
+        isDecided = predecessor == nil && configuration.initially != nil
         self.loop = loop
         self.ask = ask
         nextNs = loop.nowNs

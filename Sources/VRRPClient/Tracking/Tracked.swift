@@ -89,7 +89,7 @@ final class TrackedObjects {
     }
 
     private func make(_ check: VRRPConfiguration.Check, _ predecessor: Check?) -> Check {
-        Check(check, isWell: predecessor?.isWell ?? true, loop: loop) { [ask] done in ask(check, done) }
+        Check(check, predecessor: predecessor, loop: loop) { [ask] done in ask(check, done) }
     }
 
     private func make(_ key: Key, _ choice: VRRPConfiguration.LinkStateChoice) -> Tracked? {
