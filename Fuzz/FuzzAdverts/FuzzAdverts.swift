@@ -127,10 +127,16 @@ private struct Group {
         let members = engine.configuration.members
         guard let word = HeartbeatCodec.word(advert, ownIdentity: Self.own6, members: members) else { return }
         var cable = cable
-        cable.family = advert.source.family
+        (cable.family, cable.intervalNs) = (advert.source.family, advert.intervalNs)
         let again = HeartbeatCodec.advert(
             word, cable: cable, source: advert.source, peerIdentity: Self.own6, members: members)
-        guard HeartbeatCodec.word(again, ownIdentity: Self.own6, members: members) == word else {
+        // Sources are listed all or none, as there is room.
+        var expected = word
+        if !word.sources.isEmpty, !again.addresses.contains(where: { $0.unmapped == word.sources[0] }) {
+            guard word.sources.count > HeartbeatCodec.addressesMax / 2 else { fatalError("sources are left out") }
+            expected.sources = []
+        }
+        guard HeartbeatCodec.word(again, ownIdentity: Self.own6, members: members) == expected else {
             fatalError("a heartbeat comes back differently")
         }
         give(.heartbeat(cable: 0, word))
