@@ -1,7 +1,7 @@
 /// Puts the sections of `vrrp.toml` together, and finds the mistakes that no section makes alone.
 ///
-/// Every name must lead somewhere, and what must be unique is: an instance's group, a cable's pool, a group's legs, a
-/// VRID on an interface and family (the RFC's identity of a virtual router), a virtual address. A message gives the
+/// Every name must lead somewhere, and what must be unique is: an instance's group, a cable's pool, a VRID on an interface
+/// and family (the RFC's identity of a virtual router), a virtual address. A message gives the
 /// place of the later mention and the line of the earlier one.
 import Addresses
 
@@ -98,31 +98,12 @@ struct VRRPAssembly {
         _ section: NamedSection<GroupKeys>, _ members: [NamedSection<VRRPConfiguration.Instance>]
     ) -> VRRPConfiguration.Group {
         var group = section.value.group
-        checkLegs(members, of: group.name)
-        section.checkAdvertInterval()
+        section.checkAdvertInterval(members)
         for member in members { member.check(in: section) }
         group.instances = members.map(\.value)
         group.heartbeats = pool(section, members)
         group.tracks = tracks(section)
         return group
-    }
-
-    /// The members of a group are its legs: each on a link, or a link's family, of its own.
-    private func checkLegs(_ members: [NamedSection<VRRPConfiguration.Instance>], of group: String) {
-        var legs: [String: NamedSection<VRRPConfiguration.Instance>] = [:]
-        for member in members {
-            guard let interface = member.interface, let family = member.family else { continue }
-            let leg = "\(interface.value)/\(family.rawValue)"
-            guard let earlier = legs[leg] else {
-                legs[leg] = member
-                continue
-            }
-            problems.report(
-                interface.position,
-                "group \(group) already has \(interface.value) for \(family.title) by instance "
-                    + "\(earlier.name.value) (line \(earlier.interface?.position.line ?? 0)): expected another interface, "
-                    + "or its addresses in \(earlier.name.value)")
-        }
     }
 
     private func tracks(_ section: NamedSection<GroupKeys>) -> [VRRPConfiguration.Track] {

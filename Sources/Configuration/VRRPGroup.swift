@@ -12,8 +12,12 @@ extension VRRPConfiguration {
         public var priority = 100
         /// In steps of 10 ms; whole seconds with version 2.
         public var advertIntervalNs = Time.second
-        /// VRRP's version, 3, or 2 if all members are IPv4.
+        /// VRRP's version, 2 or 3, of the members that do not say another.
         public var version = 3
+        /// After how many of its intervals, and the skew, a master that is not heard counts as gone.
+        public var downIntervals: Int64 = 3
+        /// How long the group waits at the start of the process before it listens.
+        public var startDelayNs: Int64 = 0
         public var preempts = true
         public var preemptDelayNs: Int64 = 0
         /// What else must be well.
@@ -27,7 +31,7 @@ extension VRRPConfiguration {
         public var addressLeaseNs = 3 * Time.second
         public var linkState = LinkStateChoice.raw
         public var announce = Announce()
-        /// 1 or more, on different (interface, family).
+        /// 1 or more, on different (interface, family, VRID).
         public var instances: [Instance] = []
         /// The pool; empty: none.
         public var heartbeats: [Heartbeat] = []
@@ -80,6 +84,7 @@ struct GroupKeys: SectionKeys {
             "instances", .name("the name of an instance"), 1...255, of: "instance", into: &names,
             required: "the names of its instances, such as [\"outside\", \"inside\"]")
         instances = keys.located("instances", names)
+        keys.read("version", .version, into: &group.version)
         readOwn(keys)
     }
 
@@ -87,7 +92,8 @@ struct GroupKeys: SectionKeys {
     mutating func readOwn(_ keys: TableReader) {
         keys.read("priority", .number(1...255), into: &group.priority)
         keys.read("advert-interval", .advertInterval, into: &group.advertIntervalNs)
-        keys.read("version", .version, into: &group.version)
+        keys.read("down-intervals", .number(1...100), into: &group.downIntervals)
+        keys.read("start-delay", .duration(0...Time.hour), into: &group.startDelayNs)
         keys.read("preempt", .flag, into: &group.preempts)
         keys.read("preempt-delay", .duration(0...Time.hour), into: &group.preemptDelayNs)
         var names: [String] = []
@@ -126,7 +132,8 @@ extension Kind where Value == Int64 {
 }
 
 extension Kind where Value == Int {
-    fileprivate static var version: Kind {
+    /// VRRP's.
+    static var version: Kind {
         Kind(
             form: "2 | 3", expected: { "2 or 3" },
             read: { if case .integer(let number) = $0 { [2, 3].first { $0 == number } } else { nil } },
@@ -141,12 +148,14 @@ extension NamedSection<GroupKeys> {
     var versionPosition: SourcePosition { keys.place(of: "version") ?? keys.position }
 
     /// The interval of a version 2 advert is a whole number of seconds.
-    func checkAdvertInterval() {
+    func checkAdvertInterval(_ members: [NamedSection<VRRPConfiguration.Instance>]) {
         let group = value.group
-        guard group.version == 2, group.advertIntervalNs % Time.second != 0 else { return }
+        guard let member = members.first(where: { $0.value.version(in: group) == 2 }),
+            group.advertIntervalNs % Time.second != 0
+        else { return }
         keys.problems.report(
             keys.place(of: "advert-interval") ?? keys.position,
             "advert-interval = \(quoted(DurationText.format(group.advertIntervalNs))) with version = 2 (line "
-                + "\(versionPosition.line)): expected whole seconds, such as \"1s\", or version = 3")
+                + "\(member.versionPosition(in: self).line)): expected whole seconds, such as \"1s\", or version = 3")
     }
 }

@@ -14,6 +14,10 @@ extension VRRPConfiguration {
         public var addresses: [IPPrefix] = []
         /// As the file says it; nil: the addresses tell.
         var chosenFamily: IPAddress.Family?
+        /// VRRP's version, 2 or 3; nil: the group's.
+        public var version: Int?
+        /// Whether a link that is down is a cause of FAULT.
+        public var tracksInterface = true
         /// How adverts of IPv4 and version 3 are sent; both kinds are received.
         public var checksum = ChecksumForm.pseudoHeader
         /// Peers that get adverts by unicast; empty: multicast.
@@ -43,6 +47,9 @@ extension VRRPConfiguration {
         public var routes: [HeldRoute] = []
         /// Policy rules that the master has besides, at most 64.
         public var rules: [HeldRule] = []
+
+        /// VRRP's version in its group.
+        public func version(in group: Group) -> Int { version ?? group.version }
 
         /// The family of its adverts. Without addresses it is that of their source or of a peer, and IPv4 otherwise.
         public var family: IPAddress.Family {
@@ -75,6 +82,8 @@ extension VRRPConfiguration.Instance: SectionKeys {
             "addresses", .hostInNetwork, 0...255, of: "address", into: &addresses,
             required: "its virtual addresses, such as [\"192.0.2.1/24\"]; [] for an election without any")
         keys.read("family", .choice, into: &chosenFamily)
+        keys.read("version", .version, into: &version)
+        keys.read("track-interface", .flag, into: &tracksInterface)
         keys.read("checksum", .choice, into: &checksum)
         keys.read("unicast-peers", .host, 0...16, into: &unicastPeers)
         keys.read("source", .host, into: &source)
@@ -137,6 +146,8 @@ struct InstanceSection {
         instance = NamedSection(name, keys)
         var group = GroupKeys(name: name.value)
         groupKeys = keys.documented(under: "group.NAME") { group.readOwn(keys) }
+        // An instance without a group has one version, too.
+        group.group.version = instance.value.version ?? group.group.version
         ownGroup = NamedSection(name: name, value: group, keys: keys)
     }
 }
@@ -243,16 +254,21 @@ extension NamedSection<VRRPConfiguration.Instance> {
         }
     }
 
+    /// Where its version stands, or would.
+    func versionPosition(in group: NamedSection<GroupKeys>) -> SourcePosition {
+        keys.place(of: "version") ?? group.versionPosition
+    }
+
     /// What version 2 cannot say, and what version 3 no longer does.
     private func checkVersion(_ group: NamedSection<GroupKeys>) {
-        guard group.value.group.version == 2 else {
+        guard value.version(in: group.value.group) == 2 else {
             guard let authPass = keys.place(of: "auth-pass") else { return }
             return keys.problems.report(
                 authPass, "auth-pass in version 3: expected none, or version = 2 (RFC 9568 has no passwords)")
         }
         if family == .ipv6, let position = addresses.first?.position ?? keys.keyPosition("addresses") {
             keys.problems.report(
-                group.versionPosition,
+                versionPosition(in: group),
                 "version = 2 with the IPv6 addresses of instance \(name.value) (line \(position.line)): expected 3")
         }
     }

@@ -17,6 +17,7 @@ struct CompleteInstance {
     var preempts: Bool
     var preemptDelayNs: Int64
     var advertNs: Int64
+    var downIntervals: Int
     var accepts: Bool
     /// nil: none.
     var password: String?
@@ -72,7 +73,8 @@ struct Completion {
             instance: instance, interface: interface, vrid: vrid, family: family, version: version, priority: priority,
             isOwner: priority == 255, multicastGroup: multicastGroup(instance, family), preempts: preempts,
             preemptDelayNs: delay,
-            advertNs: advertInterval(instance, version), accepts: accepts,
+            advertNs: advertInterval(instance, version), downIntervals: downIntervals(instance, isStrict),
+            accepts: accepts,
             password: password(instance, family, version, isStrict))
     }
 
@@ -153,6 +155,15 @@ struct Completion {
             delay = 0
         }
         return (preempts, delay)
+    }
+
+    private func downIntervals(_ instance: KeepalivedConfiguration.Instance, _ isStrict: Bool) -> Int {
+        let number = instance.downIntervals ?? global.downIntervals
+        guard isStrict, number != 3 else { return number }
+        corrected(
+            instance.line("down_timer_adverts"), "down_timer_adverts \(number)",
+            "it does not go with strict mode and is 3")
+        return 3
     }
 
     /// Whole seconds with version 2, whole centiseconds with version 3, at most what the packet can say.

@@ -34,8 +34,7 @@ struct Interpreter {
         case "vrrp_lower_prio_no_advert", "lower_prio_no_advert", "vrrp_higher_prio_send_advert",
             "higher_prio_send_advert":
             flag(value) == false
-        case "vrrp_down_timer_adverts", "down_timer_adverts": value == "3"
-        case "vrrp_startup_delay", "vrrp_delay_after_boot": value == "0"
+        case "vrrp_delay_after_boot": value == "0"
         case "virtual_routes", "virtual_rules", "static_ipaddress", "static_routes", "static_rules":
             statement.entries.isEmpty
         default: false
@@ -103,6 +102,9 @@ struct Interpreter {
         case "default_interface": model.global.defaultInterface = try statement.argument()
         case "vrrp_rt_priority": model.global.realtimePriority = wholeNumber(try statement.argument(), 1...99)
         case "vrrp_no_swap": model.global.locksMemory = true
+        case "vrrp_down_timer_adverts":
+            model.global.downIntervals = try downIntervals(statement) ?? model.global.downIntervals
+        case "vrrp_startup_delay": model.global.startDelayNs = try interval(statement) ?? model.global.startDelayNs
         default: break
         }
     }
@@ -129,6 +131,14 @@ struct Interpreter {
             return nil
         }
         return Int64(number) * second
+    }
+
+    private func downIntervals(_ statement: Statement) throws(Refusal) -> Int? {
+        guard let number = wholeNumber(try statement.argument(), 1...100) else {
+            ignored(statement, "not from 1 to 100")
+            return nil
+        }
+        return number
     }
 
     private func interval(_ statement: Statement) throws(Refusal) -> Int64? {
@@ -328,6 +338,8 @@ struct Interpreter {
         case "notify_deleted":
             instance.isToldOfDeletion = true
             if statement.words.count > 1 { add(try notify(statement), to: &instance.notifies) }
+        case "down_timer_adverts": instance.downIntervals = try downIntervals(statement)
+        case "dont_track_primary": instance.tracksInterface = false
         case "accept": instance.accepts = true
         case "no_accept": instance.accepts = false
         case "strict_mode": instance.isStrict = flag(option) ?? instance.isStrict

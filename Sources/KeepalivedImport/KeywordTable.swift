@@ -96,9 +96,7 @@ extension Keywords {
                 "Announcements leave through the interface that has the address."),
             Keyword(.global, "vrrp_mcast_group4", .line, .carried, "`multicast-group` of the instances with IPv4"),
             Keyword(.global, "vrrp_mcast_group6", .line, .carried, "`multicast-group` of the instances with IPv6"),
-            Keyword(
-                .global, "vrrp_down_timer_adverts", .line, .later(.loss),
-                "The peer counts as dead after three intervals, as RFC 9568 says: choose another `advert-interval`."),
+            Keyword(.global, "vrrp_down_timer_adverts", .line, .carried, "`down-intervals`"),
             Keyword(
                 .global, "vrrp_strict", .line, .depends(.difference),
                 "What it forbids is left out, and `accept = false` unless the priority is 255."),
@@ -125,12 +123,10 @@ extension Keywords {
             Keyword(
                 .global, "dynamic_interfaces", .line, .different,
                 "This is always on: an interface may appear and disappear."),
+            Keyword(.global, "vrrp_startup_delay", .line, .carried, "`start-delay` of all groups"),
             Keyword(
-                .global, "vrrp_startup_delay", .line, .later(.loss),
-                "Delay the unit, or give the group a `preempt-delay`."),
-            Keyword(
-                .global, "vrrp_delay_after_boot", .line, .later(.loss),
-                "Delay the unit, or give the group a `preempt-delay`."),
+                .global, "vrrp_delay_after_boot", .line, .never(.loss),
+                "`start-delay` counts from the start of the process: give the group that, or start the unit later."),
             Keyword(.global, "vrrp_rt_priority", .line, .carried, "`[process] realtime-priority`"),
             Keyword(.global, "vrrp_no_swap", .line, .carried, "`[process] lock-memory = true`"),
             Keyword(.global, "vrrp_notify_fifo", .line, .later(.loss), fifo),
@@ -210,10 +206,7 @@ extension Keywords {
         Keyword(
             .instance, "advert_int", .line, .depends(.loss),
             "`advert-interval`, one for a group, at most 40s; rounded as keepalived does."),
-        Keyword(
-            .instance, "version", .line, .depends(.loss),
-            "`version`, one for a group: 3 if any member needs it, and then a keepalived with version 2 does not understand it."
-        ),
+        Keyword(.instance, "version", .line, .depends(.loss), "`version`; IPv6 has 3 alone."),
         Keyword(.instance, "native_ipv6", .line, .different, "The addresses tell the family."),
         Keyword(
             .instance, "virtual_ipaddress", .list, .depends(.missing),
@@ -262,9 +255,7 @@ extension Keywords {
             .instance, "use_vmac_addr", .line, .never(.missing),
             "Addresses on other interfaces use the MAC addresses of those interfaces."),
         Keyword(.instance, "use_ipvlan", .line, .never(.missing), "There is no ipvlan: use `virtual-mac`, or none."),
-        Keyword(
-            .instance, "dont_track_primary", .line, .later(.loss),
-            "The interface of an instance always counts: while it is down the group is in fault."),
+        Keyword(.instance, "dont_track_primary", .line, .carried, "`track-interface = false`"),
         Keyword(
             .instance, "track_interface", .list, .depends(.loss),
             "`\"link:NAME\"` in `track` of the group, at most 64 objects."),
@@ -343,8 +334,8 @@ extension Keywords {
             "A master that yields sends no last advert."),
         Keyword(.instance, "owner_ignore_adverts", .line, .different, "An owner never yields."),
         Keyword(
-            .instance, "down_timer_adverts", .line, .later(.loss),
-            "The peer counts as dead after three intervals, as RFC 9568 says: choose another `advert-interval`."),
+            .instance, "down_timer_adverts", .line, .depends(.loss),
+            "`down-intervals`, one for a group: members that differ get the highest."),
         Keyword(
             .instance, "timer_expired_backup", .line, .never(.loss),
             "A process that was not scheduled listens for one interval more before it takes over."),
@@ -379,10 +370,7 @@ extension Keywords {
     ]
 
     private static let group: [Keyword] = [
-        Keyword(
-            .group, "group", .list, .depends(.missing),
-            "`instances`. Two members on one interface cannot be in one group yet: the second becomes a group of its own."
-        ),
+        Keyword(.group, "group", .list, .carried, "`instances`"),
         Keyword(.group, "track_interface", .list, .depends(.loss), "`\"link:NAME\"` in `track`, at most 64 objects."),
         Keyword(.group, "track_script", .list, .depends(.loss), "`\"check:NAME\"` in `track`, at most 64 objects."),
         Keyword(.group, "track_process", .list, .carried, "`{ process = \"NAME\" }` in `track`"),

@@ -24,6 +24,8 @@ struct KeepalivedConfiguration {
         var hasScriptSecurity = false
         var defaultInterface: String?
         var realtimePriority: Int?
+        var downIntervals = 3
+        var startDelayNs: Int64 = 0
         var locksMemory = false
     }
 
@@ -67,6 +69,9 @@ struct KeepalivedConfiguration {
         var hmac: HMAC?
         var preempts = true
         var preemptDelayNs: Int64 = 0
+        /// nil: the global number.
+        var downIntervals: Int?
+        var tracksInterface = true
         var hasVirtualMAC = false
         /// Whether its macvlan is given a name or an address.
         var namesVirtualMAC = false

@@ -53,9 +53,7 @@ struct Translation {
         }
         legs = try completion.distinct(legs)
         var members: [(leg: CompleteInstance, section: TomlSection)] = []
-        for leg in legs {
-            members.append((leg, section(of: leg)))
-        }
+        for leg in legs.map(sendable) { members.append((leg, section(of: leg))) }
         var grouped: Set<String> = []
         for group in model.groups { translate(group, &members, &grouped) }
         for member in members where !grouped.contains(member.leg.instance.name) { lone(member.leg, member.section) }
@@ -79,6 +77,17 @@ struct Translation {
 
     // MARK: Instances
 
+    /// In a version that linkwatch sends.
+    private func sendable(_ leg: CompleteInstance) -> CompleteInstance {
+        guard leg.version == 2, leg.family == .ipv6 else { return leg }
+        findings.add(
+            .loss, leg.instance.line("version"), "version 2",
+            "IPv6 has version 3 alone: a keepalived that sends version 2 does not understand it")
+        var leg = leg
+        (leg.version, leg.password) = (3, nil)
+        return leg
+    }
+
     /// The instance without the keys of a group.
     private mutating func section(of leg: CompleteInstance) -> TomlSection {
         let instance = leg.instance
@@ -90,6 +99,7 @@ struct Translation {
         section.set("addresses", Toml.array(list))
         // Otherwise the addresses tell.
         if list.isEmpty, leg.family == .ipv6 { section.set("family", Toml.text("ipv6")) }
+        if !instance.tracksInterface { section.set("track-interface", "false") }
         let isGlobal = { (address: IPAddress?) in address.map { $0.isIPv6 && !$0.isLinkLocal } ?? false }
         if isGlobal(first) || (isGlobal(instance.source) && instance.peers.isEmpty) {
             section.set("require-link-local", "false")
@@ -234,12 +244,6 @@ struct Translation {
                     .difference, place, name, "it is in a group already: it is left out, in keepalived as here")
                 continue
             }
-            if let other = chosen.first(where: {
-                $0.leg.interface == member.leg.interface && $0.leg.family == member.leg.family
-            }) {
-                report(.group, "group", "\(name), on \(member.leg.interface) as \(other.leg.instance.name)", place)
-                continue
-            }
             grouped.insert(name)
             chosen.append(member)
         }
@@ -262,7 +266,7 @@ struct Translation {
         for member in chosen {
             var section = member.section
             section.comments = comments(of: member.leg.instance)
-            if legs[0].version == 3 { section.keys.removeAll { $0.key == "auth-pass" } }
+            if member.leg.version != legs[0].version { section.set("version", String(member.leg.version)) }
             sections.append(section)
             let instance = member.leg.instance
             appendNotifies(of: instance, names.instance(instance.name, instance.place, findings))
@@ -270,7 +274,8 @@ struct Translation {
         for notify in group.notifies { append(notify, "vrrp_sync_group \(group.name)", group: name) }
     }
 
-    /// Makes the members agree: a group decides once, with one priority, one version and one interval.
+    /// Makes the members agree: a group decides once, with one priority and one interval. In version 2 the peers refuse
+    /// adverts of another interval.
     private func agreed(_ legs: [CompleteInstance]) -> [CompleteInstance] {
         func say(_ leg: CompleteInstance, _ keyword: String, _ what: String) {
             findings.add(
@@ -278,22 +283,23 @@ struct Translation {
                 "a group has one \(keyword), and its members differ: \(what); give them one on all routers")
         }
         let priority = legs.map(\.priority).min() ?? 100
-        let version = legs.contains { $0.version == 3 || $0.family == .ipv6 } ? 3 : 2
-        let advertNs = legs.map(\.advertNs).min() ?? second
+        let strict = legs.contains { $0.version == 2 } ? legs.filter { $0.version == 2 } : legs
+        let advertNs = strict.map(\.advertNs).min() ?? second
+        let downIntervals = legs.map(\.downIntervals).max() ?? 3
         let preempts = legs.allSatisfy(\.preempts)
         let delayNs = legs.map(\.preemptDelayNs).max() ?? 0
         return legs.map { leg in
             if leg.priority != priority { say(leg, "priority", "it is the lowest, \(priority)") }
-            if leg.version != version {
-                say(leg, "version", "it is 3, which a keepalived with version 2 does not understand")
+            if leg.advertNs != advertNs { say(leg, "advert_int", "it is \(Toml.duration(advertNs))") }
+            if leg.downIntervals != downIntervals {
+                say(leg, "down_timer_adverts", "it is the highest, \(downIntervals)")
             }
-            if leg.advertNs != advertNs { say(leg, "advert_int", "it is the shortest, \(Toml.duration(advertNs))") }
             if leg.preempts != preempts { say(leg, "nopreempt", "nobody preempts") }
             if leg.preemptDelayNs != delayNs {
                 say(leg, "preempt_delay", "it is the longest, \(Toml.duration(delayNs))")
             }
             var leg = leg
-            (leg.priority, leg.version, leg.advertNs) = (priority, version, advertNs)
+            (leg.priority, leg.advertNs, leg.downIntervals) = (priority, advertNs, downIntervals)
             (leg.preempts, leg.preemptDelayNs) = (preempts, preempts ? delayNs : 0)
             return leg
         }
@@ -304,16 +310,13 @@ struct Translation {
         let leg = legs[0]
         let instance = leg.instance
         section.set("priority", String(leg.priority))
-        var version = leg.version
-        if version == 2, leg.family == .ipv6 {
-            version = 3
-            findings.add(
-                .loss, instance.line("version"), "version 2",
-                "IPv6 has version 3 alone: a keepalived that sends version 2 does not understand it")
-        }
-        section.set("version", String(version))
+        section.set("version", String(leg.version))
         if leg.advertNs > Limits.advertNs { report(.instance, "advert_int", "advert_int", instance.line("advert_int")) }
         section.set("advert-interval", Toml.duration(min(leg.advertNs, Limits.advertNs)))
+        if leg.downIntervals != 3 { section.set("down-intervals", String(leg.downIntervals)) }
+        if model.global.startDelayNs > 0 {
+            section.set("start-delay", Toml.duration(min(Limits.hourNs, model.global.startDelayNs)))
+        }
         if !leg.preempts { section.set("preempt", "false") }
         if leg.preemptDelayNs > 0 {
             section.set("preempt-delay", Toml.duration(min(leg.preemptDelayNs, Limits.hourNs)))
@@ -370,7 +373,7 @@ struct Translation {
     /// The objects of a group, each once, with the weights that count.
     private mutating func tracks(of legs: [CompleteInstance], _ group: KeepalivedConfiguration.SyncGroup?) -> [String] {
         var result: [(key: String, element: String, place: SourceLine)] = []
-        let interfaces = Set(legs.map(\.interface))
+        let interfaces = Set(legs.filter(\.instance.tracksInterface).map(\.interface))
         let hasOwner = legs.contains(where: \.isOwner)
         var all: [(track: KeepalivedConfiguration.Track, member: CompleteInstance?)] = legs.flatMap { leg in
             leg.instance.tracks.map { ($0, leg) }

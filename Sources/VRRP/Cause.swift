@@ -94,6 +94,8 @@ public struct Condition: Hashable, Sendable {
         case noDirector = "no-director"
         /// A soft cause is present and not FAULT, since no peer serves better. Subject: the cause.
         case tolerated = "tolerated"
+        /// The group has not begun: `start-delay` runs, or a check has not answered yet. Detail: which. Raised by the process.
+        case starting = "starting"
         /// The fence program runs. Without its success nothing is taken.
         case fencing = "fencing"
         /// The fence program failed or timed out; it is tried again.

@@ -68,7 +68,7 @@ extension Engine {
         for index in state.members.places {
             state.members[index].hasReplied = false
             state.members[index].lesser = nil
-            state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
+            state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs, on: index)
         }
         if wasMaster {
             record.statistics.leftMaster += 1
@@ -140,6 +140,7 @@ extension Engine {
     mutating func start(_ snapshot: Snapshot, _ step: inout Step) {
         guard state.role == .waiting else { return }
         state.role = .clearing
+        if configuration.startDelayNs > 0 { state.beginAtNs = step.nowNs + configuration.startDelayNs }
         adopt(snapshot, &step)
         removeLeftovers(&step)
         beginIfClean(&step)
@@ -156,13 +157,14 @@ extension Engine {
         }
     }
 
-    /// Start: no packet before the leftovers of an earlier run are gone.
-    private mutating func beginIfClean(_ step: inout Step) {
-        guard state.role == .clearing else { return }
+    /// Start: no packet before the leftovers of an earlier run are gone, the delay is over, and what is tracked has answered:
+    /// a director whose checks fail must not become master first.
+    mutating func beginIfClean(_ step: inout Step) {
+        guard state.role == .clearing, state.beginAtNs == nil, state.isInformed else { return }
         if configuration.rules.contains(.start), state.members.contains(where: { $0.isHeld }) { return }
         state.role = .backup
         for index in state.members.places {
-            state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs)
+            state.members[index].downAtNs = step.nowNs + downNs(state.members[index].masterIntervalNs, on: index)
         }
         for index in state.pool.cables.places { beginCable(index, nowNs: step.nowNs) }
         state.isFault = shouldBeInFault
@@ -196,6 +198,7 @@ extension Engine {
             setCause(cause, isPresent: false, &step)
         }
         for cause in missing.sorted(by: Self.isOrdered) { setCause(cause, isPresent: true, &step) }
+        state.isInformed = snapshot.isInformed
         state.weights = [:]
         for (name, weight) in snapshot.weights { setWeight(weight, of: name) }
         updatePriority()
@@ -203,6 +206,7 @@ extension Engine {
 
     mutating func shutdown(_ step: inout Step) {
         let wasRunning = state.isRunning
+        state.beginAtNs = nil
         if state.isSpeaking { becomeBackup(.shutdown, &step) }
         state.role = .ended
         guard wasRunning else { return }
@@ -225,7 +229,8 @@ extension Engine {
                 record.members[index] = recordBefore.members[known]
                 // An interval learned from the current master stays; one taken from our own configuration is replaced
                 // by the new value.
-                let isLearned = new.version == .v3 && before.role == .backup && before.members[known].heard != nil
+                let isLearned =
+                    new.version(of: index) == .v3 && before.role == .backup && before.members[known].heard != nil
                 if !isLearned { state.members[index].masterIntervalNs = new.advertIntervalNs }
             }
         }
@@ -242,6 +247,8 @@ extension Engine {
         adopt(snapshot, &step)
         removeLeftovers(&step)
         guard state.isRunning else {
+            state.beginAtNs = state.beginAtNs.map { min($0, step.nowNs + new.startDelayNs) }
+            if new.startDelayNs == 0 { state.beginAtNs = nil }
             if !configuration.bugs.contains(.reloadStops) { beginIfClean(&step) }
             return
         }
@@ -253,7 +260,7 @@ extension Engine {
     private mutating func shortenWaits(since before: EngineState, nowNs: Int64) {
         for index in state.members.places {
             guard let atNs = state.members[index].downAtNs, state.members[index].heard == nil else { continue }
-            state.members[index].downAtNs = min(atNs, nowNs + downNs(state.members[index].masterIntervalNs))
+            state.members[index].downAtNs = min(atNs, nowNs + downNs(state.members[index].masterIntervalNs, on: index))
         }
         if case .until(let atNs) = state.preemptDelay {
             state.preemptDelay = .until(min(atNs, nowNs + configuration.preemptDelayNs))
@@ -276,7 +283,7 @@ extension Engine {
                 if isNew { sendAdvert(on: index, &step) }
                 addAddresses(of: index, &step)
             } else if isNew, state.role == .backup {
-                state.members[index].downAtNs = step.nowNs + downNs(configuration.advertIntervalNs)
+                state.members[index].downAtNs = step.nowNs + downNs(configuration.advertIntervalNs, on: index)
             }
         }
     }

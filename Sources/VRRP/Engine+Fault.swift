@@ -62,7 +62,7 @@ extension Engine {
             isCable = true
         }
         // The rule Degraded: a cable is never a cause of FAULT. If a heartbeat runs over a leg's interface, the leg is.
-        let isLeg = configuration.members.contains { $0.interface == interface }
+        let isLeg = configuration.members.contains { $0.interface == interface && $0.tracksInterface }
         if isCable, !isLeg, configuration.rules.contains(.degraded) { return }
         let cause = Cause(.link, interface, detail: isUp ? "" : reason)
         setCause(cause, isPresent: !isUp, &step)
@@ -112,7 +112,7 @@ extension Engine {
     /// While a hard cause lasted we could not hear: silence counts from now on.
     private mutating func listenAnew(nowNs: Int64) {
         for index in state.members.places {
-            let untilNs = nowNs + downNs(state.members[index].masterIntervalNs)
+            let untilNs = nowNs + downNs(state.members[index].masterIntervalNs, on: index)
             state.members[index].downAtNs = max(state.members[index].downAtNs ?? untilNs, untilNs)
         }
     }

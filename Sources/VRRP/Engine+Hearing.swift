@@ -10,7 +10,7 @@ extension Engine {
         if let own = state.members[index].primaryAddress, own == advert.source {
             // The advert may be forged, so it has no effect but the condition.
             record.members[index].statistics.ownAddressReceived += 1
-            state.members[index].strangerUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
+            state.members[index].strangerUntilNs = step.nowNs + downNs(configuration.advertIntervalNs, on: index)
             return
         }
         note(advert, on: index)
@@ -18,7 +18,7 @@ extension Engine {
             if isForged(advert) { return }
         } else if state.isPairTalking || advert.priority < state.priority {
             if state.members[index].thirdUntilNs == nil { record.members[index].third = advert.source }
-            state.members[index].thirdUntilNs = step.nowNs + downNs(configuration.advertIntervalNs)
+            state.members[index].thirdUntilNs = step.nowNs + downNs(configuration.advertIntervalNs, on: index)
             return
         }
         if isEcho(advert) { return }
@@ -68,7 +68,7 @@ extension Engine {
             state.members[index].check.reset()
         }
         var heard = Member.Heard(
-            source: advert.source, priority: advert.priority, untilNs: nowNs + downNs(advert.intervalNs))
+            source: advert.source, priority: advert.priority, untilNs: nowNs + downNs(advert.intervalNs, on: index))
         // As the down timer, which a lesser one can only prolong: else a short interval now and then would stop the questions
         // whether anybody holds.
         if !state.isSpeaking, heard.priority < state.priority, let last = state.members[index].heard,
@@ -113,7 +113,7 @@ extension Engine {
         }
         for other in state.members.places where other != index {
             let intervalNs = state.members[other].masterIntervalNs
-            let untilNs = nowNs + intervalNs + skewNs(intervalNs)
+            let untilNs = nowNs + intervalNs + skewNs(intervalNs, on: other)
             guard let atNs = state.members[other].downAtNs else { continue }
             state.members[other].downAtNs = min(atNs, untilNs)
             if let heard = state.members[other].heard {
@@ -121,7 +121,7 @@ extension Engine {
             }
         }
         // The wait is shortened, never extended.
-        let skewNs = skewNs(state.members[index].masterIntervalNs)
+        let skewNs = skewNs(state.members[index].masterIntervalNs, on: index)
         if let atNs = state.members[index].downAtNs {
             state.members[index].downAtNs = min(atNs, nowNs + skewNs)
         }
@@ -134,13 +134,13 @@ extension Engine {
         if isLesser(advert, on: index) {
             if mayPreempt || state.members[index].check.isUnheld { return }
             // It may be forged, and must not make us take over from the master that we obey: it can only prolong the wait.
-            if let atNs = state.members[index].downAtNs, atNs > nowNs + downNs(advert.intervalNs) { return }
+            if let atNs = state.members[index].downAtNs, atNs > nowNs + downNs(advert.intervalNs, on: index) { return }
         }
         state.members[index].lastMaster = advert.source
         let intervalNs =
-            configuration.version == .v3 && !configuration.bugs.contains(.ownInterval)
+            configuration.version(of: index) == .v3 && !configuration.bugs.contains(.ownInterval)
             ? advert.intervalNs : state.members[index].masterIntervalNs
-        let downAtNs = nowNs + downNs(intervalNs)
+        let downAtNs = nowNs + downNs(intervalNs, on: index)
         state.members[index].masterIntervalNs = intervalNs
         state.members[index].downAtNs = downAtNs
     }
@@ -166,7 +166,7 @@ extension Engine {
     private mutating func beBeaten(by advert: Advert, on index: MemberIndex, _ step: inout Step) {
         step.facts.isBeaten = true
         state.members[index].lastMaster = advert.source
-        if configuration.version == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
+        if configuration.version(of: index) == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
     }
 
     /// There is one tie-break for a group, or two masters would lose to each other on different legs: who the cables know
@@ -207,7 +207,7 @@ extension Engine {
 
     /// A lesser master was heard: answers it with an advert at once, at most one per interval.
     private mutating func hearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
-        if configuration.version == .v3 { answer(on: index, &step) }
+        if configuration.version(of: index) == .v3 { answer(on: index, &step) }
         guard state.role == .master else { return }
         state.collisionUntilNs = max(
             state.collisionUntilNs ?? 0, step.nowNs + advert.intervalNs + advert.intervalNs / 4)

@@ -23,7 +23,7 @@ extension Engine {
     /// A lesser master was heard. How long it is waited for and remembered follows the longer of the two advert
     /// intervals. One sender is followed at a time: another one's adverts extend neither.
     mutating func bearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
-        let spanNs = downNs(max(configuration.advertIntervalNs, advert.intervalNs))
+        let spanNs = downNs(max(configuration.advertIntervalNs, advert.intervalNs), on: index)
         guard var lesser = state.members[index].lesser else {
             state.members[index].lesser = Member.Lesser(
                 source: advert.source, spanNs: spanNs, untilNs: step.nowNs + spanNs, endNs: step.nowNs + spanNs)
@@ -135,7 +135,7 @@ extension Engine {
             state.members[index].check.unanswered += 1
             guard state.members[index].check.isUnheld else { return }
             // We waited because of this router: the wait is over, as after a resignation.
-            let untilNs = nowNs + skewNs(configuration.advertIntervalNs)
+            let untilNs = nowNs + skewNs(configuration.advertIntervalNs, on: index)
             state.members[index].downAtNs = state.members[index].downAtNs.map { min($0, untilNs) }
         }
     }

@@ -14,12 +14,20 @@ extension Engine {
         for index in state.members.places {
             updateDoubt(of: index)
             probe(index, matters: matters, &step)
-            let wasIsolated = state.members[index].isolation.isPresent
+            let wasIsolated = isIsolated(index)
             updateIsolation(of: index, nowNs: step.nowNs)
-            let isIsolated = state.members[index].isolation.isPresent
+            let isIsolated = isIsolated(index)
             guard isIsolated != wasIsolated else { continue }
             let cause = Cause(.isolated, configuration.members[index].interface)
             step.outputs.append(.causeChanged(cause, isPresent: isIsolated))
+        }
+    }
+
+    /// Whether the interface of a member is isolated, by what that one or another on it knows.
+    private func isIsolated(_ index: MemberIndex) -> Bool {
+        state.members.places.contains {
+            state.members[$0].isolation.isPresent
+                && configuration.members[$0].interface == configuration.members[index].interface
         }
     }
 
@@ -78,7 +86,9 @@ extension Engine {
     }
 
     private mutating func updateIsolation(of index: MemberIndex, nowNs: Int64) {
-        guard configuration.rules.contains(.isolated), state.isPairTalking, state.peer?.priority ?? 0 > 0 else {
+        guard configuration.rules.contains(.isolated), state.isPairTalking, state.peer?.priority ?? 0 > 0,
+            configuration.members[index].tracksInterface
+        else {
             state.members[index].isolation = .connected
             return
         }

@@ -137,7 +137,8 @@ extension Engine {
     private var allCauses: [Cause] {
         var causes = state.causes
         for index in state.members.places where state.members[index].isolation.isPresent {
-            causes.append(Cause(.isolated, configuration.members[index].interface))
+            let cause = Cause(.isolated, configuration.members[index].interface)
+            if !causes.contains(cause) { causes.append(cause) }
         }
         return causes
     }

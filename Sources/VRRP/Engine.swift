@@ -68,13 +68,15 @@ public struct Engine: Sendable {
     }
 
     private mutating func findNextDeadline() {
-        nextDeadlineNs = nil
+        nextDeadlineNs = state.beginAtNs
         guard state.isRunning else { return }
         var next = NextDeadline()
         state.visitTimes(&next)
         nextDeadlineNs = earliest(next.atNs, takeoverProbeAtNs)
     }
 
+    /// It waits before it begins: for the end of its delay, or for the first answer of what it tracks.
+    public var isHeldBack: Bool { state.role == .clearing && (state.beginAtNs != nil || !state.isInformed) }
     /// The published state.
     public var groupState: GroupState { state.publicState }
     /// The master that is heard on a member; nil: none.
@@ -129,7 +131,8 @@ public struct Engine: Sendable {
             for index in state.members.places {
                 guard let atNs = state.members[index].downAtNs, atNs <= step.nowNs else { continue }
                 let member = state.members[index]
-                state.members[index].downAtNs = step.nowNs + member.masterIntervalNs + skewNs(member.masterIntervalNs)
+                let skewNs = skewNs(member.masterIntervalNs, on: index)
+                state.members[index].downAtNs = step.nowNs + member.masterIntervalNs + skewNs
             }
         }
     }
@@ -148,6 +151,7 @@ public struct Engine: Sendable {
         }
         var expiry = Expiry(nowNs: nowNs)
         state.visitTimes(&expiry)
+        if isOver(&state.beginAtNs) { beginIfClean(&step) }
         if isOver(&state.collisionUntilNs) { endCollision(&step) }
         if isOver(&state.announceAgainAtNs) { announceAll(&step) }
         expireQuestion(&step)
@@ -170,6 +174,9 @@ public struct Engine: Sendable {
             if state.members.has(index) { setPrimaryAddress(address, of: index, &step) }
         case .cableAddress(let index, let address):
             if state.pool.cables.has(index) { state.pool.cables[index].address = address }
+        case .informed:
+            state.isInformed = true
+            beginIfClean(&step)
         case .cause(let cause, let isPresent):
             if cause.kind != .isolated { setCause(cause, isPresent: isPresent, &step) }
         case .weight(let name, let weight): setWeight(weight, of: name)
@@ -187,14 +194,18 @@ public struct Engine: Sendable {
 
     // MARK: Times
 
-    /// `Skew_Time`: (256 - priority) / 256 of the master's interval; of one second in version 2.
-    func skewNs(_ masterIntervalNs: Int64) -> Int64 {
-        let unitNs = configuration.version == .v2 ? 1_000_000_000 : masterIntervalNs
+    /// `Skew_Time`: (256 - priority) / 256 of the master's interval; of one second in version 2. Without a member: in the
+    /// group's version.
+    func skewNs(_ masterIntervalNs: Int64, on index: MemberIndex? = nil) -> Int64 {
+        let version = index.map(configuration.version) ?? configuration.version
+        let unitNs = version == .v2 ? 1_000_000_000 : masterIntervalNs
         return (256 - Int64(state.priority)) * unitNs / 256
     }
 
-    /// `Master_Down_Interval`: three of the master's intervals and the skew.
-    func downNs(_ masterIntervalNs: Int64) -> Int64 { 3 * masterIntervalNs + skewNs(masterIntervalNs) }
+    /// `Master_Down_Interval`: three of the master's intervals, or as many as are configured, and the skew.
+    func downNs(_ masterIntervalNs: Int64, on index: MemberIndex? = nil) -> Int64 {
+        configuration.downIntervals * masterIntervalNs + skewNs(masterIntervalNs, on: index)
+    }
 
     /// How long a retreat is remembered.
     func retreatMemoryNs(_ intervalNs: Int64) -> Int64 {

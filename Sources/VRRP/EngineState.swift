@@ -34,6 +34,11 @@ struct EngineState: Hashable, Sendable {
     /// FAULT as it was last published.
     var isFault = false
 
+    /// The end of the delay after the start; nil: it is over, or has not begun.
+    var beginAtNs: Int64?
+    /// What is tracked has been looked at, so that what fails is known.
+    var isInformed = true
+
     /// The next adverts, as master or claiming.
     var advertAtNs: Int64?
     /// Until when a claim waits for the peer's release.
@@ -217,6 +222,7 @@ struct EngineState: Hashable, Sendable {
     }
 
     mutating func visitTimes(_ visitor: inout some TimeVisitor) {
+        visitor.fallsDue(&beginAtNs)
         visitor.fallsDue(&advertAtNs)
         visitor.lapses(&claimUntilNs)
         visitor.lapses(&hearingGraceUntilNs)

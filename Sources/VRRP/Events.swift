@@ -23,6 +23,9 @@ public enum Input: Hashable, Sendable {
     case primaryAddress(member: MemberIndex, IPAddress?)
     /// The address that the cable's heartbeats are sent from.
     case cableAddress(cable: CableIndex, IPAddress?)
+    /// Everything that is tracked has given its first answer, where the snapshot said that it had not. Before this the group
+    /// does not begin.
+    case informed
     /// A cause other than a link came or went. `isolated` is the engine's own.
     case cause(Cause, isPresent: Bool)
     /// What a tracked object adds to the priority; 0 when it no longer does.
@@ -71,11 +74,14 @@ public struct Snapshot: Hashable, Sendable {
     public var cablesDown: Set<String>
     /// What tracked objects add to the priority at present.
     public var weights: [String: Int]
+    /// Whether everything that is tracked has given an answer; if not, `informed` follows.
+    public var isInformed: Bool
 
     public init(
         primaryAddresses: [IPAddress?], holding: [Bool] = [], cableAddresses: [IPAddress?] = [],
-        causes: Set<Cause> = [], cablesDown: Set<String> = [], weights: [String: Int] = [:]
+        causes: Set<Cause> = [], cablesDown: Set<String> = [], weights: [String: Int] = [:], isInformed: Bool = true
     ) {
+        self.isInformed = isInformed
         self.primaryAddresses = primaryAddresses
         self.holding = holding
         self.cableAddresses = cableAddresses

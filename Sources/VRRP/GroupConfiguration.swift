@@ -10,7 +10,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var name: String
     /// 1 to 254, or 255: the owner of the addresses.
     public var priority: UInt8
-    /// The protocol version of the members' adverts.
+    /// The protocol version of the adverts of members that have none of their own.
     public var version: Version
     /// Time between two adverts: 10 ms to 40.95 s in version 3, whole seconds in version 2.
     public var advertIntervalNs: Int64
@@ -18,6 +18,10 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var preempt: Bool
     /// How long a lower-priority master is borne before it is preempted.
     public var preemptDelayNs: Int64
+    /// After how many of its intervals, and the skew, a master that is not heard counts as gone; 3 in the RFCs.
+    public var downIntervals: Int64 = 3
+    /// How long after `start` the group goes on waiting: it neither sends nor listens.
+    public var startDelayNs: Int64 = 0
     /// The instances that move together, in the order of the file. The first one's primary address is the tie-break of a
     /// group without cables.
     public var members: [MemberConfiguration]
@@ -62,6 +66,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether there is a heartbeat pool.
     public var hasPool: Bool { !cables.isEmpty }
 
+    /// The protocol version of a member's adverts.
+    package func version(of index: MemberIndex) -> Version { members[index].version ?? version }
+
     /// Whether anybody can be asked who has the virtual addresses: there are some.
     public var hasAddresses: Bool { members.contains { !$0.addresses.isEmpty } }
 }
@@ -82,6 +89,11 @@ public struct MemberConfiguration: Hashable, Sendable {
     public var interface: String
     /// 1 to 255.
     public var vrid: UInt8
+    /// The protocol version of its adverts; nil: the group's.
+    public var version: Version?
+    /// Whether its interface counts: a link that is down, a send that fails for that, or a leg that cannot be proven is a
+    /// cause of FAULT.
+    public var tracksInterface: Bool
     /// The virtual addresses that its adverts list, all of one family; the first one stands for the member in heartbeats.
     /// Empty: the member only takes part in the election.
     public var addresses: [IPAddress]
@@ -94,8 +106,10 @@ public struct MemberConfiguration: Hashable, Sendable {
     /// - Parameter family: nil: that of the addresses; IPv4, if there are none.
     public init(
         name: String, interface: String, vrid: UInt8, addresses: [IPAddress], family: IPAddress.Family? = nil,
-        isUnicast: Bool = false
+        version: Version? = nil, isUnicast: Bool = false, tracksInterface: Bool = true
     ) {
+        self.version = version
+        self.tracksInterface = tracksInterface
         self.family = family ?? addresses.first?.family ?? .ipv4
         self.isUnicast = isUnicast
         self.name = name

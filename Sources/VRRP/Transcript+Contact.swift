@@ -11,6 +11,8 @@ extension GroupConfiguration: Listed {
         fields.field("advertIntervalNs", &advertIntervalNs)
         fields.field("preempt", &preempt)
         fields.field("preemptDelayNs", &preemptDelayNs)
+        fields.field("downIntervals", &downIntervals)
+        fields.field("startDelayNs", &startDelayNs)
         fields.field("members", &members)
         fields.field("cables", &cables)
         fields.field("hasFence", &hasFence)
@@ -24,6 +26,7 @@ extension GroupConfiguration: Listed {
     var defect: TranscriptError? {
         .range("advertIntervalNs", advertIntervalNs, 1...(1 << 42)) ?? .span("preemptDelayNs", preemptDelayNs)
             ?? .span("addressLeaseNs", addressLeaseNs) ?? .range("priority", priority, 1...255)
+            ?? .range("downIntervals", downIntervals, 1...100) ?? .span("startDelayNs", startDelayNs)
     }
 }
 
@@ -43,7 +46,9 @@ extension MemberConfiguration: Listed {
         // Older recordings do not say it.
         if let first = addresses.first { family = first.family }
         fields.field("family", &family)
+        fields.field("version", &version)
         fields.field("isUnicast", &isUnicast)
+        fields.field("tracksInterface", &tracksInterface)
     }
 }
 
@@ -103,6 +108,7 @@ extension Snapshot: Listed {
         fields.field("causes", &causes)
         fields.field("cablesDown", &cablesDown)
         fields.field("weights", &weights)
+        fields.field("isInformed", &isInformed)
     }
 }
 
@@ -232,6 +238,7 @@ extension Input: Transcribed {
             .record(kind: "cableAddress", .init("cable", cable), .init("address", address))
         case .cause(let cause, let isPresent):
             .record(kind: "cause", .init("cause", cause), .init("isPresent", isPresent))
+        case .informed: .record(kind: "informed")
         case .weight(let name, let weight): .record(kind: "weight", .init("name", name), .init("weight", weight))
         case .condition(let condition, let isPresent):
             .record(kind: "condition", .init("condition", condition), .init("isPresent", isPresent))
@@ -260,6 +267,7 @@ extension Input: Transcribed {
             self = .primaryAddress(member: try tree.value("member"), try tree.value("address"))
         case "cableAddress": self = .cableAddress(cable: try tree.value("cable"), try tree.value("address"))
         case "cause": self = .cause(try tree.value("cause"), isPresent: try tree.value("isPresent"))
+        case "informed": self = .informed
         case "weight": self = .weight(name: try tree.value("name"), try tree.value("weight"))
         case "condition": self = .condition(try tree.value("condition"), isPresent: try tree.value("isPresent"))
         case "proof": self = .proof(member: try tree.value("member"))

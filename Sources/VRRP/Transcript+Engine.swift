@@ -32,6 +32,8 @@ extension EngineState: Listed {
         fields.field("faultCount", &faultCount)
         fields.field("weights", &weights)
         fields.field("isFault", &isFault)
+        fields.field("beginAtNs", &beginAtNs)
+        fields.field("isInformed", &isInformed)
         fields.field("advertAtNs", &advertAtNs)
         fields.field("claimUntilNs", &claimUntilNs)
         fields.field("hearingGraceUntilNs", &hearingGraceUntilNs)

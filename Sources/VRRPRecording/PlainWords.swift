@@ -104,6 +104,7 @@ extension Input {
         case .cableAddress(let cable, let address):
             "\(names.cable(cable)) sends from \(address.map(\.description) ?? "no address")"
         case .cause(let cause, let isPresent): "cause \(cause)\(isPresent ? "" : " is over")"
+        case .informed: "all that is tracked has answered"
         case .weight(let name, let weight): "\(name) weighs \(weight)"
         case .condition(let condition, let isPresent): "condition \(condition)\(isPresent ? "" : " is over")"
         case .proof(let member): "a neighbour answers on \(names.member(member))"

@@ -23,6 +23,8 @@ extension VRRPInterface {
           ifindex: ?int,
           # The VRID, from 1 to 255.
           vrid: int,
+          # The version of VRRP, 2 or 3.
+          version: ?int,
           # The virtual addresses.
           addresses: []string,
           # The address that its adverts are sent from.
@@ -345,6 +347,8 @@ public struct MemberRecord: MonitorRecord {
     public var ifindex: Int?
     /// The VRID, from 1 to 255.
     public var vrid: Int
+    /// The version of VRRP, 2 or 3.
+    public var version: Int?
     /// The virtual addresses.
     public var addresses: [String]
     /// The address that its adverts are sent from.
@@ -389,7 +393,7 @@ public struct MemberRecord: MonitorRecord {
     public var rules: [HeldRuleRecord]?
 
     public init(
-        name: String, interface: String, ifindex: Int? = nil, vrid: Int, addresses: [String],
+        name: String, interface: String, ifindex: Int? = nil, vrid: Int, version: Int? = nil, addresses: [String],
         primaryAddress: String? = nil, multicastGroup: String? = nil, holding: Bool, heard: Bool, proven: Bool,
         downUsec: Int64? = nil, masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil,
         checksumForm: String? = nil, advertsReceived: Int, advertsSent: Int, resignationsReceived: Int,
@@ -400,6 +404,7 @@ public struct MemberRecord: MonitorRecord {
         self.interface = interface
         self.ifindex = ifindex
         self.vrid = vrid
+        self.version = version
         self.addresses = addresses
         self.primaryAddress = primaryAddress
         self.multicastGroup = multicastGroup
@@ -428,6 +433,7 @@ public struct MemberRecord: MonitorRecord {
         interface = try object.decode("interface")
         ifindex = try object.decodeIfPresent("ifindex")
         vrid = try object.decode("vrid")
+        version = try object.decodeIfPresent("version")
         addresses = try object.decode("addresses")
         primaryAddress = try object.decodeIfPresent("primaryAddress")
         multicastGroup = try object.decodeIfPresent("multicastGroup")
@@ -456,6 +462,7 @@ public struct MemberRecord: MonitorRecord {
         writer.field("interface", interface)
         writer.field("ifindex", ifindex)
         writer.field("vrid", vrid)
+        writer.field("version", version)
         writer.field("addresses", addresses)
         writer.field("primaryAddress", primaryAddress)
         writer.field("multicastGroup", multicastGroup)

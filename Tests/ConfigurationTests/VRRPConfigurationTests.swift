@@ -509,14 +509,40 @@ private let keyText = String(repeating: "k", count: 32)
             ["21:12: heartbeat cross1 is in no group's pool"])
     }
 
-    @Test func anInterfaceIsOneLegOfAGroup() {
+    @Test func anInterfaceMayHaveSeveralMembers() throws {
         let text = pair.replacing("\"eth1\"", with: "\"eth0\"")
+        for text in [text, text.replacing("\"198.51.100.1/24\"", with: "\"fe80::1\"")] {
+            #expect(try read(text).groups[0].instances.map(\.interface) == ["eth0", "eth0"])
+        }
+    }
+
+    /// One that is in no group says its version for both.
+    @Test func membersMayHaveVersionsOfTheirOwn() throws {
+        func versions(_ inside: String, _ group: String = "3") throws -> [Int] {
+            let text = pair.replacing("version = 3", with: "version = \(group)")
+                .replacing("\"eth1\"", with: "\"eth1\"\nversion = \(inside)")
+            let group = try read(text).groups[0]
+            return group.instances.map { $0.version(in: group) }
+        }
+        #expect(try versions("2") == [3, 2] && versions("3", "2") == [2, 3])
+        let own = try read(instance("a", "eth0", 1, "\"192.0.2.1\"", more: "version = 2\n")).groups[0]
+        #expect(own.version == 2 && own.instances[0].version(in: own) == 2)
         expect(
-            mistakes { try read(text) },
-            ["17:13: group lvs already has eth0 for IPv4 by instance outside (line 12): expected another interface"])
-        // The other family is another leg.
-        let dual = text.replacing("\"198.51.100.1/24\"", with: "\"fe80::1\"")
-        #expect(mistakes { try read(dual) }.isEmpty)
+            mistakes { try read(instance("a", "eth0", 1, "\"192.0.2.1\"", more: "version = 4\n")) },
+            ["5:11: version = 4: expected 2 or 3"])
+        let text = pair.replacing("\"1s\"\n", with: "\"1.5s\"\n")
+            .replacing("\"eth1\"", with: "\"eth1\"\nversion = 2")
+        expect(mistakes { try read(text) }, ["5:19: advert-interval = \"1500ms\" with version = 2 (line 18)"])
+    }
+
+    @Test func theStartAndTheEndOfPatienceAreTheGroups() throws {
+        let more = "down-intervals = 5\nstart-delay = \"15s\"\ntrack-interface = false\n"
+        let group = try read(instance("a", "eth0", 1, "\"192.0.2.1\"", more: more)).groups[0]
+        #expect(group.downIntervals == 5 && group.startDelayNs == 15_000_000_000)
+        #expect(!group.instances[0].tracksInterface)
+        expect(
+            mistakes { try read(instance("a", "eth0", 1, "\"192.0.2.1\"", more: "down-intervals = 0\n")) },
+            ["5:18: down-intervals = 0: expected a whole number from 1 to 100"])
     }
 
     @Test func anInstanceIsInOneGroup() {
@@ -530,12 +556,12 @@ private let keyText = String(repeating: "k", count: 32)
 
     @Test func aGroupsKeysAreNotAMembers() {
         let text = pair.replacing(
-            "vrid = 20", with: "vrid = 20\npriority = 5\ntrack = []\nversion = 3\nchecksum = \"message\"")
+            "vrid = 20", with: "vrid = 20\npriority = 5\ntrack = []\nchecksum = \"message\"")
         expect(
             mistakes { try read(text) },
             [
                 "19:1: priority belongs to the group: expected it in [group.lvs] (line 1), of which inside is a member",
-                "20:1: track belongs to the group", "21:1: version belongs to the group",
+                "20:1: track belongs to the group",
             ])
     }
 

@@ -158,6 +158,31 @@ import Testing
         #expect(imported(four.replacing("224.0.0.66", with: "192.0.2.66")).worst == .difference)
     }
 
+    @Test func patienceAndStartAreCarried() throws {
+        let (first, result) = try group(
+            "down_timer_adverts 5\ndont_track_primary\ntrack_interface {\n eth0 weight -20\n}",
+            global: "vrrp_startup_delay 5.5\nvrrp_down_timer_adverts 2")
+        #expect(first.downIntervals == 5 && first.startDelayNs == 5_500_000_000 && result.worst == nil)
+        // Its own interface counts like any other.
+        #expect(!first.instances[0].tracksInterface && first.tracks.map(\.weight) == [-20])
+        #expect(try group("", global: "vrrp_down_timer_adverts 2").0.downIntervals == 2)
+        #expect(try group("down_timer_adverts 5\nstrict_mode").0.downIntervals == 3)
+        #expect(try group("down_timer_adverts 0").0.downIntervals == 3)
+    }
+
+    /// They need not agree in their version, nor be on different interfaces; the interval of version 2 is the group's, as its
+    /// peers refuse any other.
+    @Test func membersOfASyncGroupMayDiffer() throws {
+        let other = Samples.plain.replacing("VI_1", with: "VI_2").replacing("51", with: "52")
+            .replacing("192.0.2.1/24", with: "192.0.2.2/24")
+            .replacing("interface eth0", with: "interface eth0\n    version 3\n    advert_int 0.5")
+        let result = imported("vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n" + Samples.plain + other)
+        let group = try configuration(result).groups[0]
+        #expect(group.instances.map { $0.version(in: group) } == [2, 3])
+        #expect(group.instances.map(\.interface) == ["eth0", "eth0"] && group.advertIntervalNs == 1_000_000_000)
+        #expect(result.findings.map(\.subject) == ["advert_int of VI_2"] && result.worst == .loss)
+    }
+
     @Test func whatNoInterfaceCanBeNamedIsIgnored() throws {
         let result = try group("track_interface {\n eth100.1/2\n a:b\n}").1
         #expect(try configuration(result).groups[0].tracks.isEmpty && result.findings.count == 2)
@@ -274,18 +299,20 @@ import Testing
         #expect(tracks.map(\.weight) == [10, nil] && result.findings.count == 1 && result.worst == .difference)
     }
 
-    @Test func membersOnOneInterfaceAreTwoGroups() throws {
+    @Test func membersMayBeOnOneInterface() throws {
         let result = imported(Samples.group("", first: "", second: "").replacing("eth1", with: "eth0"))
-        #expect(try configuration(result).groups.map(\.name) == ["VG_1", "VI_2"])
-        #expect(result.worst == .missing)
+        let groups = try configuration(result).groups
+        #expect(groups.map(\.name) == ["VG_1"] && groups[0].instances.map(\.interface) == ["eth0", "eth0"])
+        #expect(result.worst == nil)
     }
 
-    @Test func membersOfTwoVersionsHaveTheNewer() throws {
+    @Test func membersHaveTheirVersions() throws {
         let text = Samples.group("", first: "authentication {\n auth_type PASS\n auth_pass x\n}", second: "")
             .replacing("198.51.100.1/24", with: "fe80::5")
         let result = imported(text)
         let group = try configuration(result).groups[0]
-        #expect(group.version == 3 && group.instances[0].authPass == nil && result.worst == .loss)
+        #expect(group.instances.map { $0.version(in: group) } == [2, 3])
+        #expect(group.instances[0].authPass == "x" && result.worst == nil)
     }
 
     // MARK: Programs

@@ -253,14 +253,20 @@ extension World {
         }) {
             return .faultForNothing
         }
-        let able = directors.indices.filter { directors[$0].isAlive && directors[$0].legs.allSatisfy(\.works) }
+        let able = directors.indices.filter {
+            directors[$0].isAlive && !directors[$0].isHeldBack && directors[$0].legs.allSatisfy(\.works)
+        }
         let whole = able.filter { !directors[$0].checkFails }
         // Without a pool nobody knows that the peer is no better, so a failing check is FAULT unconditionally: also for a third
         // router beside a pair that has one.
         let serving = able.filter { !directors[$0].checkFails || !directors[$0].configuration.cables.isEmpty }
         if holders.isEmpty { return serving.isEmpty ? .none : .nobodyHolds }
         guard knowsEverything, !whole.isEmpty else { return .none }
-        return holders.contains { directors[$0].legs.allSatisfy(\.sends) } ? .none : .deadLegHeld
+        let serves = holders.contains { index in
+            let members = directors[index].configuration.members
+            return zip(directors[index].legs, members).allSatisfy { $0.sends || !$1.tracksInterface }
+        }
+        return serves ? .none : .deadLegHeld
     }
 
     /// A cable that works both ways between two running directors, and neighbours to prove a leg by.

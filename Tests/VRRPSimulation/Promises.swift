@@ -69,7 +69,8 @@ struct Promises: Sendable {
         let lastedNs = world.nowNs - sinceNs
         let slackNs = 500_000_000 + 2 * (schedule.kernelLateNs ?? 0)
         let currentNs = world.directors.reduce(0) { max($0, $1.configuration.advertIntervalNs) }
-        let most = isWhole(world) ? 4 : 17 * Int64(world.directors.count - 1) + 4
+        let down = schedule.downIntervals
+        let most = isWhole(world) ? down + 1 : (5 * down + 2) * Int64(world.directors.count - 1) + down + 1
         guard lastedNs > most * currentNs + slackNs else { return nil }
         // Who was heard a moment ago may have said that it is slower.
         let learnedNs = world.directors.flatMap { $0.engine?.status.members ?? [] }.reduce(0) {
@@ -138,7 +139,7 @@ struct Promises: Sendable {
     /// A pause that is shorter than three intervals is not heard as one.
     private mutating func noteHolding(of index: Int, _ world: World) {
         guard !world.directors[index].held.isEmpty else { return }
-        let pauseNs = 3 * world.directors[index].configuration.advertIntervalNs
+        let pauseNs = max(3, schedule.downIntervals) * world.directors[index].configuration.advertIntervalNs
         var sinceNs = world.nowNs
         if let before = held[index], world.nowNs - before.lastNs < pauseNs { sinceNs = before.sinceNs }
         held[index] = (sinceNs, world.nowNs)

@@ -54,6 +54,8 @@ struct Schedule: Sendable {
     let hasLeftovers: Bool
 
     let isStrict: Bool
+    /// How long after a start the first answers of checks may take; nil: they are there.
+    let answersNs: Int64?
 
     init(_ dimensions: Dimensions, _ dice: inout Dice) {
         isStrict = dimensions.contains(.strict)
@@ -63,9 +65,11 @@ struct Schedule: Sendable {
         var apart = dice.apart(0x6d65_6d62_6572_7300)
         groups = Self.groups(dimensions, isUnlike: isUnlike, &dice)
         if dimensions.contains(.members) { Self.changeMembers(of: &groups, &apart) }
+        answersNs = dimensions.contains(.members) && apart.percent(10) ? apart.time(1...2_000_000_000) : nil
         let slowestNs = groups.map(\.advertIntervalNs).max() ?? 0
         // Version 2 has one interval for all.
         mayChangeInterval = !groups.contains { $0.version == .v2 } && dice.percent(20)
+        if groups.contains(where: { $0.members.contains { $0.version == .v2 } }) { mayChangeInterval = false }
         leaseNs = 3 * max(slowestNs * (mayChangeInterval ? 2 : 1), 100_000_000)
         for index in groups.indices { groups[index].addressLeaseNs = leaseNs }
         lossPercent = dice.percent(30) ? dice.number(1...10) : 0
@@ -115,12 +119,37 @@ struct Schedule: Sendable {
 
     /// What is thrown with other dice, so that a seed's schedule is otherwise as it was without this.
     private static func changeMembers(of groups: inout [GroupConfiguration], _ dice: inout Dice) {
-        guard dice.percent(12) else { return }
-        let isEvery = dice.percent(60)
-        for leg in groups[0].members.indices where isEvery || dice.percent(50) {
-            for index in groups.indices { groups[index].members[leg].addresses = [] }
+        let legs = groups[0].members.indices
+        func change(_ percent: Int, _ legs: Range<Int>, _ change: (inout MemberConfiguration) -> Void) {
+            guard dice.percent(percent) else { return }
+            let isEvery = dice.percent(60)
+            for leg in legs where isEvery || dice.percent(50) {
+                for index in groups.indices { change(&groups[index].members[leg]) }
+            }
+        }
+        change(12, legs) { $0.addresses = [] }
+        change(8, legs) { $0.tracksInterface = false }
+        change(8, legs.dropFirst()) { $0.interface = "eth0" }
+        // In version 2 the interval is the same on all routers, in whole seconds.
+        if groups.allSatisfy({ $0.advertIntervalNs == 1_000_000_000 && $0.version == groups[0].version }) {
+            let other: Version = groups[0].version == .v2 ? .v3 : .v2
+            change(30, legs) { $0.version = other }
+        }
+        if dice.percent(15) {
+            let count = dice.one(of: [2, 4, 5, 10] as [Int64])
+            for index in groups.indices { groups[index].downIntervals = dice.percent(80) ? count : 3 }
+        }
+        if dice.percent(10) {
+            for index in groups.indices {
+                groups[index].startDelayNs = dice.one(of: [0, 1, 3, 6]) * groups[index].advertIntervalNs
+            }
         }
     }
+
+    /// The longest down interval, in advert intervals.
+    var downIntervals: Int64 { groups.map(\.downIntervals).max() ?? 3 }
+    /// How long a director may take before it begins.
+    var beginNs: Int64 { (groups.map(\.startDelayNs).max() ?? 0) + (answersNs ?? 0) }
 
     private static func priorities(of count: Int, _ dimensions: Dimensions, _ dice: inout Dice) -> [UInt8] {
         let isEqual = dice.percent(10)

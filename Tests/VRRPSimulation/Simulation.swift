@@ -39,6 +39,8 @@ package struct Simulation {
 
     private let seed: UInt64
     private var dice: Dice
+    /// For what was added later, so that a seed's schedule is otherwise as it was.
+    private var apart: Dice
     private let schedule: Schedule
     private var world: World
     private var agenda = Agenda<Event>()
@@ -76,6 +78,7 @@ package struct Simulation {
         world.digest = Digest()
         world.isKernelLate = schedule.kernelLateNs != nil
         world.strangerAnswers = schedule.stranger?.answers
+        world.isInformedLate = schedule.answersNs != nil
         for index in world.directors.indices where schedule.leftovers[index] { world = world.withLeftovers(index) }
         timers = schedule.groups.map { _ in (0, nil) }
         sockets = schedule.groups.map { _ in [] }
@@ -83,6 +86,7 @@ package struct Simulation {
         promises = Promises(schedule)
         self.schedule = schedule
         self.dice = dice
+        apart = dice.apart(0x6d65_6d62_6572_7301)
         trace?("\(schedule)")
     }
 
@@ -110,8 +114,10 @@ package struct Simulation {
     /// down intervals, without a cable twice after one of patience. What a stranger has claimed is waited for.
     private var settleNs: Int64 {
         let others = Int64(world.directors.count - 1)
-        let intervals = others * (3 * 4 + 3 + 2) + (world.cables.isEmpty && !isMended ? 2 * 5 * 4 : 4 * 4)
-        var settleNs = intervals * intervalNs + world.leaseNs + 4_000_000_000
+        let down = schedule.downIntervals
+        let hold = world.cables.isEmpty && !isMended ? 2 * 5 * (down + 1) : 4 * (down + 1)
+        let intervals = others * (down * 4 + 3 + 2) + hold
+        var settleNs = intervals * intervalNs + world.leaseNs + 4_000_000_000 + schedule.beginNs
         if let stranger = schedule.stranger, stranger.kind != .resigning { settleNs += 4 * stranger.claimMaxNs }
         return settleNs
     }
@@ -219,6 +225,9 @@ package struct Simulation {
             sockets[index] = []
         case .kill(let index), .start(let index):
             kernels[index].session += 1
+            if case .start = fault, let answersNs = schedule.answersNs {
+                push(world.nowNs + apart.time(0...answersNs), .fault(.informed(index)))
+            }
             sockets[index] = []
         default: break
         }
@@ -344,7 +353,7 @@ package struct Simulation {
             }
             for index in world.directors.indices where victim.map({ $0 == index }) ?? true {
                 let configuration = world.directors[index].configuration
-                guard configuration.version == advert.version,
+                guard leg < configuration.members.count, configuration.version(of: Place(leg)) == advert.version,
                     advert.version == .v3 || configuration.advertIntervalNs == advert.intervalNs
                 else { continue }
                 say("LVS\(index + 1) hears a stranger: \(advert.priority) as \(advert.source) on leg \(leg)")

@@ -80,13 +80,16 @@ struct Stranger: Sendable {
         let configuration = dice.one(of: world.directors).configuration
         guard leg < configuration.members.count else { return nil }
         return Advert(
-            version: configuration.version, vrid: configuration.members[leg].vrid, priority: UInt8(priority),
-            intervalNs: intervalNs(like: configuration, &dice), addresses: configuration.members[leg].addresses,
+            version: configuration.version(of: Place(leg)), vrid: configuration.members[leg].vrid,
+            priority: UInt8(priority), intervalNs: intervalNs(like: configuration, leg, &dice),
+            addresses: configuration.members[leg].addresses,
             source: source(in: world, leg: leg, &dice))
     }
 
-    private func intervalNs(like configuration: GroupConfiguration, _ dice: inout Dice) -> Int64 {
-        guard configuration.version == .v3, dice.percent(40) else { return configuration.advertIntervalNs }
+    private func intervalNs(like configuration: GroupConfiguration, _ leg: Int, _ dice: inout Dice) -> Int64 {
+        guard configuration.version(of: Place(leg)) == .v3, dice.percent(40) else {
+            return configuration.advertIntervalNs
+        }
         return dice.percent(50) ? 10_000_000 : dice.time(10_000_000...claimMaxNs)
     }
 

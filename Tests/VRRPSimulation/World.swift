@@ -30,6 +30,8 @@ package struct World: Hashable, Sendable {
     package var requests: [AddressChange] = []
     /// What a host that is no director answers to questions for the virtual addresses; nil: nothing.
     package var strangerAnswers: StrangerAnswers?
+    /// Whether checks give their first answers some time after a start: then `Fault.informed` has to follow.
+    package var isInformedLate = false
     /// An empty list, kept for its memory.
     private var spare: [Output] = []
     /// What all engines have said; nil: nobody asks.
@@ -89,6 +91,8 @@ package struct World: Hashable, Sendable {
         package var sleptNs: Int64 = 0
         package var ports: [Port]
         package var checkFails = false
+        /// Its check has answered since the process was started.
+        package var isInformed = true
         /// What something tracked adds to the priority.
         package var weight = 0
         /// Members whose addresses the kernel lists.
@@ -109,6 +113,20 @@ package struct World: Hashable, Sendable {
 
         /// Whether a leg has virtual addresses. One without is held by the process alone: nothing is in the kernel.
         package func hasAddresses(_ leg: Int) -> Bool { !original.value.members[leg].addresses.isEmpty }
+
+        /// The version of a leg's adverts, of one that a reload has taken away too.
+        func version(_ leg: Int) -> Version { original.value.members[leg].version ?? configuration.version }
+
+        /// The legs on the interface of a leg, that one included.
+        func sharing(_ leg: Int) -> [Int] {
+            let members = original.value.members
+            return members.indices.filter { members[$0].interface == members[leg].interface }
+        }
+
+        /// Whether a link that is down is a cause of FAULT.
+        func tracks(_ interface: String) -> Bool {
+            configuration.members.contains { $0.interface == interface && $0.tracksInterface }
+        }
 
         /// The process is gone: only the kernel still has something.
         mutating func dropWithoutAddresses() {
@@ -133,6 +151,8 @@ package struct World: Hashable, Sendable {
         var serves: Bool { !held.intersection(.first(legs.count)).isEmpty }
         /// The process runs and is not stopped.
         package var isAlive: Bool { hasEngine && !isStopped }
+        /// The process waits before it begins.
+        var isHeldBack: Bool { engines.isEmpty ? false : engines[0].isHeldBack }
         package var hasEngine: Bool { !engines.isEmpty }
         package var state: GroupState { engines.isEmpty ? .initialize : engines[0].groupState }
         package var nextDeadlineNs: Int64? { engines.isEmpty ? nil : engines[0].nextDeadlineNs }
@@ -219,13 +239,14 @@ package struct World: Hashable, Sendable {
 
     package func advertsReach(from: Int, to: Int, leg: Int) -> Bool {
         leg < directors[from].legs.count && leg < directors[to].legs.count
-            && directors[from].ports[leg].advertises && directors[to].ports[leg].hears && understands(to, from)
+            && directors[from].ports[leg].advertises && directors[to].ports[leg].hears
+            && understands(to, from, leg: leg)
     }
 
     /// An advert of another version is discarded, and in version 2 one of another interval.
-    private func understands(_ receiver: Int, _ sender: Int) -> Bool {
-        let version = directors[receiver].configuration.version
-        return version == directors[sender].configuration.version
+    private func understands(_ receiver: Int, _ sender: Int, leg: Int) -> Bool {
+        let version = directors[receiver].version(leg)
+        return version == directors[sender].version(leg)
             && (version == .v3
                 || directors[receiver].configuration.advertIntervalNs
                     == directors[sender].configuration.advertIntervalNs)
@@ -277,12 +298,15 @@ package struct World: Hashable, Sendable {
         case .advert(let priority):
             let leg = Int(packet.medium)
             // The sender's file may have lost the leg meanwhile.
-            guard directors[to].ports[leg].hears, leg < directors[from].legs.count, understands(to, from) else {
+            guard directors[to].ports[leg].hears, leg < directors[from].legs.count,
+                understands(to, from, leg: leg)
+            else {
                 return
             }
             let configuration = directors[from].configuration
             let advert = Advert(
-                version: configuration.version, vrid: configuration.members[leg].vrid, priority: priority,
+                version: configuration.version(of: Place(leg)), vrid: configuration.members[leg].vrid,
+                priority: priority,
                 intervalNs: configuration.advertIntervalNs, addresses: configuration.members[leg].addresses,
                 source: Self.address(of: from, leg: leg))
             give(.advert(member: Place(leg), advert), to: to)
@@ -414,6 +438,10 @@ package struct World: Hashable, Sendable {
             guard directors[index].checkFails != fails else { return false }
             directors[index].checkFails = fails
             give(.cause(Cause(.tracked, "check:upstream"), isPresent: fails), to: index)
+        case .informed(let index):
+            guard directors[index].hasEngine, !directors[index].isInformed else { return false }
+            directors[index].isInformed = true
+            give(.informed, to: index)
         case .handover(let index):
             guard directors[index].isAlive, directors[index].engine?.handoverRefusal == nil else { return false }
             give(.handover, to: index)
@@ -477,15 +505,20 @@ package struct World: Hashable, Sendable {
     private mutating func set(_ port: Port, of index: Int, leg: Int) -> Bool {
         let before = directors[index].ports[leg]
         guard before != port else { return false }
-        directors[index].ports[leg] = port
-        let isTold = leg < directors[index].legs.count
+        // Legs on one interface share its port.
+        var isTold = false
+        for other in directors[index].sharing(leg) {
+            directors[index].ports[other] = port
+            isTold = isTold || other < directors[index].legs.count
+        }
         if isTold, (before == .noCarrier) != (port == .noCarrier) { tellLink(of: index, leg: leg) }
         return true
     }
 
     /// A loss is seen twice, by the PHY and by the kernel: whoever counts will miscount.
     private mutating func tellLink(of index: Int, leg: Int) {
-        let interface = directors[index].configuration.members[leg].interface
+        let interface = directors[index].members(directors[index].ports.count)[leg].interface
+        guard directors[index].tracks(interface) else { return }
         guard directors[index].ports[leg] == .noCarrier else {
             return give(.link(interface: interface, isUp: true, reason: ""), to: index)
         }
@@ -511,13 +544,15 @@ package struct World: Hashable, Sendable {
         // A new process does not refresh what an old one left; it removes it.
         directors[index].leaseEndNs = nil
         if isKernelLate { directors[index].told = directors[index].held }
+        directors[index].isInformed = !isInformedLate
         give(.start(snapshot(of: index)), to: index)
     }
 
     private func snapshot(of index: Int) -> Snapshot {
         let director = directors[index]
         var causes: Set<Cause> = director.checkFails ? [Cause(.tracked, "check:upstream")] : []
-        for (leg, member) in director.configuration.members.enumerated() where director.ports[leg] == .noCarrier {
+        for (leg, member) in director.configuration.members.enumerated()
+        where director.ports[leg] == .noCarrier && director.tracks(member.interface) {
             causes.insert(Cause(.link, member.interface, detail: "carrier"))
         }
         let cables = director.configuration.cables
@@ -528,7 +563,7 @@ package struct World: Hashable, Sendable {
             },
             cableAddresses: cables.indices.map { Self.cableAddress(of: index, cable: $0) }, causes: causes,
             cablesDown: Set(cables.indices.filter { self.cables[$0] == .noCarrier }.map { cables[$0].interface }),
-            weights: ["check:weighed": director.weight])
+            weights: ["check:weighed": director.weight], isInformed: director.isInformed)
     }
 
     private mutating func abandonLease(_ index: Int) {
@@ -555,6 +590,7 @@ package struct World: Hashable, Sendable {
         for leg in directors[index].legs.indices { tellLink(of: index, leg: leg) }
         if index < 2 { for cable in cables.indices { tellCable(of: index, cable) } }
         give(.cause(Cause(.tracked, "check:upstream"), isPresent: directors[index].checkFails), to: index)
+        if directors[index].isInformed { give(.informed, to: index) }
         guard directors[index].state == .master else { return }
         // The next refresh of the lease brings back what the kernel took.
         for leg in directors[index].legs.indices where !directors[index].held.contains(member: Place(leg)) {
@@ -589,6 +625,8 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
     case shutdown(Int)
     case check(Int, fails: Bool)
     case handover(Int)
+    /// The first answer of its check has come.
+    case informed(Int)
     case weight(Int, Int)
     case reload(Int, Change)
     /// A virtual address is in the kernel though nobody here asked for it.
@@ -615,6 +653,7 @@ package enum Fault: Hashable, Sendable, CustomStringConvertible {
         case .shutdown(let index): "shut down LVS\(index + 1)"
         case .check(let index, let fails): "check \(fails ? "fails" : "succeeds") on LVS\(index + 1)"
         case .handover(let index): "LVS\(index + 1) hands over"
+        case .informed(let index): "the check of LVS\(index + 1) has answered"
         case .weight(let index, let weight): "LVS\(index + 1) is weighed with \(weight)"
         case .reload(let index, let change): "LVS\(index + 1) reloads with \(change)"
         case .appear(let director, let leg): "the virtual address of leg \(leg) appears on LVS\(director + 1)"

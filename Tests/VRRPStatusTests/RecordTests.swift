@@ -6,7 +6,7 @@ import Varlink
 
 private enum Sample {
     static let member = MemberRecord(
-        name: "outside", interface: "eth0", ifindex: 3, vrid: 10, addresses: ["192.0.2.1"],
+        name: "outside", interface: "eth0", ifindex: 3, vrid: 10, version: 2, addresses: ["192.0.2.1"],
         primaryAddress: "192.0.2.2", multicastGroup: "224.0.0.66", holding: true, heard: false, proven: true,
         downUsec: 1, masterIntervalUsec: 2,
         lastSource: "192.0.2.3", lastPriority: 100, checksumForm: "message", advertsReceived: 4, advertsSent: 5,

@@ -11,6 +11,8 @@ extension GroupConfiguration {
             cables: group.heartbeats.map(CableConfiguration.init),
             hasFence: group.fence != nil, probeBeforeTakeover: group.probesBeforeTakeover,
             addressLeaseNs: group.addressLeaseNs)
+        downIntervals = group.downIntervals
+        startDelayNs = group.startDelayNs
     }
 }
 
@@ -19,7 +21,8 @@ extension MemberConfiguration {
         self.init(
             name: instance.name, interface: instance.interface, vrid: instance.vrid,
             addresses: instance.addresses.map { $0.address }, family: instance.family,
-            isUnicast: !instance.unicastPeers.isEmpty)
+            version: instance.version.map { $0 == 2 ? .v2 : .v3 }, isUnicast: !instance.unicastPeers.isEmpty,
+            tracksInterface: instance.tracksInterface)
     }
 }
 

@@ -96,7 +96,12 @@ extension GroupDriver {
     private func linkChanged(_ name: String, _ state: LinkWatch.State) {
         for leg in legs where leg.instance.interface == name { bind(leg) }
         for cable in cables where cable.heartbeat.interface == name { bind(cable) }
-        feed(.link(interface: name, isUp: state.isUp, reason: state.reason))
+        // The interface of legs that it does not matter to may still be tracked by name, or carry a cable.
+        if legs.contains(where: { $0.instance.interface == name && $0.instance.tracksInterface })
+            || cables.contains(where: { $0.heartbeat.interface == name })
+        {
+            feed(.link(interface: name, isUp: state.isUp, reason: state.reason))
+        }
         // An interface that is up may be sent on again; if not, the next advert says so.
         if state.isUp { setCause(Cause(.sendDenied, name), false) }
     }
@@ -150,8 +155,10 @@ extension GroupDriver {
     func filtersChanged() {
         acceptanceChanged()
         for leg in legs {
-            let isFiltered = isFiltered(leg.ifindex, leg.family)
             let interface = leg.instance.interface
+            let isFiltered = legs.contains {
+                $0.instance.interface == interface && self.isFiltered($0.ifindex, $0.family)
+            }
             setCondition(Condition(.advertsFiltered, interface), isFiltered && group.packetFilter != .ignore)
             setCause(Cause(.packetFilter, interface), isFiltered && group.packetFilter == .fault)
         }

@@ -41,7 +41,10 @@ extension GroupDriver {
         let meanwhile = pending.filter { if case .condition = $0 { true } else { false } }
         pending.removeAll()
         isHandling = false
-        feed(.reload(GroupConfiguration(group), snapshot()))
+        let snapshot = snapshot()
+        isInformed = snapshot.isInformed
+        feed(.reload(GroupConfiguration(group), snapshot))
+        tellHeldBack()
         meanwhile.forEach(feed)
         services.leases.reconsider()
         for leg in legs { for kind in leg.held { kind.tend() } }

@@ -49,7 +49,7 @@ extension GroupDriver {
     /// A backup sends nothing, so it cannot notice that sending would work again: the condition ends here.
     func forgetSendFailures() {
         for leg in legs {
-            setCondition(Condition(.sendFiltered, leg.instance.interface), false)
+            setSendFiltered(leg, false)
             judgeSize(of: leg)
         }
     }
@@ -59,19 +59,27 @@ extension GroupDriver {
         let interface = leg.instance.interface
         switch outcome {
         case .sent, .sentAround:
-            setCondition(Condition(.sendFiltered, interface), outcome == .sentAround)
+            setSendFiltered(leg, outcome == .sentAround)
             setCondition(Condition(.sendFailed, leg.instance.name), false)
         case .failed(let error):
             let fatal: [Errno] = [.networkDown, .noSuchAddressOrDevice, .operationNotSupportedByDevice]
-            if fatal.contains(error) {
+            if fatal.contains(error), leg.instance.tracksInterface {
                 setCause(Cause(.sendDenied, interface), true)
             } else if error == .notPermitted {
-                setCondition(Condition(.sendFiltered, interface), true)
+                setSendFiltered(leg, true)
             } else {
                 setCondition(
                     Condition(.sendFailed, leg.instance.name, detail: leg.oversize ?? error.description), true)
             }
         }
+    }
+
+    /// A packet filter drops adverts of a leg, or no longer does; other legs may be on the same interface.
+    private func setSendFiltered(_ leg: Leg, _ isFiltered: Bool) {
+        leg.isSendFiltered = isFiltered
+        let interface = leg.instance.interface
+        let isAny = isFiltered || legs.contains { $0.isSendFiltered && $0.instance.interface == interface }
+        setCondition(Condition(.sendFiltered, interface), isAny)
     }
 
     /// Tells, before the group is master, whether its adverts fit the interface's MTU.

@@ -22,7 +22,32 @@ extension GroupDriver {
                 feed(.cause(cause, isPresent: !object.isWell))
             }
         }
+        inform()
     }
+
+    /// The engine waits until each object has answered once.
+    private func inform() {
+        guard !isInformed, tracked.allSatisfy(\.object.hasAnswered) else { return }
+        isInformed = true
+        feed(.informed)
+    }
+
+    /// Tells that the group has not begun yet, and why. Most checks answer at once, so that is not worth a word.
+    func tellHeldBack() {
+        if let heldBackTimer { loop.cancel(heldBackTimer) }
+        heldBackTimer = nil
+        guard engine.isHeldBack else { return setCondition(Condition(.starting), false) }
+        heldBackTimer = loop.schedule(atNs: loop.nowNs + (group.startDelayNs > 0 ? 0 : Self.answersNs)) {
+            [unowned self] in
+            heldBackTimer = nil
+            let waiting = tracked.filter { !$0.object.hasAnswered }.map(\.track.name)
+            let reason = waiting.isEmpty ? "start-delay" : "no answer yet of \(waiting.joined(separator: ", "))"
+            setCondition(Condition(.starting, detail: reason), engine.isHeldBack)
+        }
+    }
+
+    /// How long the first answers of checks may take.
+    private static let answersNs: Int64 = 1_000_000_000
 
     // MARK: Weights that move nothing
 

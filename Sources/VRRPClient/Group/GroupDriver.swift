@@ -51,6 +51,10 @@ final class GroupDriver {
     /// By instance: until when adverts are sent from an address that has gone.
     var graces: [String: EventLoop.TimerID] = [:]
     var bindTimer: EventLoop.TimerID?
+    /// What is tracked has answered, as far as the engine knows.
+    var isInformed = true
+    /// When it is told that the group has not begun.
+    var heldBackTimer: EventLoop.TimerID?
     /// The highest priority that another router was heard with; 0: none was.
     var rivalPriority: UInt8 = 0
     /// Called, while master, with the instance that has received an advert of lower priority; nil: nobody wants to know.
@@ -74,7 +78,7 @@ final class GroupDriver {
     }
 
     deinit {
-        for timer in [timer, bindTimer].compactMap(\.self) + graces.values { loop.cancel(timer) }
+        for timer in [timer, bindTimer, heldBackTimer].compactMap(\.self) + graces.values { loop.cancel(timer) }
     }
 
     // MARK: Parts
@@ -90,8 +94,8 @@ final class GroupDriver {
         leg.onClaim = { [unowned self, unowned leg] in hearClaim(of: $0, by: $1, on: leg) }
         leg.onRefused = { [unowned self, unowned leg] in
             tell(
-                $0, of: leg.instance.name, version: self.group.version, intervalNs: self.group.advertIntervalNs,
-                leastHopLimit: leg.instance.expectedHopLimit)
+                $0, of: leg.instance.name, version: Int(leg.version.rawValue),
+                intervalNs: self.group.advertIntervalNs, leastHopLimit: leg.instance.expectedHopLimit)
         }
         leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
@@ -217,8 +221,8 @@ final class GroupDriver {
 
     /// Nothing more is due.
     func stopTimers() {
-        for case let timer? in [timer, bindTimer] { loop.cancel(timer) }
-        (timer, bindTimer) = (nil, nil)
+        for case let timer? in [timer, bindTimer, heldBackTimer] { loop.cancel(timer) }
+        (timer, bindTimer, heldBackTimer) = (nil, nil, nil)
         comingUp.forget()
         armedNs = .max
     }
@@ -245,6 +249,7 @@ final class GroupDriver {
         case .transition(let transition):
             if transition.to != .master { forgetSendFailures() }
             if [.backup, .master].contains(transition.to) { comingUp.isOver = true }
+            if transition.from == .initialize { tellHeldBack() }
             services.happened(output, self)
         case .raised(let condition) where condition.kind == .noDirector && comingUp.isGoingOn:
             comingUp.holdBack { [unowned self] in services.happened(output, self) }
@@ -292,7 +297,10 @@ final class GroupDriver {
     /// Starts the engine on the world as it is.
     func start() {
         comingUp.begin()
-        feed(.start(snapshot()))
+        let snapshot = snapshot()
+        isInformed = snapshot.isInformed
+        feed(.start(snapshot))
+        tellHeldBack()
         for condition in services.sharedConditions() { setCondition(condition, true) }
         acceptanceChanged()
     }
@@ -302,7 +310,8 @@ final class GroupDriver {
         var snapshot = Snapshot(
             primaryAddresses: legs.map(\.source), holding: legs.map(\.addresses.isHolding),
             cableAddresses: cables.map(\.source), causes: causes)
-        for name in Set(legs.map(\.instance.interface)) {
+        snapshot.isInformed = tracked.allSatisfy(\.object.hasAnswered)
+        for name in Set(legs.filter(\.instance.tracksInterface).map(\.instance.interface)) {
             let state = services.links.state(of: name, group.linkState)
             if !state.isUp { snapshot.causes.insert(Cause(.link, name, detail: state.reason)) }
         }

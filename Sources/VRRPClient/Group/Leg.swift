@@ -56,6 +56,9 @@ final class Leg {
     private(set) var sendErrors: UInt64 = 0
     private(set) var lastSendError: Errno?
 
+    /// A packet filter dropped its last advert.
+    var isSendFiltered = false
+
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
     /// Called when a sysctl stops being as the virtual MAC address needs it, and when it is so again.
@@ -73,7 +76,7 @@ final class Leg {
         self.loop = loop
         self.wire = wire
         self.kernel = kernel
-        version = group.version == 2 ? .v2 : .v3
+        version = instance.version(in: group) == 2 ? .v2 : .v3
         intervalNs = group.advertIntervalNs
         addresses = LegAddresses(instance, of: group, kernel: kernel, loop: loop)
         held = [addresses] + HeldKinds.afterAddresses.map { $0.init(instance, of: group, kernel: kernel, loop: loop) }

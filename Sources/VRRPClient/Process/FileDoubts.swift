@@ -51,7 +51,7 @@ struct FileDoubts {
     private var oversize: [String] {
         configuration.groups.flatMap { group in
             group.instances.compactMap { instance in
-                let octets = instance.advertOctets(version: group.version)
+                let octets = instance.advertOctets(version: instance.version(in: group))
                 guard let mtu = host?.link(named: instance.interface)?.mtu, mtu > 0, octets > mtu else { return nil }
                 return "instance \(instance.name): its adverts have \(octets) octets and cannot be sent, as the MTU of "
                     + "\(instance.interface) is \(mtu): expected fewer addresses, or a larger MTU"

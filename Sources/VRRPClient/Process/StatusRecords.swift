@@ -43,7 +43,8 @@ extension MemberRecord {
     init(_ leg: Leg, _ status: MemberStatus, downUsec: Int64?) {
         self.init(
             name: leg.instance.name, interface: leg.instance.interface, ifindex: leg.ifindex.map(Int.init),
-            vrid: Int(leg.instance.vrid), addresses: leg.virtualAddresses.map(\.description),
+            vrid: Int(leg.instance.vrid), version: Int(leg.version.rawValue),
+            addresses: leg.virtualAddresses.map(\.description),
             primaryAddress: status.primaryAddress?.description,
             multicastGroup: leg.instance.unicastPeers.isEmpty ? leg.instance.group.description : nil,
             holding: status.isHolding, heard: status.isHeard,

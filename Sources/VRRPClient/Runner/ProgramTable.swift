@@ -149,8 +149,8 @@ struct ProgramTable {
         seal?.advance(nowNs: Clock.realtimeNs() + leadNs)
         return instance.destinations.map { destination in
             let packet = PacketCraft.advert(
-                of: instance, version: group.version == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs, priority: 0,
-                source: word.source, destination: destination, seal: seal)
+                of: instance, version: instance.version(in: group) == 2 ? .v2 : .v3, intervalNs: group.advertIntervalNs,
+                priority: 0, source: word.source, destination: destination, seal: seal)
             return Resignation(
                 interface: instance.interface, address: address, packet: packet, isSigned: seal != nil)
         }

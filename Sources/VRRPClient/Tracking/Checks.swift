@@ -19,6 +19,9 @@ final class Check: Tracked {
     private var nextNs: Int64
     private var streak = 0
     private var isDecided = false
+    /// The last question could not be asked.
+    private var isUnable = false
+    var hasAnswered: Bool { isDecided || isUnable }
 
     private(set) var isWell: Bool
     var cause: Cause { Cause(.tracked, VRRPConfiguration.Track.Object.check(configuration.name).name) }
@@ -65,8 +68,14 @@ final class Check: Tracked {
         isAsking = true
         ask { [weak self] success, detail in
             self?.isAsking = false
-            if let success { self?.take(success, detail) }
+            if let success { self?.take(success, detail) } else { self?.beUnable() }
         }
+    }
+
+    private func beUnable() {
+        guard !hasAnswered else { return }
+        isUnable = true
+        onChange()
     }
 
     private func take(_ success: Bool, _ said: String) {
@@ -76,9 +85,10 @@ final class Check: Tracked {
         }
         streak += 1
         guard !isDecided || streak >= (success ? configuration.rise : configuration.fall) else { return }
+        let isFirst = !hasAnswered
         isDecided = true
         streak = 0
-        guard success != isWell else { return }
+        guard success != isWell else { return isFirst ? onChange() : () }
         isWell = success
         Log.notice(
             "check \(configuration.name) \(success ? "succeeds" : "fails: \(said)")",

@@ -9,6 +9,8 @@ import VRRP
 protocol Tracked: AnyObject {
     /// Whether all is well.
     var isWell: Bool { get }
+    /// Whether that is an answer, and not what it counts as before its first one. `onChange` tells when it has answered.
+    var hasAnswered: Bool { get }
     /// The cause of FAULT that it is, without a weight, while it is not well.
     var cause: Cause { get }
     /// Called when `isWell`, or what `contribution` answers, may have changed.
@@ -22,6 +24,8 @@ protocol Tracked: AnyObject {
 extension Tracked {
     /// A weight below 0 counts while the object is not well, one above 0 while it is.
     func contribution(of weight: Int) -> Int { isWell == (weight > 0) ? weight : 0 }
+
+    var hasAnswered: Bool { true }
 
     func stop() { onChange = {} }
 }
