@@ -31,6 +31,10 @@ extension VRRPConfiguration {
         public var addressLeaseNs = 3 * Time.second
         public var linkState = LinkStateChoice.raw
         public var announce = Announce()
+        /// Whether a master answers an advert of lower priority with one of its own.
+        public var answersLower = true
+        /// Whether a master that gives way to an advert sends one of its own before.
+        public var answersHigher = false
         /// 1 or more, on different (interface, family, VRID).
         public var instances: [Instance] = []
         /// The pool; empty: none.
@@ -49,6 +53,10 @@ extension VRRPConfiguration {
         public var refreshNs: Int64 = 0
         /// How many announcements then follow.
         public var refreshCount = 1
+        /// Announcements after an advert of lower priority; 0: none.
+        public var lowerCount = 0
+        /// When as many follow once more; 0: never.
+        public var lowerRepeatNs: Int64 = 0
     }
 
     /// What is done when a packet filter drops the peer's adverts.
@@ -111,6 +119,8 @@ struct GroupKeys: SectionKeys {
             "address-lease", .duration(Time.second...Time.hour, step: Time.second), into: &group.addressLeaseNs)
         keys.read("link-state", .choice, into: &group.linkState)
         group.announce.read(keys)
+        keys.read("answer-lower", .flag, into: &group.answersLower)
+        keys.read("answer-higher", .flag, into: &group.answersHigher)
     }
 }
 
@@ -121,6 +131,11 @@ extension VRRPConfiguration.Announce {
         keys.read("announce-repeat", .duration(0...Time.hour), into: &repeatAfterNs)
         keys.read("announce-refresh", .duration(0...Time.hour), into: &refreshNs)
         keys.read("announce-refresh-count", .number(1...50), into: &refreshCount)
+        keys.read("announce-lower-count", .number(0...50), into: &lowerCount)
+        keys.read("announce-lower-repeat", .duration(0...Time.hour), into: &lowerRepeatNs)
+        if lowerCount == 0, let position = keys.place(of: "announce-lower-repeat") {
+            keys.problems.warn(position, "announce-lower-repeat has no effect without announce-lower-count")
+        }
     }
 }
 

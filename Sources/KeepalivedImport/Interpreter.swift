@@ -30,10 +30,6 @@ struct Interpreter {
         let value = statement.words.dropFirst().first
         return switch statement.keyword.name {
         case "smtp_alert", "smtp_alert_vrrp": flag(value) == false
-        case "vrrp_garp_lower_prio_repeat", "garp_lower_prio_repeat": value == "0"
-        case "vrrp_lower_prio_no_advert", "lower_prio_no_advert", "vrrp_higher_prio_send_advert",
-            "higher_prio_send_advert":
-            flag(value) == false
         case "vrrp_delay_after_boot": value == "0"
         case "virtual_routes", "virtual_rules", "static_ipaddress", "static_routes", "static_rules":
             statement.entries.isEmpty
@@ -85,6 +81,13 @@ struct Interpreter {
             model.global.garp.refreshNs = try wholeSeconds(statement) ?? model.global.garp.refreshNs
         case "vrrp_garp_master_refresh_repeat":
             model.global.garp.refreshRepeats = try repeats(statement) ?? model.global.garp.refreshRepeats
+        case "vrrp_garp_lower_prio_repeat":
+            model.global.garp.lowerRepeats = wholeNumber(try statement.argument(), 0...4_294_967_295)
+        case "vrrp_garp_lower_prio_delay": model.global.garp.lowerDelayNs = try wholeSeconds(statement)
+        case "vrrp_lower_prio_no_advert":
+            model.global.garp.answersLower = !(flag(statement.words.dropFirst().first) ?? true)
+        case "vrrp_higher_prio_send_advert":
+            model.global.garp.answersHigher = flag(statement.words.dropFirst().first) ?? true
         case "vrrp_garp_interval": model.global.garpIntervalNs = try interval(statement) ?? model.global.garpIntervalNs
         case "vrrp_gna_interval": model.global.gnaIntervalNs = try interval(statement) ?? model.global.gnaIntervalNs
         case "vrrp_min_garp":
@@ -348,6 +351,11 @@ struct Interpreter {
         case "garp_master_refresh": instance.garp.refreshNs = try wholeSeconds(statement) ?? instance.garp.refreshNs
         case "garp_master_refresh_repeat":
             instance.garp.refreshRepeats = try repeats(statement) ?? instance.garp.refreshRepeats
+        case "garp_lower_prio_repeat":
+            instance.garp.lowerRepeats = wholeNumber(try statement.argument(), 0...4_294_967_295)
+        case "garp_lower_prio_delay": instance.garp.lowerDelayNs = try wholeSeconds(statement)
+        case "lower_prio_no_advert": instance.garp.answersLower = !(flag(option) ?? true)
+        case "higher_prio_send_advert": instance.garp.answersHigher = flag(option) ?? true
         default: break
         }
     }

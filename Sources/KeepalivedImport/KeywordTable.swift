@@ -75,14 +75,10 @@ extension Keywords {
             Keyword(
                 .global, "vrrp_garp_master_refresh_repeat", .line, .depends(.loss),
                 "`announce-refresh-count`, from 1 to 50."),
+            Keyword(.global, "vrrp_garp_lower_prio_delay", .line, .carried, "`announce-lower-repeat`"),
             Keyword(
-                .global, "vrrp_garp_lower_prio_delay", .line, .later(.difference),
-                "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
-            ),
-            Keyword(
-                .global, "vrrp_garp_lower_prio_repeat", .line, .later(.difference),
-                "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
-            ),
+                .global, "vrrp_garp_lower_prio_repeat", .line, .depends(.difference),
+                "`announce-lower-count`, at most 50."),
             Keyword(.global, "vrrp_garp_interval", .line, .carried, "`announce-interval` of all groups"),
             Keyword(.global, "vrrp_gna_interval", .line, .carried, "`announce-interval` of the groups with IPv6"),
             Keyword(
@@ -106,12 +102,8 @@ extension Keywords {
             Keyword(
                 .global, "vrrp_check_unicast_src", .line, .different,
                 "With unicast peers, adverts of others never count."),
-            Keyword(
-                .global, "vrrp_lower_prio_no_advert", .line, .later(.difference),
-                "A master answers an advert of lower priority with one of its own."),
-            Keyword(
-                .global, "vrrp_higher_prio_send_advert", .line, .later(.difference),
-                "A master that yields sends no last advert."),
+            Keyword(.global, "vrrp_lower_prio_no_advert", .line, .carried, "`answer-lower = false`"),
+            Keyword(.global, "vrrp_higher_prio_send_advert", .line, .carried, "`answer-higher = true`"),
             Keyword(.global, "vrrp_owner_ignore_adverts", .line, .different, "An owner never yields."),
             Keyword(.global, "v3_checksum_as_v2", .line, .carried, "`checksum = \"message\"`"),
             Keyword(.global, "script_user", .line, .carried, "`user` of every check and program"),
@@ -312,26 +304,17 @@ extension Keywords {
         Keyword(
             .instance, "garp_master_refresh_repeat", .line, .depends(.loss),
             "`announce-refresh-count`, from 1 to 50, one for a group."),
+        Keyword(.instance, "garp_lower_prio_delay", .line, .carried, "`announce-lower-repeat`"),
         Keyword(
-            .instance, "garp_lower_prio_delay", .line, .later(.difference),
-            "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
-        ),
-        Keyword(
-            .instance, "garp_lower_prio_repeat", .line, .later(.difference),
-            "keepalived announces again after an advert of lower priority; linkwatch does not yet: `announce-refresh` announces at all times."
-        ),
+            .instance, "garp_lower_prio_repeat", .line, .depends(.difference), "`announce-lower-count`, at most 50."),
         Keyword(
             .instance, "garp_extra_if", .line, .never(.loss),
             "Announcements leave through the interface that has the address."),
         Keyword(
             .instance, "vmac_garp_intvl", .line, .never(.loss),
             "Announcements leave through the interface that has the address."),
-        Keyword(
-            .instance, "lower_prio_no_advert", .line, .later(.difference),
-            "A master answers an advert of lower priority with one of its own."),
-        Keyword(
-            .instance, "higher_prio_send_advert", .line, .later(.difference),
-            "A master that yields sends no last advert."),
+        Keyword(.instance, "lower_prio_no_advert", .line, .carried, "`answer-lower = false`"),
+        Keyword(.instance, "higher_prio_send_advert", .line, .carried, "`answer-higher = true`"),
         Keyword(.instance, "owner_ignore_adverts", .line, .different, "An owner never yields."),
         Keyword(
             .instance, "down_timer_adverts", .line, .depends(.loss),

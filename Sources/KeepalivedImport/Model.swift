@@ -35,6 +35,11 @@ struct KeepalivedConfiguration {
         var repeats = 5
         var refreshNs: Int64 = 0
         var refreshRepeats = 1
+        /// nil: as many as when it becomes master, and as late.
+        var lowerRepeats: Int?
+        var lowerDelayNs: Int64?
+        var answersLower = true
+        var answersHigher = false
     }
 
     struct Account: Hashable {

@@ -345,6 +345,16 @@ struct Translation {
         if garp.delayNs != 5 * second {
             section.set("announce-repeat", Toml.duration(min(Limits.hourNs, garp.delayNs)))
         }
+        // Unless it says otherwise, keepalived does after an advert of lower priority what it does as a new master.
+        let isStrict = instance.isStrict ?? model.global.isStrict
+        let lowerCount = isStrict ? 0 : min(50, garp.lowerRepeats ?? model.global.garp.repeats)
+        if lowerCount > 0 {
+            section.set("announce-lower-count", String(lowerCount))
+            let delayNs = min(Limits.hourNs, garp.lowerDelayNs ?? model.global.garp.delayNs)
+            if delayNs > 0 { section.set("announce-lower-repeat", Toml.duration(delayNs)) }
+        }
+        if !garp.answersLower || isStrict { section.set("answer-lower", "false") }
+        if garp.answersHigher, !isStrict { section.set("answer-higher", "true") }
         guard garp.refreshNs != 0 else { return }
         section.set("announce-refresh", Toml.duration(min(Limits.hourNs, garp.refreshNs)))
         if garp.refreshRepeats > 50 {

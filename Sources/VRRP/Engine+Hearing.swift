@@ -164,6 +164,7 @@ extension Engine {
     }
 
     private mutating func beBeaten(by advert: Advert, on index: MemberIndex, _ step: inout Step) {
+        if configuration.answersHigher { answer(on: index, &step) }
         step.facts.isBeaten = true
         state.members[index].lastMaster = advert.source
         if configuration.version(of: index) == .v3 { state.members[index].masterIntervalNs = advert.intervalNs }
@@ -205,13 +206,22 @@ extension Engine {
         return source > own
     }
 
-    /// A lesser master was heard: answers it with an advert at once, at most one per interval.
+    /// A lesser master was heard: answers it at once, at most once per interval.
     private mutating func hearLesser(_ advert: Advert, on index: MemberIndex, _ step: inout Step) {
-        if configuration.version(of: index) == .v3 { answer(on: index, &step) }
+        answerLesser(on: index, &step)
         guard state.role == .master else { return }
         state.collisionUntilNs = max(
             state.collisionUntilNs ?? 0, step.nowNs + advert.intervalNs + advert.intervalNs / 4)
         bearLesser(advert, on: index, &step)
+    }
+
+    /// With an advert and with announcements, as configured.
+    private mutating func answerLesser(on index: MemberIndex, _ step: inout Step) {
+        let announces = configuration.announcesAfterLower && state.role == .master && !state.members[index].hasReplied
+        if configuration.version(of: index) == .v3, configuration.answersLower { answer(on: index, &step) }
+        guard announces else { return }
+        state.members[index].hasReplied = true
+        for other in state.members.places { step.outputs.append(.announceAfterLower(member: other)) }
     }
 
     /// The lesser peer's heartbeat says that it holds: if that lasts, it does not hear us.

@@ -104,6 +104,8 @@ public enum Output: Hashable, Sendable {
     case removeAddresses(member: MemberIndex)
     /// Send gratuitous ARP or unsolicited NA for the member's virtual addresses: a burst, as configured.
     case announce(member: MemberIndex)
+    /// The same after an advert of lower priority, whose sender may have announced them: as configured for that.
+    case announceAfterLower(member: MemberIndex)
     /// Ask witnesses or known neighbours on the member's leg, once; an answer is `proof`.
     case probePeers(member: MemberIndex)
     /// Ask by ARP or ND, once, who has the member's virtual addresses, in any role; an answer to that from another station

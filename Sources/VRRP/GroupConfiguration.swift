@@ -34,6 +34,12 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// The valid lifetime of an address in the kernel; 0: for ever. The process refreshes it, the engine only needs to
     /// know after how long a sleep its addresses are gone.
     public var addressLeaseNs: Int64
+    /// Whether a master answers an advert of lower priority with one of its own; version 3 only.
+    public var answersLower = true
+    /// Whether a master that loses against an advert sends a last one of its own before.
+    public var answersHigher = false
+    /// Whether a master announces its addresses again when it hears an advert of lower priority.
+    public var announcesAfterLower = false
     /// The constants of the rules, which only a test has reason to change.
     public var timing = Timing()
     /// The rules in force: all of them, except in tests that show what each is for.

@@ -133,6 +133,8 @@ extension Output {
         case .addAddresses(let member): "add the addresses of \(names.member(member))"
         case .removeAddresses(let member): "remove the addresses of \(names.member(member))"
         case .announce(let member): "announce the addresses of \(names.member(member))"
+        case .announceAfterLower(let member):
+            "announce the addresses of \(names.member(member)) against those of a lower priority"
         case .probePeers(let member): "ask the neighbours of \(names.member(member))"
         case .probeAddresses(let member): "ask who has the addresses of \(names.member(member))"
         case .runFence: "run the fence"

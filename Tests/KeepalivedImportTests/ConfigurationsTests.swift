@@ -40,6 +40,8 @@ import Testing
                 preempt-delay = "10s"
                 track = ["link:eth2"]
                 announce-interval = "0s"
+                announce-lower-count = 5
+                announce-lower-repeat = "5s"
 
                 # vrrp_instance outside, line 7
                 [instance.outside]

@@ -98,6 +98,26 @@ import Testing
         #expect(try group(block.replacing(key, with: "file:/etc/key")).1.worst == .missing)
     }
 
+    /// What keepalived does after an advert of lower priority is by default what it does as a new master.
+    @Test func announcementsAfterLowerPrioritiesAreCarried() throws {
+        func settings(_ text: String) throws -> [Int64] {
+            let group = try configuration(imported(text)).groups[0]
+            return [Int64(group.announce.lowerCount), group.announce.lowerRepeatNs / 1_000_000_000]
+        }
+        func plain(_ lines: String) -> String {
+            Samples.plain.replacing("interface eth0", with: "interface eth0\n \(lines)")
+        }
+        #expect(try settings(Samples.plain) == [5, 5])
+        #expect(try settings(plain("garp_lower_prio_repeat 2\n garp_lower_prio_delay 0")) == [2, 0])
+        #expect(try settings(plain("garp_lower_prio_repeat 0")) == [0, 0])
+        #expect(try settings("global_defs {\n vrrp_garp_master_repeat 3\n}\n" + Samples.plain) == [3, 5])
+        #expect(try settings(plain("strict_mode")) == [0, 0])
+        let group = try configuration(imported(plain("lower_prio_no_advert\n higher_prio_send_advert"))).groups[0]
+        #expect(!group.answersLower && group.answersHigher)
+        let usual = try configuration(imported(Samples.plain)).groups[0]
+        #expect(usual.answersLower && !usual.answersHigher)
+    }
+
     @Test func hopLimitsAreThoseOfThePeers() throws {
         func limits(_ block: String) throws -> [UInt8] {
             let instance = try group(block).0.instances[0]

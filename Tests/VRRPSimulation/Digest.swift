@@ -40,6 +40,7 @@ package struct Digest: Hashable, Sendable {
         case .addAddresses(let member): add(3, member.number)
         case .removeAddresses(let member): add(4, member.number)
         case .announce(let member): add(5, member.number)
+        case .announceAfterLower(let member): add(13, member.number)
         case .probePeers(let member): add(6, member.number)
         case .probeAddresses(let member): add(7, member.number)
         case .runFence: add(8)

@@ -375,7 +375,7 @@ package struct World: Hashable, Sendable {
         case .transition(let transition):
             transitions.append(Change(director: index, transition: transition))
         case .runFence: inputs.append(.fence(succeeded: true))
-        case .announce, .raised, .cleared, .causeChanged: break
+        case .announce, .announceAfterLower, .raised, .cleared, .causeChanged: break
         }
     }
 

@@ -19,6 +19,29 @@ struct LesserTests {
         return router
     }
 
+    /// With an advert, with announcements, or with neither, at most once an interval, on every leg.
+    @Test(arguments: [false, true], [false, true])
+    func aLesserAdvertIsAnsweredAsConfigured(answers: Bool, announces: Bool) {
+        var router = router(.master, members: 2) {
+            $0.answersLower = answers
+            $0.announcesAfterLower = announces
+        }
+        for _ in 0..<3 { router.hear(50) }
+        let expected = (answers ? ["advert 0 100"] : []) + (announces ? ["announce again 0", "announce again 1"] : [])
+        #expect(router.takeDone() == expected && router.state == .master)
+        router.pass(Router.intervalNs)
+        _ = router.takeDone()
+        router.hear(50)
+        #expect(router.takeDone() == expected)
+    }
+
+    @Test(arguments: [false, true])
+    func aMasterThatGivesWaySpeaksBeforeAsConfigured(speaks: Bool) {
+        var router = router(.master) { $0.answersHigher = speaks }
+        router.hear(150)
+        #expect(router.takeDone().first == (speaks ? "advert 100" : "remove") && router.state == .backup)
+    }
+
     /// Ten adverts a second. Returns for how long we were not master.
     @discardableResult
     private func flood(

@@ -195,6 +195,7 @@ struct Router {
             done.append("remove\(place(member))")
             if confirms { inputs.append(.holding(member: member, false)) }
         case .announce(let member): done.append("announce\(place(member))")
+        case .announceAfterLower(let member): done.append("announce again\(place(member))")
         case .runFence: done.append("fence")
         case .probeAddresses(let member):
             done.append("probe\(place(member))")

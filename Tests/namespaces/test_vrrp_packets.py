@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from lab.pair import Claims
 from lab.vrrp import VRRP, Capture, Director, Keepalived, Lans, until
 
 OURS, THEIRS = "192.0.2.11", "192.0.2.12"
@@ -235,3 +236,24 @@ def test_a_trailer_proves_who_sends(namespaces, lan, started, family):
     assert w1.transitions() == [] and lan.holds("r1", ADDRESSES[family][0].split("/")[0], family)
     key_everywhere = [text for text in [*r1.log, *r2.log] if key[:16] in text]
     assert not key_everywhere, key_everywhere
+
+
+def test_what_follows_an_advert_of_lower_priority(namespaces, lan, started):
+    """A master announces its addresses again, as often as configured."""
+    keys = ("announce-count = 1", 'announce-repeat = "0s"', "announce-lower-count = 2", 'announce-interval = "10ms"')
+    director = Director(namespaces, "r1", ours(4, 150, *keys))
+    started.append(director)
+    watch = director.watch()
+    watch.await_state("master")
+    until(lambda: lan.holds("r1", "192.0.2.100"), "the address")
+    mac = namespaces.run("r1", "cat", "/sys/class/net/e0/address").strip()
+    claims = Claims(namespaces, "r2")
+    started.append(claims)
+    # A router of lower priority that serves because it does not hear us.
+    namespaces.run("r2", "nft", "add table inet f; add chain inet f c { type filter hook input priority 0; }; "
+                   "add rule inet f c meta l4proto 112 drop")  # fmt: skip
+    peer = Keepalived(namespaces, "r2", "e0", 10, 100, ADDRESSES[4])
+    started.append(peer)
+    peer.await_state("MASTER")
+    # Until it also answers for the address, and is known not to hear us.
+    claims.await_true(lambda: claims[:].count(("192.0.2.100", mac)) >= 4, what="announcements")

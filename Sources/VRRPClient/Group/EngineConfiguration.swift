@@ -13,6 +13,9 @@ extension GroupConfiguration {
             addressLeaseNs: group.addressLeaseNs)
         downIntervals = group.downIntervals
         startDelayNs = group.startDelayNs
+        answersLower = group.answersLower
+        answersHigher = group.answersHigher
+        announcesAfterLower = group.announce.lowerCount > 0
     }
 }
 

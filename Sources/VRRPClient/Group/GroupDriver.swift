@@ -243,6 +243,7 @@ final class GroupDriver {
             services.leases.reconsider()
             feed(.holding(member: member, legs[member].addresses.isHolding))
         case .announce(let member): legs[member].announcer.announce()
+        case .announceAfterLower(let member): legs[member].announcer.announceAfterLower()
         case .probePeers(let member): probePeers(member)
         case .probeAddresses(let member): probeAddresses(member)
         case .runFence: runFence()

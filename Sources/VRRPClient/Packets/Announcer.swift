@@ -11,6 +11,8 @@ final class Announcer {
     private let loop: EventLoop
     private var timers: [EventLoop.TimerID] = []
     private var refreshTimer: EventLoop.TimerID?
+    /// Those of the last advert of lower priority.
+    private var lowerTimers: [EventLoop.TimerID] = []
 
     /// The addresses to announce, on which interface and with what MAC address; nil: nothing is held any more.
     var subject: () -> (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? = { nil }
@@ -27,22 +29,35 @@ final class Announcer {
     func announce() {
         stop()
         guard let addresses = subject()?.addresses, !addresses.isEmpty else { return }
-        sendRound()
+        timers = sendBursts(of: settings.count, againAfterNs: settings.repeatAfterNs)
+        scheduleRefresh()
+    }
+
+    /// A router of lower priority, which has announced the same addresses perhaps, was heard. What is under way goes on.
+    func announceAfterLower() {
+        for timer in lowerTimers { loop.cancel(timer) }
+        lowerTimers = sendBursts(of: settings.lowerCount, againAfterNs: settings.lowerRepeatNs)
+    }
+
+    /// Sends the first of a burst at once.
+    ///
+    /// - Parameter againAfterNs: when a second burst begins; 0: there is none.
+    /// - Returns: the timers of the others.
+    private func sendBursts(of count: Int, againAfterNs: Int64) -> [EventLoop.TimerID] {
+        guard count > 0, sendRound() else { return [] }
         let nowNs = loop.nowNs
-        let bursts = settings.repeatAfterNs > 0 ? [0, settings.repeatAfterNs] : [0]
-        for start in bursts {
-            for round in 0..<Int64(settings.count) where start + round > 0 {
-                timers.append(
-                    loop.schedule(atNs: nowNs + start + round * settings.intervalNs) { [unowned self] in sendRound() })
+        let bursts = againAfterNs > 0 ? [0, againAfterNs] : [0]
+        return bursts.flatMap { start in
+            (0..<Int64(count)).filter { start + $0 > 0 }.map { round in
+                loop.schedule(atNs: nowNs + start + round * settings.intervalNs) { [unowned self] in sendRound() }
             }
         }
-        scheduleRefresh()
     }
 
     /// Ends all that is still to come.
     func stop() {
-        for timer in timers { loop.cancel(timer) }
-        timers = []
+        for timer in timers + lowerTimers { loop.cancel(timer) }
+        (timers, lowerTimers) = ([], [])
         if let refreshTimer { loop.cancel(refreshTimer) }
         refreshTimer = nil
     }
