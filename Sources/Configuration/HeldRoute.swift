@@ -9,6 +9,11 @@ extension VRRPConfiguration {
             case global, site, link, host
         }
 
+        /// What becomes of packets, instead of being sent on. (rtm_type)
+        public enum Refusal: String, Hashable, Sendable, CaseIterable {
+            case blackhole, unreachable, prohibit, `throw`
+        }
+
         /// The destination.
         public var destination: IPPrefix
         /// The next router; nil: the destination is on the link.
@@ -27,6 +32,10 @@ extension VRRPConfiguration {
         public var isOnLink = false
         /// The largest packet, bytes; nil: the interface's.
         public var mtu: UInt32?
+        /// Whether a smaller one that is found on the way does not count.
+        public var isMTULocked = false
+        /// nil: packets are sent on, as for any route.
+        public var type: Refusal?
         /// Where it stands in the file.
         public var place = FilePlace()
 
@@ -49,10 +58,10 @@ extension VRRPConfiguration {
                 via.map { "via \($0)" }, interface.map { "dev \($0)" }, table == 254 ? nil : "table \(table)",
                 source.map { "src \($0)" }, metric == 0 ? nil : "metric \(metric)",
                 scope.map { "scope \($0.rawValue)" },
-                mtu.map { "mtu \($0)" }, isOnLink ? "onlink" : nil,
+                mtu.map { "mtu \(isMTULocked ? "lock " : "")\($0)" }, isOnLink ? "onlink" : nil,
             ]
             let to = destination.length == 0 ? "default" : destination.description
-            return ([to] + parts.compactMap { $0 }).joined(separator: " ")
+            return ([type?.rawValue, to] + parts).compactMap { $0 }.joined(separator: " ")
         }
     }
 
@@ -116,6 +125,8 @@ extension VRRPConfiguration.HeldRoute {
         keys.read("scope", .choice, into: &scope)
         keys.read("onlink", .flag, into: &isOnLink)
         keys.read("mtu", .number(68...65535), into: &mtu)
+        keys.read("mtu-lock", .flag, into: &isMTULocked)
+        keys.read("type", .choice, into: &type)
         keys.finish()
         guard isGiven else { return nil }
         switch to {
@@ -125,6 +136,7 @@ extension VRRPConfiguration.HeldRoute {
         let mistakes = keys.problems.count
         checkAddresses(keys, instance)
         checkReach(keys)
+        checkType(keys)
         guard keys.problems.count == mistakes else { return nil }
     }
 
@@ -153,6 +165,9 @@ extension VRRPConfiguration.HeldRoute {
         if let mtu, isIPv6, mtu < 1280, let position = keys.place(of: "mtu") {
             keys.problems.report(position, "mtu = \(mtu) in an IPv6 route: expected 1280 or more (RFC 8200, 5)")
         }
+        if isMTULocked, mtu == nil, let position = keys.place(of: "mtu-lock") {
+            keys.problems.report(position, "mtu-lock without mtu: expected an mtu beside it")
+        }
         guard let scope, let position = keys.place(of: "scope") else { return }
         if isIPv6 {
             keys.problems.warn(position, "scope = \(quoted(scope.rawValue)) has no effect: IPv6 routes have no scope")
@@ -161,6 +176,17 @@ extension VRRPConfiguration.HeldRoute {
                 position,
                 "scope = \(quoted(scope.rawValue)) with via: expected \"global\" or no scope, since what a router leads to "
                     + "is not on the link")
+        }
+    }
+}
+
+extension VRRPConfiguration.HeldRoute {
+    /// A route that refuses packets leads nowhere (`fib_create_info`).
+    private func checkType(_ keys: TableReader) {
+        guard let type else { return }
+        for key in ["via", "interface", "source", "scope", "onlink", "mtu"] {
+            guard let position = keys.place(of: key) else { continue }
+            keys.problems.report(position, "\(key) with type = \(quoted(type.rawValue)): expected one of the two")
         }
     }
 }

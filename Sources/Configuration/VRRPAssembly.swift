@@ -35,6 +35,7 @@ struct VRRPAssembly {
         judgeChecks(result.groups)
         checkVrids()
         checkVirtualAddresses()
+        checkMacvlanNames()
         result.groups.checkHeldRoutes(problems)
         result.groups.checkHeldRules(problems)
         if sections.instances.isEmpty, sections.groups.isEmpty {
@@ -317,6 +318,23 @@ struct VRRPAssembly {
                     owners[key] = (section.instance.name.value, prefix.position.line)
                 }
             }
+        }
+    }
+
+    /// A macvlan has a name of its own.
+    private func checkMacvlanNames() {
+        var owners: [String: String] = [:]
+        let places =
+            sections.instances.compactMap { $0.instance.interface } + sections.heartbeats.compactMap { $0.interface }
+        for place in places { owners[place.value] = "an interface of this file (line \(place.position.line))" }
+        for section in sections.instances {
+            let instance = section.instance
+            guard let name = instance.value.virtualMACName, let position = instance.keys.place(of: "virtual-mac-name")
+            else { continue }
+            if let owner = owners[name] {
+                problems.report(position, "virtual-mac-name = \(quoted(name)) is \(owner): expected another name")
+            }
+            owners[name] = "that of instance \(instance.name.value) (line \(position.line))"
         }
     }
 

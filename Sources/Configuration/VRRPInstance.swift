@@ -39,6 +39,10 @@ extension VRRPConfiguration {
         public var authHMAC: AuthHMAC?
         /// Whether adverts come from and addresses live on the virtual router's own MAC address.
         public var hasVirtualMAC = false
+        /// What the macvlan of that address is named; nil: `vr4-VRID-NUMBER` or `vr6-VRID-NUMBER`, by the interface's number.
+        public var virtualMACName: String?
+        /// Whether adverts are sent through it, from the virtual router's MAC address; false: from the interface's own.
+        public var sendsFromVirtualMAC = true
         /// Whether the master takes packets to a virtual address that it does not own.
         public var accepts = true
         /// Neighbours on this link that prove it alive.
@@ -99,6 +103,10 @@ extension VRRPConfiguration.Instance: SectionKeys {
             return hmac
         }
         keys.read("virtual-mac", .flag, into: &hasVirtualMAC)
+        keys.beside("virtual-mac") {
+            keys.read("virtual-mac-name", .interfaceName, into: &virtualMACName)
+            keys.read("virtual-mac-adverts", .flag, into: &sendsFromVirtualMAC)
+        }
         keys.read("accept", .flag, into: &accepts)
         keys.read("witness", .host, 0...8, into: &witnesses)
         routes = VRRPConfiguration.HeldRoute.list("routes", keys, of: self)

@@ -5,6 +5,8 @@ import Addresses
 enum EntryFailure: Error {
     /// keepalived leaves it out as well.
     case ignored(String)
+    /// The kernel does not take it from keepalived either.
+    case refused(String)
     case missing(String)
 }
 
@@ -83,7 +85,7 @@ struct EntryWords {
 /// A network as `parse_route` reads it: a length that cannot be is that of the whole address.
 ///
 /// - Returns: nil: it is none.
-func network(_ text: String) -> IPPrefix? {
+func routePrefix(_ text: String) -> IPPrefix? {
     if let prefix = IPPrefix(text) { return prefix }
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let address = IPAddress(String(parts[0])) else { return nil }
@@ -108,6 +110,10 @@ extension Findings {
         switch failure {
         case .ignored(let why):
             add(.difference, entry.place, subject, "\(why): keepalived leaves it out, and so does the import")
+        case .refused(let why):
+            add(
+                .difference, entry.place, subject,
+                "the kernel refuses it \(why): keepalived does not get it, and the import leaves it out")
         case .missing(let why): add(.missing, entry.place, subject, why)
         }
     }

@@ -31,8 +31,9 @@ struct Interpreter {
         return switch statement.keyword.name {
         case "smtp_alert", "smtp_alert_vrrp": flag(value) == false
         case "vrrp_delay_after_boot": value == "0"
-        case "virtual_routes", "virtual_rules", "static_ipaddress", "static_routes", "static_rules":
-            statement.entries.isEmpty
+        case "virtual_routes", "virtual_rules": statement.entries.isEmpty
+        // Each entry is reported by itself.
+        case "static_ipaddress", "static_routes", "static_rules": true
         default: false
         }
     }
@@ -62,6 +63,9 @@ struct Interpreter {
         case "vrrp_track_process": try process(statement)
         case "vrrp_track_file", "track_file": try trackedFile(statement)
         case "garp_group": try garpGroup(statement)
+        case "static_ipaddress": model.staticAddresses += statement.entries.compactMap(address)
+        case "static_routes": model.staticRoutes += statement.entries
+        case "static_rules": model.staticRules += statement.entries
         default: break
         }
     }
@@ -108,6 +112,7 @@ struct Interpreter {
         case "vrrp_down_timer_adverts":
             model.global.downIntervals = try downIntervals(statement) ?? model.global.downIntervals
         case "vrrp_startup_delay": model.global.startDelayNs = try interval(statement) ?? model.global.startDelayNs
+        case "vmac_prefix": model.global.macvlanPrefix = try statement.argument()
         default: break
         }
     }
@@ -231,6 +236,24 @@ struct Interpreter {
         }
     }
 
+    /// The words behind `use_vmac` (`vrrp_vmac_handler`).
+    private func macvlan(_ words: ArraySlice<String>, _ instance: inout KeepalivedConfiguration.Instance) {
+        var words = words
+        while let word = words.popFirst() {
+            if word.contains(":") {
+                instance.tunesVirtualMAC = true
+            } else if word == "group" {
+                _ = words.popFirst()
+                instance.tunesVirtualMAC = true
+            } else if word != "netlink_notify_msg" {
+                let name = word == "name" ? words.popFirst() : word
+                if let name, isInterfaceName(name), !model.instances.contains(where: { $0.virtualMACName == name }) {
+                    instance.virtualMACName = instance.virtualMACName ?? name
+                }
+            }
+        }
+    }
+
     // MARK: Instances
 
     private mutating func instance(_ statement: Statement) throws(Refusal) {
@@ -330,8 +353,7 @@ struct Interpreter {
             if instance.unicastTTL == nil { ignored(statement, "not from 0 to 255") }
         case "use_vmac":
             instance.hasVirtualMAC = true
-            instance.namesVirtualMAC = statement.words.count > 1
-            instance.virtualMACName = statement.words.dropFirst().first { !$0.contains(":") && $0 != "name" }
+            macvlan(statement.words.dropFirst(), &instance)
         case "track_interface": add(tracks(statement, .interface), to: &instance.tracks)
         case "track_script": add(tracks(statement, .script), to: &instance.tracks)
         case "track_process": add(tracks(statement, .process), to: &instance.tracks)

@@ -8,7 +8,7 @@
 public struct KeepalivedImport {
     /// vrrp.toml; nil: the file cannot be read, keepalived would not start with it, or nothing of it can be carried.
     public let toml: String?
-    /// Files to go with it: examples of drop-ins for systemd, by their path under the folder of the output.
+    /// Files to go with it: examples of units and drop-ins for systemd, by their path under the folder of the output.
     public let files: [(name: String, text: String)]
     /// In the order of the lines.
     public let findings: [Finding]
@@ -29,7 +29,8 @@ public struct KeepalivedImport {
             var reader = StatementReader(lines, findings: findings)
             let statements = try reader.file()
             let model = try Interpreter.read(statements, findings: findings)
-            let sections = try Translation.sections(of: model, findings: findings, surroundings: surroundings)
+            let (sections, statics) = try Translation.sections(
+                of: model, findings: findings, surroundings: surroundings)
             if model.instances.isEmpty {
                 throw Refusal(
                     line: SourceLine(file: path, number: 0), subject: "file",
@@ -38,6 +39,7 @@ public struct KeepalivedImport {
             if sections.contains(where: { $0.header.hasPrefix("instance.") }) {
                 text = Self.header(path, program, findings.worst) + sections.map { "\n" + $0.text }.joined()
                 files = [Self.unit(hasChecks: statements.contains { $0.keyword.name == "virtual_server" })]
+                if let statics { files.append(statics) }
             }
         } catch {
             findings.add(.refused, error.line, error.subject, error.text)

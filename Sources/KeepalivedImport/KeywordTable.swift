@@ -19,6 +19,9 @@ extension Keywords {
     private static let onStart =
         "linkwatch adds to the kernel only what moves with a group: put it into the configuration of the network, such "
         + "as systemd.network(5) or interfaces(5)."
+    private static let ofUnit =
+        "It does not move with a group: `linkwatch-static.service`, which `--output` writes, adds it at the start and deletes it at "
+        + "the end. The report has the command of each."
     private static let fifo = "Use a `[notify]` program, or follow the socket: `linkwatch vrrp --watch --json`."
 
     private static let file: [Keyword] = [
@@ -37,9 +40,9 @@ extension Keywords {
             "There is no BFD: heartbeats tell a dead peer within three of their intervals; track a route of the daemon that speaks BFD."
         ),
         Keyword(.file, "track_group", .foreign, .never(.loss), onStart),
-        Keyword(.file, "static_ipaddress", .list, .never(.missing), onStart),
-        Keyword(.file, "static_routes", .list, .never(.missing), onStart),
-        Keyword(.file, "static_rules", .list, .never(.missing), onStart),
+        Keyword(.file, "static_ipaddress", .list, .never(.loss), ofUnit),
+        Keyword(.file, "static_routes", .list, .never(.loss), ofUnit),
+        Keyword(.file, "static_rules", .list, .never(.loss), ofUnit),
         Keyword(
             .file, "linkbeat_interfaces", .list, .different,
             "linkwatchd asks the PHY and the driver of every interface."),
@@ -137,9 +140,7 @@ extension Keywords {
                 .global, "lvs_sync_daemon", .line, .never(.loss),
                 "Start and stop it by a `[notify]` program, with `ipvsadm --start-daemon`."),
             Keyword(.global, "log_unknown_vrids", .line, .different, "Adverts of unknown VRIDs are not logged."),
-            Keyword(
-                .global, "vmac_prefix", .line, .later(.loss),
-                "A macvlan is named `vr4-VRID-NUMBER` or `vr6-VRID-NUMBER`."),
+            Keyword(.global, "vmac_prefix", .line, .carried, "what `virtual-mac-name` begins with"),
             Keyword(.global, "vmac_addr_prefix", .line, .never(.loss), "There are no macvlans for single addresses."),
             Keyword(
                 .global, "include_check", .line, .different, "Each kind of `include` reports errors in its own way."),
@@ -237,12 +238,9 @@ extension Keywords {
         Keyword(.instance, "auth_hmac", .block(.hmac), .carried, "`auth-hmac`"),
         Keyword(
             .instance, "use_vmac", .line, .depends(.loss),
-            "`virtual-mac = true`. The macvlan has a name of linkwatch's own, and always the virtual router's address: change what names it."
+            "`virtual-mac` and `virtual-mac-name`, which is `vrrp.VRID` if no name is given. The macvlan is in mode `bridge`, and so reaches others on its interface; it always has the virtual router's MAC address, and belongs to no group of interfaces."
         ),
-        Keyword(
-            .instance, "vmac_xmit_base", .line, .depends(.loss),
-            "Adverts to unicast peers leave through the interface, from its own MAC address, as keepalived then has it; multicast ones through the macvlan, from the virtual router's."
-        ),
+        Keyword(.instance, "vmac_xmit_base", .line, .carried, "`virtual-mac-adverts = false`"),
         Keyword(
             .instance, "use_vmac_addr", .line, .never(.missing),
             "Addresses on other interfaces use the MAC addresses of those interfaces."),
@@ -469,7 +467,7 @@ extension Keywords {
             Keyword(.route, "preference", .option, .carried, "`metric`"),
             Keyword(.route, "scope", .option, .carried, "`scope`"),
             Keyword(.route, "onlink", .option, .carried, "`onlink`"),
-            Keyword(.route, "mtu", .option, .carried, "`mtu`"),
+            Keyword(.route, "mtu", .option, .carried, "`mtu`, and `mtu-lock`"),
             Keyword(.route, "inet", .option, .carried, "the addresses tell the family"),
             Keyword(.route, "inet6", .option, .carried, "the addresses tell the family"),
             Keyword(.route, "no_track", .option, .different, "A route that somebody deletes is added again."),
@@ -477,15 +475,16 @@ extension Keywords {
                 .route, "protocol", .option, .never(.difference),
                 "Routes have the protocol of linkwatch, so that it knows its own."),
             Keyword(
-                .route, "nexthop", .option, .never(.missing),
-                "Routes with several next hops are not supported: write one next hop, or use a routing daemon."),
+                .route, "nexthop", .option, .depends(.missing),
+                "One is a `via`. Routes with several next hops are not supported: write one next hop, or use a routing daemon."
+            ),
+            Keyword(.route, "unicast", .option, .carried, "a route like others"),
         ]
-        + ["unicast", "local", "broadcast", "multicast", "throw", "unreachable", "prohibit", "blackhole", "nat"].map {
+        + ["blackhole", "unreachable", "prohibit", "throw"].map { Keyword(.route, $0, .option, .carried, "`type`") }
+        + ["local", "broadcast", "multicast", "nat"].map {
             Keyword(
-                .route, $0, .option, $0 == "unicast" ? .carried : .never(.missing),
-                $0 == "unicast"
-                    ? "a route like others" : "Routes of this type are not supported: add them by a `[notify]` program."
-            )
+                .route, $0, .option, .never(.missing),
+                "Routes of this type are not supported: add them by a `[notify]` program.")
         }
 
     private static let rule: [Keyword] =

@@ -8,6 +8,10 @@ struct KeepalivedConfiguration {
     var scripts: [Script] = []
     var processes: [TrackedProcess] = []
     var files: [TrackedFile] = []
+    /// What is there whoever is master.
+    var staticAddresses: [Address] = []
+    var staticRoutes: [Statement.Entry] = []
+    var staticRules: [Statement.Entry] = []
 
     struct Global {
         var version = 2
@@ -27,6 +31,8 @@ struct KeepalivedConfiguration {
         var downIntervals = 3
         var startDelayNs: Int64 = 0
         var locksMemory = false
+        /// What names of macvlans begin with.
+        var macvlanPrefix = "vrrp"
     }
 
     /// Announcements, `VRRP_GARP_*` of vrrp.h.
@@ -78,10 +84,10 @@ struct KeepalivedConfiguration {
         var downIntervals: Int?
         var tracksInterface = true
         var hasVirtualMAC = false
-        /// Whether its macvlan is given a name or an address.
-        var namesVirtualMAC = false
-        /// What keepalived names it; nil: `vrrp.` and the VRID.
+        /// What its macvlan is named; nil: see `Translation.macvlanName`.
         var virtualMACName: String?
+        /// Whether its macvlan is given an address or a group of interfaces.
+        var tunesVirtualMAC = false
         var checksumIsAsInV2: Bool
         var isStrict: Bool?
         var accepts: Bool?

@@ -43,6 +43,33 @@ struct RuleTranslation {
     }
 
     private mutating func rule(_ entry: Statement.Entry, _ leg: CompleteInstance) throws(EntryFailure) -> String {
+        var (values, family) = try read(entry)
+        if family != leg.family, values["from"] == nil, values["to"] == nil {
+            values["from"] = Toml.text(IPPrefix.everything(family).description)
+        }
+        try tellApart(values, family)
+        return Toml.table(Self.keys.compactMap { key in values[key].map { (key, $0) } })
+    }
+
+    /// As arguments of `ip rule add` and `ip rule delete`.
+    mutating func arguments(_ entry: Statement.Entry) throws(EntryFailure) -> (words: [String], isIPv6: Bool) {
+        let (values, family) = try read(entry)
+        let words = Self.keys.flatMap { key -> [String] in
+            guard let value = values[key].map(Toml.plain) else { return [] }
+            switch key {
+            case "not", "l3mdev": return [key]
+            case "type": return [value]
+            case "suppress-prefixlength": return ["suppress_prefixlength", value]
+            default: return [key, value]
+            }
+        }
+        return (words, family == .ipv6)
+    }
+
+    /// The keys of vrrp.toml with their values.
+    private mutating func read(
+        _ entry: Statement.Entry
+    ) throws(EntryFailure) -> (values: [String: String], family: IPAddress.Family) {
         var words = EntryWords(entry.words)
         var values: [String: String] = [:]
         var family: IPAddress.Family?
@@ -65,7 +92,7 @@ struct RuleTranslation {
                 let text = try words.value(behind: word)
                 values[word] = nil
                 if ["all", "any", "default"].contains(text) { continue }
-                guard let prefix = network(text) else { throw .ignored("\(text) is no network") }
+                guard let prefix = routePrefix(text) else { throw .ignored("\(text) is no network") }
                 guard (family ?? prefix.address.family) == prefix.address.family else {
                     throw .ignored("its addresses are of two families")
                 }
@@ -125,11 +152,7 @@ struct RuleTranslation {
                 "it has no priority: keepalived gives it \(values["priority"] ?? ""), and so does the import; say which you want"
             )
         }
-        if of != leg.family, values["from"] == nil, values["to"] == nil {
-            values["from"] = Toml.text(IPPrefix.everything(of).description)
-        }
-        try tellApart(values, of)
-        return Toml.table(Self.keys.compactMap { key in values[key].map { (key, $0) } })
+        return (values, of)
     }
 
     /// The kernel takes one for the other if they agree in all that one of them says, `not` aside.

@@ -21,6 +21,11 @@ enum Toml {
         return result + "\""
     }
 
+    /// A value without its quotes, where nothing in it had to be escaped.
+    static func plain(_ value: String) -> String {
+        value.hasPrefix("\"") && value.hasSuffix("\"") ? String(value.dropFirst().dropLast()) : value
+    }
+
     /// An array, on one line or on one for each element.
     static func array(_ elements: [String]) -> String {
         let line = "[" + elements.joined(separator: ", ") + "]"

@@ -15,6 +15,9 @@ struct Translation {
     private var rules: RuleTranslation
     private var sections: [TomlSection] = []
     private var notifies: [NotifyTranslation] = []
+    private var statics: StaticTranslation
+    /// The names of macvlans, those that the file gives first.
+    private var macvlans: Set<String>
     /// The checks that are tracked, by keepalived's name.
     private var usedScripts: [String: String] = [:]
 
@@ -34,19 +37,22 @@ struct Translation {
         addresses = AddressTranslation(findings)
         routes = RouteTranslation(findings)
         rules = RuleTranslation(findings)
+        statics = StaticTranslation(findings)
+        macvlans = Set(model.instances.compactMap(\.virtualMACName))
     }
 
-    /// - Returns: the sections, in order; none, if nothing can be carried.
+    /// - Returns: the sections, in order; none, if nothing can be carried; and a unit for what does not move.
     static func sections(
         of model: KeepalivedConfiguration, findings: Findings, surroundings: Surroundings
-    ) throws(Refusal) -> [TomlSection] {
+    ) throws(Refusal) -> (sections: [TomlSection], unit: (name: String, text: String)?) {
         var translation = Translation(model, findings, surroundings)
         try translation.translate()
-        return translation.sections
+        return (translation.sections, translation.statics.unit)
     }
 
     private mutating func translate() throws(Refusal) {
         let completion = Completion(model.global, findings)
+        statics.translate(model, &rules)
         var legs: [CompleteInstance] = []
         for instance in model.instances {
             if let leg = try completion.complete(instance) { legs.append(leg) }
@@ -118,10 +124,12 @@ struct Translation {
         if let hmac = instance.hmac { setHMAC(hmac, of: instance, &section) }
         if instance.hasVirtualMAC {
             section.set("virtual-mac", "true")
+            section.set("virtual-mac-name", Toml.text(macvlanName(leg)))
             let text = Keywords.find(.instance, "use_vmac")?.text ?? ""
-            findings.add(instance.namesVirtualMAC ? .loss : .difference, instance.line("use_vmac"), "use_vmac", text)
-            if instance.places["vmac_xmit_base"] != nil, instance.peers.isEmpty {
-                report(.instance, "vmac_xmit_base", "vmac_xmit_base", instance.line("vmac_xmit_base"))
+            findings.add(instance.tunesVirtualMAC ? .loss : .difference, instance.line("use_vmac"), "use_vmac", text)
+            // What strict_mode forbids.
+            if instance.places["vmac_xmit_base"] != nil, !(instance.isStrict ?? model.global.isStrict) {
+                section.set("virtual-mac-adverts", "false")
             }
         }
         if !leg.accepts { section.set("accept", "false") }
@@ -167,6 +175,19 @@ struct Translation {
             pairs.append(("window", Toml.duration(Int64(seconds) * second)))
         }
         section.set("auth-hmac", Toml.table(pairs.map { (key: $0.0, value: $0.1) }))
+    }
+
+    /// The first name that is free: `vrrp.51`, `vrrp1.51`, of IPv6 `vrrp6.51` second (`create_vmac_name`).
+    private mutating func macvlanName(_ leg: CompleteInstance) -> String {
+        if let name = leg.instance.virtualMACName { return name }
+        let numbers = [""] + (leg.family == .ipv6 ? ["6"] : []) + (1...255).map(String.init)
+        let names = numbers.map { number in
+            let end = "\(number).\(leg.vrid)"
+            return String(model.global.macvlanPrefix.prefix(15 - end.utf8.count)) + end
+        }
+        let name = names.first { !macvlans.contains($0) && isInterfaceName($0) } ?? "vrrp.\(leg.vrid)"
+        macvlans.insert(name)
+        return name
     }
 
     private func setPeers(of leg: CompleteInstance, _ section: inout TomlSection) {

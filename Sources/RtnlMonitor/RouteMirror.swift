@@ -8,6 +8,8 @@
 ///
 /// Several routes may share a key: IPv4 allows `append`, IPv6 changes one hop of several at a time. Where a message leaves
 /// open which of them it means, the likeliest is taken, and a dump is asked for.
+import CMnl
+
 package struct RouteMirror {
     /// At most this many routes are kept; beyond it the mirror says that it is not whole.
     static let routesMax = 4096
@@ -239,8 +241,10 @@ extension Route {
     ///
     /// A hop is dead when its interface is gone or administratively down, and has `linkDown` when that is up and not
     /// running. A route whose hops are all dead has been removed. An interface of which nothing is known changes nothing.
+    ///
+    /// A route that refuses packets does not hang on the loopback that IPv6 names for it.
     func seen(through links: [Int32: Link]) -> Route? {
-        if hops.isEmpty || links.isEmpty { return self }
+        if hops.isEmpty || links.isEmpty || (UInt8(RTN_BLACKHOLE)...UInt8(RTN_THROW)).contains(type) { return self }
         var route = self
         for index in route.hops.indices where hops[index].ifindex != 0 {
             guard let link = links[hops[index].ifindex], link.flags.contains(.up) else {

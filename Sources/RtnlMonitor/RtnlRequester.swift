@@ -47,6 +47,10 @@ public struct RouteRequest: Hashable, Sendable {
     public var isOnLink = false
     /// The largest packet by this route, bytes; 0: the interface's. (`RTAX_MTU`)
     public var mtu: UInt32 = 0
+    /// Whether a smaller one that is found on the way does not count. (`RTAX_LOCK`)
+    public var isMTULocked = false
+    /// 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw; where a route is removed, any is. (`rtm_type`)
+    public var type: UInt8 = 1
     /// Who adds it. Where a route is removed, only one of this protocol is. (`rtm_protocol`)
     public var routeProtocol: UInt8
 
@@ -85,10 +89,13 @@ public enum RtnlRequest: Hashable, Sendable {
     /// RTM_DELRULE; ENOENT (`.noSuchFileOrDirectory`) when there is none of this protocol. What the rule leaves open fits any
     /// value: of several rules that fit, the first one goes.
     case removeRule(PolicyRule)
-    /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes. (RTM_NEWLINK)
-    case addMacvlan(name: String, parent: Int32, address: HardwareAddress)
+    /// Makes a macvlan in mode `bridge` on an interface; it is down, by a name of at most 15 bytes, and in a VRF, by its
+    /// number; 0: in none. (RTM_NEWLINK)
+    case addMacvlan(name: String, parent: Int32, address: HardwareAddress, vrf: Int32)
     /// Gives it the alias `Link.mark`, which the kernel does not take with a new interface. (`IFLA_IFALIAS`)
     case mark(ifindex: Int32)
+    /// The interface, such as a VRF, that it is put into; 0: none. (`IFLA_MASTER`)
+    case setMaster(ifindex: Int32, Int32)
     /// RTM_DELLINK.
     case removeLink(ifindex: Int32)
     /// Administratively up or down.
@@ -430,8 +437,10 @@ extension RtnlRequester {
         case .removeRoute(let route): add(RTM_DELROUTE, 0, route)
         case .addRule(let rule): add(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule)
         case .removeRule(let rule): add(RTM_DELRULE, 0, rule)
-        case .addMacvlan(let name, let parent, let address): addMacvlan(name, parent, address)
+        case .addMacvlan(let name, let parent, let address, let vrf): addMacvlan(name, parent, address, vrf)
         case .mark(let ifindex): add(RTM_NEWLINK, 0, fixed(ifindex)) { $0.put(Int(IFLA_IFALIAS), text: Link.mark) }
+        case .setMaster(let ifindex, let master):
+            add(RTM_NEWLINK, 0, fixed(ifindex)) { $0.put(Int(IFLA_MASTER), UInt32(bitPattern: master)) }
         case .removeLink(let ifindex): add(RTM_DELLINK, 0, fixed(ifindex)) { _ in }
         case .setUp(let ifindex, let isUp): add(RTM_NEWLINK, 0, fixed(ifindex, isUp: isUp)) { _ in }
         case .setHardwareAddress(let ifindex, let address):
@@ -503,7 +512,7 @@ extension RtnlRequester {
         fixed.rtm_table = UInt8(exactly: route.key.table) ?? UInt8(RT_TABLE_UNSPEC.rawValue)
         fixed.rtm_protocol = route.routeProtocol
         fixed.rtm_scope = destination.address.isIPv6 ? UInt8(RT_SCOPE_UNIVERSE.rawValue) : route.scope
-        fixed.rtm_type = UInt8(RTN_UNICAST)
+        fixed.rtm_type = type == RTM_DELROUTE ? UInt8(RTN_UNSPEC) : route.type
         if route.isOnLink { fixed.rtm_flags = UInt32(RTNH_F_ONLINK) }
         return add(type, flags, fixed) {
             $0.put(Int(RTA_DST.rawValue), destination.network.address.bytes)
@@ -512,7 +521,12 @@ extension RtnlRequester {
             if route.ifindex > 0 { $0.put(Int(RTA_OIF.rawValue), UInt32(bitPattern: route.ifindex)) }
             if let gateway = route.gateway { $0.put(Int(RTA_GATEWAY.rawValue), gateway.bytes) }
             if let source = route.source { $0.put(Int(RTA_PREFSRC.rawValue), source.bytes) }
-            if route.mtu > 0 { $0.nest(Int(RTA_METRICS.rawValue)) { $0.put(Int(RTAX_MTU), route.mtu) } }
+            if route.mtu > 0 {
+                $0.nest(Int(RTA_METRICS.rawValue)) {
+                    $0.put(Int(RTAX_MTU), route.mtu)
+                    if route.isMTULocked { $0.put(Int(RTAX_LOCK), UInt32(1) << UInt32(RTAX_MTU)) }
+                }
+            }
         }
     }
 
@@ -564,9 +578,10 @@ extension RtnlRequester {
         fib_rule_port_range(start: ports.lowerBound, end: ports.upperBound)
     }
 
-    private func addMacvlan(_ name: String, _ parent: Int32, _ address: HardwareAddress) -> Bool {
+    private func addMacvlan(_ name: String, _ parent: Int32, _ address: HardwareAddress, _ vrf: Int32) -> Bool {
         add(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg()) {
             $0.put(Int(IFLA_IFNAME), text: name)
+            if vrf > 0 { $0.put(Int(IFLA_MASTER), UInt32(bitPattern: vrf)) }
             $0.put(Int(IFLA_LINK), UInt32(bitPattern: parent))
             $0.put(Int(IFLA_ADDRESS), address.bytes)
             $0.nest(Int(IFLA_LINKINFO)) {

@@ -26,16 +26,19 @@ import Testing
             { to = "default" },
             { to = "default", via = "fe80::1" },
             { to = "default", source = "2001:db8::1", table = 9 },
+            { to = "10.0.0.0/8", type = "blackhole", metric = 5 },
+            { to = "11.0.0.0/8", mtu = 1400, mtu-lock = true },
             """
         ).groups[0].instances[0].routes
         #expect(
             routes.map(\.description) == [
                 "198.51.100.0/24 via 192.0.2.254 dev eth1 table 4294967295 src 192.0.2.1 metric 4294967295 scope global "
                     + "mtu 1400 onlink", "default", "default via fe80::1", "default table 9 src 2001:db8::1",
+                "blackhole 10.0.0.0/8 metric 5", "11.0.0.0/8 mtu lock 1400",
             ])
-        #expect(routes.map(\.destination.address.isIPv6) == [false, false, true, true])
-        #expect(routes.map(\.metricInForce) == [4_294_967_295, 0, 1024, 1024])
-        #expect(routes.map(\.place.line) == [6, 7, 8, 9])
+        #expect(routes.map(\.destination.address.isIPv6) == [false, false, true, true, false, false])
+        #expect(routes.map(\.metricInForce) == [4_294_967_295, 0, 1024, 1024, 5, 0])
+        #expect(routes.map(\.place.line) == [6, 7, 8, 9, 10, 11])
     }
 
     @Test(arguments: [
@@ -76,6 +79,11 @@ import Testing
         ("{ to = \"10.0.0.0/8\", table = 0 }", "6:30: table = 0: expected the number of a routing table"),
         ("{ to = \"10.0.0.0/8\", metric = -1 }", "6:31: metric = -1: expected a whole number from 0"),
         ("{ to = \"10.0.0.0/8\", dev = \"eth1\" }", "6:22: unknown key dev in an element of routes"),
+        (
+            "{ to = \"10.0.0.0/8\", type = \"throw\", via = \"192.0.2.9\" }",
+            "6:44: via with type = \"throw\": expected one of the two"
+        ),
+        ("{ to = \"10.0.0.0/8\", mtu-lock = true }", "6:33: mtu-lock without mtu: expected an mtu beside it"),
         ("\"10.0.0.0/8\"", "6:1: routes[0] = \"10.0.0.0/8\": expected a table, such as { to ="),
     ])
     func whatCannotBeIsRefused(route: String, mistake: String) {

@@ -470,6 +470,20 @@ private let keyText = String(repeating: "k", count: 32)
             ["8:8: VRID 99 on eth9 for IPv4 belongs to instance sound (line 3): expected another"])
     }
 
+    @Test func aMacvlanHasANameOfItsOwn() {
+        let named = "virtual-mac = true\nvirtual-mac-name = \"lan.v1\"\n"
+        let first = instance("a", "eth0", 1, "\"192.0.2.1\"", more: named)
+        expect(
+            mistakes { try read(first + instance("b", "eth1", 2, "\"192.0.2.2\"", more: named)) },
+            ["12:20: virtual-mac-name = \"lan.v1\" is that of instance a (line 6): expected another name"])
+        expect(
+            mistakes { try read(first + instance("b", "lan.v1", 2, "\"192.0.2.2\"")) },
+            ["6:20: virtual-mac-name = \"lan.v1\" is an interface of this file (line 8): expected another name"])
+        expect(
+            mistakes { try read(first.replacing("virtual-mac = true\n", with: "")) },
+            ["5:1: virtual-mac-name without virtual-mac: expected it beside a virtual-mac"])
+    }
+
     @Test func aHeartbeatsVRIDsAreOwnedToo() {
         let text =
             instance("a", "eth0", 11, "\"fe80::1\"", more: "heartbeats = [\"h\", \"i\"]\n") + """

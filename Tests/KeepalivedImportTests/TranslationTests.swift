@@ -231,15 +231,17 @@ import Testing
     @Test func routesAndRulesMoveWithTheMaster() throws {
         let (group, result) = try group(
             "virtual_routes {\n default via 192.0.2.9\n 198.51.100.0/24 dev eth1 src 192.0.2.1\n 2001:db8::/32 via fe80::1 dev eth1\n"
-                + " 203.0.113.0/24 via 192.0.2.8 table 7 metric 5 onlink mtu 1400\n default dev eth1 metric 9\n}")
+                + " 203.0.113.0/24 via 192.0.2.8 dev eth1 table 7 metric 5 onlink mtu 1400\n default dev eth1 metric 9\n}"
+        )
         #expect(
             group.instances[0].routes.map(\.description) == [
                 "default via 192.0.2.9", "198.51.100.0/24 dev eth1 src 192.0.2.1 scope global",
-                "2001:db8::/32 via fe80::1 dev eth1", "203.0.113.0/24 via 192.0.2.8 table 7 metric 5 mtu 1400 onlink",
+                "2001:db8::/32 via fe80::1 dev eth1",
+                "203.0.113.0/24 via 192.0.2.8 dev eth1 table 7 metric 5 mtu 1400 onlink",
                 "default dev eth1 metric 9 scope global",
             ])
         #expect(result.worst == nil)
-        let lost = try self.group("virtual_routes {\n blackhole 198.51.100.0/24\n}").1
+        let lost = try self.group("virtual_routes {\n broadcast 198.51.100.0/24\n}").1
         #expect(lost.findings(Samples.line + 1).map(\.weight) == [.missing])
         let rules = try self.group("virtual_rules {\n from 192.0.2.1 iif lo fwmark 0x10 lookup 5 preference 9\n}").0
         #expect(
@@ -268,9 +270,12 @@ import Testing
     @Test func virtualMACs() throws {
         let (group, result) = try group("use_vmac")
         #expect(group.instances[0].hasVirtualMAC && result.worst == .difference)
-        #expect(try self.group("use_vmac vrrp.51").1.worst == .loss)
-        #expect(try self.group("use_vmac\nvmac_xmit_base").1.worst == .loss)
-        #expect(try self.group("use_vmac\nvmac_xmit_base\nunicast_peer {\n 192.0.2.9\n}").1.worst == .difference)
+        #expect(group.instances[0].virtualMACName == "vrrp.51" && group.instances[0].sendsFromVirtualMAC)
+        let (named, other) = try self.group("use_vmac netlink_notify_msg name lan.v51\nvmac_xmit_base")
+        #expect(named.instances[0].virtualMACName == "lan.v51" && !named.instances[0].sendsFromVirtualMAC)
+        #expect(other.worst == .difference)
+        #expect(try self.group("use_vmac 02:00:00:00:00:01").1.worst == .loss)
+        #expect(try self.group("use_vmac vip group 7").1.worst == .loss)
     }
 
     // MARK: Sync groups

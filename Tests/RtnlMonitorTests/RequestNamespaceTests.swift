@@ -184,7 +184,7 @@ import Testing
             let requester = try RtnlRequester()
             let left = try monitor.ifindex("left")
             let address = try #require(HardwareAddress([0, 0, 0x5e, 0, 1, 10]))
-            try requester.perform(.addMacvlan(name: "vip", parent: left, address: address))
+            try requester.perform(.addMacvlan(name: "vip", parent: left, address: address, vrf: 0))
             try monitor.read { _ in monitor.link(named: "vip") != nil }
             let vip = try #require(monitor.link(named: "vip"))
             #expect(vip.kind == "macvlan" && vip.link == left && vip.address == address)
@@ -204,7 +204,9 @@ import Testing
             try monitor.read { _ in monitor.links[vip.ifindex]?.address == other }
             try requester.perform(.removeLink(ifindex: vip.ifindex))
             try monitor.read { _ in monitor.links[vip.ifindex] == nil }
-            #expect { try requester.perform(.addMacvlan(name: "left", parent: left, address: address)) } throws: {
+            #expect {
+                try requester.perform(.addMacvlan(name: "left", parent: left, address: address, vrf: 0))
+            } throws: {
                 ($0 as? RtnlError)?.errno == .fileExists
             }
         }

@@ -5,12 +5,14 @@ The picture is in lab/vrrp.py; r1 is alone on e0 with 192.0.2.11/24.
 """
 
 import json
+import re
 import subprocess
 import threading
 
 import pytest
 
 from lab.daemon import program
+from lab.journal import Journal
 from lab.vrrp import Director, Lans, until
 
 RULES = [
@@ -151,50 +153,61 @@ def test_what_goes_comes_back_and_who_insists_is_told(namespaces, router):
     assert "rule       from all to 2001:db8:f::/48 prohibit priority 0: held" in text
 
 
+class Monitor(Journal):
+    """Every rule that the kernel says it has added or removed: `77:` or `Deleted 77:`."""
+
+    def __init__(self, namespaces):
+        super().__init__("ip monitor rule")
+        self.namespaces = namespaces
+        self.process = namespaces.popen("r1", "ip", "-o", "monitor", "rule", stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+        until(self._has_begun, "the monitor to listen")
+        self.mark()
+
+    def _has_begun(self) -> bool:
+        self.namespaces.ip("r1", "rule add table 9 priority 98", "rule del table 9 priority 98")
+        return len(self) > 0
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            if found := re.match(r"(Deleted )?\d+:", line):
+                self.append(found[0])
+        self.end("ip monitor ended")
+
+    def settled(self) -> list[str]:
+        """All since the mark, once what has happened until now has been told; the mark is set again."""
+        self.namespaces.ip("r1", "rule add table 9 priority 99", "rule del table 9 priority 99")
+        self.await_item(lambda rule: rule == "Deleted 99:", what="the last rule")
+        rules = [rule for rule in self.recent() if "99:" not in rule and "98:" not in rule]
+        self.mark()
+        return rules
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
 def test_a_reload_touches_what_changed_and_nothing_else(namespaces, router):
     director = router.start(instance())
     watch = serve(namespaces, director)
-    with subprocess.Popen(
-        namespaces.argv("r1", "stdbuf", "-oL", "ip", "-o", "monitor", "rule"), stdout=subprocess.PIPE, text=True
-    ) as monitor:
+    monitor = Monitor(namespaces)
 
-        def seen() -> list[str]:
-            """All that the kernel has announced since it was last asked."""
-            namespaces.ip("r1", "rule add table 9 priority 99", "rule del table 9 priority 99")
-            lines = []
-            while True:
-                line = monitor.stdout.readline()
-                if "99:" in line:
-                    if line.startswith("Deleted"):
-                        return lines
-                    continue
-                lines.append(line.strip())
+    def reload(rules, **more) -> list[str]:
+        director.reconfigure(instance(rules, **more))
+        director.call("io.linkwatch.VRRP.Reload")
+        return monitor.settled()
 
-        # It listens once it has told something.
-        while not subprocess.run(namespaces.argv("r1", "ip", "rule", "add", "table", "9", "priority", "98")).returncode:
-            namespaces.ip("r1", "rule del table 9 priority 98")
-            if "98:" in monitor.stdout.readline():
-                break
-        while "Deleted 98:" not in monitor.stdout.readline():
-            pass
-
-        def reload(rules, **more) -> list[str]:
-            director.reconfigure(instance(rules, **more))
-            director.call("io.linkwatch.VRRP.Reload")
-            return seen()
-
-        added = '{ from = "10.77.0.0/16", table = 7, priority = 77 }'
-        assert [line.split()[0] for line in reload([*RULES, added])] == ["77:"]
-        changed = reload([*RULES, added.replace("table = 7", "table = 8")])
-        assert [line.split()[:2] for line in changed] == [["Deleted", "77:"], ["77:", "from"]]
-        assert [line.split()[:2] for line in reload(RULES)] == [["Deleted", "77:"]]
-        # With something else of the instance, its leg is another one, and the rules stay all the same.
-        assert reload(RULES, addresses='"192.0.2.1/24", "192.0.2.9/24"') == []
-        until(lambda: router.holds("r1", "192.0.2.9"), "the new address")
-        assert seen() == [] and watch.transitions() == []
-        # The first rules of a process that followed none.
-        assert len(reload([])) == 6 and held(namespaces) == NONE
-        assert len(reload(RULES)) == 6 and held(namespaces) == EXPECTED
-        namespaces.ip("r1", "rule del priority 1002")
-        until(lambda: held(namespaces) == EXPECTED, "the deleted rule")
-        monitor.terminate()
+    added = '{ from = "10.77.0.0/16", table = 7, priority = 77 }'
+    assert reload([*RULES, added]) == ["77:"]
+    assert reload([*RULES, added.replace("table = 7", "table = 8")]) == ["Deleted 77:", "77:"]
+    assert reload(RULES) == ["Deleted 77:"]
+    # With something else of the instance, its leg is another one, and the rules stay all the same.
+    assert reload(RULES, addresses='"192.0.2.1/24", "192.0.2.9/24"') == []
+    until(lambda: router.holds("r1", "192.0.2.9"), "the new address")
+    assert monitor.settled() == [] and watch.transitions() == []
+    # The first rules of a process that followed none.
+    assert len(reload([])) == 6 and held(namespaces) == NONE
+    assert len(reload(RULES)) == 6 and held(namespaces) == EXPECTED
+    namespaces.ip("r1", "rule del priority 1002")
+    until(lambda: held(namespaces) == EXPECTED, "the deleted rule")
+    monitor.close()

@@ -282,7 +282,9 @@ final class Leg {
         // A missing interface or address is a cause of its own.
         guard let source else { return .failed(.addressNotAvailable) }
         let sender: (any AdvertSender)?
-        do throws(Errno) { sender = try virtualMAC?.sender() ?? port } catch { return .failed(error) }
+        do throws(Errno) {
+            sender = try (instance.sendsFromVirtualMAC ? virtualMAC?.sender() : nil) ?? port
+        } catch { return .failed(error) }
         guard let sender else { return .failed(.addressNotAvailable) }
         var worst = SendOutcome.sent
         for (packet, destination) in packets(priority, source) {
@@ -302,7 +304,8 @@ final class Leg {
             .networkDown, .networkUnreachable, .noSuchAddressOrDevice, .operationNotSupportedByDevice,
             .addressNotAvailable,  // IP_MULTICAST_IF
         ].contains(error)
-        return isOfInterface && virtualMAC?.isUp == true && instance.unicastPeers.isEmpty
+        return isOfInterface && virtualMAC?.isUp == true && instance.sendsFromVirtualMAC
+            && instance.unicastPeers.isEmpty
     }
 
     /// Gives the runner what it needs to resign if this process dies while it serves.
@@ -377,6 +380,7 @@ final class Leg {
         let isSamePlace =
             successor?.instance.interface == instance.interface
             && successor?.instance.hasVirtualMAC == instance.hasVirtualMAC && successor?.instance.vrid == instance.vrid
+            && successor?.instance.virtualMACName == instance.virtualMACName
         for (index, kind) in held.enumerated().reversed() {
             kind.handOver(to: successor?.held[index], isSamePlace: isSamePlace)
         }

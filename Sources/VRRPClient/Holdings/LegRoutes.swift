@@ -136,7 +136,10 @@ final class LegRoutes: Held, Upkept {
     /// How the kernel is asked for a route, or why it is not.
     private func request(_ route: VRRPConfiguration.HeldRoute) -> Result<RouteRequest, RtnlError> {
         let ifindex: Int32
-        if let name = route.interface {
+        if route.type != nil {
+            // It leads nowhere.
+            ifindex = 0
+        } else if let name = route.interface {
             guard let link = kernel.link(named: name) else {
                 return .failure(RtnlError(.operationNotSupportedByDevice, "there is no interface \(name)"))
             }
@@ -152,7 +155,7 @@ final class LegRoutes: Held, Upkept {
                 return .failure(RtnlError(.addressNotAvailable, "\(source) is not usable yet"))
             }
         }
-        let isLink = route.via == nil && !route.destination.address.isIPv6
+        let isLink = route.via == nil && route.type == nil && !route.destination.address.isIPv6
         let scope: UInt8 =
             switch route.scope {
             case nil: isLink ? RouteRequest.linkScope : 0
@@ -166,6 +169,8 @@ final class LegRoutes: Held, Upkept {
             routeProtocol: LegAddresses.protocolNumber)
         request.isOnLink = route.isOnLink
         request.mtu = route.mtu ?? 0
+        request.isMTULocked = route.isMTULocked
+        request.type = route.kernelType
         return .success(request)
     }
 
@@ -181,8 +186,10 @@ final class LegRoutes: Held, Upkept {
     }
 
     private func isSame(_ route: Route, as request: RouteRequest) -> Bool {
-        route.routeProtocol == request.routeProtocol && route.preferredSource == request.source
-            && route.hops.contains { $0.ifindex == request.ifindex && $0.gateway == request.gateway }
+        route.routeProtocol == request.routeProtocol && route.type == request.type
+            && (request.type != 1
+                || route.preferredSource == request.source
+                    && route.hops.contains { $0.ifindex == request.ifindex && $0.gateway == request.gateway })
     }
 
     /// One of ours in the place of another of ours, such as an earlier file had it.
@@ -214,9 +221,9 @@ final class LegRoutes: Held, Upkept {
             routeProtocol: request.routeProtocol)
     }
 
-    /// What removes a route as the kernel has it: a request for each way that it leads.
+    /// What removes a route as the kernel has it: a request for each way that it leads, or one if it leads nowhere.
     private static func removals(of route: Route) -> [RouteRequest] {
-        route.hops.map { hop in
+        (route.hops.isEmpty ? [RouteHop(ifindex: 0)] : route.hops).map { hop in
             RouteRequest(
                 key: route.key, ifindex: hop.ifindex, gateway: hop.gateway, source: route.preferredSource,
                 scope: RouteRequest.anyScope, routeProtocol: route.routeProtocol)
@@ -272,8 +279,9 @@ final class LegRoutes: Held, Upkept {
     /// Whether an interface or an address that routes hang on has changed.
     private func concerns(_ changes: KernelChanges) -> Bool {
         placed.values.contains { request in
-            changes.addresses.contains { $0.ifindex == request.ifindex || $0.address == request.source }
-                || (kernel.link(ifindex: request.ifindex).map { changes.links.contains($0.name) } ?? true)
+            request.ifindex != 0
+                && (changes.addresses.contains { $0.ifindex == request.ifindex || $0.address == request.source }
+                    || (kernel.link(ifindex: request.ifindex).map { changes.links.contains($0.name) } ?? true))
         }
     }
 
@@ -289,7 +297,9 @@ final class LegRoutes: Held, Upkept {
         }
         guard !gone.isEmpty else { return }
         for route in gone.keys { placed[route] = nil }
-        let areUp = gone.values.allSatisfy { kernel.link(ifindex: $0.ifindex)?.flags.contains(.up) ?? false }
+        let areUp = gone.values.allSatisfy {
+            $0.ifindex == 0 || kernel.link(ifindex: $0.ifindex)?.flags.contains(.up) ?? false
+        }
         if areUp, loop.nowNs >= excusedUntilNs {
             upkeep.disturbed(.holdingContested, of: name) {
                 "\(name): somebody has removed its route \(gone.keys.map(\.description).sorted().first ?? ""), which is "
@@ -418,4 +428,15 @@ private struct RouteTable: Hashable {
 extension VRRPConfiguration.HeldRoute {
     /// What the kernel knows it by.
     fileprivate var key: RouteKey { RouteKey(destination: destination, table: table, metric: metricInForce) }
+
+    /// The corresponding C constants are `RTN_UNICAST` and its siblings.
+    fileprivate var kernelType: UInt8 {
+        switch type {
+        case nil: 1
+        case .blackhole: 6
+        case .unreachable: 7
+        case .prohibit: 8
+        case .throw: 9
+        }
+    }
 }

@@ -1,9 +1,10 @@
 /// The virtual router's own MAC address (RFC 9568, 7.3), optional: a macvlan in mode `bridge` on the leg's interface.
 ///
 /// It is up only while the addresses are held, so that a backup answers for nothing; adverts are received on the parent and
-/// sent through the macvlan. Both see every ARP request on the wire, and each answers for its own addresses alone
-/// (`arp_ignore`) and asks in their name alone (`arp_announce`): anything else would teach the neighbours two MAC addresses
-/// for one IP address. The switches of the parent are borrowed, see `InterfaceSwitches`; the macvlan's go with it.
+/// sent through the macvlan, or through the parent (`virtual-mac-adverts`). It is in the VRF of its parent. Both see every
+/// ARP request on the wire, and each answers for its own addresses alone (`arp_ignore`) and asks in their name alone
+/// (`arp_announce`): anything else would teach the neighbours two MAC addresses for one IP address. The switches of the
+/// parent are borrowed, see `InterfaceSwitches`; the macvlan's go with it.
 ///
 /// The kernel undoes some of this by itself when an interface is reconfigured, and so may an administrator: `restore` looks
 /// at all of it again. Where nothing gets through the macvlan any more, which sending does not always show (`obstacle`), it
@@ -66,12 +67,18 @@ final class VirtualMAC {
     /// - Throws: why there is none, or none through which anybody could reach its addresses.
     func attach(to parent: Int32) throws(RtnlError) {
         guard parent != self.parent else { return }
-        let name = Self.name(family, instance.vrid, parent)
+        let name = instance.virtualMACName ?? Self.name(family, instance.vrid, parent)
+        guard let address else { return }
         if let leftover = try? kernel.requests.link(named: name) {
+            // Also one of keepalived, which has the same address.
+            let isLeftover = leftover.isMarked || leftover.kind == "macvlan" && leftover.address == address
+            guard isLeftover || instance.virtualMACName == nil else {
+                throw RtnlError(.fileExists, "there is another interface \(name)")
+            }
             try? kernel.requests.perform(.removeLink(ifindex: leftover.ifindex))
         }
-        guard let address else { return }
-        try kernel.requests.perform(.addMacvlan(name: name, parent: parent, address: address))
+        try kernel.requests.perform(
+            .addMacvlan(name: name, parent: parent, address: address, vrf: kernel.vrf(of: parent)))
         let link = try kernel.requests.link(named: name)
         ifindex = link.ifindex
         try kernel.requests.perform(.mark(ifindex: link.ifindex))
@@ -163,6 +170,9 @@ final class VirtualMAC {
             try? kernel.requests.perform(.setLinkLocalAddress(ifindex: ifindex, false))
             checkSwitches()
             if isUp { try? kernel.requests.perform(.setUp(ifindex: ifindex, true)) }
+        }
+        if kernel.vrf(of: ifindex) != kernel.vrf(of: parent) {
+            try? kernel.requests.perform(.setMaster(ifindex: ifindex, kernel.vrf(of: parent)))
         }
         guard let address, link.address != address else { return false }
         Log.warning("\(instance.name): \(link.name) has lost its MAC address \(address), setting it again")
