@@ -162,10 +162,11 @@ final class TableReader {
     ///
     /// - Returns: the elements that are right; nil: there is no array.
     func elements<Value>(
-        _ key: String, _ count: ClosedRange<Int>, _ expected: @autoclosure () -> String,
-        _ convert: (TomlNode) -> Value?
+        _ key: String, _ count: ClosedRange<Int>, of element: String = "element", _ expected: @autoclosure () -> String,
+        required wanted: String? = nil, _ convert: (TomlNode) -> Value?
     ) -> [Value]? {
-        list(key, count, of: "element", ("array", "none"), required: nil, expected: expected, convert)
+        let described = ("array", wanted == nil ? "none" : nil)
+        return list(key, count, of: element, described, required: wanted, expected: expected, convert)
     }
 
     private func list<Value>(

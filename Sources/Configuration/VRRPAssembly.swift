@@ -44,7 +44,6 @@ struct VRRPAssembly {
                 "there is no instance: expected at least one, such as [instance.outside] with interface, vrid and addresses"
             )
         }
-        result.addressLines.lines = addressLines
         result.notifies = sections.notifies.map(\.value)
         checkNotifies(groupNames: result.groups.map(\.name), instanceNames: Array(instances.keys).sorted())
     }
@@ -169,17 +168,6 @@ struct VRRPAssembly {
         }
     }
 
-    /// The line of each virtual address, by instance.
-    private var addressLines: [String: [IPAddress: Int]] {
-        var lines: [String: [IPAddress: Int]] = [:]
-        for section in sections.instances {
-            for prefix in section.instance.addresses {
-                lines[section.instance.name.value, default: [:]][prefix.value.address] = prefix.position.line
-            }
-        }
-        return lines
-    }
-
     // MARK: Heartbeats
 
     /// A heartbeat lists each instance up to twice and must fit into one frame.
@@ -226,7 +214,7 @@ struct VRRPAssembly {
     /// Heartbeats list an instance without addresses by its family and VRID.
     private func checkListed(_ members: [NamedSection<VRRPConfiguration.Instance>], of group: String) {
         var known: [String: NamedSection<VRRPConfiguration.Instance>] = [:]
-        for member in members where member.value.addresses.isEmpty {
+        for member in members where member.value.advertised.isEmpty {
             guard let vrid = member.vrid, let family = member.family else { continue }
             let key = "\(family.rawValue)/\(vrid.value)"
             guard let earlier = known[key] else {
@@ -304,9 +292,10 @@ struct VRRPAssembly {
     private func checkVirtualAddresses() {
         var owners: [String: (instance: String, line: Int)] = [:]
         for section in sections.instances {
-            let interface = section.instance.interface?.value
+            let own = section.instance.interface?.value
             for prefix in section.instance.addresses {
                 let address = prefix.value.address
+                let interface = prefix.value.interface ?? own
                 guard !address.isLinkLocal || interface != nil else { continue }
                 let key = address.isLinkLocal ? "\(address)%\(interface ?? "")" : address.description
                 if let earlier = owners[key] {

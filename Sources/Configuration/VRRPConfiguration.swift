@@ -22,8 +22,6 @@ public struct VRRPConfiguration: Hashable, Sendable {
     public var notifies: [Notify] = []
     /// The users and groups that the file names, in its order.
     public var accounts: [AccountMention] = []
-    /// Where the virtual addresses stand in the file.
-    public var addressLines = AddressLines()
     /// Warnings about settings that are valid but do not do what they seem to.
     public var warnings: [ConfigurationError] = []
 
@@ -92,18 +90,6 @@ struct VRRPSections {
 }
 
 extension VRRPConfiguration {
-    /// The line of each virtual address, by instance. It has no effect, so any two are equal.
-    public struct AddressLines: Hashable, Sendable {
-        var lines: [String: [IPAddress: Int]] = [:]
-
-        /// The line, from 1; 0: unknown.
-        public func line(of address: IPAddress, in instance: String) -> Int { lines[instance]?[address] ?? 0 }
-
-        public static func == (one: AddressLines, other: AddressLines) -> Bool { true }
-
-        public func hash(into hasher: inout Hasher) {}
-    }
-
     /// How the process runs.
     public struct ProcessSettings: Hashable, Sendable {
         /// The user that the process becomes once its sockets are open; nil: `linkwatch`, if that exists.

@@ -9,9 +9,9 @@ extension VRRPConfiguration {
         public var interface = ""
         /// 1 to 255.
         public var vrid: UInt8 = 0
-        /// All of one family, in the order of the file; the first of an IPv6 instance is link-local unless
-        /// `requiresLinkLocal` is false. Empty: the instance only takes part in the election.
-        public var addresses: [IPPrefix] = []
+        /// In the order of the file. Those that are advertised are of one family, and the first of an IPv6 instance is link-local
+        /// unless `requiresLinkLocal` is false. Empty: the instance only takes part in the election.
+        public var addresses: [VirtualAddress] = []
         /// As the file says it; nil: the addresses tell.
         var chosenFamily: IPAddress.Family?
         /// VRRP's version, 2 or 3; nil: the group's.
@@ -55,14 +55,15 @@ extension VRRPConfiguration {
         /// VRRP's version in its group.
         public func version(in group: Group) -> Int { version ?? group.version }
 
-        /// The family of its adverts. Without addresses it is that of their source or of a peer, and IPv4 otherwise.
+        /// The family of its adverts. If they list no address it is that of their source or of a peer, and IPv4 otherwise.
         public var family: IPAddress.Family {
-            chosenFamily ?? (addresses.first?.address ?? source ?? unicastPeers.first)?.family ?? .ipv4
+            chosenFamily ?? (addresses.first(where: \.isAdvertised)?.address ?? source ?? unicastPeers.first)?.family
+                ?? .ipv4
         }
 
         /// Octets of one of its adverts with the IP header: what the interface's MTU must hold.
         public func advertOctets(version: Int) -> Int {
-            (family == .ipv4 ? 20 : 40) + 8 + addresses.count * family.octets + (version == 2 ? 8 : 0)
+            (family == .ipv4 ? 20 : 40) + 8 + advertised.count * family.octets + (version == 2 ? 8 : 0)
                 + (authType == .ah ? 24 : 0) + (authHMAC == nil || authHMAC?.mode == .receiveOnly ? 0 : 28)
         }
     }
@@ -82,9 +83,7 @@ extension VRRPConfiguration.Instance: SectionKeys {
     mutating func read(_ keys: TableReader) {
         keys.read("interface", .interfaceName, into: &interface, required: interfaceNameExpected)
         keys.read("vrid", .number(1...255), into: &vrid, required: "a whole number from 1 to 255")
-        keys.read(
-            "addresses", .hostInNetwork, 0...255, of: "address", into: &addresses,
-            required: "its virtual addresses, such as [\"192.0.2.1/24\"]; [] for an election without any")
+        addresses = VRRPConfiguration.VirtualAddress.list("addresses", keys) ?? []
         keys.read("family", .choice, into: &chosenFamily)
         keys.read("version", .version, into: &version)
         keys.read("track-interface", .flag, into: &tracksInterface)
@@ -165,7 +164,10 @@ struct InstanceSection {
 extension NamedSection<VRRPConfiguration.Instance> {
     var interface: Located<String>? { keys.located("interface", value.interface) }
     var vrid: Located<UInt8>? { keys.located("vrid", value.vrid) }
-    var addresses: [Located<IPPrefix>] { keys.located("addresses", value.addresses) }
+    var addresses: [Located<VRRPConfiguration.VirtualAddress>] {
+        value.addresses.map { Located(value: $0, position: $0.place.position) }
+    }
+    var advertised: [Located<VRRPConfiguration.VirtualAddress>] { addresses.filter(\.value.isAdvertised) }
     var unicastPeers: [Located<IPAddress>] { keys.located("unicast-peers", value.unicastPeers) }
     /// The family of its adverts; nil: its addresses are missing, or all of them are wrong.
     var family: IPAddress.Family? {
@@ -200,41 +202,43 @@ extension NamedSection<VRRPConfiguration.Instance> {
     /// One family throughout, and what the family asks of the addresses.
     private func checkFamily() {
         guard let family else { return }
-        if let chosen = keys.place(of: "family"), let first = addresses.first, first.value.address.family != family {
+        if let chosen = keys.place(of: "family"), let first = advertised.first, first.value.address.family != family {
             return keys.problems.report(
                 chosen,
                 "family = \(quoted(family.rawValue)) with \(first.value.address) in addresses (line \(first.position.line)): "
                     + "expected the family of the addresses, or no family")
         }
-        let all = addresses.map { ("addresses", $0.value.address, $0.position) }
+        let all = advertised.map { ("addresses", $0.value.address, $0.position) }
         let group = multicastGroup.map { [("multicast-group", $0.value, $0.position)] } ?? []
         let own = all + group + others.map { ($0.key, $0.address.value, $0.address.position) }
         for (key, address, position) in own where address.family != family {
             let why =
-                addresses.first.map { "the first address of instance \(name.value) (line \($0.position.line)) is" }
+                advertised.first.map { "the first address of instance \(name.value) (line \($0.position.line)) is" }
                 ?? "instance \(name.value) is for"
             keys.problems.report(
                 position,
-                "\(key) has \(address), but \(why) \(family.title): expected \(family.title); the other family takes "
-                    + "an instance of its own")
+                "\(key) has \(address), but \(why) \(family.title): expected \(family.title)"
+                    + (key == "addresses"
+                        ? "; the other family takes advertised = false, or an instance of its own" : ""))
         }
-        if family == .ipv6, value.requiresLinkLocal, let first = addresses.first, !first.value.address.isLinkLocal {
+        if family == .ipv6, value.requiresLinkLocal, let first = advertised.first, !first.value.address.isLinkLocal {
             keys.problems.report(
                 first.position,
                 "addresses begins with \(first.value.address): expected the virtual router's link-local address first, "
                     + "such as \"fe80::1:\(vrid?.value ?? 1)\" (RFC 9568, 5.2.9), or require-link-local = false")
         }
-        if let limit = Self.addressesMax[family], addresses.count > limit {
+        if let limit = Self.addressesMax[family], advertised.count > limit {
             keys.problems.report(
-                addresses[limit].position,
+                advertised[limit].position,
                 "instance \(name.value) has more than \(limit) \(family.title) addresses: expected what one advert can "
-                    + "list")
+                    + "list, and advertised = false for the others")
         }
     }
 
     /// What no host can have as its address in the networks that the virtual addresses name.
     private func checkHosts() {
-        let networks = addresses.filter { $0.value.length < $0.value.address.family.width - 1 }
+        let networks = addresses.map { Located(value: $0.value.prefix, position: $0.position) }
+            .filter { $0.value.length < $0.value.address.family.width - 1 }
         let own = addresses.map { ("addresses", Located(value: $0.value.address, position: $0.position)) }
         for (key, host) in own + others.map({ ($0.key, $0.address) }) {
             for network in networks where network.value.network.address.family == host.value.family {
@@ -274,7 +278,7 @@ extension NamedSection<VRRPConfiguration.Instance> {
             return keys.problems.report(
                 authPass, "auth-pass in version 3: expected none, or version = 2 (RFC 9568 has no passwords)")
         }
-        if family == .ipv6, let position = addresses.first?.position ?? keys.keyPosition("addresses") {
+        if family == .ipv6, let position = advertised.first?.position ?? keys.keyPosition("addresses") {
             keys.problems.report(
                 versionPosition(in: group),
                 "version = 2 with the IPv6 addresses of instance \(name.value) (line \(position.line)): expected 3")

@@ -3,8 +3,8 @@ import Addresses
 
 struct AddressTranslation {
     private let findings: Findings
-    /// Where each address stands already.
-    private var owners: [String: String] = [:]
+    /// Where each address stands already: in which instance, and on which interface.
+    private var owners: [String: (instance: String, interface: String)] = [:]
 
     init(_ findings: Findings) {
         self.findings = findings
@@ -23,13 +23,12 @@ struct AddressTranslation {
     private struct Entry {
         var address: KeepalivedConfiguration.Address
         var prefix: IPPrefix
+        var isAdvertised: Bool
         var attributes: [(key: String, value: String)]
     }
 
-    /// The elements of `addresses`, and the first address.
-    mutating func translate(
-        _ leg: CompleteInstance, default defaultInterface: String?
-    ) -> (elements: [String], first: IPAddress?) {
+    /// The elements of `addresses`, and the first address that adverts list.
+    mutating func translate(_ leg: CompleteInstance) -> (elements: [String], first: IPAddress?) {
         let instance = leg.instance
         // As many as one advert of keepalived has room for in 1500 bytes; it does not advertise the others.
         let most = leg.family == .ipv4 ? 255 : 89
@@ -42,31 +41,39 @@ struct AddressTranslation {
             entries.append(entry)
         }
         entries = hosts(entries, leg)
-        return (entries.prefix(leg.family == .ipv4 ? 255 : 90).map(Self.element), entries.first?.prefix.address)
+        if entries.count > Self.perInstance {
+            findings.add(
+                .missing, entries[Self.perInstance].address.place, "\(entries[Self.perInstance].prefix)",
+                "more than \(Self.perInstance) addresses: give the others an instance of their own in the same group")
+        }
+        entries = Array(entries.prefix(Self.perInstance))
+        return (entries.map(Self.element), entries.first(where: \.isAdvertised)?.prefix.address)
     }
+
+    /// The most that vrrp.toml takes.
+    private static let perInstance = 1024
 
     private mutating func entry(
         _ address: KeepalivedConfiguration.Address, isExcluded: Bool, _ leg: CompleteInstance
     ) -> Entry? {
         let prefix = address.prefix
         var attributes: [(key: String, value: String)] = []
-        if let interface = address.interface, interface != leg.interface {
-            guard Keywords.isCarried(.address, "dev") else {
-                report(.address, "dev", address)
-                return nil
-            }
-            attributes.append(("interface", Toml.text(interface)))
+        // With a virtual MAC address it is the interface beneath the macvlan.
+        let isOnOther = address.interface.map { $0 != leg.interface || leg.instance.hasVirtualMAC } ?? false
+        let interface = address.interface ?? leg.interface
+        guard isInterfaceName(interface) else {
+            findings.add(
+                .missing, address.place, "\(prefix) dev \(interface)",
+                "no interface can have this name: name the right one")
+            return nil
         }
-        if isExcluded {
-            if Keywords.isCarried(.instance, "virtual_ipaddress_excluded") {
-                attributes.append(("advertised", "false"))
-            } else {
-                let isOfFamily = prefix.address.family == leg.family
-                report(.instance, "virtual_ipaddress_excluded", address, isOfFamily ? .loss : .missing)
-                guard isOfFamily else { return nil }
-            }
-        }
+        if isOnOther { attributes.append(("interface", Toml.text(interface))) }
+        if isExcluded { attributes.append(("advertised", "false")) }
         for word in address.others {
+            if word == "no_track", isOnOther {
+                attributes.append(("track-interface", "false"))
+                continue
+            }
             report(.address, word, address)
             if word == "peer" || word == "use_vmac" { return nil }
         }
@@ -79,17 +86,17 @@ struct AddressTranslation {
             findings.add(.missing, address.place, "\(prefix)", "it is not the address of a host: give it one that is")
             return nil
         }
-        let key = prefix.address.isLinkLocal ? "\(prefix.address)%\(leg.interface)" : "\(prefix.address)"
+        let key = prefix.address.isLinkLocal ? "\(prefix.address)%\(interface)" : "\(prefix.address)"
         if let owner = owners[key] {
-            guard owner != leg.instance.name else { return nil }
+            guard owner != (leg.instance.name, interface) else { return nil }
             findings.add(
                 .missing, address.place, "\(prefix)",
-                "it is an address of vrrp_instance \(owner) already, and vrrp.toml has each in one place: take it out of one"
+                "it is an address of vrrp_instance \(owner.instance) on \(owner.interface) already, and vrrp.toml has each in one place: take it out of one"
             )
             return nil
         }
-        owners[key] = leg.instance.name
-        return Entry(address: address, prefix: prefix, attributes: attributes)
+        owners[key] = (leg.instance.name, interface)
+        return Entry(address: address, prefix: prefix, isAdvertised: !isExcluded, attributes: attributes)
     }
 
     private func addAttribute(

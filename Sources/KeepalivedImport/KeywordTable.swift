@@ -205,9 +205,7 @@ extension Keywords {
             .instance, "virtual_ipaddress", .list, .depends(.missing),
             "`addresses`, each in one place; the last of two instances with the same address does without it."),
         Keyword(
-            .instance, "virtual_ipaddress_excluded", .list, .later(.missing),
-            "vrrp.toml cannot leave an address out of the adverts yet. One of the instance's family is listed there all the same, which a keepalived on the other side complains of; one of the other family needs an instance of its own."
-        ),
+            .instance, "virtual_ipaddress_excluded", .list, .carried, "`addresses`, each with `advertised = false`"),
         Keyword(
             .instance, "no_virtual_ipaddress", .line, .carried,
             "`addresses = []`, with `family` if it is IPv6; version 2 does without this line, in keepalived as here"),
@@ -422,10 +420,7 @@ extension Keywords {
     private static let noAttribute = "The kernel's flag is not set."
 
     private static let address: [Keyword] = [
-        Keyword(
-            .address, "dev", .option, .later(.missing),
-            "vrrp.toml cannot put an address on another interface yet: give that interface an instance of its own in the same group."
-        ),
+        Keyword(.address, "dev", .option, .carried, "`interface`"),
         Keyword(
             .address, "label", .option, .later(.loss),
             "The address gets no label: scripts that look for `eth0:1` must look for the address."),
@@ -439,7 +434,10 @@ extension Keywords {
         Keyword(
             .address, "noprefixroute", .option, .later(.loss),
             "The address's network gets a route unless an address of the interface is in it."),
-        Keyword(.address, "no_track", .option, .different, "The interface of the instance counts anyway."),
+        Keyword(
+            .address, "no_track", .option, .depends(.difference),
+            "`track-interface = false` on another interface. The interface of the instance counts anyway, and an address that somebody removes is always added again."
+        ),
         Keyword(
             .address, "peer", .option, .never(.missing),
             "There are no peer addresses: write the network of the address."),

@@ -97,7 +97,7 @@ struct Translation {
     /// The instance without the keys of a group.
     private mutating func section(of leg: CompleteInstance) -> TomlSection {
         let instance = leg.instance
-        let (list, first) = addresses.translate(leg, default: model.global.defaultInterface)
+        let (list, first) = addresses.translate(leg)
         var section = TomlSection(
             header: "instance.\(Toml.key(names.instance(instance.name, instance.place, findings)))")
         section.set("interface", Toml.text(leg.interface))

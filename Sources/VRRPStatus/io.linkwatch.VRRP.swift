@@ -66,7 +66,22 @@ extension VRRPInterface {
           # The routes that it has as master, in the order of the file. Older processes do not send them.
           routes: ?[]HeldRoute,
           # The policy rules that it has as master, in the order of the file. Older processes do not send them.
-          rules: ?[]HeldRule
+          rules: ?[]HeldRule,
+          # The addresses that the file writes as tables, in its order: on another interface, not advertised and so on. Absent if
+          # there are none. Older processes do not send them.
+          attributes: ?[]HeldAddress
+        )
+
+        # A virtual address with attributes.
+        type HeldAddress (
+          # The address, as `ip address` takes it.
+          address: string,
+          # Its interface.
+          interface: string,
+          # Adverts list it.
+          advertised: bool,
+          # The kernel has it.
+          held: bool
         )
 
         # A route of an instance.
@@ -391,6 +406,9 @@ public struct MemberRecord: MonitorRecord {
     public var routes: [HeldRouteRecord]?
     /// The policy rules that it has as master, in the order of the file. Older processes do not send them.
     public var rules: [HeldRuleRecord]?
+    /// The addresses that the file writes as tables, in its order: on another interface, not advertised and so on.
+    /// Absent if there are none. Older processes do not send them.
+    public var attributes: [HeldAddressRecord]?
 
     public init(
         name: String, interface: String, ifindex: Int? = nil, vrid: Int, version: Int? = nil, addresses: [String],
@@ -398,7 +416,8 @@ public struct MemberRecord: MonitorRecord {
         downUsec: Int64? = nil, masterIntervalUsec: Int64, lastSource: String? = nil, lastPriority: Int? = nil,
         checksumForm: String? = nil, advertsReceived: Int, advertsSent: Int, resignationsReceived: Int,
         resignationsSent: Int, ownAddressReceived: Int, firstNotLinkLocalReceived: Int? = nil, sendErrors: Int,
-        lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil, rules: [HeldRuleRecord]? = nil
+        lastSendError: String? = nil, routes: [HeldRouteRecord]? = nil, rules: [HeldRuleRecord]? = nil,
+        attributes: [HeldAddressRecord]? = nil
     ) {
         self.name = name
         self.interface = interface
@@ -426,6 +445,7 @@ public struct MemberRecord: MonitorRecord {
         self.lastSendError = lastSendError
         self.routes = routes
         self.rules = rules
+        self.attributes = attributes
     }
 
     public init(decoding object: JSON.Object) throws(JSON.FieldError) {
@@ -455,6 +475,7 @@ public struct MemberRecord: MonitorRecord {
         lastSendError = try object.decodeIfPresent("lastSendError")
         routes = try object.decodeIfPresent("routes")
         rules = try object.decodeIfPresent("rules")
+        attributes = try object.decodeIfPresent("attributes")
     }
 
     public func encodeFields(into writer: inout JSONWriter) {
@@ -484,6 +505,40 @@ public struct MemberRecord: MonitorRecord {
         writer.field("lastSendError", lastSendError)
         writer.field("routes", routes)
         writer.field("rules", rules)
+        writer.field("attributes", attributes)
+    }
+}
+
+/// A virtual address with attributes.
+public struct HeldAddressRecord: MonitorRecord {
+    /// The address, as `ip address` takes it.
+    public var address: String
+    /// Its interface.
+    public var interface: String
+    /// Adverts list it.
+    public var advertised: Bool
+    /// The kernel has it.
+    public var held: Bool
+
+    public init(address: String, interface: String, advertised: Bool, held: Bool) {
+        self.address = address
+        self.interface = interface
+        self.advertised = advertised
+        self.held = held
+    }
+
+    public init(decoding object: JSON.Object) throws(JSON.FieldError) {
+        address = try object.decode("address")
+        interface = try object.decode("interface")
+        advertised = try object.decode("advertised")
+        held = try object.decode("held")
+    }
+
+    public func encodeFields(into writer: inout JSONWriter) {
+        writer.field("address", address)
+        writer.field("interface", interface)
+        writer.field("advertised", advertised)
+        writer.field("held", held)
     }
 }
 

@@ -32,6 +32,7 @@ struct VRRPReport {
         lines += group.conditions.map { "  condition  " + palette.paint($0, .caution) }
         lines += table(group.members).lines(width: width.map { $0 - 2 }, palette: palette).map { "  " + $0 }
         for member in group.members {
+            lines += (member.attributes ?? []).map(address)
             lines += (member.routes ?? []).map { held("route", $0.route, $0.held, $0.reason) }
             lines += (member.rules ?? []).map { held("rule ", $0.rule, $0.held, $0.reason) }
         }
@@ -55,6 +56,11 @@ struct VRRPReport {
             ]
         }
         return table
+    }
+
+    private func address(_ address: HeldAddressRecord) -> String {
+        let state = address.held ? palette.paint("held", .good) : palette.paint("not held", .faint)
+        return "  address    \(address.address.printable): \(address.advertised ? "" : "not advertised, ")\(state)"
     }
 
     private func held(_ kind: String, _ text: String, _ isHeld: Bool, _ reason: String?) -> String {

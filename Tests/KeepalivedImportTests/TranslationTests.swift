@@ -140,8 +140,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("198.51.100.2 dev eth1", Finding.Weight.missing), ("198.51.100.2 label eth0:1", .loss),
-        ("198.51.100.2 scope link", .loss),
+        ("198.51.100.2 label eth0:1", Finding.Weight.loss), ("198.51.100.2 scope link", .loss),
+        ("198.51.100.2 dev eth/1", .missing), ("192.0.2.1 dev eth1", .missing),
         ("198.51.100.2 brd +", .loss), ("198.51.100.0/24", .loss), ("198.51.100.2 peer 198.51.100.3", .missing),
         ("2001:db8::1", .difference), ("198.51.100.256", .difference), ("198.51.100.2 no_track", .difference),
         ("198.51.100.2 frob", .difference), ("192.0.2.1/24", .difference), ("224.0.0.1", .missing),
@@ -151,6 +151,21 @@ import Testing
         let (group, result) = try group("virtual_ipaddress {\n\(address)\n}")
         #expect(!group.instances[0].addresses.isEmpty)
         #expect(result.findings.map(\.weight) == [weight] && result.findings[0].line.number == Samples.line + 1)
+    }
+
+    @Test func addressesGoToTheirInterfaceAndStayOutOfAdverts() throws {
+        let (group, result) = try group(
+            "virtual_ipaddress {\n 198.51.100.2/24 dev eth1\n 198.51.100.3 dev eth2 no_track\n}\n"
+                + "virtual_ipaddress_excluded {\n 192.0.2.9/24\n 2001:db8::1/64 dev eth1\n fe80::1\n}")
+        let instance = group.instances[0]
+        #expect(
+            instance.addresses.map(\.description) == [
+                "192.0.2.1/24", "198.51.100.2/24 dev eth1", "198.51.100.3/32 dev eth2", "192.0.2.9/24",
+                "2001:db8::1/64 dev eth1", "fe80::1/128",
+            ])
+        #expect(instance.advertised.map(\.description) == ["192.0.2.1", "198.51.100.2", "198.51.100.3"])
+        #expect(instance.countingInterfaces == ["eth0", "eth1"] && instance.family == .ipv4)
+        #expect(result.worst == nil)
     }
 
     /// keepalived sends IPv6 addresses as they are listed.

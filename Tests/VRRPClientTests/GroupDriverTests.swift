@@ -77,7 +77,7 @@ import Testing
         let member = MemberIndex(0)
         world.group.probeAddresses(member)
         #expect(world.group.answerers[member, default: []].isEmpty)
-        for _ in 0..<3 { world.group.hearAnswer(for: World.virtual, from: stranger, on: member) }
+        for _ in 0..<3 { world.group.hearAnswer(for: World.virtual, from: stranger, on: member, isOnLeg: true) }
         #expect(world.group.answerers[member]?.count == 1)
         world.group.probeAddresses(member)
         #expect(world.group.answerers[member, default: []].isEmpty)

@@ -14,7 +14,10 @@ private enum Sample {
         firstNotLinkLocalReceived: 10, sendErrors: 9,
         lastSendError: "Message too long",
         routes: [HeldRouteRecord(route: "default via 192.0.2.254", held: false, reason: "No route to host")],
-        rules: [HeldRuleRecord(rule: "from all table 5 priority 7", held: false, reason: "File exists")])
+        rules: [HeldRuleRecord(rule: "from all table 5 priority 7", held: false, reason: "File exists")],
+        attributes: [
+            HeldAddressRecord(address: "192.0.2.9/24 dev eth2", interface: "eth2", advertised: false, held: true)
+        ])
     static let cable = CableRecord(name: "cross1", interface: "hb0", vrid: 11, peerVrid: 21, alive: true, sendErrors: 1)
     static let peer = PeerRecord(
         identity: "fe80::1", priority: 90, fresh: true, holds: [], hears: ["outside"], hearsHeartbeat: true,
@@ -73,6 +76,7 @@ private enum Sample {
         try check(Sample.member, fields("Member"))
         try check(#require(Sample.member.routes?.first), fields("HeldRoute"))
         try check(#require(Sample.member.rules?.first), fields("HeldRule"))
+        try check(#require(Sample.member.attributes?.first), fields("HeldAddress"))
         try check(Sample.cable, fields("Cable"))
         try check(Sample.peer, fields("Peer"))
         try check(Sample.transition, fields("Transition"))

@@ -240,7 +240,7 @@ class Capture(Journal):
             line = line.rstrip("\n")
             # The IPv4 packet's second line holds what matters and ends it; others are one line.
             packet = f"{packet} {line.strip()}" if line.startswith((" ", "\t")) else line
-            if line.startswith((" ", "\t")) or ") " in line and not line.endswith(")"):
+            if line.startswith((" ", "\t")) or " ARP, " in line or ") " in line and not line.endswith(")"):
                 self.append(packet)
         self.end("tcpdump ended")
 

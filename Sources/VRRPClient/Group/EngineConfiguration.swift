@@ -23,7 +23,7 @@ extension MemberConfiguration {
     init(_ instance: VRRPConfiguration.Instance) {
         self.init(
             name: instance.name, interface: instance.interface, vrid: instance.vrid,
-            addresses: instance.addresses.map { $0.address }, family: instance.family,
+            addresses: instance.advertised, family: instance.family,
             version: instance.version.map { $0 == 2 ? .v2 : .v3 }, isUnicast: !instance.unicastPeers.isEmpty,
             tracksInterface: instance.tracksInterface)
     }

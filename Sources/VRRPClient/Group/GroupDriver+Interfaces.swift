@@ -88,7 +88,9 @@ extension GroupDriver {
 
     /// Asks to be told of the interfaces of legs and cables.
     func followLinks() {
-        let names = Set(legs.map(\.instance.interface) + cables.map(\.heartbeat.interface))
+        let names = legs.reduce(into: Set(cables.map(\.heartbeat.interface))) {
+            $0.formUnion($1.instance.countingInterfaces.union([$1.instance.interface]))
+        }
         services.links.follow(names, group.linkState, by: self) { [unowned self] in linkChanged($0, $1) }
     }
 
@@ -97,7 +99,7 @@ extension GroupDriver {
         for leg in legs where leg.instance.interface == name { bind(leg) }
         for cable in cables where cable.heartbeat.interface == name { bind(cable) }
         // The interface of legs that it does not matter to may still be tracked by name, or carry a cable.
-        if legs.contains(where: { $0.instance.interface == name && $0.instance.tracksInterface })
+        if legs.contains(where: { $0.instance.countingInterfaces.contains(name) })
             || cables.contains(where: { $0.heartbeat.interface == name })
         {
             feed(.link(interface: name, isUp: state.isUp, reason: state.reason))
@@ -128,7 +130,7 @@ extension GroupDriver {
         let count = leg.macvlansTaken.add(nowNs: loop.nowNs)
         if count > 1 { passing.saw(.holdingContested, of: "\(name):macvlan", forNs: Self.contestedNs) { "" } }
         guard count <= Self.remakesMax else {
-            guard leg.addresses.isWanted else { return }
+            guard leg.isWanted else { return }
             // The next try makes another one.
             leg.macvlansTaken.clear()
             return retries.cannotHold(name, .macvlan("somebody takes it as often as it is made"))
@@ -136,7 +138,7 @@ extension GroupDriver {
         Log.warning("\(name): \(reason), making the macvlan again", about: "macvlan \(name)")
         leg.unbind()
         bind(leg)
-        if leg.addresses.isHolding { leg.announcer.announce() }
+        if leg.isHolding { leg.announcer.announce() }
     }
 
     /// The change may concern what the legs hold.

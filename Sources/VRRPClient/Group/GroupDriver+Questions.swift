@@ -56,19 +56,26 @@ extension GroupDriver {
     func probeAddresses(_ member: MemberIndex) {
         let leg = legs[member]
         answerers[member] = nil
-        guard let ifindex = leg.ifindex, let mac = leg.ownMAC, let own = leg.source else { return }
-        services.wire.ask(
-            leg.virtualAddresses, on: ifindex, source: leg.family == .ipv4 ? .any(.ipv4) : own, mac: mac,
-            windowNs: 500_000_000
-        ) { [self, leg] address, mac in
-            guard let index = index(of: leg) else { return }
-            hearAnswer(for: address, from: mac, on: index)
+        for question in leg.questions {
+            services.wire.ask(
+                question.addresses, on: question.ifindex, source: question.source, mac: question.mac,
+                windowNs: 500_000_000
+            ) { [self, leg] address, mac in
+                guard let index = index(of: leg) else { return }
+                hearAnswer(for: address, from: mac, on: index, isOnLeg: question.isOnLeg)
+            }
         }
     }
 
-    func hearAnswer(for address: IPAddress, from mac: MACAddress, on member: MemberIndex) {
+    /// - Parameter isOnLeg: whether it came by the leg's own interface.
+    func hearAnswer(for address: IPAddress, from mac: MACAddress, on member: MemberIndex, isOnLeg: Bool) {
         let leg = legs[member]
-        let answerer = leg.answerer(mac)
+        var answerer = leg.answerer(mac)
+        // On another interface a router has a MAC address that no advert names. While a master is heard, it is taken for that
+        // one; a silent one may have lost its addresses, so then it is a stranger.
+        if !isOnLeg, answerer == .stranger, !services.kernel.isOwn(mac), let heard = engine.heard(on: member) {
+            answerer = .router(heard)
+        }
         guard !answerers[member, default: []].contains(answerer) else { return }
         // Our macvlan has the virtual router's MAC address, and so has that of another router.
         guard answerer == .virtualRouter || !services.kernel.isOwn(mac) else { return }

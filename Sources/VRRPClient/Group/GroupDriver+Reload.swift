@@ -50,7 +50,7 @@ extension GroupDriver {
         for leg in legs { for kind in leg.held { kind.tend() } }
         judgeWeights()
         // Other addresses, another place or MAC address, or another way to announce them.
-        for leg in made where leg.addresses.isWanted { leg.announcer.announce() }
+        for leg in made where leg.isWanted { leg.announcer.announce() }
     }
 
     /// Ends causes and conditions of things that are no longer configured.
@@ -82,7 +82,7 @@ extension GroupDriver {
         for leg in old where !new.contains(where: { $0 === leg }) {
             let successor = new.first { $0.instance.name == leg.instance.name }
             leg.handOver(to: successor)
-            services.leases.forget(leg.addresses)
+            leg.places.forEach(services.leases.forget)
         }
         return new
     }
@@ -92,7 +92,7 @@ extension GroupDriver {
         feed(.shutdown)
         for leg in legs {
             leg.close()
-            services.leases.forget(leg.addresses)
+            leg.places.forEach(services.leases.forget)
         }
         for cable in cables { cable.unbind() }
         services.links.unfollow(self)

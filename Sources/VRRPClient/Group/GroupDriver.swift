@@ -97,18 +97,21 @@ final class GroupDriver {
                 $0, of: leg.instance.name, version: Int(leg.version.rawValue),
                 intervalNs: self.group.advertIntervalNs, leastHopLimit: leg.instance.expectedHopLimit)
         }
-        leg.addresses.onHolding = { [unowned self, unowned leg] isHeld in
+        leg.onHolding = { [unowned self, unowned leg] isHeld in
             if let index = index(of: leg) { feed(.holding(member: index, isHeld)) }
         }
         for kind in leg.held { kind.onCondition = { [unowned self] in setCondition($0, $1) } }
-        leg.addresses.onUnable = { [unowned self, unowned leg] in retries.cannotHold(leg.instance.name, $0) }
-        leg.addresses.onOwnNamed = { [unowned self, unowned leg] in
-            setCause(Cause(.config, leg.instance.name, detail: "own-address"), $0)
+        for place in leg.places {
+            place.onUnable = { [unowned self, unowned leg] in retries.cannotHold(leg.instance.name, $0) }
+            place.onOwnNamed = { [unowned self, unowned leg] _ in
+                setCause(
+                    Cause(.config, leg.instance.name, detail: "own-address"), leg.places.contains(where: \.isOwnNamed))
+            }
+            services.leases.follow(place)
         }
         leg.onRefusal = { [unowned self, unowned leg] isRefused in
             setCondition(Condition(.sysctlRefused, leg.instance.name), isRefused)
         }
-        services.leases.follow(leg.addresses)
         return leg
     }
 
@@ -207,7 +210,7 @@ final class GroupDriver {
     }
 
     /// Whether the addresses of a leg are wanted.
-    var isServing: Bool { legs.contains { $0.addresses.isWanted } }
+    var isServing: Bool { legs.contains(where: \.isWanted) }
 
     /// Tells the engine the time if something is due.
     func checkClock() {
@@ -241,7 +244,7 @@ final class GroupDriver {
             legs[member].removeHoldings()
             legs[member].revokeLastWord(from: services.runner)
             services.leases.reconsider()
-            feed(.holding(member: member, legs[member].addresses.isHolding))
+            feed(.holding(member: member, legs[member].isHolding))
         case .announce(let member): legs[member].announcer.announce()
         case .announceAfterLower(let member): legs[member].announcer.announceAfterLower()
         case .probePeers(let member): probePeers(member)
@@ -309,10 +312,10 @@ final class GroupDriver {
     /// The world as the engine wants to know it at its start.
     func snapshot() -> Snapshot {
         var snapshot = Snapshot(
-            primaryAddresses: legs.map(\.source), holding: legs.map(\.addresses.isHolding),
+            primaryAddresses: legs.map(\.source), holding: legs.map(\.isHolding),
             cableAddresses: cables.map(\.source), causes: causes)
         snapshot.isInformed = tracked.allSatisfy(\.object.hasAnswered)
-        for name in Set(legs.filter(\.instance.tracksInterface).map(\.instance.interface)) {
+        for name in Set(legs.flatMap(\.instance.countingInterfaces)) {
             let state = services.links.state(of: name, group.linkState)
             if !state.isUp { snapshot.causes.insert(Cause(.link, name, detail: state.reason)) }
         }

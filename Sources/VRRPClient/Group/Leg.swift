@@ -13,7 +13,8 @@ final class Leg {
     private(set) var instance: VRRPConfiguration.Instance
     let version: Version
     let intervalNs: Int64
-    let addresses: LegAddresses
+    /// Its addresses, for each interface that has some of them: one at least.
+    let places: [LegAddresses]
     /// All that it holds while it serves, the addresses first, in the order in which it is added.
     let held: [any Held]
     let announcer: Announcer
@@ -59,6 +60,13 @@ final class Leg {
     /// A packet filter dropped its last advert.
     var isSendFiltered = false
 
+    /// Whether its addresses are being added.
+    private var isAdding = false
+    /// What was said last by `onHolding`.
+    private var wasHolding = false
+
+    /// Called when the kernel lists the first of the addresses, and when it lists none any more.
+    var onHolding: (Bool) -> Void = { _ in }
     /// Called with an advert that passed every check.
     var onAdvert: (Advert) -> Void = { _ in }
     /// Called when a sysctl stops being as the virtual MAC address needs it, and when it is so again.
@@ -78,13 +86,16 @@ final class Leg {
         self.kernel = kernel
         version = instance.version(in: group) == 2 ? .v2 : .v3
         intervalNs = group.advertIntervalNs
-        addresses = LegAddresses(instance, of: group, kernel: kernel, loop: loop)
-        held = [addresses] + HeldKinds.afterAddresses.map { $0.init(instance, of: group, kernel: kernel, loop: loop) }
+        places = LegAddresses.all(of: instance, in: group, kernel: kernel, loop: loop)
+        held = places + HeldKinds.afterAddresses.map { $0.init(instance, of: group, kernel: kernel, loop: loop) }
         announcer = Announcer(group.announce, wire: wire, loop: loop)
         seal = instance.seal(of: group)
         virtualMAC = instance.hasVirtualMAC ? VirtualMAC(instance, kernel: kernel, wire: wire) : nil
         virtualMAC?.onRefusal = { [unowned self] in onRefusal($0) }
-        announcer.subject = { [unowned self] in announcement }
+        announcer.subject = { [unowned self] in announcements }
+        for place in places {
+            place.onHolding = { [unowned self, unowned place] _ in holdingChanged(place) }
+        }
     }
 
     var family: IPAddress.Family { instance.family }
@@ -99,10 +110,55 @@ final class Leg {
         return mac?.count == 6 ? mac : nil
     }
 
-    private var announcement: (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? {
-        let virtual = virtualMAC == nil ? nil : AdvertCodec.virtualMAC(family, vrid: instance.vrid)
-        guard addresses.isHolding, let carrier, let mac = virtual ?? ownMAC else { return nil }
-        return (virtualAddresses, carrier, mac)
+    /// The addresses that are held, with their interface and its MAC address.
+    private var announcements: [Announcement] {
+        places.compactMap { place in
+            guard place.isHolding, !place.addresses.isEmpty, let ifindex = place.ifindex, let mac = mac(of: place)
+            else {
+                return nil
+            }
+            return Announcement(addresses: place.addresses, ifindex: ifindex, mac: mac)
+        }
+    }
+
+    /// The MAC address that answers for these addresses, six bytes; nil: none, or it is no Ethernet.
+    private func mac(of place: LegAddresses) -> [UInt8]? {
+        if place.interface == nil, virtualMAC != nil { return AdvertCodec.virtualMAC(family, vrid: instance.vrid) }
+        let mac = place.ifindex.flatMap { kernel.link(ifindex: $0) }?.address?.bytes
+        return mac?.count == 6 ? mac : nil
+    }
+
+    /// Whom to ask whether anybody has the addresses, and in whose name.
+    struct Question {
+        var addresses: [IPAddress]
+        var ifindex: Int32
+        /// 0.0.0.0 for IPv4: as a stranger would ask.
+        var source: IPAddress
+        var mac: [UInt8]
+        /// Whether it is asked on the leg's own interface.
+        var isOnLeg: Bool
+    }
+
+    /// The questions for its addresses, one for each interface and family. Where we have no address to ask from, nobody is asked.
+    var questions: [Question] {
+        places.flatMap { place -> [Question] in
+            let isOnLeg = place.interface == nil
+            guard let ifindex = isOnLeg ? ifindex : place.ifindex, let link = kernel.link(ifindex: ifindex),
+                let mac = link.address?.bytes, mac.count == 6
+            else { return [] }
+            return [IPAddress.Family.ipv4, .ipv6].compactMap { family in
+                let addresses = place.addresses.filter { $0.family == family }
+                guard !addresses.isEmpty, let source = asker(family, on: ifindex, isOnLeg: isOnLeg) else { return nil }
+                return Question(addresses: addresses, ifindex: ifindex, source: source, mac: mac, isOnLeg: isOnLeg)
+            }
+        }
+    }
+
+    private func asker(_ family: IPAddress.Family, on ifindex: Int32, isOnLeg: Bool) -> IPAddress? {
+        if isOnLeg, family == self.family { return source.map { family == .ipv4 ? .any(.ipv4) : $0 } }
+        if family == .ipv4 { return .any(.ipv4) }
+        return SourceChoice.source(
+            of: kernel.addresses(of: ifindex), family: .ipv6, wanted: nil, present: nil, isVirtual: kernel.isFollowed)
     }
 
     // MARK: The interface
@@ -131,11 +187,9 @@ final class Leg {
                 virtualMAC?.checkSwitches()
             }
         }
-        if addresses.isWanted {
-            virtualMAC?.setUp(true)
-            watchClaims()
-        }
+        if isWanted { virtualMAC?.setUp(true) }
         for kind in held { kind.bind(to: carrier, above: virtualMAC == nil ? nil : ifindex) }
+        if isWanted { watchClaims() }
     }
 
     private var receiver: AdvertReceiver {
@@ -161,7 +215,7 @@ final class Leg {
     func unbind() {
         guard let ifindex else { return }
         wire.release(SocketKey(ifindex: ifindex, family: family), vrid: instance.vrid)
-        wire.stopWatchingClaims(for: self)
+        for place in places { wire.stopWatchingClaims(for: place) }
         self.ifindex = nil
         port = nil
         kept = nil
@@ -207,9 +261,14 @@ final class Leg {
     /// The interface, or the macvlan on it, has changed. The neighbours know it by its MAC address: if that is another one
     /// now, they are told at once.
     func interfaceChanged(_ link: Link, before old: Link) {
-        guard link.ifindex == ifindex || link.ifindex == virtualMAC?.ifindex else { return }
-        let isAnotherMAC = virtualMAC == nil ? link.address != old.address : virtualMAC?.restore() == true
-        if isAnotherMAC, addresses.isHolding { announcer.announce() }
+        var isAnotherMAC = false
+        if link.ifindex == ifindex || link.ifindex == virtualMAC?.ifindex {
+            isAnotherMAC = virtualMAC == nil ? link.address != old.address : virtualMAC?.restore() == true
+        }
+        if link.address != old.address, places.contains(where: { $0.interface != nil && $0.ifindex == link.ifindex }) {
+            isAnotherMAC = true
+        }
+        if isAnotherMAC, isHolding { announcer.announce() }
     }
 
     /// Why nothing gets through its macvlan, now that an interface has changed; nil: it is another one, or all is well.
@@ -231,7 +290,7 @@ final class Leg {
         var expectation = AdvertExpectation(
             version: version, intervalNs: intervalNs, password: instance.password,
             requiresLinkLocal: instance.requiresLinkLocal && instance.unicastPeers.isEmpty,
-            requiresAddresses: !instance.addresses.isEmpty)
+            requiresAddresses: !instance.advertised.isEmpty)
         expectation.leastHopLimit = instance.expectedHopLimit
         expectation.hasAuthenticationHeader = seal?.isHeader == true
         expectation.mayHaveTrailer = seal?.isHeader == false
@@ -310,7 +369,7 @@ final class Leg {
 
     /// Gives the runner what it needs to resign if this process dies while it serves.
     func bequeath(to runner: any ProgramRunner) {
-        guard !isBequeathed, let source, !instance.addresses.isEmpty || addresses.isHolding else { return }
+        guard !isBequeathed, let source, !instance.addresses.isEmpty || isHolding else { return }
         isBequeathed = runner.keep(LastWord(speaker: .instance(instance.name), source: source, identity: source))
     }
 
@@ -338,22 +397,45 @@ final class Leg {
 
     // MARK: Holding
 
+    /// Whether its addresses are wanted.
+    var isWanted: Bool { places.contains(where: \.isWanted) }
+    /// Whether the kernel lists one of them.
+    var isHolding: Bool { places.contains(where: \.isHolding) }
+
     func addHoldings() {
         virtualMAC?.setUp(true)
+        isAdding = true
         for kind in held { kind.add() }
+        isAdding = false
         watchClaims()
     }
 
+    private func holdingChanged(_ place: LegAddresses) {
+        if isHolding != wasHolding {
+            wasHolding = isHolding
+            onHolding(isHolding)
+        } else if place.isHolding, !isAdding {
+            // Its interface has come while others were held.
+            watchClaims()
+            announcer.announce()
+        }
+    }
+
     private func watchClaims() {
-        guard let ifindex else { return }
-        wire.watchClaims(of: virtualAddresses, on: ifindex, for: self) { [unowned self] address, mac in
-            if addresses.isHolding, mac != announcement.flatMap({ MACAddress($0.mac) }) { onClaim(address, mac) }
+        for place in places {
+            guard let ifindex = place.interface == nil ? ifindex : place.ifindex else { continue }
+            let families = Dictionary(grouping: place.addresses, by: \.family)
+            for addresses in families.values {
+                wire.watchClaims(of: addresses, on: ifindex, for: place) { [unowned self, unowned place] address, mac in
+                    if place.isHolding, mac != self.mac(of: place).flatMap({ MACAddress($0) }) { onClaim(address, mac) }
+                }
+            }
         }
     }
 
     func removeHoldings() {
         announcer.stop()
-        wire.stopWatchingClaims(for: self)
+        for place in places { wire.stopWatchingClaims(for: place) }
         for kind in held.reversed() { kind.remove() }
         virtualMAC?.setUp(false)
     }
@@ -376,13 +458,23 @@ final class Leg {
     func handOver(to successor: Leg?) {
         // From here on the successor reports for both: that this leg releases its addresses must not be reported.
         onAdvert = { _ in }
+        onHolding = { _ in }
         announcer.stop()
         let isSamePlace =
             successor?.instance.interface == instance.interface
             && successor?.instance.hasVirtualMAC == instance.hasVirtualMAC && successor?.instance.vrid == instance.vrid
             && successor?.instance.virtualMACName == instance.virtualMACName
-        for (index, kind) in held.enumerated().reversed() {
-            kind.handOver(to: successor?.held[index], isSamePlace: isSamePlace)
+        let wasWanted = isWanted
+        let others = successor.map { Array($0.held.dropFirst($0.places.count)) }
+        for (index, kind) in held.dropFirst(places.count).enumerated().reversed() {
+            kind.handOver(to: others?[index], isSamePlace: isSamePlace)
+        }
+        for place in places.reversed() {
+            let other = successor?.places.first { $0.interface == place.interface }
+            place.handOver(to: other, isSamePlace: isSamePlace || place.interface != nil)
+        }
+        for place in successor?.places ?? [] where !places.contains(where: { $0.interface == place.interface }) {
+            place.begin(isWanted: wasWanted)
         }
         successor?.seal?.goOn(from: seal)
         if isSamePlace, let successor {

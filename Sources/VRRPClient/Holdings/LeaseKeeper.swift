@@ -58,7 +58,7 @@ final class LeaseKeeper {
             guard let due = leg.refreshDueNs, due <= nowNs + leg.refreshSlackNs, stoppedNs < leg.sleepNs else {
                 continue
             }
-            try? kernel.refreshes.post(leg.refresh(nowNs: nowNs))
+            for request in leg.refresh(nowNs: nowNs) { try? kernel.refreshes.post(request) }
         }
         try? kernel.refreshes.flush()
         onRefresh(loop.nowNs)

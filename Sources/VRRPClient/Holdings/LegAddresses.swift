@@ -1,5 +1,5 @@
-/// The virtual addresses of one leg in the kernel: added with a lifetime when the engine wants them, refreshed, and
-/// watched.
+/// The virtual addresses of one leg on one interface: added with a lifetime when the engine wants them, refreshed, and
+/// watched. The interface is the one that carries the leg, or another that the file names; `Leg` has one of these for each.
 ///
 /// *Lease.* Each address is added with a valid lifetime and refreshed three times per lifetime. A process that is killed or
 /// stopped refreshes nothing, and the kernel itself takes the addresses back. The kernel counts in whole seconds.
@@ -27,26 +27,34 @@ import SystemPackage
 import VRRP
 
 final class LegAddresses: Held, Upkept {
+    /// The interface by its name; nil: the one that carries the leg.
+    let interface: String?
     /// The protocol number that marks our addresses and routes, VRRP's own. (`IFA_PROTO`, `rtm_protocol`)
     static let protocolNumber: UInt8 = 112
 
     private let name: String
-    private let prefixes: [IPPrefixOfLeg]
+    private let wanted: [VRRPConfiguration.VirtualAddress]
+    /// The same addresses, where there are so many that looking through them takes long.
+    private let many: Set<IPAddress>?
     private let isOwner: Bool
     private let leaseNs: Int64
     private let kernel: any Kernel
     private let loop: EventLoop
 
-    private var ifindex: Int32?
+    /// The interface's number; nil: it does not exist, or the leg is not bound.
+    private(set) var ifindex: Int32?
+    /// Whether the leg is bound to its own interface.
+    private var isLegBound = false
     /// The interface beneath, if the addresses are on a macvlan.
     private var parent: Int32?
+    /// As many as are wanted, in their order; none without an interface.
     private var keys: [AddressKey] = []
     private var present: Set<AddressKey> = [] {
         didSet { renewal = nil }
     }
-    /// The encoded request that refreshes the leases of our addresses that are present, for `RtnlRequester.post`; nil:
-    /// it must be encoded again.
-    private var renewal: [UInt8]?
+    /// The encoded requests that refresh the leases of our addresses that are present, for `RtnlRequester.post`; nil:
+    /// they must be encoded again.
+    private var renewal: [[UInt8]]?
     private(set) var isWanted = false
     private(set) var isHolding = false
     /// When the lease began last, CLOCK_BOOTTIME.
@@ -57,7 +65,8 @@ final class LegAddresses: Held, Upkept {
     private var isUnable = false
     private var removals = Tally(spanNs: 10_000_000_000)
     private var removalTimer: EventLoop.TimerID?
-    private var isOwnNamed = false
+    /// Whether one of the addresses is the interface's own, although we are not its owner.
+    private(set) var isOwnNamed = false
 
     /// Called when the kernel lists the first of the addresses, and when it lists none any more.
     var onHolding: (Bool) -> Void = { _ in }
@@ -69,16 +78,41 @@ final class LegAddresses: Held, Upkept {
 
     /// The most strays removed within ten seconds; further ones wait.
     private static let removalsMax = 3
+    /// The most addresses in one request: of any kind, they fit.
+    private static let renewalMax = 200
     /// How long a condition stays after it was last true.
     private static let strayNs: Int64 = 60_000_000_000
     /// The metric of our routes: any other route to the same network is preferred.
     private static let routeMetric: UInt32 = 0x7fff_0000
 
-    init(
+    /// Those of an instance: one of these for each interface.
+    static func all(
+        of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group, kernel: any Kernel, loop: EventLoop
+    ) -> [LegAddresses] {
+        let interfaces = instance.addresses.map(instance.otherInterface)
+        let places = interfaces.indices.filter { interfaces.firstIndex(of: interfaces[$0]) == $0 }.map {
+            interfaces[$0]
+        }
+        return (places.isEmpty ? [nil] : places).map {
+            LegAddresses(instance, of: group, on: $0, kernel: kernel, loop: loop)
+        }
+    }
+
+    /// Those on the interface that carries the leg.
+    convenience init(
         _ instance: VRRPConfiguration.Instance, of group: VRRPConfiguration.Group, kernel: any Kernel, loop: EventLoop
     ) {
+        self.init(instance, of: group, on: nil, kernel: kernel, loop: loop)
+    }
+
+    private init(
+        _ instance: VRRPConfiguration.Instance, of group: VRRPConfiguration.Group, on interface: String?,
+        kernel: any Kernel, loop: EventLoop
+    ) {
         name = instance.name
-        prefixes = instance.addresses.map { IPPrefixOfLeg(address: $0.address, length: $0.length) }
+        self.interface = interface
+        wanted = instance.addresses.filter { instance.otherInterface(of: $0) == interface }
+        many = wanted.count > 16 ? Set(wanted.map(\.address)) : nil
         isOwner = group.priority == 255
         leaseNs = group.addressLeaseNs
         self.kernel = kernel
@@ -89,7 +123,19 @@ final class LegAddresses: Held, Upkept {
 
     // MARK: Their interface
 
+    var addresses: [IPAddress] { wanted.map(\.address) }
+
     func bind(to ifindex: Int32?, above parent: Int32?) {
+        isLegBound = ifindex != nil
+        if interface == nil { bind(ifindex, above: parent) } else { bindToOther() }
+    }
+
+    /// The other interface, which may have come or gone.
+    private func bindToOther() {
+        bind(isLegBound ? interface.flatMap(kernel.link)?.ifindex : nil, above: nil)
+    }
+
+    private func bind(_ ifindex: Int32?, above parent: Int32?) {
         guard ifindex != self.ifindex else { return }
         // An interface that goes takes its addresses along; one that has been renamed does not.
         if isWanted { removeOurs() }
@@ -105,11 +151,11 @@ final class LegAddresses: Held, Upkept {
     /// prefix length.
     private func findKeys() {
         guard let ifindex else { return keys = [] }
-        keys = prefixes.map { prefix in
-            let length = prefix.address.isIPv6 ? prefix.length : prefix.address.family.width
-            let own = isOwner ? kernel.places(of: prefix.address) : []
+        keys = wanted.map { wanted in
+            let length = wanted.address.isIPv6 ? wanted.length : wanted.address.family.width
+            let own = isOwner ? kernel.places(of: wanted.address) : []
             return own.first { $0.key.ifindex == ifindex && !Self.isOurs($0) }?.key
-                ?? AddressKey(ifindex: ifindex, address: prefix.address, prefixLength: UInt8(clamping: length))
+                ?? AddressKey(ifindex: ifindex, address: wanted.address, prefixLength: UInt8(clamping: length))
         }
     }
 
@@ -142,7 +188,7 @@ final class LegAddresses: Held, Upkept {
     func handOver(to successor: (any Held)?, isSamePlace: Bool) {
         onHolding = { _ in }
         let successor = successor as? LegAddresses
-        let kept = isSamePlace ? successor?.prefixes.map(\.address) ?? [] : []
+        let kept = Set(isSamePlace ? successor?.addresses ?? [] : [])
         let surplus = keys.filter { !isForeign($0) && !kept.contains($0.address) }
         if isWanted { _ = kernel.remove(surplus) }
         if let successor { removeRoutes(butThoseOf: successor) }
@@ -152,8 +198,11 @@ final class LegAddresses: Held, Upkept {
         passing.keep([])
     }
 
+    /// The leg had none of these until now.
+    func begin(isWanted: Bool) { self.isWanted = isWanted }
+
     private func put(_ keys: [AddressKey]) {
-        guard !prefixes.isEmpty else { return report() }
+        guard !wanted.isEmpty else { return report() }
         // An IPv6 address is on an interface once, and one that failed its detection stays so until it goes.
         let inTheWay = keys.filter(\.address.isIPv6).flatMap { key in
             kernel.places(of: key.address).filter { place in
@@ -191,22 +240,26 @@ final class LegAddresses: Held, Upkept {
         return request
     }
 
+    /// Whether its network is to be reachable, though the address is a /32.
+    private static func isNetworked(_ address: VRRPConfiguration.VirtualAddress) -> Bool {
+        !address.address.isIPv6 && address.length < 32
+    }
+
     /// Adds routes to the networks that no other address puts on the link.
     private func putRoutes() {
         guard isWanted, let ifindex else { return }
-        let wanted = prefixes.filter { !$0.address.isIPv6 && $0.length < 32 }
-        guard !wanted.isEmpty, kernel.vrf(of: ifindex) == 0 else { return }
+        guard wanted.contains(where: Self.isNetworked), kernel.vrf(of: ifindex) == 0 else { return }
         let around = kernel.addresses(of: ifindex) + (parent.map(kernel.addresses) ?? [])
         let networks = around.filter { !kernel.isFollowed($0.key.address) && !$0.flags.contains(.noPrefixRoute) }
             .compactMap(\.key.network)
         var requests: [RtnlRequest] = []
         var seen: Set<IPPrefix> = []
-        for prefix in wanted {
-            guard let network = IPPrefix(prefix.address, length: prefix.length)?.network,
-                present.contains(where: { $0.address == prefix.address }), seen.insert(network).inserted,
+        for (address, key) in zip(wanted, keys) where Self.isNetworked(address) {
+            let network = address.network
+            guard present.contains(key), seen.insert(network).inserted,
                 !networks.contains(where: { $0.length <= network.length && $0.contains(network.address) })
             else { continue }
-            requests.append(.addRoute(route(to: network, from: prefix.address, ifindex)))
+            requests.append(.addRoute(route(to: network, from: address.address, ifindex)))
         }
         guard !requests.isEmpty, let answers = try? kernel.requests.perform(requests) else { return }
         // If the address has just gone, it is added again, and its route with it.
@@ -226,11 +279,7 @@ final class LegAddresses: Held, Upkept {
     private func removeRoutes(butThoseOf successor: LegAddresses) {
         guard isWanted, let ifindex else { return }
         func routes(_ leg: LegAddresses) -> Set<RouteRequest> {
-            Set(
-                leg.prefixes.filter { !$0.address.isIPv6 && $0.length < 32 }.compactMap { prefix in
-                    IPPrefix(prefix.address, length: prefix.length)
-                        .map { route(to: $0.network, from: prefix.address, ifindex) }
-                })
+            Set(leg.wanted.filter(Self.isNetworked).map { route(to: $0.network, from: $0.address, ifindex) })
         }
         let old = routes(self).subtracting(routes(successor))
         _ = try? kernel.requests.perform(old.map(RtnlRequest.removeRoute))
@@ -251,13 +300,15 @@ final class LegAddresses: Held, Upkept {
     /// we slept. The kernel itself counts no time while the machine is suspended.
     func hasLapsed(nowNs: Int64) -> Bool { isWanted && nowNs - refreshedNs >= leaseNs }
 
-    /// The request that refreshes the leases. An address that somebody removed is left out: adding it again is the
-    /// repair's job.
-    func refresh(nowNs: Int64) -> [UInt8] {
+    /// The requests that refresh the leases, each of which fits a datagram. An address that somebody removed is left out: adding
+    /// it again is the repair's job.
+    func refresh(nowNs: Int64) -> [[UInt8]] {
         refreshedNs = nowNs
         if let renewal { return renewal }
-        // An advert lists no more addresses than fit one request.
-        let made = kernel.requests.encode(present.filter { !isForeign($0) }.map { .putAddress(request($0)) }) ?? []
+        let ours = present.filter { !isForeign($0) }.map { RtnlRequest.putAddress(request($0)) }
+        let made = stride(from: 0, to: ours.count, by: Self.renewalMax).compactMap { start in
+            kernel.requests.encode(Array(ours[start..<min(start + Self.renewalMax, ours.count)]))
+        }
         renewal = made
         return made
     }
@@ -265,12 +316,17 @@ final class LegAddresses: Held, Upkept {
     // MARK: What the kernel has
 
     func kernelChanged(_ changes: KernelChanges) {
-        if changes.addresses.contains(where: { key in prefixes.contains { $0.address == key.address } }) { observe() }
+        if let interface, changes.links.contains(interface) { bindToOther() }
+        if changes.addresses.contains(where: { concerns($0.address) }) { observe() }
         let beneath = parent ?? ifindex
         if changes.addresses.contains(where: { $0.ifindex == beneath && !kernel.isFollowed($0.address) }) {
             putRoutes()
             tend()
         }
+    }
+
+    private func concerns(_ address: IPAddress) -> Bool {
+        kernel.isFollowed(address) && (many?.contains(address) ?? wanted.contains { $0.address == address })
     }
 
     /// Looks at the mirror again.
@@ -288,6 +344,16 @@ final class LegAddresses: Held, Upkept {
         Set(keys.filter { kernel.addresses[$0]?.flags.isDisjoint(with: [.tentative, .dadFailed]) ?? false })
     }
 
+    /// Those that the file writes as tables, and whether the kernel has each.
+    var withAttributes: [(address: VRRPConfiguration.VirtualAddress, isHeld: Bool)] {
+        wanted.indices.filter { wanted[$0].hasAttributes }.map { index in
+            (
+                wanted[index],
+                keys.indices.contains(index) && present.contains(keys[index]) && (isWanted || !isForeign(keys[index]))
+            )
+        }
+    }
+
     private func isForeign(_ key: AddressKey) -> Bool { kernel.addresses[key].map { !Self.isOurs($0) } ?? false }
 
     static func isOurs(_ address: Address) -> Bool {
@@ -297,7 +363,7 @@ final class LegAddresses: Held, Upkept {
     private func report() {
         // An address that is there for good is the owner's: it is held while it is wanted, and never ours to remove. Who has
         // no addresses holds while it serves.
-        let isServed = prefixes.isEmpty ? ifindex != nil : !present.isEmpty
+        let isServed = wanted.isEmpty ? ifindex != nil : !present.isEmpty
         let isHeld = isWanted ? isServed : present.contains { !isForeign($0) }
         guard isHolding != isHeld else { return }
         isHolding = isHeld
@@ -309,8 +375,10 @@ final class LegAddresses: Held, Upkept {
     /// Virtual addresses of ours that somebody else has added, on this interface or another. An owner has no strays.
     private var strays: [Address] {
         guard !isOwner, ifindex != nil else { return [] }
-        return prefixes.flatMap { kernel.places(of: $0.address) }.filter {
-            !(Self.isOurs($0) && keys.contains($0.key)) && (isHere($0.key) || isReachable($0.key))
+        return keys.flatMap { key in
+            kernel.places(of: key.address).filter {
+                !(Self.isOurs($0) && $0.key == key) && (isHere($0.key) || isReachable($0.key))
+            }
         }
     }
 
@@ -448,10 +516,4 @@ final class LegAddresses: Held, Upkept {
         isUnable = true
         onUnable(reason)
     }
-}
-
-/// An address and the prefix length that the file gives it.
-struct IPPrefixOfLeg: Hashable {
-    var address: IPAddress
-    var length: Int
 }

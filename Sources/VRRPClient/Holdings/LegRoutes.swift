@@ -55,7 +55,7 @@ final class LegRoutes: Held, Upkept {
     ) {
         name = instance.name
         interface = instance.interface
-        networks = instance.addresses.map(\.network)
+        networks = instance.addresses.filter { instance.otherInterface(of: $0) == nil }.map(\.network)
         routes = instance.routes
         self.kernel = kernel
         self.loop = loop

@@ -31,9 +31,18 @@ private struct RecordedAddress: Hashable {
 
 extension LegAddresses {
     static func lines(of instance: VRRPConfiguration.Instance, in group: VRRPConfiguration.Group) -> [String] {
-        instance.addresses.map {
-            RecordedAddress(interface: instance.interface, address: $0.address, isOwner: group.priority == 255).line
+        let isOwner = group.priority == 255
+        var entries = instance.addresses.map {
+            RecordedAddress(interface: $0.interface ?? instance.interface, address: $0.address, isOwner: isOwner)
         }
+        // By this one the macvlan is found, if no address is on it.
+        if instance.hasVirtualMAC, let first = entries.first,
+            !entries.contains(where: { $0.interface == instance.interface })
+        {
+            entries.append(
+                RecordedAddress(interface: instance.interface, address: first.address, isOwner: isOwner))
+        }
+        return entries.map(\.line)
     }
 
     static func isLine(_ words: [String]) -> Bool { RecordedAddress(words: words) != nil }

@@ -39,6 +39,11 @@ final class VirtualMAC {
 
     private var family: IPAddress.Family { instance.family }
 
+    /// Its adverts' family, and those of its addresses.
+    private func has(_ family: IPAddress.Family) -> Bool {
+        self.family == family || instance.addresses.contains { $0.address.family == family }
+    }
+
     /// `vr4-10-3`: family, VRID, the parent's number; unique in the namespace, and within 15 bytes for any of seven digits.
     private static func name(_ family: IPAddress.Family, _ vrid: UInt8, _ parent: Int32) -> String {
         "vr\(family == .ipv4 ? 4 : 6)-\(vrid)-\(parent)"
@@ -89,7 +94,7 @@ final class VirtualMAC {
     }
 
     /// What the parent's switches have to be.
-    private var parentNeeds: [SwitchNeed] { family == .ipv4 ? [.arpIgnore, .arpAnnounce] : [] }
+    private var parentNeeds: [SwitchNeed] { has(.ipv4) ? [.arpIgnore, .arpAnnounce] : [] }
 
     /// What has to be so that an address can be reached: that ARP is answered, and that what is sent to it is taken, although
     /// the way back leads over the parent. 2 is the loose check, which that passes; it is written only where `all` says 1.
@@ -99,7 +104,7 @@ final class VirtualMAC {
     ]
 
     private func vitalNeeds() -> [SwitchNeed] {
-        guard family == .ipv4 else { return [] }
+        guard has(.ipv4) else { return [] }
         var needs = Self.vital
         if (try? Sysctl.value(needs[0].path("all"))) == 1 { needs[0].value = 2 }
         return needs
@@ -110,17 +115,22 @@ final class VirtualMAC {
     /// (`medium_id` -1: neither `proxy_arp` nor that of `all` count); and no router's advertisement gives it an address of
     /// its own, which would be the other director's as well.
     private func needs(like parent: String) -> [SwitchNeed] {
-        let isIPv6 = family == .ipv6
-        var needs = [SwitchNeed(name: "forwarding", isIPv6: isIPv6, value: 0)]
-        if let value = try? Sysctl.value(needs[0].path(parent)) { needs[0].value = value } else { needs = [] }
-        if isIPv6 {
+        var needs: [SwitchNeed] = []
+        for isIPv6 in [false, true] where has(isIPv6 ? .ipv6 : .ipv4) {
+            var forwarding = SwitchNeed(name: "forwarding", isIPv6: isIPv6, value: 0)
+            guard let value = try? Sysctl.value(forwarding.path(parent)) else { continue }
+            forwarding.value = value
+            needs.append(forwarding)
+        }
+        if has(.ipv6) {
             needs += [
                 SwitchNeed(name: "disable_ipv6", isIPv6: true, value: 0),
                 SwitchNeed(name: "accept_dad", isIPv6: true, value: 0),
                 SwitchNeed(name: "accept_ra", isIPv6: true, value: 0),
                 SwitchNeed(name: "autoconf", isIPv6: true, value: 0),
             ]
-        } else {
+        }
+        if has(.ipv4) {
             needs += [
                 // Nothing that is greater: 2 would refuse whoever is in another network than the address.
                 SwitchNeed(name: "arp_ignore", value: 1, isRaisedByAll: true), .arpAnnounce,

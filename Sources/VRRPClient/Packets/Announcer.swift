@@ -5,6 +5,13 @@ import Configuration
 import LinuxSystem
 import VRRP
 
+/// Addresses to announce, on which interface and with what MAC address.
+struct Announcement {
+    var addresses: [IPAddress]
+    var ifindex: Int32
+    var mac: [UInt8]
+}
+
 final class Announcer {
     private let settings: VRRPConfiguration.Announce
     private let wire: any Wire
@@ -14,8 +21,8 @@ final class Announcer {
     /// Those of the last advert of lower priority.
     private var lowerTimers: [EventLoop.TimerID] = []
 
-    /// The addresses to announce, on which interface and with what MAC address; nil: nothing is held any more.
-    var subject: () -> (addresses: [IPAddress], ifindex: Int32, mac: [UInt8])? = { nil }
+    /// What is to be announced; empty: nothing is held any more.
+    var subject: () -> [Announcement] = { [] }
 
     init(_ settings: VRRPConfiguration.Announce, wire: any Wire, loop: EventLoop) {
         self.settings = settings
@@ -28,7 +35,7 @@ final class Announcer {
     /// Announces at once, then as configured. A burst under way is replaced.
     func announce() {
         stop()
-        guard let addresses = subject()?.addresses, !addresses.isEmpty else { return }
+        guard !subject().isEmpty else { return }
         timers = sendBursts(of: settings.count, againAfterNs: settings.repeatAfterNs)
         scheduleRefresh()
     }
@@ -76,11 +83,18 @@ final class Announcer {
     /// Announces each address once; false: nothing is held any more.
     @discardableResult
     private func sendRound() -> Bool {
-        guard let (addresses, ifindex, mac) = subject() else {
+        let subject = subject()
+        guard !subject.isEmpty else {
             stop()
             return false
         }
-        for address in addresses {
+        for one in subject { send(one) }
+        return true
+    }
+
+    private func send(_ one: Announcement) {
+        let (ifindex, mac) = (one.ifindex, one.mac)
+        for address in one.addresses {
             switch address.family {
             case .ipv4:
                 wire.send(
@@ -91,6 +105,5 @@ final class Announcer {
                     PacketCraft.unsolicitedAdvertisement(address, mac: mac), .ip(.ipv6), to: allNodes, on: ifindex)
             }
         }
-        return true
     }
 }

@@ -46,7 +46,7 @@ extension PacketCraft {
     ) -> [UInt8] {
         let advert = Advert(
             version: version, vrid: instance.vrid, priority: priority, intervalNs: intervalNs,
-            addresses: instance.addresses.map { $0.address }, source: source,
+            addresses: instance.advertised, source: source,
             checksumForm: instance.checksum == .message ? .message : .pseudoHeader)
         let message = AdvertCodec.encode(advert, destination: destination, password: instance.password, seal: seal)
         let hopLimit = instance.unicastPeers.isEmpty ? 255 : instance.unicastHopLimit

@@ -83,12 +83,19 @@ struct FileDoubts {
         var doubts: [String] = []
         for group in configuration.groups where group.priority < 255 {
             for instance in group.instances {
-                guard let link = host.link(named: instance.interface) else { continue }
-                let present = host.addresses.values.filter { $0.key.ifindex == link.ifindex }
-                for address in instance.addresses.map(\.address) {
-                    guard let doubt = Self.doubt(address, on: link.name, among: present, virtual) else { continue }
-                    let line = configuration.addressLines.line(of: address, in: instance.name)
-                    doubts.append("\(file):\(line): addresses of instance \(instance.name) has \(address), \(doubt)")
+                for (name, addresses) in Dictionary(
+                    grouping: instance.addresses, by: { $0.interface ?? instance.interface })
+                {
+                    guard let link = host.link(named: name) else { continue }
+                    let present = host.addresses.values.filter { $0.key.ifindex == link.ifindex }
+                    for address in addresses {
+                        guard let doubt = Self.doubt(address.address, on: link.name, among: present, virtual) else {
+                            continue
+                        }
+                        doubts.append(
+                            "\(file):\(address.place.line): addresses of instance \(instance.name) has \(address.address), \(doubt)"
+                        )
+                    }
                 }
             }
         }

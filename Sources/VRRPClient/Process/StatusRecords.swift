@@ -60,7 +60,24 @@ extension MemberRecord {
             firstNotLinkLocalReceived: Int(clamping: status.statistics.firstNotLinkLocalReceived),
             sendErrors: Int(clamping: leg.sendErrors), lastSendError: leg.lastSendError?.description,
             routes: leg.held.lazy.compactMap { $0 as? LegRoutes }.flatMap(\.status).map(HeldRouteRecord.init),
-            rules: leg.held.lazy.compactMap { $0 as? LegRules }.flatMap(\.status).map(HeldRuleRecord.init))
+            rules: leg.held.lazy.compactMap { $0 as? LegRules }.flatMap(\.status).map(HeldRuleRecord.init),
+            attributes: leg.addressesWithAttributes)
+    }
+}
+
+extension Leg {
+    /// Its addresses with attributes, in the order of the file; nil: it has none.
+    fileprivate var addressesWithAttributes: [HeldAddressRecord]? {
+        let held = Dictionary(
+            places.flatMap(\.withAttributes).map { ($0.address, $0.isHeld) }, uniquingKeysWith: { first, _ in first })
+        guard !held.isEmpty else { return nil }
+        return instance.addresses.compactMap { address in
+            held[address].map {
+                HeldAddressRecord(
+                    address: address.description, interface: address.interface ?? instance.interface,
+                    advertised: address.isAdvertised, held: $0)
+            }
+        }
     }
 }
 
