@@ -330,7 +330,15 @@ struct VRRPAssembly {
     // MARK: Names
 
     private func checkNotifies(groupNames: [String], instanceNames: [String]) {
+        var fifos: [String: Int] = [:]
         for section in sections.notifies {
+            if let fifo = section.value.fifo, let position = section.keys.place(of: "fifo") {
+                if let line = fifos[fifo] {
+                    problems.report(
+                        position, "\(fifo) is the fifo of another [notify] (line \(line)): expected it once")
+                }
+                fifos[fifo] = position.line
+            }
             for (kind, names, known) in [
                 ("group", section.value.groups, groupNames), ("instance", section.value.instances, instanceNames),
             ] {

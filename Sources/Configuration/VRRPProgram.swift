@@ -52,7 +52,7 @@ extension VRRPConfiguration.Program {
 
 extension TableReader {
     /// Reads `NAME` or `NAME:GROUP`, and notes both; whether they exist is checked later.
-    fileprivate func readProgramUser(_ key: String, into target: inout String?) {
+    func readProgramUser(_ key: String, into target: inout String?) {
         let kind = Kind<String>.text("the name or number of a user, or both of a user and a group: \"name:group\"") {
             let parts = $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             return parts.count <= 2 && parts.allSatisfy(isAccountName)
@@ -118,5 +118,5 @@ struct CheckKeys: SectionKeys {
 }
 
 extension Kind where Value == Int64 {
-    fileprivate static var programTime: Kind { .duration(10 * Time.millisecond...Time.hour) }
+    static var programTime: Kind { .duration(10 * Time.millisecond...Time.hour) }
 }

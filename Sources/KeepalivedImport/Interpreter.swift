@@ -6,6 +6,8 @@ struct Interpreter {
     private typealias Model = KeepalivedConfiguration
 
     private var model = KeepalivedConfiguration()
+    /// By the keyword of the FIFO.
+    private var fifoReaders: [String: KeepalivedConfiguration.Notify] = [:]
     private let findings: Findings
 
     private init(_ findings: Findings) {
@@ -15,6 +17,10 @@ struct Interpreter {
     static func read(_ statements: [Statement], findings: Findings) throws(Refusal) -> KeepalivedConfiguration {
         var interpreter = Interpreter(findings)
         for statement in statements { try interpreter.file(statement) }
+        for index in interpreter.model.global.fifos.indices {
+            let fifo = interpreter.model.global.fifos[index]
+            interpreter.model.global.fifos[index].reader = interpreter.fifoReaders[fifo.keyword]
+        }
         return interpreter.model
     }
 
@@ -108,6 +114,18 @@ struct Interpreter {
         case "script_user": model.global.scriptUser = try account(statement, from: 1)
         case "default_interface": model.global.defaultInterface = try statement.argument()
         case "vrrp_rt_priority": model.global.realtimePriority = wholeNumber(try statement.argument(), 1...99)
+        case "notify_fifo", "vrrp_notify_fifo":
+            guard !model.global.fifos.contains(where: { $0.keyword == statement.keyword.name }) else {
+                return ignored(statement, "there is one already")
+            }
+            model.global.fifos.append(
+                Model.Fifo(
+                    keyword: statement.keyword.name, path: try statement.argument(),
+                    account: statement.words.count > 2 ? try account(statement, from: 2) : nil, place: statement.place))
+        case "notify_fifo_script", "vrrp_notify_fifo_script":
+            let keyword = String(statement.keyword.name.dropLast("_script".count))
+            guard let reader = try notify(statement) else { return }
+            fifoReaders[keyword] = fifoReaders[keyword] ?? reader
         case "vrrp_no_swap": model.global.locksMemory = true
         case "vrrp_down_timer_adverts":
             model.global.downIntervals = try downIntervals(statement) ?? model.global.downIntervals

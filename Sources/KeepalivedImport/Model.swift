@@ -33,6 +33,8 @@ struct KeepalivedConfiguration {
         var locksMemory = false
         /// What names of macvlans begin with.
         var macvlanPrefix = "vrrp"
+        /// `notify_fifo` and `vrrp_notify_fifo`.
+        var fifos: [Fifo] = []
     }
 
     /// Announcements, `VRRP_GARP_*` of vrrp.h.
@@ -46,6 +48,15 @@ struct KeepalivedConfiguration {
         var lowerDelayNs: Int64?
         var answersLower = true
         var answersHigher = false
+    }
+
+    struct Fifo {
+        var keyword: String
+        var path: String
+        var account: Account?
+        var place: SourceLine
+        /// `notify_fifo_script`
+        var reader: Notify?
     }
 
     struct Account: Hashable {

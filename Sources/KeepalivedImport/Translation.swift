@@ -70,6 +70,7 @@ struct Translation {
                 "more than \(Limits.notifies) programs, and vrrp.toml takes no more: this one and the rest are left out"
             )
         }
+        appendFifos()
         for notify in notifies.prefix(Limits.notifies) {
             sections.append(notify.section(named: names.notify(notify, findings)))
         }
@@ -403,7 +404,7 @@ struct Translation {
 
     /// The objects of a group, each once, with the weights that count.
     private mutating func tracks(of legs: [CompleteInstance], _ group: KeepalivedConfiguration.SyncGroup?) -> [String] {
-        var result: [(key: String, element: String, place: SourceLine)] = []
+        var result: [(key: String, object: Object, place: SourceLine)] = []
         let interfaces = Set(legs.filter(\.instance.tracksInterface).map(\.interface))
         let hasOwner = legs.contains(where: \.isOwner)
         var all: [(track: KeepalivedConfiguration.Track, member: CompleteInstance?)] = legs.flatMap { leg in
@@ -427,9 +428,8 @@ struct Translation {
                 }
                 continue
             }
-            let element = element(object)
             if let earlier = result.first(where: { $0.key == key }) {
-                if earlier.element != element {
+                if element(earlier.object) != element(object) {
                     findings.add(
                         .difference, track.place, track.name,
                         "it is tracked in this group already, with another weight (line \(earlier.place.number)): that one counts"
@@ -452,9 +452,23 @@ struct Translation {
                 }
                 usedScripts[track.name] = names.check(track.name, track.place, findings)
             }
-            result.append((key, element, track.place))
+            // Two of keepalived's objects may ask for one process.
+            let isSame = { (other: Object) in other.kind == "process" && other.value == object.value }
+            if track.kind == .process, let index = result.firstIndex(where: { isSame($0.object) }) {
+                let earlier = result[index]
+                if let both = earlier.object.joined(with: object) {
+                    result[index].object = both
+                } else {
+                    findings.add(
+                        .loss, track.place, track.name,
+                        "\(object.value) is tracked already (line \(earlier.place.number)), and vrrp.toml tracks a process once: that one counts"
+                    )
+                }
+                continue
+            }
+            result.append((key, object, track.place))
         }
-        return result.map(\.element)
+        return result.map { element($0.object) }
     }
 
     /// Which weights count (`vrrp_complete_instance`, `sync_group_tracking_init`).
@@ -476,6 +490,22 @@ struct Translation {
         var others: [(key: String, value: String)] = []
         /// nil: a cause of FAULT.
         var weight: Int?
+
+        /// What both do at a time; nil: no one object does that.
+        func joined(with other: Object) -> Object? {
+            guard kind == other.kind, value == other.value, others.elementsEqual(other.others, by: ==) else {
+                return nil
+            }
+            var both = self
+            switch (weight, other.weight) {
+            case (let one?, let two?) where (one < 0) == (two < 0): both.weight = max(-253, min(253, one + two))
+            // While the group is in fault its priority is nobody's affair.
+            case (nil, let other): if other ?? -1 > 0 { return nil }
+            case (let own?, nil) where own < 0: both.weight = nil
+            default: return nil
+            }
+            return both
+        }
     }
 
     /// nil: it does not count, in keepalived or here.
@@ -649,6 +679,30 @@ struct Translation {
     private static func isAccountName(_ name: String) -> Bool {
         (1...32).contains(name.utf8.count) && !name.hasPrefix("-")
             && name.utf8.allSatisfy { $0.isName || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+    }
+
+    private mutating func appendFifos() {
+        var paths: Set<String> = []
+        for fifo in model.global.fifos {
+            guard fifo.path.hasPrefix("/"), fifo.path.utf8.count <= 4000 else {
+                report(.global, "notify_fifo", "\(fifo.keyword) \(fifo.path)", fifo.place)
+                continue
+            }
+            guard paths.insert(fifo.path).inserted else {
+                findings.add(
+                    .difference, fifo.place, fifo.keyword,
+                    "there is a FIFO of this path already: keepalived writes each line twice, and linkwatch once")
+                continue
+            }
+            var section = TomlSection(header: "notify.\(fifo.keyword)")
+            section.comments = ["\(fifo.keyword), line \(fifo.place.number)"]
+            section.set("fifo", Toml.text(fifo.path))
+            if let reader = fifo.reader, let arguments = program(reader.arguments, reader.place) {
+                section.set("exec", Toml.array(arguments.map(Toml.text)))
+            }
+            section.set("user", Toml.text(user(fifo.reader?.account ?? fifo.account, fifo.place)))
+            sections.append(section)
+        }
     }
 
     private mutating func appendNotifies(of instance: KeepalivedConfiguration.Instance, _ name: String) {

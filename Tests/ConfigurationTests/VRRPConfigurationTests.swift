@@ -307,6 +307,9 @@ private let pair = """
         ("[check.c]\nexec = [\"/bin/x\"]\nweight = -254", "8:10: weight = -254"),
         ("[check.c]\nexec = [\"/bin/x\"]\nfall = 0\nrise = 101", "8:8: fall = 0|9:8: rise = 101"),
         ("[notify.n]", "6:1: [notify.n] lacks exec"),
+        ("[notify.n]\nfifo = \"x\"", "7:8: fifo = \"x\" ... absolute"),
+        ("[notify.n]\nfifo = \"/x\"\ntimeout = \"1s\"", "8:1: timeout goes with a program that is run for each event"),
+        ("[notify.n]\nfifo = \"/x\"\n[notify.m]\nfifo = \"/x\"", "9:8: /x is the fifo of another [notify] (line 7)"),
         ("[notify.n]\nexec = [\"/bin/x\"]\ntimeout = 5", "8:11: timeout = 5 ... with its unit"),
         ("[colour]", "6:2: unknown key colour in the file ... known here: socket, monitor, process, group, instance"),
     ])

@@ -410,6 +410,30 @@ import Testing
         #expect(try configuration(other).notifies.map(\.states) == [[.deleted]])
     }
 
+    @Test func fifosAreCarried() throws {
+        let (_, result) = try group(
+            "", global: "notify_fifo /run/f nobody\n notify_fifo_script \"/bin/r x\"\n vrrp_notify_fifo /run/g")
+        let notifies = try configuration(result).notifies
+        #expect(notifies.map(\.fifo) == ["/run/f", "/run/g"] && result.worst == nil)
+        #expect(notifies.map(\.program.arguments) == [["/bin/r", "x"], []])
+    }
+
+    /// Two objects for one process are one where that does the same.
+    @Test func aProcessIsTrackedOnce() throws {
+        func tracks(_ one: String, _ two: String) throws -> (weights: [Int?], worst: Finding.Weight?) {
+            let processes = [("p", one), ("q", two)].map {
+                "vrrp_track_process \($0.0) {\n process haproxy\n \($0.1)\n}\n"
+            }
+            let result = imported(processes.joined() + Samples.instance("track_process {\n p\n q\n}"))
+            return (try configuration(result).groups[0].tracks.map(\.weight), result.worst)
+        }
+        #expect(try tracks("", "weight -10") == ([nil], nil))
+        #expect(try tracks("weight -5", "") == ([nil], nil))
+        #expect(try tracks("weight -5", "weight -10") == ([-15], nil))
+        #expect(try tracks("weight -5", "weight 10") == ([-5], .loss))
+        #expect(try tracks("", "quorum 2") == ([nil], .loss))
+    }
+
     /// One program that members and their group have is one section.
     @Test func aProgramThatManyHaveIsThereOnce() throws {
         let notify = "notify \"/bin/n\""

@@ -283,7 +283,8 @@ import VRRP
             .run(
                 id: 1, after: 0,
                 .notify("log", Notification(subject: .init(group: "lvs"), event: .masterRxLowerPri, priority: 7))),
-            .run(id: 1, after: 0, .fence(group: "lvs")), .run(id: .max, after: .max, .acceptFilter),
+            .run(id: 1, after: 0, .fifoReader("log")), .run(id: 1, after: 0, .fence(group: "lvs")),
+            .run(id: .max, after: .max, .acceptFilter),
             .run(id: 1, after: 0, .acceptFilterRemoval), .reread(id: 4, digest: .max), .holdsOnlyWhatIsNamed,
             .keep(LastWord(speaker: .instance("outside"), source: v4, identity: v4)),
             .keep(LastWord(speaker: .heartbeat("cross1"), source: v4, identity: v4)), .farewell,

@@ -19,6 +19,8 @@ global_defs {
  vrrp_version 3
  vrrp_garp_master_delay 0
  script_user root
+ vrrp_notify_fifo %(fifo)s
+ vrrp_notify_fifo_script "%(read)s fifo"
 }
 vrrp_sync_group both {
  group { outside
@@ -112,6 +114,10 @@ def test_programs_are_told_what_keepalived_tells_them(namespaces, tmp_path, rout
     told.write_text(f"#!/bin/sh\nfor one in \"$@\"; do line=$line\\|$one; done\necho $line >> {log}\n")
     told.chmod(0o755)
 
+    read, fifo, heard = tmp_path / "read", tmp_path / "fifo", tmp_path / "heard"
+    read.write_text(f'#!/bin/sh\nexec < "$2"\nwhile read -r line; do echo "$1: $line" >> {heard}; done\n')
+    read.chmod(0o755)
+
     def lines(*tags: str) -> list[str]:
         all = log.read_text().splitlines() if log.exists() else []
         return [line[1:] for line in all if line.split("|")[1] in tags]
@@ -121,7 +127,7 @@ def test_programs_are_told_what_keepalived_tells_them(namespaces, tmp_path, rout
 
     lone = LONE % {"name": "lone", "vrid": 20, "told": told, "more": ""}
     gone = LONE % {"name": "gone", "vrid": 30, "told": told, "more": f'notify_deleted "{told} deleted"'}
-    conf = CONF % {"told": told}
+    conf = CONF % {"told": told, "fifo": fifo, "read": read}
     lans = Lans(namespaces, legs=("e0", "e1"))
     running = router(namespaces, conf + lone + gone, tmp_path)
     try:
@@ -140,6 +146,9 @@ def test_programs_are_told_what_keepalived_tells_them(namespaces, tmp_path, rout
         until(lambda: len(instance("lone")) == 3 and len(instance("gone")) == 3, "what the others are told of it")
         running.end()
         until(lambda: lines("inside-stop") and len(lines("group")) == 6, "the last programs")
+        # keepalived ends the reader of its FIFO before that has read the last lines.
+        until(lambda: router is Original or heard.read_text().count("STOP") == 3, "the last lines of the FIFO")
+        assert not fifo.exists()
     finally:
         running.close()
     states = ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "STOP"]
@@ -150,5 +159,13 @@ def test_programs_are_told_what_keepalived_tells_them(namespaces, tmp_path, rout
         assert instance(name) == [f"instance|INSTANCE|{name}|{state}|90" for state in ("BACKUP", "MASTER", last)]
     assert lines("group-master") == ["group-master"] * 2 and lines("group-backup") == ["group-backup"] * 2
     assert lines("group-fault") == ["group-fault"] and lines("inside-stop") == ["inside-stop"]
+    said = [line for line in heard.read_text().splitlines() if "STOP" not in line]
+    states.remove("STOP")
+    assert [line for line in said if "GROUP" in line] == [f'fifo: GROUP "both" {state} 0' for state in states]
+    lower = ["BACKUP", "MASTER", "MASTER_RX_LOWER_PRI", "FAULT", "BACKUP", "MASTER"]
+    for name, all in (("outside", lower), ("inside", states)):
+        assert [line for line in said if f'"{name}"' in line] == [f'fifo: INSTANCE "{name}" {one} 100' for one in all]
+    lone = [f'fifo: INSTANCE "lone" {state} 90' for state in ("BACKUP", "MASTER", "FAULT")]
+    assert [line for line in said if '"lone"' in line] == lone
     assert lines("lower") == ["lower"] and lines("deleted") == ["deleted"]
 

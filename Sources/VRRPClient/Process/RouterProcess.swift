@@ -23,6 +23,7 @@ final class RouterProcess {
     let leases: LeaseKeeper
     let runner: Runner
     let notifier: Notifier
+    let fifos: NotifyFifos
     private let services: GroupServices
     private let acceptFilter: AcceptFilter
     private let manager: ServiceManager
@@ -71,6 +72,7 @@ final class RouterProcess {
         links = LinkWatch(kernel: kernel, loop: loop)
         leases = LeaseKeeper(kernel: kernel, loop: loop)
         notifier = Notifier(runner: runner)
+        fifos = NotifyFifos(runner: runner, loop: loop)
         services = GroupServices(
             loop: loop, wire: wire, kernel: kernel, links: links, leases: leases, runner: runner)
         manager = ServiceManager(loop: loop)
@@ -126,6 +128,7 @@ final class RouterProcess {
         recorder?.engines = { [unowned self] in groups.map { ($0.name, $0.engine) } }
         groups = configuration.groups.map(makeDriver)
         listenForLowerPriorities()
+        fifos.startReaders(configuration.notifies)
         services.isCrowded = groups.count >= AdvertSocket.crowd
         try kernel.start()
         links.subscribe(at: configuration.monitorSocketPath)
@@ -210,6 +213,7 @@ final class RouterProcess {
         self.configuration = configuration
         kernel.follow(Set(configuration.groups.flatMap(\.instances).flatMap(\.addresses).map { $0.address }))
         tracked.adopt(configuration)
+        fifos.adopt(configuration.notifies)
     }
 
     private func ask(_ check: VRRPConfiguration.Check, _ done: @escaping (Bool?, String) -> Void) {
@@ -387,6 +391,7 @@ final class RouterProcess {
         }
         notifyOfRemovedInstances()
         listenForLowerPriorities()
+        fifos.startReaders(new.notifies)
         links.subscribe(at: new.monitorSocketPath)
         runner.holdsOnlyWhatIsNamed()
     }
@@ -396,6 +401,7 @@ final class RouterProcess {
         manager.stopping(status: "resigning")
         for group in groups { group.shutDown() }
         notifier.handOver()
+        fifos.end()
         acceptFilter.remove()
         kernel.switches.giveBackAll()
         links.stop()

@@ -27,10 +27,11 @@ extension Notification.Subject: CustomStringConvertible {
 extension VRRPConfiguration.Notify {
     /// Those of a group that it is told of, instances first.
     func subjects(in group: VRRPConfiguration.Group) -> [Notification.Subject] {
-        var subjects = group.instances.filter { instances?.contains($0.name) ?? false }.map {
+        let isOfAll = fifo != nil && groups == nil && instances == nil
+        var subjects = group.instances.filter { instances?.contains($0.name) ?? isOfAll }.map {
             Notification.Subject(group: group.name, instance: $0.name)
         }
-        if groups?.contains(group.name) ?? (instances == nil) {
+        if groups?.contains(group.name) ?? (isOfAll ? !group.isOfInstance : instances == nil) {
             subjects.append(Notification.Subject(group: group.name))
         }
         return subjects
@@ -47,7 +48,7 @@ extension VRRPConfiguration.Notify {
             case .master: .master
             case .fault: .fault
             }
-        guard states != nil || arguments == .keepalived else { return event }
+        guard isAsInKeepalived else { return event }
         if transition.to == .backup, transition.reason == .shutdown { return nil }
         return wants(event) ? event : nil
     }
@@ -57,10 +58,15 @@ extension VRRPConfiguration.Notify {
     /// As in keepalived, an instance that is removed is in fault unless `deleted` is among the states, and of a group
     /// nothing else is told.
     func eventOfDeletion(isInstance: Bool, in state: GroupState) -> Event? {
-        guard states != nil || arguments == .keepalived else { return .deleted }
+        guard isAsInKeepalived else { return .deleted }
         if wants(.deleted) { return .deleted }
         return isInstance && state != .fault && wants(.fault) ? .fault : nil
     }
+
+    private var isAsInKeepalived: Bool { states != nil || arguments == .keepalived || fifo != nil }
+
+    /// Whether it is told of adverts of lower priority: a FIFO is unless it has `states`, as in keepalived.
+    var wantsLowerPriorities: Bool { states?.contains(.masterRxLowerPri) ?? (fifo != nil) }
 
     private func wants(_ event: Event) -> Bool {
         states?.contains(event) ?? [.master, .backup, .fault, .stop].contains(event)

@@ -21,6 +21,8 @@ struct RunnableProgram: Hashable, Sendable {
     var timeoutNs: Int64
     /// Whether processes that it leaves behind in its group may stay when it ends in time.
     var mayLeaveProcesses = false
+    /// Whether it runs as long as the file has it.
+    var isReader = false
     /// For a program that runs as root: a user who must not be able to change it; nil: no particular one.
     var stranger: Account?
 
@@ -67,6 +69,15 @@ struct ProgramTable {
             }
             return made(program)
         case .notify(let name, let notification): return notify(name, notification)
+        case .fifoReader(let name):
+            guard let notify = configuration.notifies.first(where: { $0.name == name }), let fifo = notify.fifo,
+                !notify.program.arguments.isEmpty
+            else { return nil }
+            var program = made(notify.program)
+            program?.arguments.append(fifo)
+            program?.timeoutNs = .max / 4
+            program?.isReader = true
+            return program
         case .fence(let group):
             guard let fence = configuration.groups.first(where: { $0.name == group })?.fence else { return nil }
             return made(fence, environment: ["LINKWATCH_GROUP=\(group)"])
@@ -99,7 +110,8 @@ struct ProgramTable {
         let current = configuration.groups.first(where: isThere)
         guard let group = current ?? formerGroups.first(where: isThere) else { return nil }
         let notifies = current == nil ? formerNotifies : configuration.notifies
-        guard let notify = notifies.first(where: { $0.name == name }), notify.subjects(in: group).contains(subject)
+        guard let notify = notifies.first(where: { $0.name == name && $0.fifo == nil }),
+            notify.subjects(in: group).contains(subject)
         else { return nil }
         var program = made(notify.program, environment: notification.environment(group))
         program?.mayLeaveProcesses = true

@@ -15,6 +15,8 @@ enum ProgramName: Hashable, Sendable {
     case check(String)
     /// A notify program, and what it is told.
     case notify(String, Notification)
+    /// The program that reads the FIFO of a `[notify]`.
+    case fifoReader(String)
     /// The fence of a group.
     case fence(group: String)
     /// nft(8), to add the rules of `accept = false`.
@@ -262,6 +264,9 @@ private struct FieldWriter {
             put(group)
         case .acceptFilter: put(3)
         case .acceptFilterRemoval: put(4)
+        case .fifoReader(let notify):
+            put(5)
+            put(notify)
         }
     }
 }
@@ -298,6 +303,7 @@ private struct FieldReader {
         case 2: string().map { .fence(group: $0) }
         case 3: .acceptFilter
         case 4: .acceptFilterRemoval
+        case 5: string().map { .fifoReader($0) }
         default: nil
         }
     }

@@ -73,6 +73,8 @@ final class RunnerProcess {
     private var switches: [BorrowedSwitch] = []
     private static let switchesMax = 1024
     private var recording: EventLoop.TimerID?
+    /// How long the readers of FIFOs have for the last lines.
+    private static let readersNs: Int64 = 1_000_000_000
     /// How long a last word may wait for others before all are recorded.
     private static let recordingNs: Int64 = 20_000_000
     private var running: [pid_t: Running] = [:]
@@ -176,6 +178,9 @@ final class RunnerProcess {
         } catch {
             return error.description
         }
+        for program in running.values where program.program.isReader && programs[program.place] != program.program {
+            program.killGroup()
+        }
         record { holdings throws(Errno) in try holdings.add(programs.configuration) }
         lastWords = lastWords.filter { !programs.resignations($0.value).isEmpty }
         recordLegacySoon()
@@ -230,6 +235,9 @@ final class RunnerProcess {
             release()
         }
         if !isDismissed || running.isEmpty { return loop.stop() }
+        loop.schedule(atNs: loop.nowNs + Self.readersNs) { [unowned self] in
+            for program in running.values where program.program.isReader { program.killGroup() }
+        }
         // The next process need not wait for our programs to end.
         holdings?.letGo()
     }
