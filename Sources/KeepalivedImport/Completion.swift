@@ -54,12 +54,16 @@ struct Completion {
         guard let vrid = instance.vrid else {
             throw Refusal(
                 line: instance.place, subject: "vrrp_instance \(instance.name)",
-                text: "it has no virtual_router_id: keepalived does not start")
+                text:
+                    "it has no virtual_router_id: keepalived does not start; if this file is a template, import what it becomes"
+            )
         }
         if isStrict, !instance.peers.isEmpty {
             throw Refusal(
                 line: instance.line("unicast_peer"), subject: "unicast_peer",
-                text: "strict mode takes no unicast peers: keepalived does not start")
+                text:
+                    "strict mode takes no unicast peers: keepalived does not start; if this file is a template, import what it becomes"
+            )
         }
         try checkAddresses(instance, version, isStrict)
         guard let interface = try interface(instance) else { return nil }
@@ -104,7 +108,9 @@ struct Completion {
         }
         throw Refusal(
             line: instance.line("virtual_ipaddress"), subject: "vrrp_instance \(instance.name)",
-            text: "it has no virtual address, and no no_virtual_ipaddress: keepalived does not start")
+            text:
+                "it has no virtual address, and no no_virtual_ipaddress: keepalived does not start; if this file is a template, import what it becomes"
+        )
     }
 
     private func interface(_ instance: KeepalivedConfiguration.Instance) throws(Refusal) -> String? {
@@ -120,7 +126,9 @@ struct Completion {
         guard instance.isUnicastConfigured, instance.source != nil, !instance.hasVirtualMAC else {
             throw Refusal(
                 line: instance.place, subject: "vrrp_instance \(instance.name)",
-                text: "it has no interface: keepalived does not start")
+                text:
+                    "it has no interface: keepalived does not start; if this file is a template, import what it becomes"
+            )
         }
         findings.add(
             .missing, instance.place, "vrrp_instance \(instance.name)",

@@ -35,7 +35,6 @@ struct Interpreter {
     private static func isAsAlways(_ statement: Statement) -> Bool {
         let value = statement.words.dropFirst().first
         return switch statement.keyword.name {
-        case "smtp_alert", "smtp_alert_vrrp": flag(value) == false
         case "vrrp_delay_after_boot": value == "0"
         case "virtual_routes", "virtual_rules": statement.entries.isEmpty
         // Each entry is reported by itself.
@@ -110,6 +109,16 @@ struct Interpreter {
         case "vrrp_strict": model.global.isStrict = flag(statement.words.dropFirst().first) ?? model.global.isStrict
         case "v3_checksum_as_v2":
             model.global.checksumIsAsInV2 = flag(statement.words.dropFirst().first) ?? model.global.checksumIsAsInV2
+        case "smtp_alert": model.global.alerts = alerts(statement)
+        case "smtp_alert_vrrp": model.global.alertsOfVRRP = alerts(statement)
+        case "notification_email": model.global.mail.recipients += statement.entries.flatMap(\.words)
+        case "notification_email_from": model.global.mail.sender = try statement.argument()
+        case "smtp_server": model.global.mail.server = Mail.server(statement.words.dropFirst())
+        case "router_id": model.global.mail.router = try statement.argument()
+        case "lvs_sync_daemon":
+            guard statement.words.count > 2 else { return ignored(statement, "it has no interface and instance") }
+            model.global.syncDaemons[statement.words[2]] = SyncDaemon(
+                interface: statement.words[1], words: statement.words[3...], place: statement.place)
         case "enable_script_security": model.global.hasScriptSecurity = flag(statement.words.dropFirst().first) ?? true
         case "script_user": model.global.scriptUser = try account(statement, from: 1)
         case "default_interface": model.global.defaultInterface = try statement.argument()
@@ -219,6 +228,10 @@ struct Interpreter {
         return (arguments.map(\.text), account)
     }
 
+    private func alerts(_ statement: Statement) -> KeepalivedConfiguration.Alerts {
+        Model.Alerts(areSent: flag(statement.words.dropFirst().first) ?? true, place: statement.place)
+    }
+
     private func notify(_ statement: Statement) throws(Refusal) -> KeepalivedConfiguration.Notify? {
         guard let program = try program(statement) else { return nil }
         return Model.Notify(
@@ -304,6 +317,9 @@ struct Interpreter {
             let name = try statement.argument()
             guard name.utf8.count < 16 else { return ignored(statement, "a name of more than 15 bytes") }
             instance.interface = name
+        case "smtp_alert": instance.alerts = alerts(statement)
+        case "lvs_sync_daemon_interface":
+            instance.syncDaemon = SyncDaemon(interface: try statement.argument(), place: statement.place)
         case "virtual_router_id":
             guard let vrid = wholeNumber(try statement.argument(), 1...255) else {
                 return ignored(statement, "not from 1 to 255")
@@ -595,6 +611,7 @@ struct Interpreter {
             case "track_file": add(tracks(inner, .file), to: &group.tracks)
             case "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify":
                 add(try notify(inner), to: &group.notifies)
+            case "smtp_alert": group.alerts = alerts(inner)
             case "global_tracking", "sync_group_tracking_weight": group.weighsMembers = true
             default: break
             }

@@ -9,9 +9,9 @@ extension Keywords {
 
     private static let checker =
         "It is for LVS: keep using keepalived for that, as `keepalived -C`, which runs no VRRP."
-    private static let mail =
-        "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics. Without `smtp_alert` it has no effect."
-    private static let noMail = "linkwatch sends no mail: let a `[notify]` program do it, or alert on the metrics."
+    private static let mail = "It is for the mail of `smtp_alert`, and without that it has no effect."
+    private static let noMail =
+        "A `[notify]` program sends the mail with curl(1), which has to be installed."
     private static let snmp = "There is no SNMP: use `linkwatch vrrp --json`, or the metrics."
     private static let dbus = "There is no D-Bus: follow the socket, `linkwatch vrrp --watch --json`."
     private static let own =
@@ -132,15 +132,15 @@ extension Keywords {
             Keyword(.global, "notify_fifo_script", .line, .carried, "`exec` beside the `fifo`"),
             Keyword(.global, "fifo_write_vrrp_states_on_reload", .line, .later(.difference), fifo),
             Keyword(.global, "vrrp_notify_priority_changes", .line, .later(.difference), fifo),
-            Keyword(.global, "smtp_alert", .line, .never(.loss), noMail),
-            Keyword(.global, "smtp_alert_vrrp", .line, .never(.loss), noMail),
+            Keyword(.global, "smtp_alert", .line, .depends(.difference), noMail),
+            Keyword(.global, "smtp_alert_vrrp", .line, .depends(.difference), noMail),
             Keyword(.global, "router_id", .line, .different, "It only names this router in mails and for SNMP."),
             Keyword(.global, "notification_email", .list, .different, mail),
             Keyword(.global, "startup_script", .line, .never(.loss), "Let the unit run it: `ExecStartPre=`."),
             Keyword(.global, "shutdown_script", .line, .never(.loss), "Let the unit run it: `ExecStopPost=`."),
             Keyword(
-                .global, "lvs_sync_daemon", .line, .never(.loss),
-                "Start and stop it by a `[notify]` program, with `ipvsadm --start-daemon`."),
+                .global, "lvs_sync_daemon", .line, .depends(.difference),
+                "A `[notify]` program starts and stops it with ipvsadm(8), which has to be installed."),
             Keyword(.global, "log_unknown_vrids", .line, .different, "Adverts of unknown VRIDs are not logged."),
             Keyword(.global, "vmac_prefix", .line, .carried, "what `virtual-mac-name` begins with"),
             Keyword(.global, "vmac_addr_prefix", .line, .never(.loss), "There are no macvlans for single addresses."),
@@ -176,8 +176,12 @@ extension Keywords {
             .global, "There is no BFD.", "bfd_process_name", "bfd_priority", "bfd_no_swap", "bfd_rt_priority",
             "bfd_cpu_affinity", "bfd_rlimit_rttime", "bfd_rlimit_rtime")
         + words(
-            .global, snmp, fate: .never(.loss), "enable_traps", "enable_snmp_vrrp", "enable_snmp_keepalived",
+            .global, snmp, fate: .never(.loss), "enable_snmp_vrrp", "enable_snmp_keepalived",
             "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3", "enable_snmp_checker")
+        + words(
+            .global,
+            "There is no SNMP. Without `enable_snmp_vrrp` and the option `-x` it has no effect in keepalived either.",
+            "enable_traps")
         + words(.global, snmp, "snmp_socket", "snmp_vs_stats_update_interval", "snmp_rs_stats_update_interval")
         + words(.global, dbus, fate: .never(.loss), "enable_dbus")
         + words(.global, dbus, "dbus_service_name", "dbus_no_interface_name")
@@ -278,7 +282,7 @@ extension Keywords {
             .instance, "notify_master_rx_lower_pri", .line, .carried,
             "`[notify]` with `states = [\"master-rx-lower-pri\"]`"),
         Keyword(.instance, "notify_priority_changes", .line, .different, "It is for the FIFO."),
-        Keyword(.instance, "smtp_alert", .line, .never(.loss), noMail),
+        Keyword(.instance, "smtp_alert", .line, .depends(.difference), noMail),
         Keyword(.instance, "accept", .line, .carried, "`accept = true`, the default"),
         Keyword(.instance, "no_accept", .line, .carried, "`accept = false`, which requires nft(8)"),
         Keyword(
@@ -324,8 +328,8 @@ extension Keywords {
             .instance, "thread_timer_expired", .line, .never(.loss),
             "A process that was not scheduled listens for one interval more before it takes over."),
         Keyword(
-            .instance, "lvs_sync_daemon_interface", .line, .never(.loss),
-            "Start and stop it by a `[notify]` program, with `ipvsadm --start-daemon`."),
+            .instance, "lvs_sync_daemon_interface", .line, .depends(.difference),
+            "A `[notify]` program starts and stops it with ipvsadm(8), which has to be installed."),
         Keyword(
             .instance, "linkbeat_use_polling", .line, .different,
             "linkwatchd asks the PHY and the driver of every interface."),
@@ -366,7 +370,7 @@ extension Keywords {
         Keyword(
             .group, "notify_stop", .line, .carried, "`[notify]` with `states = [\"stop\"]`"),
         Keyword(.group, "notify", .line, .carried, "`[notify]` with `arguments = \"keepalived\"`"),
-        Keyword(.group, "smtp_alert", .line, .never(.loss), noMail),
+        Keyword(.group, "smtp_alert", .line, .depends(.difference), noMail),
         Keyword(.group, "global_tracking", .line, .carried, "weights of members count, for the group"),
         Keyword(.group, "sync_group_tracking_weight", .line, .carried, "weights of members count, for the group"),
         Keyword(.group, "notify_priority_changes", .line, .different, "It is for the FIFO."),

@@ -20,6 +20,8 @@ struct LineReader {
         /// Lines after loops are unrolled.
         static let lines = 100_000
         static let loops = 32
+        /// What the braces of one `include` may stand for.
+        static let alternatives = 1000
     }
 
     private struct OpenFile {
@@ -343,6 +345,11 @@ struct LineReader {
             throw Refusal(
                 line: place, subject: line.text, text: "more than \(Limits.depth) files in each other: a loop?")
         }
+        guard Self.alternatives(path) <= Limits.alternatives else {
+            throw Refusal(
+                line: place, subject: line.text,
+                text: "a pattern with more than \(Limits.alternatives) alternatives in braces: name the files")
+        }
         let found = surroundings.matches(path)
         if found.isEmpty {
             let isPattern = pattern.contains { "*?[".contains($0) }
@@ -358,6 +365,27 @@ struct LineReader {
         }
         try openFirst(of: found[...], kind)
         return true
+    }
+
+    /// How many patterns without braces a pattern stands for: glob(3) tries each, and `{a,b}` thirty times would be a billion.
+    /// What is more than the limit is not counted further.
+    private static func alternatives(_ pattern: String) -> Int {
+        var outer: [(sum: Int, product: Int)] = []
+        var (sum, product) = (0, 1)
+        for byte in pattern.utf8 {
+            switch byte {
+            case .openBrace:
+                outer.append((sum, product))
+                (sum, product) = (0, 1)
+            case UInt8(ascii: ",") where !outer.isEmpty: (sum, product) = (sum + product, 1)
+            case .closeBrace:
+                guard let last = outer.popLast() else { continue }
+                (sum, product) = (last.sum, min(last.product * (sum + product), Limits.alternatives + 1))
+            default: break
+            }
+        }
+        // A brace that is not closed counts as if it were.
+        return outer.reversed().reduce(sum + product) { min($1.product * $0, Limits.alternatives + 1) }
     }
 
     /// Opens the first that can be read, and remembers the others.

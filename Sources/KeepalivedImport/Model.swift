@@ -26,6 +26,12 @@ struct KeepalivedConfiguration {
         var checksumIsAsInV2 = false
         var scriptUser: Account?
         var hasScriptSecurity = false
+        var mail = Mail()
+        /// `smtp_alert`, and `smtp_alert_vrrp`, which goes before it.
+        var alerts: Alerts?
+        var alertsOfVRRP: Alerts?
+        /// By instance.
+        var syncDaemons: [String: SyncDaemon] = [:]
         var defaultInterface: String?
         var realtimePriority: Int?
         var downIntervals = 3
@@ -35,6 +41,12 @@ struct KeepalivedConfiguration {
         var macvlanPrefix = "vrrp"
         /// `notify_fifo` and `vrrp_notify_fifo`.
         var fifos: [Fifo] = []
+    }
+
+    /// Whether transitions send mail, and where that is said.
+    struct Alerts {
+        var areSent: Bool
+        var place: SourceLine
     }
 
     /// Announcements, `VRRP_GARP_*` of vrrp.h.
@@ -110,6 +122,9 @@ struct KeepalivedConfiguration {
         var notifies: [Notify] = []
         /// `notify_deleted`, with or without a program.
         var isToldOfDeletion = false
+        var syncDaemon: SyncDaemon?
+        /// nil: as for all.
+        var alerts: Alerts?
 
         /// The line of a keyword of this instance.
         func line(_ keyword: String) -> SourceLine { places[keyword] ?? place }
@@ -143,6 +158,8 @@ struct KeepalivedConfiguration {
         var hasMembers = false
         var tracks: [Track] = []
         var notifies: [Notify] = []
+        /// nil: as for all.
+        var alerts: Alerts?
         /// Whether weights of members count.
         var weighsMembers = false
     }

@@ -23,6 +23,11 @@ final class Names {
             "notify", "\(notify.place) \(notify.keyword)", wish: wish, taken: [], notify.place, findings)
     }
 
+    /// Of a program that does what keepalived does itself.
+    func program(_ wish: String, _ place: SourceLine, _ findings: Findings) -> String {
+        pick("notify", "\(place) \(wish)", wish: wish, taken: [], place, findings)
+    }
+
     private func pick(
         _ kind: String, _ name: String, wish: String? = nil, taken: Set<String>, _ place: SourceLine,
         _ findings: Findings

@@ -26,6 +26,12 @@ enum Toml {
         value.hasPrefix("\"") && value.hasSuffix("\"") ? String(value.dropFirst().dropLast()) : value
     }
 
+    /// A text with double quotes in it, which reads better in single ones; others as `text`.
+    static func literal(_ value: String) -> String {
+        let isPlain = value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f && $0 != UInt8.apostrophe }
+        return isPlain && value.contains("\"") ? "'\(value)'" : text(value)
+    }
+
     /// An array, on one line or on one for each element.
     static func array(_ elements: [String]) -> String {
         let line = "[" + elements.joined(separator: ", ") + "]"

@@ -18,6 +18,8 @@ struct Translation {
     private var statics: StaticTranslation
     /// The names of macvlans, those that the file gives first.
     private var macvlans: Set<String>
+    /// Programs that do what keepalived does itself.
+    private var substitutes: [TomlSection] = []
     /// The checks that are tracked, by keepalived's name.
     private var usedScripts: [String: String] = [:]
 
@@ -64,16 +66,24 @@ struct Translation {
         for group in model.groups { translate(group, &members, &grouped) }
         for member in members where !grouped.contains(member.leg.instance.name) { lone(member.leg, member.section) }
         appendChecks()
-        if notifies.count > Limits.notifies {
+        for (name, daemon) in model.global.syncDaemons where !model.instances.contains(where: { $0.name == name }) {
             findings.add(
-                .loss, notifies[Limits.notifies].place, "notify",
-                "more than \(Limits.notifies) programs, and vrrp.toml takes no more: this one and the rest are left out"
+                .difference, daemon.place, "lvs_sync_daemon \(name)",
+                "there is no such instance: it is ignored, in keepalived as here")
+        }
+        if notifies.count + substitutes.count > Limits.notifies,
+            let place = notifies.last?.place ?? model.instances.first?.place
+        {
+            findings.add(
+                .loss, place, "notify",
+                "more than \(Limits.notifies) programs, and vrrp.toml takes no more: the last ones are left out"
             )
         }
         appendFifos()
         for notify in notifies.prefix(Limits.notifies) {
             sections.append(notify.section(named: names.notify(notify, findings)))
         }
+        sections += substitutes.prefix(max(0, Limits.notifies - notifies.count))
         appendProcess()
     }
 
@@ -244,6 +254,8 @@ struct Translation {
         setGroupKeys([leg], tracks: tracks(of: [leg], nil), &section)
         sections.append(section)
         appendNotifies(of: leg.instance, name)
+        appendSyncDaemon(of: leg, group: name)
+        appendMail(leg.instance.alerts, of: leg.instance.name, group: name)
     }
 
     private mutating func translate(
@@ -292,8 +304,11 @@ struct Translation {
             sections.append(section)
             let instance = member.leg.instance
             appendNotifies(of: instance, names.instance(instance.name, instance.place, findings))
+            appendSyncDaemon(of: member.leg, group: name)
+            appendMail(instance.alerts, of: instance.name, group: name)
         }
         for notify in group.notifies { append(notify, "vrrp_sync_group \(group.name)", group: name) }
+        appendMail(group.alerts, of: group.name, group: name)
     }
 
     /// Makes the members agree: a group decides once, with one priority and one interval. In version 2 the peers refuse
@@ -727,6 +742,30 @@ struct Translation {
         new.instances += instance.map { [$0] } ?? []
         new.groups += group.map { [$0] } ?? []
         if let known { notifies[known] = new } else { notifies.append(new) }
+    }
+
+    private mutating func appendMail(
+        _ own: KeepalivedConfiguration.Alerts?, of owner: String, group: String
+    ) {
+        guard let alerts = own ?? model.global.alertsOfVRRP ?? model.global.alerts, alerts.areSent else { return }
+        let mail = model.global.mail
+        guard mail.isSent else {
+            findings.add(
+                .difference, alerts.place, "smtp_alert",
+                "without notification_email and smtp_server it has no effect, in keepalived as here")
+            return
+        }
+        let name = names.program("\(owner)-mail", alerts.place, findings)
+        let user = surroundings.hasUser("nobody") ? "nobody" : "root"
+        substitutes.append(mail.section(named: name, owner: owner, user: user, place: alerts.place, group: group))
+        report(.global, "smtp_alert", "smtp_alert", alerts.place)
+    }
+
+    private mutating func appendSyncDaemon(of leg: CompleteInstance, group: String) {
+        guard let daemon = leg.instance.syncDaemon ?? model.global.syncDaemons[leg.instance.name] else { return }
+        let name = names.program("\(leg.instance.name)-ipvs", daemon.place, findings)
+        substitutes.append(daemon.section(named: name, of: leg, group: group))
+        report(.global, "lvs_sync_daemon", "lvs_sync_daemon", daemon.place)
     }
 
     private mutating func appendProcess() {

@@ -80,6 +80,10 @@ import Testing
         #expect(refusal("include 0", files: files)?.text.contains("loop") ?? false)
         let many = Dictionary(uniqueKeysWithValues: (0..<1100).map { ("./d/\($0)", "# nothing") })
         #expect(refusal("include d/*", files: many)?.text.contains("files") ?? false)
+        // A billion patterns.
+        let all = String(repeating: "{a,b}", count: 30)
+        #expect(refusal("include \(all)*")?.text.contains("alternatives") ?? false)
+        #expect(refusal("include {a,{b,c}}{d,e}*\n" + Samples.plain) == nil)
     }
 
     @Test func deepBlocksDoNotOverflow() {

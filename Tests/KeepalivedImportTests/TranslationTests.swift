@@ -447,10 +447,10 @@ import Testing
     // MARK: The report
 
     @Test func aFindingIsOneLineWithWhatWhyAndWhatToDo() throws {
-        let result = imported(Samples.instance("smtp_alert"))
+        let result = imported(Samples.instance("old_unicast_checksum"))
         let text = try #require(result.findings.first).description
-        #expect(text.hasPrefix("k.conf:\(Samples.line): loss: smtp_alert: linkwatch sends no mail: let a"))
-        #expect(try #require(result.toml).contains("line \(Samples.line), smtp_alert"))
+        #expect(text.hasPrefix("k.conf:\(Samples.line): loss: old_unicast_checksum: It is for keepalived before"))
+        #expect(try #require(result.toml).contains("line \(Samples.line), old_unicast_checksum"))
     }
 
     @Test func unknownWordsAreIgnoredAndTheirBlockIsNot() throws {
@@ -483,6 +483,29 @@ import Testing
         let result = imported(Samples.checked(#"script "/bin/a \x0a\" \\ \x01""#) + "# \u{1}\n")
         guard case .program(let program) = try configuration(result).checks[0].kind else { throw Unexpected() }
         #expect(program.arguments == ["/bin/a", "\n\"", "\\", "\u{1}"])
+    }
+
+    @Test func mailIsSentByAProgram() throws {
+        let global = "notification_email {\na@b.example\n}\nsmtp_server 192.0.2.25 2525\nsmtp_alert"
+        let toml = try #require(imported(Samples.instance("", global: global)).toml)
+        #expect(toml.contains("\"smtp://192.0.2.25:2525\"") && toml.contains("\"a@b.example\""))
+        let off = try #require(imported(Samples.instance("smtp_alert off", global: global)).toml)
+        #expect(!off.contains("curl"))
+        // Nobody to send it to: it has no effect in keepalived either.
+        let result = imported(Samples.instance("smtp_alert"))
+        let none = try #require(result.toml)
+        #expect(result.worst == .difference && !none.contains("curl"))
+    }
+
+    @Test func theSyncDaemonOfIPVSBecomesAProgram() throws {
+        let inside = try #require(imported(Samples.instance("lvs_sync_daemon_interface eth1")).toml)
+        #expect(inside.contains("\"--mcast-interface\",\n    \"eth1\",\n    \"--syncid\","))
+        let text =
+            "global_defs {\nlvs_sync_daemon eth2 VI_1 id 7 ttl 3\nlvs_sync_daemon eth2 none\n}\n" + Samples.instance("")
+        let result = imported(text)
+        let toml = try #require(result.toml)
+        #expect(toml.contains("\"eth2\",\n    \"--syncid\",\n    \"7\",\n    \"--mcast-ttl\",\n    \"3\",\n]"))
+        #expect(result.findings.contains { $0.subject == "lvs_sync_daemon none" } && result.worst == .difference)
     }
 }
 

@@ -35,8 +35,8 @@ def test_the_output_is_accepted(tmp_path: Path):
 
 
 def test_the_statuses(tmp_path: Path):
-    lost = run(written(tmp_path, "smtp_alert"))
-    assert lost.returncode == 3 and f"{tmp_path}/keepalived.conf:6: loss: smtp_alert: " in lost.stderr
+    lost = run(written(tmp_path, "old_unicast_checksum"))
+    assert lost.returncode == 3 and f"{tmp_path}/keepalived.conf:6: loss: old_unicast_checksum: " in lost.stderr
     assert "[instance.VI_1]" in lost.stdout
     missing = run(written(tmp_path, "use_ipvlan"))
     assert missing.returncode == 65 and "INCOMPLETE" in missing.stdout
@@ -47,6 +47,11 @@ def test_the_statuses(tmp_path: Path):
     assert (absent.returncode, absent.stdout) == (66, "")
     assert run(tmp_path).returncode == 65
     assert run().returncode == 64
+
+
+def test_a_pattern_that_stands_for_a_billion_others_is_refused(tmp_path: Path):
+    done = run(written(tmp_path, "}\ninclude /tmp/" + "{a,b}" * 30 + "*\nglobal_defs {"))
+    assert (done.returncode, done.stdout) == (65, "") and "name the files" in done.stderr
 
 
 def test_includes_are_found_beside_the_file(tmp_path: Path):
@@ -77,7 +82,7 @@ def test_a_file_that_includes_itself_and_devices_end(tmp_path: Path):
 
 
 def test_a_folder_gets_the_files_and_keeps_what_it_has(tmp_path: Path):
-    path = written(tmp_path, "smtp_alert")
+    path = written(tmp_path, "old_unicast_checksum")
     folder = tmp_path / "new"
     done = run("--output", folder, path)
     assert (done.returncode, done.stdout) == (3, "")
