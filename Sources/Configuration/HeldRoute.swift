@@ -199,7 +199,7 @@ extension [VRRPConfiguration.Group] {
         typealias HeldRoute = VRRPConfiguration.HeldRoute
         var known: [String: (instance: String, line: Int)] = [:]
         var tables: Set<UInt32> = []
-        for case .route(let route) in flatMap(\.tracks).map(\.object) { tables.insert(route.table) }
+        for case .route(let route) in flatMap(\.tracks).flatMap(\.object.parts) { tables.insert(route.table) }
         var count = 0
         for instance in flatMap(\.instances) {
             for route in instance.routes {

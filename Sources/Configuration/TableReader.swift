@@ -285,10 +285,13 @@ final class TableReader {
     }
 
     /// A reader of one table in an array, for the conversion that `elements` takes; nil: `node` is no table.
-    func element(_ node: TomlNode, of key: String) -> TableReader? {
+    ///
+    /// - Parameter other: the section whose documentation covers its keys; nil: its own.
+    func element(_ node: TomlNode, of key: String, documentedIn other: String? = nil) -> TableReader? {
         guard case .table = node.value else { return nil }
         return TableReader(
-            node, title: "an element of \(key)", section: Self.join(section, key), problems: problems, keyList: keyList)
+            node, title: "an element of \(key)", section: other ?? Self.join(section, key), problems: problems,
+            keyList: keyList)
     }
 
     /// Runs `body` with its keys listed under another section, whose documentation covers them.

@@ -11,6 +11,7 @@ struct VRRPAssembly {
     private let instances: [String: InstanceSection]
     private let heartbeats: [String: NamedSection<VRRPConfiguration.Heartbeat>]
     private let checks: [String: CheckKeys]
+    private var trackGroups: [String: VRRPConfiguration.TrackGroup] = [:]
     /// For each instance in a group: which one, and where that says so.
     private var memberships: [String: (group: String, position: SourcePosition)] = [:]
     /// For each heartbeat in a pool: the same.
@@ -27,6 +28,7 @@ struct VRRPAssembly {
     /// Puts together the groups that the sections describe; not usable if a problem was reported.
     mutating func complete(_ result: inout VRRPConfiguration) {
         result.checks = sections.checks.map(\.value.check)
+        for section in sections.trackGroups { trackGroups[section.name.value] = trackGroup(section) }
         for section in sections.groups { result.groups.append(group(section)) }
         for section in sections.instances where memberships[section.instance.name.value] == nil {
             result.groups.append(ownGroup(of: section))
@@ -107,16 +109,40 @@ struct VRRPAssembly {
     }
 
     private func tracks(_ section: NamedSection<GroupKeys>) -> [VRRPConfiguration.Track] {
+        let result = known(section.value.tracks).map { track in
+            guard case .check(let name) = track.value.object else { return track }
+            var track = track
+            track.value.weight = track.value.weight ?? checks[name]?.weight
+            return track
+        }
+        for index in result.indices { warnOfWeight(index, among: result, section.value.group) }
+        return result.map(\.value)
+    }
+
+    private func trackGroup(_ section: NamedSection<TrackGroupKeys>) -> VRRPConfiguration.TrackGroup {
+        var group = section.value.group
+        group.anyOf = known(section.value.anyOf).map(\.value)
+        return group
+    }
+
+    /// Those whose names lead somewhere, each object once.
+    private func known(_ tracks: [Located<VRRPConfiguration.Track>]) -> [Located<VRRPConfiguration.Track>] {
         var lines: [String: Int] = [:]
         var result: [Located<VRRPConfiguration.Track>] = []
-        for var track in section.value.tracks {
-            if case .check(let name) = track.value.object {
-                guard let check = checks[name] else {
-                    let known = sections.checks.map(\.name.value)
-                    reportUnknown("check", Located(value: name, position: track.position), known: known)
+        for var track in tracks {
+            switch track.value.object {
+            case .check(let name) where checks[name] == nil:
+                let known = sections.checks.map(\.name.value)
+                reportUnknown("check", Located(value: name, position: track.position), known: known)
+                continue
+            case .trackGroup(let named):
+                guard let group = trackGroups[named.name] else {
+                    let known = sections.trackGroups.map(\.name.value)
+                    reportUnknown("track-group", Located(value: named.name, position: track.position), known: known)
                     continue
                 }
-                track.value.weight = track.value.weight ?? check.weight
+                track.value.object = .trackGroup(group)
+            default: break
             }
             if let line = lines[track.value.name] {
                 problems.report(
@@ -125,8 +151,7 @@ struct VRRPAssembly {
             lines[track.value.name] = track.position.line
             result.append(track)
         }
-        for index in result.indices { warnOfWeight(index, among: result, section.value.group) }
-        return result.map(\.value)
+        return result
     }
 
     /// Warns of a weight that has no effect, whatever else fails. The other director's priority is not known here.
@@ -158,9 +183,17 @@ struct VRRPAssembly {
             tracks[index].position, "the weight \(weight) of \(name) in group \(group.name) moves nothing: \(why)")
     }
 
-    /// A check that nobody tracks runs and changes nothing.
+    /// A check that nobody tracks runs and changes nothing, and neither does a track-group.
     private func judgeChecks(_ groups: [VRRPConfiguration.Group]) {
-        let tracked = Set(groups.flatMap(\.tracks).map(\.object))
+        let objects = groups.flatMap(\.tracks).map(\.object)
+        let names = Set(objects.map(\.name))
+        for section in sections.trackGroups where !names.contains("track-group:\(section.name.value)") {
+            problems.warn(
+                section.name.position,
+                "track-group \(section.name.value) is tracked by no group: expected it in a group's track")
+        }
+        // Of an unused track-group one warning is enough.
+        let tracked = Set(objects.flatMap(\.parts) + trackGroups.values.flatMap(\.anyOf).map(\.object))
         for check in sections.checks where !tracked.contains(.check(check.name.value)) {
             problems.warn(
                 check.name.position,

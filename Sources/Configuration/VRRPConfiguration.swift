@@ -76,6 +76,7 @@ struct VRRPSections {
     let instances: [InstanceSection]
     let heartbeats: [NamedSection<VRRPConfiguration.Heartbeat>]
     let checks: [NamedSection<CheckKeys>]
+    let trackGroups: [NamedSection<TrackGroupKeys>]
     let notifies: [NamedSection<VRRPConfiguration.Notify>]
 
     init(_ keys: TableReader) {
@@ -85,6 +86,7 @@ struct VRRPSections {
         self.instances = instances
         heartbeats = keys.sections("heartbeat", atMost: 64)
         checks = keys.sections("check", atMost: 256)
+        trackGroups = keys.sections("track-group", atMost: 256)
         notifies = keys.sections("notify", atMost: 64)
     }
 }

@@ -14,6 +14,8 @@ extension VRRPConfiguration {
             case process(String, atLeast: Int)
             /// The number in this file is 0.
             case file(String)
+            /// Enough of these objects are well.
+            case trackGroup(TrackGroup)
 
             /// As causes name it: `check:NAME`, `route:PREFIX` and what else is asked of it, and so on.
             public var name: String {
@@ -23,10 +25,31 @@ extension VRRPConfiguration {
                 case .link(let interface): "link:\(interface)"
                 case .process(let name, _): "process:\(name)"
                 case .file(let path): "file:\(path)"
+                case .trackGroup(let group): "track-group:\(group.name)"
                 }
             }
+
+            /// Itself, or the objects of a track-group.
+            public var parts: [Object] {
+                if case .trackGroup(let group) = self { group.anyOf.map(\.object) } else { [self] }
+            }
         }
+
+        /// How the state of an object counts.
+        public struct Counting: Hashable, Sendable {
+            /// Well counts as not well, and not well as well.
+            public var isInverted = false
+            /// How long it must have been well before that counts.
+            public var upDelayNs: Int64 = 0
+            /// How long it must have failed before that counts.
+            public var downDelayNs: Int64 = 0
+
+            /// As it is, at once.
+            public init() {}
+        }
+
         public var object: Object
+        public var counting = Counting()
         /// Added to the priority while the object fails (below 0) or is well (above 0), -253 to 253; nil: it is a cause of
         /// FAULT.
         public var weight: Int?
@@ -91,6 +114,10 @@ private struct TrackedKind {
                 return .process(name ?? "", atLeast: atLeast)
             },
             TrackedKind("file", "PATH", .filePath(), Object.file),
+            // `VRRPAssembly` finds what it is.
+            TrackedKind("track-group", "NAME", .name("the name of a track-group")) {
+                .trackGroup(VRRPConfiguration.TrackGroup(name: $0))
+            },
         ]
     }
 
@@ -129,16 +156,19 @@ extension Kind where Value == String {
 }
 
 extension VRRPConfiguration.Track {
-    /// The elements of `key`, without those that are mistakes, each with its place.
-    static func list(_ key: String, _ keys: TableReader) -> [Located<Self>] {
+    /// The elements of `key`, without those that are mistakes, each with its place. The manual has their keys under `track`.
+    static func list(
+        _ key: String, _ keys: TableReader, _ least: Int = 0, required wanted: String? = nil
+    ) -> [Located<Self>] {
         // Of a table, the inner nil is a mistake that has been reported.
         let tracks: [Self?]? = keys.elements(
-            key, 0...64,
+            key, least...64,
             TrackedKind.words("or") { "\"\($0.word):\($0.placeholder)\"" }
-                + ", or a table, { check = \"NAME\", weight = -50 }"
+                + ", or a table, { check = \"NAME\", weight = -50 }",
+            required: wanted
         ) { node in
             if case .string(let text) = node.value { return Self(text).map { .some($0) } }
-            return keys.element(node, of: key).map { Self($0) }
+            return keys.element(node, of: key, documentedIn: "group.NAME.track").map { Self($0, key) }
         }
         return keys.located(key, tracks ?? []).compactMap { track in
             track.value.map { Located(value: $0, position: track.position) }
@@ -153,17 +183,32 @@ extension VRRPConfiguration.Track {
         self.init(object: object)
     }
 
-    private init?(_ keys: TableReader) {
+    private init?(_ keys: TableReader, _ list: String) {
         let kinds = TrackedKind.all
         let objects = kinds.map { $0.read(keys) }
         keys.read("weight", .weight, into: &weight)
+        counting.read(keys)
         keys.finish()
         guard kinds.count(where: { keys.keyPosition($0.word) != nil }) == 1 else {
             keys.problems.report(
-                keys.position, "an element of track: expected exactly one of \(TrackedKind.words("and", \.word))")
+                keys.position, "an element of \(list): expected exactly one of \(TrackedKind.words("and", \.word))")
             return nil
         }
         guard let object = objects.compactMap({ $0 }).first else { return nil }
         self.object = object
+        if case .file = object, weight != nil, counting != Counting() {
+            keys.problems.report(
+                keys.position,
+                "a file with a weight adds its number, at once: expected no inverted (a weight of the other sign inverts), "
+                    + "up-delay or down-delay")
+        }
+    }
+}
+
+extension VRRPConfiguration.Track.Counting {
+    fileprivate mutating func read(_ keys: TableReader) {
+        keys.read("inverted", .flag, into: &isInverted)
+        keys.read("up-delay", .duration(0...Time.hour), into: &upDelayNs)
+        keys.read("down-delay", .duration(0...Time.hour), into: &downDelayNs)
     }
 }

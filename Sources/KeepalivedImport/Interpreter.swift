@@ -660,6 +660,12 @@ struct Interpreter {
         return period == 0 ? second : period
     }
 
+    private func delay(_ statement: Statement) throws(Refusal) -> Int64? {
+        let delayNs = seconds(try statement.argument(), digits: 6, 0...3_600 * second)
+        if delayNs == nil { ignored(statement, "not a number of seconds up to 3600") }
+        return delayNs
+    }
+
     private func count(_ statement: Statement) throws(Refusal) -> Int {
         guard let count = wholeNumber(try statement.argument(), 1...2_147_483_647) else {
             findings.add(
@@ -683,6 +689,10 @@ struct Interpreter {
             case "weight":
                 process.weight = wholeNumber(try inner.argument(), -254...254).map { min(253, max(-253, $0)) } ?? 0
                 process.isReversed = inner.words.count > 2 && inner.words[2] == "reverse"
+            case "delay":
+                if let delayNs = try delay(inner) { (process.upDelayNs, process.downDelayNs) = (delayNs, delayNs) }
+            case "fork_delay": process.upDelayNs = try delay(inner) ?? process.upDelayNs
+            case "terminate_delay": process.downDelayNs = try delay(inner) ?? process.downDelayNs
             case "quorum": process.quorum = wholeNumber(try inner.argument(), 1...65535) ?? 1
             default: break
             }

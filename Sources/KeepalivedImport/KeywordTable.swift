@@ -401,9 +401,9 @@ extension Keywords {
         Keyword(.process, "weight", .line, .carried, "`weight` where it is tracked"),
         Keyword(.process, "quorum", .line, .carried, "`at-least`"),
         Keyword(.process, "quorum_max", .line, .never(.loss), "There is no maximum, only `at-least`."),
-        Keyword(.process, "delay", .line, .never(.difference), "A change counts at once."),
-        Keyword(.process, "terminate_delay", .line, .never(.difference), "A change counts at once."),
-        Keyword(.process, "fork_delay", .line, .never(.difference), "A change counts at once."),
+        Keyword(.process, "delay", .line, .carried, "`up-delay` and `down-delay` where it is tracked"),
+        Keyword(.process, "terminate_delay", .line, .carried, "`down-delay` where it is tracked"),
+        Keyword(.process, "fork_delay", .line, .carried, "`up-delay` where it is tracked"),
         Keyword(.process, "full_command", .line, .never(.difference), "A process is known by its name."),
     ]
 
@@ -538,7 +538,7 @@ extension Keywords {
 
     private static let track: [Keyword] = [
         Keyword(.track, "weight", .option, .carried, "`weight`"),
-        Keyword(.track, "reverse", .option, .later(.loss), "A weight counts in one direction: invert the check."),
+        Keyword(.track, "reverse", .option, .carried, "`inverted = true`, with a weight of the other sign"),
         Keyword(.track, "noreverse", .option, .carried, "the default"),
     ]
 }

@@ -206,6 +206,10 @@ struct KeepalivedConfiguration {
         var weight = 0
         var isReversed = false
         var quorum = 1
+        /// `fork_delay`
+        var upDelayNs: Int64 = 0
+        /// `terminate_delay`
+        var downDelayNs: Int64 = 0
     }
 
     struct TrackedFile {

@@ -505,10 +505,13 @@ struct Translation {
         var others: [(key: String, value: String)] = []
         /// nil: a cause of FAULT.
         var weight: Int?
+        var isInverted = false
 
         /// What both do at a time; nil: no one object does that.
         func joined(with other: Object) -> Object? {
-            guard kind == other.kind, value == other.value, others.elementsEqual(other.others, by: ==) else {
+            guard kind == other.kind, value == other.value, isInverted == other.isInverted,
+                others.elementsEqual(other.others, by: ==)
+            else {
                 return nil
             }
             var both = self
@@ -553,6 +556,10 @@ struct Translation {
             guard (1...255).contains(value.utf8.count), !value.hasSuffix("/") else { return missing() }
             object = Object(kind: "process", value: value)
             if process.quorum != 1 { object.others.append(("at-least", String(min(1024, process.quorum)))) }
+            for (key, delayNs) in [("up-delay", process.upDelayNs), ("down-delay", process.downDelayNs)]
+            where delayNs > 0 {
+                object.others.append((key, Toml.duration(delayNs)))
+            }
             (weight, isReversed) = (track.weight ?? process.weight, track.isReversed ?? process.isReversed)
         case .file:
             guard let file = model.files.first(where: { $0.name == track.name }), let path = file.path else {
@@ -574,20 +581,24 @@ struct Translation {
             guard isKept else { return nil }
             weight = 0
         }
-        guard !isReversed else {
-            report(.track, "reverse", track.name, track.place)
-            return nil
+        if isReversed, Keywords.isCarried(.track, "reverse") {
+            // keepalived adds the weight for the same state, with the other sign. A file with a weight is a number.
+            weight = -weight
+            object.isInverted = track.kind != .file || weight == 0
         }
         object.weight = weight == 0 ? nil : weight
         return object
     }
 
     private func element(_ object: Object) -> String {
-        if object.others.isEmpty, object.weight == nil, ["check", "link", "process"].contains(object.kind) {
+        if object.others.isEmpty, object.weight == nil, !object.isInverted,
+            ["check", "link", "process"].contains(object.kind)
+        {
             return Toml.text("\(object.kind):\(object.value)")
         }
         return Toml.table(
             [(object.kind, Toml.text(object.value))] + object.others
+                + (object.isInverted ? [("inverted", "true")] : [])
                 + (object.weight.map { [("weight", String($0))] } ?? []))
     }
 

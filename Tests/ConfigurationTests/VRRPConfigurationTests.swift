@@ -762,6 +762,59 @@ private let keyText = String(repeating: "k", count: 32)
     }
 }
 
+/// Several objects as one, and objects that count inverted or later.
+@Suite struct VRRPTrackGroupTests {
+    private func file(_ group: String, _ tracks: String = "\"track-group:up\"") -> String {
+        "[instance.x]\ninterface = \"eth0\"\nvrid = 1\naddresses = [\"192.0.2.1\"]\ntrack = [\(tracks)]\n"
+            + "[check.a]\nexec = [\"/bin/true\"]\nweight = 7\n[track-group.up]\n\(group)\n"
+    }
+
+    @Test func enoughOfSeveral() throws {
+        let configuration = try read(
+            file(
+                "any-of = [\"check:a\", { link = \"eth5\", down-delay = \"5s\" }, \"route:0.0.0.0/0\"]\nat-least = 2",
+                "{ track-group = \"up\", weight = -30 }, { check = \"a\", inverted = true, up-delay = \"1h\" }"))
+        #expect(configuration.warnings.isEmpty)
+        let tracks = configuration.groups[0].tracks
+        #expect(tracks.map(\.name) == ["track-group:up", "check:a"] && tracks.map(\.weight) == [-30, 7])
+        #expect(tracks[1].counting.isInverted && tracks[1].counting.upDelayNs == 3_600_000_000_000)
+        guard case .trackGroup(let group) = tracks[0].object else {
+            Issue.record("no track-group")
+            return
+        }
+        #expect(group.anyOf.map(\.name) == ["check:a", "link:eth5", "route:0.0.0.0/0"] && group.atLeast == 2)
+        #expect(group.anyOf.map(\.weight) == [nil, nil, nil])
+        #expect(group.anyOf.map(\.counting.downDelayNs) == [0, 5_000_000_000, 0])
+        #expect(tracks[0].object.parts.count == 3)
+    }
+
+    @Test(arguments: [
+        ("any-of = []", "10:1: [track-group.up] has no element: expected at least one in any-of"),
+        ("at-least = 1", "9:1: [track-group.up] lacks any-of"),
+        ("any-of = [\"link:a\"]\nat-least = 2", "11:12: at-least = 2, and any-of has 1: expected ... from 1 to 1"),
+        ("any-of = [\"link:a\"]\nat-least = 0", "11:12: at-least = 0 ... from 1 to 64"),
+        ("any-of = [\"check:b\"]", "10:11: unknown check b: did you mean a?"),
+        ("any-of = [\"track-group:up\"]", "10:11: track-group up in a track-group"),
+        ("any-of = [{ link = \"a\", weight = 5 }]", "10:11: link:a has a weight in a track-group"),
+        ("any-of = [\"link:a\", { link = \"a\", inverted = true }]", "10:21: link:a is tracked already (line 10)"),
+        ("any-of = [{ inverted = true }]", "10:11: an element of any-of: expected exactly one of"),
+        ("any-of = [{ link = \"a\", up-delay = \"2h\" }]", "10:36: up-delay = \"2h\" ... from 0s to 1h"),
+        ("any-of = [\"link:a\"]\nall-of = []", "11:1: unknown key all-of in [track-group.up]: did you mean any-of?"),
+    ])
+    func refusesKeys(group: String, expected: String) {
+        expect(mistakes { try read(file(group)) }, [expected])
+    }
+
+    @Test(arguments: [
+        ("\"track-group:op\"", "5:10: unknown track-group op: did you mean up?"),
+        ("{ file = \"/x\", weight = 2, inverted = true }", "5:10: a file with a weight adds its number"),
+        ("{ link = \"a\", inverted = 1 }", "5:35: inverted = 1 ... true or false"),
+    ])
+    func refusesTracks(tracks: String, expected: String) {
+        expect(mistakes { try read(file("any-of = [\"link:a\"]", tracks)) }, [expected])
+    }
+}
+
 /// What is sound and moves nothing.
 @Suite struct VRRPWarningTests {
     private func warnings(_ group: String, _ tracks: String) throws -> [String] {
@@ -799,6 +852,22 @@ private let keyText = String(repeating: "k", count: 32)
         let both = "{ link = \"eth1\", weight = 50 }, { link = \"eth2\", weight = -50 }"
         #expect(try warnings("priority = 254", both) == [])
         #expect(try warnings("priority = 1", both) == [])
+    }
+
+    @Test func aTrackGroupThatNobodyTracksIsTold() throws {
+        let told = try read(
+            """
+            [check.used]
+            exec = ["/bin/true"]
+            [track-group.spare]
+            any-of = ["check:used"]
+            [instance.one]
+            interface = "eth0"
+            vrid = 10
+            addresses = ["192.0.2.1"]
+            """
+        ).warnings.map(\.description)
+        #expect(told == ["vrrp.toml:3:14: track-group spare is tracked by no group: expected it in a group's track"])
     }
 
     @Test func aCheckThatNobodyTracksIsTold() throws {

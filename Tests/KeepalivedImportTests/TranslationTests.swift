@@ -339,6 +339,39 @@ import Testing
         #expect(tracks.map(\.weight) == [10, nil] && result.findings.count == 1 && result.worst == .difference)
     }
 
+    @Test func reverseInvertsAndTurnsTheSign() throws {
+        let objects = """
+            vrrp_script chk {
+                script /bin/true
+                weight 10 reverse
+            }
+            vrrp_track_file number {
+                file /run/number
+                weight 3 reverse
+            }
+            vrrp_track_process web {
+                process haproxy
+                delay 2
+                terminate_delay 0.5
+            }
+
+            """
+        let keys =
+            "track_script {\n chk\n}\ntrack_file {\n number\n}\ntrack_process {\n web\n}\n"
+            + "track_interface {\n eth7 weight 0 reverse\n eth8 weight -5 reverse\n eth9 weight 5 noreverse\n}"
+        let result = imported(objects + Samples.instance(keys))
+        let tracks = try configuration(result).groups[0].tracks
+        let told = tracks.map { "\($0.name) \($0.weight ?? 0) \($0.counting.isInverted)" }
+        #expect(
+            Set(told) == [
+                "check:chk -10 true", "file:/run/number -3 false", "process:haproxy 0 false", "link:eth7 0 true",
+                "link:eth8 5 true", "link:eth9 5 false",
+            ])
+        let delays = tracks.filter { $0.name == "process:haproxy" }.map(\.counting)
+        #expect(delays.map(\.upDelayNs) == [2_000_000_000] && delays.map(\.downDelayNs) == [500_000_000])
+        #expect(result.worst == nil)
+    }
+
     @Test func membersMayBeOnOneInterface() throws {
         let result = imported(Samples.group("", first: "", second: "").replacing("eth1", with: "eth0"))
         let groups = try configuration(result).groups

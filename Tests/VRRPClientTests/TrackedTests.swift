@@ -9,6 +9,7 @@ import VRRP
 
 private final class Something: Tracked {
     var isWell = true
+    var hasAnswered = true
     let cause: Cause
     var onChange: () -> Void = {}
 
@@ -27,7 +28,7 @@ private final class Something: Tracked {
                 exec = ["/bin/true"]
                 """)
         let (gate, scale) = (Something("check:gate"), Something("check:scale"))
-        world.services.tracked = { object, _ in object == .check("gate") ? gate : scale }
+        world.services.tracked = { track, _ in track.object == .check("gate") ? gate : scale }
         var status: GroupStatus { world.group.engine.status }
         try world.serve()
         scale.isWell = false

@@ -6,13 +6,17 @@ extension GroupDriver {
     /// What is tracked, with the object that says whether it is well.
     var tracked: [(track: VRRPConfiguration.Track, object: Tracked)] {
         group.tracks.compactMap { track in
-            services.tracked(track.object, group.linkState).map { (track, $0) }
+            services.tracked(track, group.linkState).map { (track, $0) }
         }
     }
 
     /// Something tracked may be well or no longer; nil: anything.
     func trackedChanged(_ changed: Tracked? = nil) {
-        for (track, object) in tracked where changed == nil || object === changed {
+        let tracked = tracked
+        // The engine waits until each object has answered once. Then it has to know all of them: by one answer, several may be
+        // judged that are told one by one.
+        let isLast = !isInformed && tracked.allSatisfy(\.object.hasAnswered)
+        for (track, object) in tracked where changed == nil || isLast || object === changed {
             let cause = object.cause
             if let weight = track.weight {
                 feed(.weight(name: track.name, object.contribution(of: weight)))
@@ -22,12 +26,7 @@ extension GroupDriver {
                 feed(.cause(cause, isPresent: !object.isWell))
             }
         }
-        inform()
-    }
-
-    /// The engine waits until each object has answered once.
-    private func inform() {
-        guard !isInformed, tracked.allSatisfy(\.object.hasAnswered) else { return }
+        guard isLast else { return }
         isInformed = true
         feed(.informed)
     }

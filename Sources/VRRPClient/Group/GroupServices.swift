@@ -14,7 +14,7 @@ final class GroupServices {
     /// Whether there are so many groups that their timers should share wake-ups.
     var isCrowded = false
     /// What is tracked, by a group with this `link-state`.
-    var tracked: (VRRPConfiguration.Track.Object, VRRPConfiguration.LinkStateChoice) -> Tracked? = { _, _ in nil }
+    var tracked: (VRRPConfiguration.Track, VRRPConfiguration.LinkStateChoice) -> Tracked? = { _, _ in nil }
     /// What the process itself knows and publishes with every group.
     var sharedConditions: () -> [Condition] = { [] }
     /// Whether packets to addresses are taken although `accept = false` forbids it.

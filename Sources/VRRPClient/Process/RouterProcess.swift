@@ -150,6 +150,7 @@ final class RouterProcess {
         guard !hasBegun, kernel.hasBeenRead else { return }
         hasBegun = true
         links.begin()
+        tracked.begin()
         removeLeftovers()
         for group in groups {
             group.bindAll()

@@ -34,12 +34,20 @@ extension Tracked {
 final class TrackedObjects {
     private struct Key: Hashable {
         let object: VRRPConfiguration.Track.Object
-        /// Of links alone: which of linkwatchd's states counts.
+        let counting: VRRPConfiguration.Track.Counting
+        /// Of links alone, and of track-groups, which may have some: which of linkwatchd's states counts.
         let choice: VRRPConfiguration.LinkStateChoice?
 
-        init(_ object: VRRPConfiguration.Track.Object, _ choice: VRRPConfiguration.LinkStateChoice) {
+        init(
+            _ object: VRRPConfiguration.Track.Object, _ choice: VRRPConfiguration.LinkStateChoice,
+            _ counting: VRRPConfiguration.Track.Counting = VRRPConfiguration.Track.Counting()
+        ) {
             self.object = object
-            if case .link = object { self.choice = choice } else { self.choice = nil }
+            self.counting = counting
+            switch object {
+            case .link, .trackGroup: self.choice = choice
+            case .check, .route, .process, .file: self.choice = nil
+            }
         }
     }
 
@@ -52,6 +60,9 @@ final class TrackedObjects {
     private let ask: Ask
     private lazy var processes = ProcessWatch(loop: loop)
     private var objects: [Key: Tracked] = [:]
+    /// Those of `objects` that others are judged by, mostly none.
+    private var derived: [DerivedObject] = []
+    private var hasBegun = false
 
     /// Called when something tracked may be well or no longer.
     var onChange: (Tracked) -> Void = { _ in }
@@ -73,23 +84,61 @@ final class TrackedObjects {
             adopted[key] = known?.configuration == check ? known : make(check, known)
         }
         for group in configuration.groups {
-            for track in group.tracks {
-                let key = Key(track.object, group.linkState)
-                if adopted[key] == nil { adopted[key] = objects[key] ?? make(key, group.linkState) }
-            }
+            for track in group.tracks { adopt(track, group.linkState, &adopted) }
         }
         for (key, object) in objects where adopted[key] !== object { object.stop() }
         for object in adopted.values {
-            object.onChange = { [unowned self, unowned object] in onChange(object) }
+            object.onChange = { [unowned self, unowned object] in changed(object) }
         }
         objects = adopted
+        derived = adopted.values.compactMap { $0 as? DerivedObject }
+        if hasBegun { begin() }
+    }
+
+    /// The object of a track: the known one or a new one, and those that it is judged by.
+    @discardableResult
+    private func adopt(
+        _ track: VRRPConfiguration.Track, _ choice: VRRPConfiguration.LinkStateChoice, _ adopted: inout [Key: Tracked]
+    ) -> Tracked? {
+        let key = Key(track.object, choice, track.counting)
+        if let known = adopted[key] { return known }
+        var object: Tracked?
+        if key.counting != VRRPConfiguration.Track.Counting() {
+            var plain = track
+            plain.counting = VRRPConfiguration.Track.Counting()
+            object = adopt(plain, choice, &adopted).map {
+                CountedObject(track, $0, loop, predecessor: predecessor(of: track, key))
+            }
+        } else if case .trackGroup(let group) = track.object {
+            object = TrackedGroup(group, group.anyOf.compactMap { adopt($0, choice, &adopted) })
+        } else {
+            object = objects[key] ?? make(key, choice)
+        }
+        adopted[key] = object
+        return object
+    }
+
+    /// What goes on, with other delays perhaps.
+    private func predecessor(of track: VRRPConfiguration.Track, _ key: Key) -> CountedObject? {
+        objects[key] as? CountedObject
+            ?? objects.values.lazy.compactMap { $0 as? CountedObject }.first { $0.precedes(track) }
+    }
+
+    /// The states of objects are known from now on.
+    func begin() {
+        hasBegun = true
+        for object in derived { object.begin() }
+    }
+
+    private func changed(_ object: Tracked) {
+        onChange(object)
+        guard hasBegun else { return }
+        for other in derived where other.sources.contains(where: { $0 === object }) { other.sourceChanged() }
     }
 
     /// What is tracked by a group with this `link-state`; nil: not what was adopted.
-    func object(
-        _ object: VRRPConfiguration.Track.Object, _ choice: VRRPConfiguration.LinkStateChoice
-    ) -> Tracked? {
-        objects[Key(object, choice)]
+    func object(_ track: VRRPConfiguration.Track, _ choice: VRRPConfiguration.LinkStateChoice) -> Tracked? {
+        objects[Key(track.object, choice, track.counting)]
     }
 
     private func make(_ check: VRRPConfiguration.Check, _ predecessor: Check?) -> Check {
@@ -98,8 +147,8 @@ final class TrackedObjects {
 
     private func make(_ key: Key, _ choice: VRRPConfiguration.LinkStateChoice) -> Tracked? {
         switch key.object {
-        // The checks of the file exist already, and a track can name no others.
-        case .check: nil
+        // The checks of the file exist already, and a track can name no others; `adopt` makes track-groups.
+        case .check, .trackGroup: nil
         case .link(let name): TrackedLink(name, choice, links)
         case .route(let route): TrackedRoute(route, kernel)
         case .file(let path): TrackedFile(path, loop)

@@ -32,8 +32,8 @@ final class TrackedRoute: Tracked {
 
     /// The routes that the kernel's mirror must have.
     static func keys(_ configuration: VRRPConfiguration) -> [RouteKey] {
-        configuration.groups.flatMap(\.tracks).compactMap { track in
-            guard case .route(let route) = track.object else { return nil }
+        configuration.groups.flatMap(\.tracks).flatMap(\.object.parts).compactMap { object in
+            guard case .route(let route) = object else { return nil }
             return RouteKey(destination: route.prefix, table: route.table)
         }
     }
