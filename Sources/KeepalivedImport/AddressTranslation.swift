@@ -58,8 +58,8 @@ struct AddressTranslation {
     ) -> Entry? {
         let prefix = address.prefix
         var attributes: [(key: String, value: String)] = []
-        // With a virtual MAC address it is the interface beneath the macvlan.
-        let isOnOther = address.interface.map { $0 != leg.interface || leg.instance.hasVirtualMAC } ?? false
+        // keepalived puts it on the macvlan too if `dev` names the interface beneath.
+        let isOnOther = address.interface.map { $0 != leg.interface } ?? false
         let interface = address.interface ?? leg.interface
         guard isInterfaceName(interface) else {
             findings.add(

@@ -18,6 +18,7 @@ class Needs:
     neighbours: set[tuple[str, str]] = field(default_factory=set)
     programs: set[str] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
 
 
@@ -33,21 +34,29 @@ def needs(text: str, toml: str) -> Needs:
             name = element.get("link") if isinstance(element, dict) else element.partition("link:")[2]
             if name:
                 result.interfaces.setdefault(name, [])
+    # The daemons make these themselves.
     macvlans = set(re.findall(r"use_vmac\s+(\S+)", text)) | {"lo"}
+    macvlans |= {instance["virtual-mac-name"] for instance in instances if "virtual-mac-name" in instance}
     for name in re.findall(r"\bdev\s+\"?([A-Za-z0-9_][\w.:-]{0,14})(?![\w.:${}-])", re.sub(r"[#!].*", "", text)):
         if not name.startswith("vrrp."):
             result.interfaces.setdefault(name, [])
     for name in macvlans & set(result.interfaces):
         del result.interfaces[name]
+    result.neighbours = {(name, host) for name, host in result.neighbours if name not in macvlans}
     _addresses(result, instances)
     for program in (*config.get("check", {}).values(), *config.get("notify", {}).values()):
-        result.programs |= _programs(program["exec"])
+        result.programs |= _programs(program.get("exec", []))
         if isinstance(program.get("user"), str):
-            result.users.add(program["user"].split(":")[0])
+            user, _, group = program["user"].partition(":")
+            result.users.add(user)
+            result.groups |= {group} if group else set()
     plain = re.sub(r"[#!].*", "", text)
     for words in re.findall(r"^\s*(?:script|notify\w*)\s+(.*)", plain, re.M):
         result.programs |= _programs(re.sub(r"[\"']", "", words).split())
-    result.users |= set(re.findall(r"^\s*(?:script_user|user)\s+([A-Za-z_][\w-]*)", plain, re.M))
+    name = r"[ \t]+([A-Za-z_][\w-]*)"
+    for user, group in re.findall(rf"^\s*(?:script_user|user){name}(?:{name})?", plain, re.M):
+        result.users.add(user)
+        result.groups |= {group} if group else set()
     result.namespaces = set(re.findall(r"^\s*(?:@\S+\s+)?net_namespace(?:_ipvs)?\s+(\S+)", plain, re.M))
     return result
 

@@ -92,13 +92,19 @@ class World:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("#!/bin/sh\nexit 0\n")
             target.chmod(0o755)
-        known = {line.split(":")[0] for line in Path("/etc/passwd").read_text().splitlines()}
-        users = [user for user in sorted(self.needs.users) if user not in known and not user.isdigit()]
+        # Each user has a group of its own name.
+        users = self._unknown(self.needs.users, "/etc/passwd")
         lines = [f"{user}:x:{9000 + n}:{9000 + n}::/:/bin/sh\n" for n, user in enumerate(users)]
         (self.folder / "users").write_text("".join(lines))
-        (self.folder / "groups").write_text("".join(f"{user}:x:{9000 + n}:\n" for n, user in enumerate(users)))
+        groups = users + self._unknown(self.needs.groups - set(users), "/etc/group")
+        (self.folder / "groups").write_text("".join(f"{group}:x:{9000 + n}:\n" for n, group in enumerate(groups)))
         (self.folder / "namespaces").write_text(" ".join(self.needs.namespaces))
         (self.folder / "init").write_text(INIT)
+
+    @staticmethod
+    def _unknown(names: set[str], file: str) -> list[str]:
+        known = {line.split(":")[0] for line in Path(file).read_text().splitlines()}
+        return [name for name in sorted(names) if name not in known and not name.isdigit()]
 
     def write(self, path: str, text: str) -> None:
         """Puts a file into the root of what is started next."""
