@@ -10,7 +10,8 @@ import VRRP
 /// - *somebody*: once settled, somebody serves if anybody can, all legs or none;
 /// - *soon*: at any time, if no packet is lost, somebody serves within four intervals and half a second if nothing is broken,
 ///   and else in the time that each of the others needs to find out;
-/// - *rest*: once settled, no state changes any more, except that of a third router beside a pair whose cable works;
+/// - *rest*: once settled, no state changes any more, except that of a third router beside a pair whose cable works, and that
+///   a lower host which kept everybody from serving makes a pause, so that somebody takes over;
 /// - *best*: once settled, if nothing is broken, nobody serves whom another may preempt, unless that one has no cable and
 ///   publishes `unheard`, since it cannot know that it would be heard by now, or is a third router beside a pair whose cable
 ///   works, since the pair would not heed it;
@@ -27,11 +28,15 @@ struct Promises: Sendable {
     private var dualSinceNs: Int64?
     private var outageSinceNs: Int64?
     private var isSettled = false
+    /// Settled, but a stranger keeps everybody from serving.
+    private var isKeptWaiting = false
     private var settledNs: Int64 = 0
     private var advertsSent: [UInt64] = []
     private var hasHandedOver = false
     /// A kernel's report is lost: until the table is read anew a director does not know what it holds.
     var hasLostReport = false
+    /// When the tables were read because of that. What was said before may still be under way, or wait in a socket.
+    var reportsReadNs: Int64?
     /// Per director: since when it has held, and when it last did.
     private var held: [(sinceNs: Int64, lastNs: Int64)?]
 
@@ -53,6 +58,7 @@ struct Promises: Sendable {
     mutating func complaint(about world: World) -> String? {
         for index in world.directors.indices { noteHolding(of: index, world) }
         if let complaint = oneComplaint(world) { return complaint }
+        noteService(world)
         return soonComplaint(world)
     }
 
@@ -122,13 +128,14 @@ struct Promises: Sendable {
             return "an owner has yielded to a router that is none"
         }
         if change.transition.reason == .unheard, change.transition.from == .master, kind != .anything, kind != .holding,
-            !hasLostReport,
+            !hasLostReport, !isReportJustRead(world),
             !hasHeldForLong(kind == .lower ? 0 : director.configuration.advertIntervalNs, world, but: change.director)
         {
             return "a master has yielded to a lesser one that does not go on holding"
         }
         // A third router yields to a pair that does not heed it, also to each claim of one that the other does not hear.
         guard isSettled, !world.isThirdRouter(change.director) else { return nil }
+        if isKeptWaiting, [.take, .preempt, .lose].contains(change.transition.reason) { return nil }
         // With a lower stranger's adverts, a router that answers for the addresses and does not hear us, or heeds nobody but its
         // peer, looks like a lesser one.
         if kind == .lower, !director.configuration.hasPool, isBesideUnheard(change.director, world) { return nil }
@@ -145,6 +152,18 @@ struct Promises: Sendable {
         held[index] = (sinceNs, world.nowNs)
     }
 
+    /// When the stranger that kept everybody from serving makes a pause, somebody takes over, however late that is. From then
+    /// on, after the time that two of them may need to agree, all have to rest.
+    private mutating func noteService(_ world: World) {
+        guard isKeptWaiting else { return }
+        let slowestNs = world.directors.reduce(0) { max($0, $1.configuration.advertIntervalNs) }
+        let forNs = (areAnyEqual(world) ? 6 : 3) * slowestNs
+        isKeptWaiting = !world.directors.indices.contains { index in
+            guard !world.directors[index].held.isEmpty, let held = held[index] else { return false }
+            return world.nowNs - held.sinceNs >= forNs
+        }
+    }
+
     /// A director whose kernel is late says that it holds until the kernel reports the end.
     private func hasHeldForLong(_ forNs: Int64, _ world: World, but index: Int) -> Bool {
         held.indices.contains { other in
@@ -153,6 +172,11 @@ struct Promises: Sendable {
             return world.nowNs - held.sinceNs >= forNs
                 && (isHeld || world.nowNs - held.lastNs <= schedule.kernelLateNs ?? 0)
         }
+    }
+
+    private func isReportJustRead(_ world: World) -> Bool {
+        guard let reportsReadNs else { return false }
+        return world.nowNs - reportsReadNs <= schedule.slowestNs
     }
 
     private func isBesideUnheard(_ index: Int, _ world: World) -> Bool {
@@ -180,7 +204,8 @@ struct Promises: Sendable {
         }
         var complaint = world.complaint
         if kind == .resigning, complaint == .nobodyHolds || complaint == .twoHolders { complaint = .none }
-        if complaint == .nobodyHolds, isFollowed(world) { complaint = .none }
+        isKeptWaiting = isFollowed(world) && world.directors.allSatisfy(\.held.isEmpty)
+        if complaint == .nobodyHolds, isKeptWaiting { complaint = .none }
         if complaint != .none { return "at the end: \(complaint)" }
         return bestComplaint(world)
     }
@@ -219,10 +244,13 @@ struct Promises: Sendable {
 
     /// Told when the schedule is over.
     func complaint(atEndOf world: World) -> String? {
+        let fastestNs = world.directors.reduce(Int64.max) { min($0, $1.configuration.advertIntervalNs) }
         for (index, sent) in Self.advertsSent(world).enumerated() where index < advertsSent.count {
             let configuration = world.directors[index].configuration
-            let intervals = (world.nowNs - settledNs) / configuration.advertIntervalNs
-            // Whoever takes over speaks, and a forged resignation lets it do so after each skew.
+            // Whoever takes over speaks, and a forged resignation lets it do so after each skew, which is of the interval that
+            // it has learned from the master.
+            let intervalNs = kind == .resigning ? fastestNs : configuration.advertIntervalNs
+            let intervals = (world.nowNs - settledNs) / intervalNs
             let most = UInt64(configuration.members.count) * UInt64((kind == .resigning ? 8 : 2) * intervals + 6)
             if sent > advertsSent[index] + most { return "a flood is answered by a flood" }
         }

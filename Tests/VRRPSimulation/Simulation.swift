@@ -118,7 +118,9 @@ package struct Simulation {
         let hold = world.cables.isEmpty && !isMended ? 2 * 5 * (down + 1) : 4 * (down + 1)
         let intervals = others * (down * 4 + 3 + 2) + hold
         var settleNs = intervals * intervalNs + world.leaseNs + 4_000_000_000 + schedule.beginNs
-        if let stranger = schedule.stranger, stranger.kind != .resigning { settleNs += 4 * stranger.claimMaxNs }
+        if let stranger = schedule.stranger, stranger.kind != .resigning {
+            settleNs += (down + 1) * stranger.claimMaxNs
+        }
         return settleNs
     }
 
@@ -229,6 +231,13 @@ package struct Simulation {
                 push(world.nowNs + apart.time(0...answersNs), .fault(.informed(index)))
             }
             sockets[index] = []
+        case .appear(let index, let leg):
+            guard world.isKernelLate, world.directors[index].isAlive else { return }
+            // Reports come in order: after those of what the kernel did before.
+            kernels[index].lastReportNs = max(world.nowNs, kernels[index].lastReportNs)
+            push(
+                kernels[index].lastReportNs,
+                .report(World.AddressChange(director: index, leg: leg, isHeld: true), session: kernels[index].session))
         default: break
         }
     }
@@ -321,6 +330,7 @@ package struct Simulation {
     /// Every process reads its kernel's whole table, and removes what it does not want.
     private mutating func readTables() {
         guard world.isKernelLate else { return }
+        if promises.hasLostReport { promises.reportsReadNs = world.nowNs }
         promises.hasLostReport = false
         for index in world.directors.indices {
             kernels[index].session += 1

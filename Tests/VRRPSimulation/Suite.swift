@@ -43,6 +43,16 @@ package enum Suite {
         238380,
         // All of a pair are in fault, and beside them a third router, whose check fails and who has no heartbeat.
         101116,
+        // A lesser forger, of whom nobody can be asked, keeps everybody from serving, makes a pause, and somebody takes over.
+        15480, 52924, 100942, 135555,
+        // A forger has claimed an interval of 40 seconds, and the down timer is ten of them.
+        63567,
+        // An address appears while the kernel has still to report that it was removed before.
+        77188,
+        // A forger resigns as often as it can, and the backup's skew is that of a master whose interval is a tenth of its own.
+        128854,
+        // A report is lost, and what a director said for want of it waits in the socket of a stopped process.
+        145165,
     ]
 
     /// As far as some minutes and some gigabytes reach.

@@ -455,7 +455,11 @@ package struct World: Hashable, Sendable {
                 return false
             }
             directors[index].held.insert(MemberSet(member: Place(leg)))
-            if directors[index].isAlive { tellHolding(of: index, leg: leg) } else { abandonLease(index) }
+            if !directors[index].isAlive {
+                abandonLease(index)
+            } else if !isKernelLate {
+                tellHolding(of: index, leg: leg)
+            }
         }
         return true
     }
