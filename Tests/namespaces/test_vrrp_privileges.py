@@ -339,7 +339,9 @@ def check(name: str) -> bytes:
 
 
 def notify(name: str, group: str = "lvs", to: str = "master", reason: str = "take") -> bytes:
-    return number(1) + b"".join(map(word, (name, group, "backup", to, reason))) + number(100)
+    event = to if to in ("master", "backup", "fault") else "stop"
+    about = b"".join(map(word, (name, group, "", event)))
+    return number(1) + about + number(100) + number(1) + b"".join(map(word, ("backup", to, reason)))
 
 
 class Runner:
