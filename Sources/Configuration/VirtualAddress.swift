@@ -12,6 +12,14 @@ extension VRRPConfiguration {
         public var isAdvertised = true
         /// Whether the state of `interface` counts as that of the instance's own does.
         public var tracksInterface = true
+        /// The name that ifconfig(8) shows it by, at most 15 bytes; nil: that of its interface. (`IFA_LABEL`)
+        public var label: String?
+        /// How far it is valid. The corresponding C constants are `RT_SCOPE_UNIVERSE` and so on. (`ifa_scope`)
+        public var scope: UInt8 = 0
+        /// Its broadcast address; nil: none. (`IFA_BROADCAST`)
+        public var broadcast: IPAddress?
+        /// Whether its network is reachable by it.
+        public var hasPrefixRoute = true
         /// Where it stands in the file.
         public var place = FilePlace()
 
@@ -28,9 +36,20 @@ extension VRRPConfiguration {
         /// Whether the file says more of it than the address.
         public var hasAttributes: Bool { self != Self(prefix) }
 
-        /// `192.0.2.9/24 dev eth2`, as ip-address(8) takes it.
+        /// `192.0.2.9/24 dev eth2 label eth2:1`, as ip-address(8) takes it.
         public var description: String {
-            ([prefix.description] + [interface.map { "dev \($0)" }].compactMap { $0 }).joined(separator: " ")
+            let words: [String?] = [
+                prefix.description, broadcast.map { "broadcast \($0)" }, interface.map { "dev \($0)" },
+                scope == 0 ? nil : "scope \(AddressScope.name(scope))", label.map { "label \($0)" },
+                hasPrefixRoute ? nil : "noprefixroute",
+            ]
+            return words.compactMap { $0 }.joined(separator: " ")
+        }
+
+        /// Whether the kernel is to have both in the same way. It keeps a label, a scope and a broadcast address as they
+        /// were when the address was added.
+        public func isAlike(_ other: Self) -> Bool {
+            label == other.label && scope == other.scope && broadcast == other.broadcast
         }
     }
 }
@@ -78,12 +97,96 @@ extension VRRPConfiguration.VirtualAddress {
             "address", .hostInNetwork, into: &prefix, required: "an address of a host, such as \"192.0.2.1/24\"")
         keys.read("interface", .interfaceName, into: &interface)
         keys.read("advertised", .flag, into: &isAdvertised)
+        keys.read("label", .label, into: &label)
+        keys.read("scope", .scope, into: &scope)
+        var chosen: Broadcast?
+        keys.read("broadcast", .broadcast, into: &chosen)
+        keys.read("prefix-route", .flag, into: &hasPrefixRoute)
         keys.read("track-interface", .flag, into: &tracksInterface)
         keys.finish()
         guard isGiven else { return nil }
+        broadcast = chosen?.address(of: prefix)
+        checkOfIPv4(keys)
         if !tracksInterface, interface == nil, let position = keys.place(of: "track-interface") {
             keys.problems.report(
                 position, "track-interface without interface: expected the interface of the address, in interface")
         }
+    }
+
+    /// What IPv6 addresses have none of.
+    private func checkOfIPv4(_ keys: TableReader) {
+        guard address.isIPv6 else { return }
+        for key in ["label", "scope", "broadcast", "prefix-route"] {
+            guard let position = keys.place(of: key) else { continue }
+            keys.problems.report(
+                position, "\(key) with the IPv6 address \(address): expected it with IPv4 addresses only")
+        }
+    }
+}
+
+/// `broadcast` of an address.
+private enum Broadcast: Hashable {
+    /// All bits of the host part.
+    case ones
+    /// None of them, as it was before RFC 919.
+    case zeros
+    case address(IPAddress)
+
+    func address(of prefix: IPPrefix) -> IPAddress {
+        switch self {
+        case .ones:
+            IPAddress(
+                ipv4: UInt32(truncatingIfNeeded: prefix.network.address.low) | UInt32.max >> UInt32(prefix.length))
+        case .zeros: prefix.network.address
+        case .address(let address): address
+        }
+    }
+}
+
+extension Kind where Value == Broadcast {
+    fileprivate static var broadcast: Kind {
+        Kind(
+            form: "text", expected: { "\"+\", \"-\", or an IPv4 address, such as \"192.0.2.255\"" },
+            read: { value in
+                guard case .string(let text) = value else { return nil }
+                if text == "+" { return .ones }
+                if text == "-" { return .zeros }
+                return IPAddress(text).flatMap { $0.isIPv6 ? nil : .address($0) }
+            }, write: { "\($0)" })
+    }
+}
+
+extension Kind where Value == String {
+    /// The kernel takes any bytes. (`IFNAMSIZ`)
+    fileprivate static var label: Kind {
+        .text("a label of at most 15 bytes, such as \"eth0:1\"") { text in
+            (1...15).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        }
+    }
+}
+
+/// Names of the scopes of addresses, as /etc/iproute2/rt_scopes has them.
+public enum AddressScope {
+    private static let names: [(name: String, number: UInt8)] = [
+        ("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255),
+    ]
+
+    static func name(_ number: UInt8) -> String { names.first { $0.number == number }?.name ?? "\(number)" }
+
+    fileprivate static func number(_ name: String) -> UInt8? { names.first { $0.name == name }?.number }
+}
+
+extension Kind where Value == UInt8 {
+    fileprivate static var scope: Kind {
+        Kind(
+            form: "\"global\" | \"site\" | \"link\" | \"host\" | \"nowhere\" | number",
+            expected: { "\"global\", \"site\", \"link\", \"host\", \"nowhere\", or a number from 0 to 255" },
+            read: { value in
+                switch value {
+                case .string(let name): AddressScope.number(name)
+                case .integer(let number): UInt8(exactly: number)
+                default: nil
+                }
+            }, write: { "\"\(AddressScope.name($0))\"" })
     }
 }

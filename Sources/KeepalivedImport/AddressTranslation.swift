@@ -78,7 +78,8 @@ struct AddressTranslation {
             if word == "peer" || word == "use_vmac" { return nil }
         }
         addAttribute("label", address.label.map(Toml.text), address, &attributes)
-        addAttribute("scope", address.scope.map(Toml.text), address, &attributes)
+        let scope = address.scope.map { $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } ? $0 : Toml.text($0) }
+        addAttribute("scope", scope, address, &attributes)
         addAttribute("brd", address.broadcast.map(Toml.text), address, &attributes, key: "broadcast")
         addAttribute(
             "noprefixroute", address.hasNoPrefixRoute ? "false" : nil, address, &attributes, key: "prefix-route")

@@ -583,6 +583,8 @@ struct Interpreter {
             }
             result.label = nil
             result.scope = nil
+            // These bring no route to their prefix anyway.
+            result.hasNoPrefixRoute = false
         }
         return result
     }

@@ -427,19 +427,11 @@ extension Keywords {
 
     private static let address: [Keyword] = [
         Keyword(.address, "dev", .option, .carried, "`interface`"),
-        Keyword(
-            .address, "label", .option, .later(.loss),
-            "The address gets no label: scripts that look for `eth0:1` must look for the address."),
-        Keyword(.address, "scope", .option, .later(.loss), "The address gets the scope `global`."),
-        Keyword(
-            .address, "brd", .option, .later(.loss),
-            "The address gets no broadcast address; the interface's own has one."),
-        Keyword(
-            .address, "broadcast", .option, .later(.loss),
-            "The address gets no broadcast address; the interface's own has one."),
-        Keyword(
-            .address, "noprefixroute", .option, .later(.loss),
-            "The address's network gets a route unless an address of the interface is in it."),
+        Keyword(.address, "label", .option, .carried, "`label`"),
+        Keyword(.address, "scope", .option, .carried, "`scope`"),
+        Keyword(.address, "brd", .option, .carried, "`broadcast`"),
+        Keyword(.address, "broadcast", .option, .carried, "`broadcast`"),
+        Keyword(.address, "noprefixroute", .option, .carried, "`prefix-route = false`"),
         Keyword(
             .address, "no_track", .option, .depends(.difference),
             "`track-interface = false` on another interface. The interface of the instance counts anyway, and an address that somebody removes is always added again."

@@ -22,6 +22,12 @@ public struct AddressRequest: Hashable, Sendable {
     public var noPrefixRoute = false
     /// Who adds it; 0: unspecified. Kernels before 5.18 forget it. (`IFA_PROTO`)
     public var addressProtocol: UInt8 = 0
+    /// The name of an IPv4 address, at most 15 bytes; nil: that of its interface. (`IFA_LABEL`)
+    public var label: String?
+    /// How far an IPv4 address is valid. (`ifa_scope`)
+    public var scope: UInt8 = 0
+    /// Of IPv4; nil: none. (`IFA_BROADCAST`)
+    public var broadcast: IPAddress?
 
     public init(key: AddressKey, validSeconds: UInt32? = nil) {
         self.key = key
@@ -494,11 +500,15 @@ extension RtnlRequester {
         var lifetimes = ifa_cacheinfo()
         lifetimes.ifa_valid = address.validSeconds ?? .max
         lifetimes.ifa_prefered = address.isPreferred || !address.key.address.isIPv6 ? lifetimes.ifa_valid : 0
-        return add(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, fixed(address.key)) {
+        var header = fixed(address.key)
+        header.ifa_scope = address.scope
+        return add(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, header) {
             Self.put(address.key, &$0)
             $0.put(Int(IFA_FLAGS), flags.rawValue)
             $0.put(Int(IFA_CACHEINFO), structure: lifetimes)
             if address.addressProtocol != 0 { $0.put(Int(IFA_PROTO), address.addressProtocol) }
+            if let label = address.label { $0.put(Int(IFA_LABEL), text: label) }
+            if let broadcast = address.broadcast { $0.put(Int(IFA_BROADCAST), broadcast.bytes) }
         }
     }
 

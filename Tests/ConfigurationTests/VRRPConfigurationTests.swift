@@ -437,6 +437,26 @@ private let pair = """
         #expect(mistakes { try read(file(["2001:db8::1"], more: global)) }.isEmpty)
     }
 
+    @Test(arguments: [
+        ("label = \"eth0:much-too-long\"", "at most 15 bytes"), ("scope = \"universe\"", "\"global\""),
+        ("scope = 256", "from 0 to 255"), ("broadcast = \"2001:db8::1\"", "an IPv4 address"),
+        ("prefix-route = 1", "true or false"),
+    ])
+    func attributesOfAnAddress(attribute: String, expected: String) {
+        let table = "routes = []\naddresses = [\"192.0.2.1/24\", { address = \"192.0.2.9/24\", \(attribute) }]"
+        let text = file(["192.0.2.1/24"], more: "").replacing("addresses = [\"192.0.2.1/24\"]", with: table)
+        let found = mistakes { try read(text) }
+        #expect(found.count == 1 && found[0].contains(attribute) && found[0].contains(expected), "\(found)")
+    }
+
+    @Test func whatOnlyIPv4AddressesHave() {
+        let table =
+            "addresses = [\"192.0.2.1/24\", { address = \"2001:db8::1\", advertised = false, label = \"eth0:1\" }]"
+        let text = file(["192.0.2.1/24"], more: "").replacing("addresses = [\"192.0.2.1/24\"]", with: table)
+        let found = mistakes { try read(text) }
+        #expect(found.count == 1 && found[0].contains("label with the IPv6 address 2001:db8::1"), "\(found)")
+    }
+
     @Test(arguments: ["192.0.2.66", "224.0.0.1", "ff02::1", "ff01::66", "224.0.0.256"])
     func noGroupOfRouters(group: String) {
         expect(

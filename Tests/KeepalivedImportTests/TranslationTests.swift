@@ -140,9 +140,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("198.51.100.2 label eth0:1", Finding.Weight.loss), ("198.51.100.2 scope link", .loss),
-        ("198.51.100.2 dev eth/1", .missing), ("192.0.2.1 dev eth1", .missing),
-        ("198.51.100.2 brd +", .loss), ("198.51.100.0/24", .loss), ("198.51.100.2 peer 198.51.100.3", .missing),
+        ("198.51.100.2 dev eth/1", Finding.Weight.missing), ("192.0.2.1 dev eth1", .missing),
+        ("198.51.100.0/24", .loss), ("198.51.100.2 peer 198.51.100.3", .missing),
         ("2001:db8::1", .difference), ("198.51.100.256", .difference), ("198.51.100.2 no_track", .difference),
         ("198.51.100.2 frob", .difference), ("192.0.2.1/24", .difference), ("224.0.0.1", .missing),
         ("192.0.2.255", .missing),
@@ -151,6 +150,20 @@ import Testing
         let (group, result) = try group("virtual_ipaddress {\n\(address)\n}")
         #expect(!group.instances[0].addresses.isEmpty)
         #expect(result.findings.map(\.weight) == [weight] && result.findings[0].line.number == Samples.line + 1)
+    }
+
+    @Test func whatTheKernelIsToHaveIsCarried() throws {
+        let (group, result) = try group(
+            "virtual_ipaddress {\n 198.51.100.2/24 label eth0:1 scope link brd +\n 198.51.100.3/24 scope 200 brd - noprefixroute\n"
+                + " 198.51.100.4/24 broadcast 198.51.100.250\n}\nvirtual_ipaddress_excluded {\n 2001:db8::1/64 noprefixroute\n}"
+        )
+        #expect(
+            group.instances[0].addresses.dropFirst().map(\.description) == [
+                "198.51.100.2/24 broadcast 198.51.100.255 scope link label eth0:1",
+                "198.51.100.3/24 broadcast 198.51.100.0 scope site noprefixroute",
+                "198.51.100.4/24 broadcast 198.51.100.250", "2001:db8::1/64",
+            ])
+        #expect(result.worst == nil)
     }
 
     @Test func addressesGoToTheirInterfaceAndStayOutOfAdverts() throws {

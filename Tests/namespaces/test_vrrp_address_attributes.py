@@ -236,6 +236,38 @@ def test_a_reload_touches_what_has_changed_alone(namespaces, router):
     assert watch.group()["causes"] == []
 
 
+def test_the_kernel_keeps_label_scope_and_broadcast_and_a_reload_changes_those_of_one(namespaces, router):
+    def attributes(address):
+        found = infos(namespaces, "r1", "e0").get(address, {})
+        return found.get("label"), found.get("scope"), found.get("broadcast")
+
+    def routes():
+        return [route["dst"] for route in json.loads(namespaces.ip("r1", "-j route show dev e0 proto 112"))]
+
+    plain = '"198.51.100.1/24"'
+    other = '{ address = "203.0.113.1/24", label = "e0:vip", scope = "link", broadcast = "+", prefix-route = false }'
+    expected = ("e0:vip", "link", "203.0.113.255")
+    director = router.start(instance([HERE, plain, other], 'address-lease = "1s"\n'))
+    watch = director.watch()
+    watch.await_state("master")
+    until(lambda: attributes("203.0.113.1") == expected, "the attributes")
+    assert attributes("198.51.100.1") == ("e0", "global", None)
+    assert routes() == ["198.51.100.0/24"]
+    # The lease is over more than once before a group can be master again, so it has been renewed.
+    sent = lambda: director.status()["members"][0]["advertsSent"]  # noqa: E731
+    before = sent()
+    until(lambda: sent() > before + 25, "two leases' time")
+    assert attributes("203.0.113.1") == expected
+    removed = Removed(namespaces)
+    director.reconfigure(instance([HERE, plain, other.replace("e0:vip", "e0:new").replace('"+"', '"-"').replace("false", "true")]))
+    director.call("io.linkwatch.VRRP.Reload")
+    until(lambda: attributes("203.0.113.1") == ("e0:new", "link", "203.0.113.0"), "the new label")
+    until(lambda: sorted(routes()) == ["198.51.100.0/24", "203.0.113.0/24"], "the route")
+    assert removed.settled() == {"203.0.113.1/32 dev e0"}
+    removed.close()
+    assert watch.group()["state"] == "master"
+
+
 def test_hundreds_that_are_not_advertised(namespaces, router):
     many = [f'{{ address = "10.7.{number // 250}.{number % 250 + 1}/32", advertised = false }}' for number in range(500)]
     many += [f'{{ address = "2001:db8:7::{number + 1:x}/64", advertised = false, interface = "d0" }}' for number in range(500)]

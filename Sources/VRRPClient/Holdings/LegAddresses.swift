@@ -188,8 +188,10 @@ final class LegAddresses: Held, Upkept {
     func handOver(to successor: (any Held)?, isSamePlace: Bool) {
         onHolding = { _ in }
         let successor = successor as? LegAddresses
-        let kept = Set(isSamePlace ? successor?.addresses ?? [] : [])
-        let surplus = keys.filter { !isForeign($0) && !kept.contains($0.address) }
+        let kept = isSamePlace ? successor?.wanted ?? [] : []
+        let surplus = zip(keys, wanted).filter { key, old in
+            !isForeign(key) && !kept.contains { $0.address == old.address && $0.isAlike(old) }
+        }.map(\.0)
         if isWanted { _ = kernel.remove(surplus) }
         if let successor { removeRoutes(butThoseOf: successor) }
         successor?.isWanted = isWanted
@@ -237,12 +239,21 @@ final class LegAddresses: Held, Upkept {
         request.isPreferred = false
         request.noPrefixRoute = key.address.isIPv6 && key.prefixLength < 128
         request.addressProtocol = Self.protocolNumber
+        if let wanted = wanted(key), wanted.hasAttributes {
+            request.label = wanted.label
+            request.scope = wanted.scope
+            request.broadcast = wanted.broadcast
+        }
         return request
+    }
+
+    private func wanted(_ key: AddressKey) -> VRRPConfiguration.VirtualAddress? {
+        keys.firstIndex(of: key).map { wanted[$0] }
     }
 
     /// Whether its network is to be reachable, though the address is a /32.
     private static func isNetworked(_ address: VRRPConfiguration.VirtualAddress) -> Bool {
-        !address.address.isIPv6 && address.length < 32
+        !address.address.isIPv6 && address.length < 32 && address.hasPrefixRoute
     }
 
     /// Adds routes to the networks that no other address puts on the link.
