@@ -62,8 +62,12 @@ func isSectionName(_ text: String) -> Bool {
 let sectionNameExpected = "1 to 64 letters, digits, '-', '_' or '.'"
 
 /// What the kernel takes as the name of an interface (`dev_valid_name`, net/core/dev.c).
+///
+/// The kernel makes a number of `%d`, and has folders of the names `all` and `default` beside those of interfaces (`__dev_alloc_name`
+/// of net/core/dev.c, `sysctl_dev_name_is_allowed` of net/ipv4/devinet.c).
 func isInterfaceName(_ text: String) -> Bool {
-    (1...15).contains(text.utf8.count) && isInterfacePattern(text)
+    (1...15).contains(text.utf8.count) && isInterfacePattern(text) && !text.utf8.contains(UInt8(ascii: "%"))
+        && text != "all" && text != "default"
 }
 
 /// A pattern of interface names: the same characters, as long as an alternative name (ALTIFNAMSIZ).

@@ -45,7 +45,8 @@ func flag(_ text: String?) -> Bool? {
 
 /// What the kernel takes as the name of an interface. The corresponding function is `dev_valid_name` (net/core/dev.c).
 func isInterfaceName(_ text: String) -> Bool {
-    (1...15).contains(text.utf8.count) && text != "." && text != ".."
+    (1...15).contains(text.utf8.count) && ![".", "..", "all", "default"].contains(text)
+        && !text.utf8.contains(UInt8(ascii: "%"))
         && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
 }
 

@@ -190,6 +190,8 @@ private func entries(_ node: TomlNode) -> [TomlNode.Entry] {
 
     @Test func interfaceNamesAreTheKernels() {
         for name in ["eth0", "br-lan", "a", "eth0.100", "123456789012345", "veth@x"] { #expect(isInterfaceName(name)) }
-        for name in ["", ".", "..", "a/b", "a:b", "a b", "1234567890123456", "a\n"] { #expect(!isInterfaceName(name)) }
+        for name in ["", ".", "..", "a/b", "a:b", "a b", "1234567890123456", "a\n", "v%d", "all", "default"] {
+            #expect(!isInterfaceName(name))
+        }
     }
 }
