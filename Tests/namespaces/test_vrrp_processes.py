@@ -218,6 +218,23 @@ def test_a_process_is_a_cause_and_the_reload_moves_nothing_else(alone, processes
     assert director.status()["causes"] == []
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_director_does_not_serve_before_it_knows_what_runs(namespaces, processes, runs):
+    """What is there at the start counts at once: a delay is for what changes later."""
+    name = processes.name("lwa")
+    if runs:
+        processes.run("lwa")
+    Lans(namespaces)
+    director = Director(namespaces, "r1", file([f'{{ process = "{name}", down-delay = "1h", up-delay = "1h" }}']))
+    try:
+        watch = director.watch()
+        watch.await_state("master" if runs else "fault")
+        assert director.status()["causes"] == ([] if runs else [f"process:{name}"])
+        assert any("-> master" in line for line in director.log) == runs
+    finally:
+        director.close()
+
+
 def test_where_the_kernel_tells_nothing(alone, processes):
     """The process may not leave its network namespace, and the kernel tells of processes in the first one alone."""
     name = processes.name("lwa")

@@ -63,6 +63,8 @@ final class TrackedProcess: Tracked {
     fileprivate private(set) var isKnown = false
 
     private(set) var isWell: Bool
+    /// Whether `onChange` has told what /proc said first.
+    private var isTold: Bool
     var onChange: () -> Void = {}
 
     /// More than these are not counted: nobody needs them, and anybody can start them.
@@ -78,8 +80,12 @@ final class TrackedProcess: Tracked {
         pids = predecessor?.pids ?? []
         isKnown = predecessor?.isKnown ?? false
         isWell = !isKnown || pids.count >= atLeast
+        isTold = isKnown
         watch.add(self)
     }
+
+    /// Who may not read /proc at all gets no answer, and is not waited for.
+    var hasAnswered: Bool { isKnown || watch.isBlind }
 
     func stop() {
         onChange = {}
@@ -101,13 +107,18 @@ final class TrackedProcess: Tracked {
         isKnown = true
     }
 
-    /// Reports when there are enough, and when there no longer are.
+    /// Reports the first answer, when there are enough, and when there no longer are.
     fileprivate func settle() {
-        guard isKnown, isWell != (pids.count >= atLeast) else { return }
-        isWell.toggle()
-        Log.notice(
-            "process \(name): \(pids.count) running, at least \(atLeast) needed",
-            about: "process \(name)")
+        guard isKnown else { return }
+        let isChanged = isWell != (pids.count >= atLeast)
+        guard isChanged || !isTold else { return }
+        isTold = true
+        if isChanged {
+            isWell.toggle()
+            Log.notice(
+                "process \(name): \(pids.count) running, at least \(atLeast) needed",
+                about: "process \(name)")
+        }
         onChange()
     }
 }
@@ -125,6 +136,8 @@ final class ProcessWatch {
     private var events: File?
     /// /proc, while it is being read.
     private var folder: File?
+    /// Whether /proc could not be opened when it was to be read last.
+    fileprivate private(set) var isBlind = false
     private var readingSinceNs: Int64 = 0
     private var readingTookNs: Int64 = 0
     /// When it is read next.
@@ -285,7 +298,8 @@ final class ProcessWatch {
         timer = nil
         let isUnderWay = folder != nil
         folder = try? Self.folder("/proc")
-        guard folder != nil else { return readLater() }
+        isBlind = folder == nil
+        guard !isBlind else { return readLater() }
         readingSinceNs = loop.nowNs
         for process in tracked { process.beginReading() }
         if !isUnderWay { loop.later { [weak self] in self?.readOn() } }
