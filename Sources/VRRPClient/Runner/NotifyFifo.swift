@@ -11,46 +11,79 @@ import SystemPackage
 
 final class NotifyFifo {
     let path: String
-    private let descriptor: Descriptor
-    private let isOurs: Bool
+    private let user: Account?
+    private var opened: Opened
+
+    private struct Opened: ~Copyable {
+        let descriptor: Descriptor
+        /// Which file it is.
+        let device: dev_t
+        let inode: ino_t
+        let isOurs: Bool
+    }
 
     /// Makes it, unless it is there.
     ///
     /// - Parameter user: whom it belongs to; nil: us.
-    /// - Throws: why it cannot be used: `filesExists` if it is no FIFO, or a stranger's.
+    /// - Throws: why it cannot be used: `fileExists` if it is no FIFO, or a stranger's.
     init(_ path: String, user: Account?) throws(Errno) {
-        self.path = path
-        isOurs = unsafe mkfifo(path, 0o644) == 0
+        (self.path, self.user) = (path, user)
+        opened = try Self.open(path, user)
+    }
+
+    private static func open(_ path: String, _ user: Account?) throws(Errno) -> Opened {
+        let isOurs = unsafe mkfifo(path, 0o644) == 0
         if !isOurs, errno != EEXIST { throw Errno(rawValue: errno) }
-        if isOurs, let user, user.uid != geteuid(), unsafe chown(path, user.uid, user.gid) != 0 {
-            Log.warning("fifo \(path): cannot be given to \(user.name): \(Errno(rawValue: errno))")
-        }
-        descriptor = Descriptor(
+        let descriptor = Descriptor(
             owning: try Syscall.retry {
-                unsafe open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)
+                unsafe Glibc.open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)
             })
         var status = stat()
         guard unsafe fstat(descriptor.raw, &status) == 0, status.st_mode & S_IFMT == S_IFIFO,
             [0, geteuid(), user?.uid ?? 0].contains(status.st_uid)
         else { throw .fileExists }
+        if isOurs, let user, user.uid != geteuid(), fchown(descriptor.raw, user.uid, user.gid) != 0 {
+            Log.warning("fifo \(path): cannot be given to \(user.name): \(Errno(rawValue: errno))")
+        }
+        return Opened(descriptor: descriptor, device: status.st_dev, inode: status.st_ino, isOurs: isOurs)
+    }
+
+    /// Whether what we write to is what readers find there.
+    private var isThere: Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 && status.st_dev == opened.device && status.st_ino == opened.inode
     }
 
     /// The line of keepalived's words.
     static func line(_ words: [String]) -> String { "\(words[0]) \"\(words[1])\" \(words[2]) \(words[3])\n" }
 
     func write(_ line: String) {
+        if !isThere, !openAgain() { return }
         let bytes = Array(line.utf8)
         do throws(Errno) {
-            try Syscall.retry { unsafe Glibc.write(descriptor.raw, bytes, bytes.count) }
+            try Syscall.retry { unsafe Glibc.write(opened.descriptor.raw, bytes, bytes.count) }
         } catch {
             let why = error == .wouldBlock ? "nobody reads it" : "\(error)"
             Log.warning("fifo \(path): a line is dropped: \(why)", about: "fifo \(path)")
         }
     }
 
+    /// Somebody has removed it, and made another perhaps.
+    private func openAgain() -> Bool {
+        do throws(Errno) {
+            opened = try Self.open(path, user)
+            Log.warning("fifo \(path): somebody has removed it: lines that nobody had read are lost")
+            return true
+        } catch {
+            let why = error == .fileExists ? "what is there now is no FIFO, or belongs to a stranger" : "\(error)"
+            Log.error("fifo \(path): somebody has removed it, and a line is dropped: \(why)", about: "fifo \(path)")
+            return false
+        }
+    }
+
     /// Removes it if we have made it. A reader that opens it again must not find it.
     func remove() {
-        if isOurs { unsafe unlink(path) }
+        if opened.isOurs, isThere { unsafe unlink(path) }
     }
 }
 
