@@ -346,8 +346,14 @@ struct VRRPAssembly {
     /// A macvlan has a name of its own.
     private func checkMacvlanNames() {
         var owners: [String: String] = [:]
+        let ofAddresses = sections.instances.flatMap { section in
+            section.instance.addresses.compactMap { address in
+                address.value.interface.map { Located(value: $0, position: address.position) }
+            }
+        }
         let places =
             sections.instances.compactMap { $0.instance.interface } + sections.heartbeats.compactMap { $0.interface }
+            + ofAddresses
         for place in places { owners[place.value] = "an interface of this file (line \(place.position.line))" }
         for section in sections.instances {
             let instance = section.instance
@@ -355,6 +361,11 @@ struct VRRPAssembly {
             else { continue }
             if let owner = owners[name] {
                 problems.report(position, "virtual-mac-name = \(quoted(name)) is \(owner): expected another name")
+            } else if ["vr4-", "vr6-"].contains(where: name.hasPrefix) {
+                problems.report(
+                    position,
+                    "virtual-mac-name = \(quoted(name)) may be that of an instance without the key: expected another name"
+                )
             }
             owners[name] = "that of instance \(instance.name.value) (line \(position.line))"
         }

@@ -28,7 +28,9 @@ struct AddressTranslation {
     }
 
     /// The elements of `addresses`, and the first address that adverts list.
-    mutating func translate(_ leg: CompleteInstance) -> (elements: [String], first: IPAddress?) {
+    ///
+    /// - Parameter macvlan: of the instance, which has the addresses that name no interface; nil: it has none.
+    mutating func translate(_ leg: CompleteInstance, on macvlan: String?) -> (elements: [String], first: IPAddress?) {
         let instance = leg.instance
         // As many as one advert of keepalived has room for in 1500 bytes; it does not advertise the others.
         let most = leg.family == .ipv4 ? 255 : 89
@@ -37,7 +39,7 @@ struct AddressTranslation {
             + instance.addresses.dropFirst(most).map { ($0, true) } + instance.excluded.map { ($0, true) }
         var entries: [Entry] = []
         for (address, isExcluded) in all {
-            guard let entry = entry(address, isExcluded: isExcluded, leg) else { continue }
+            guard let entry = entry(address, isExcluded: isExcluded, leg, macvlan) else { continue }
             entries.append(entry)
         }
         entries = hosts(entries, leg)
@@ -54,13 +56,13 @@ struct AddressTranslation {
     private static let perInstance = 1024
 
     private mutating func entry(
-        _ address: KeepalivedConfiguration.Address, isExcluded: Bool, _ leg: CompleteInstance
+        _ address: KeepalivedConfiguration.Address, isExcluded: Bool, _ leg: CompleteInstance, _ macvlan: String?
     ) -> Entry? {
         let prefix = address.prefix
         var attributes: [(key: String, value: String)] = []
         // keepalived puts it on the macvlan too if `dev` names the interface beneath.
-        let isOnOther = address.interface.map { $0 != leg.interface } ?? false
-        let interface = address.interface ?? leg.interface
+        let isOnOther = address.interface.map { $0 != leg.interface && $0 != macvlan } ?? false
+        let interface = isOnOther ? address.interface ?? leg.interface : leg.interface
         guard isInterfaceName(interface) else {
             findings.add(
                 .missing, address.place, "\(prefix) dev \(interface)",

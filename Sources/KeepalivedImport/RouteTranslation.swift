@@ -211,13 +211,23 @@ struct RouteTranslation {
     }
 
     /// Those of an instance that vrrp.toml can have.
-    mutating func routes(of leg: CompleteInstance) -> [String] {
+    ///
+    /// - Parameter macvlan: of the instance. In keepalived it has the networks of the virtual addresses, and here only those that
+    ///   the interface beneath has not; linkwatch-vrrp itself chooses between the two.
+    mutating func routes(of leg: CompleteInstance, on macvlan: String?) -> [String] {
         var result: [(identity: String, text: String, entry: Statement.Entry)] = []
         for entry in leg.instance.routes {
             var identity = ""
             let text = findings.element(entry) { (entry) throws(EntryFailure) in
-                let route = try RouteEntry(entry, findings)
+                var route = try RouteEntry(entry, findings)
                 identity = route.identity
+                if let macvlan, route.via != nil, route.values["interface"] == Toml.text(macvlan) {
+                    route.values["interface"] = nil
+                    findings.add(
+                        .difference, entry.place, entry.words.joined(separator: " "),
+                        "the route goes through \(leg.interface) if that has the network of the next router, and through the "
+                            + "macvlan otherwise")
+                }
                 return try write(route, of: leg)
             }
             guard let text else { continue }

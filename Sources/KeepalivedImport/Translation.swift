@@ -108,7 +108,8 @@ struct Translation {
     /// The instance without the keys of a group.
     private mutating func section(of leg: CompleteInstance) -> TomlSection {
         let instance = leg.instance
-        let (list, first) = addresses.translate(leg)
+        let macvlan = instance.hasVirtualMAC ? macvlanName(leg) : nil
+        let (list, first) = addresses.translate(leg, on: macvlan)
         var section = TomlSection(
             header: "instance.\(Toml.key(names.instance(instance.name, instance.place, findings)))")
         section.set("interface", Toml.text(leg.interface))
@@ -133,9 +134,9 @@ struct Translation {
             if instance.auth?.type == "AH" { section.set("auth-type", Toml.text("ah")) }
         }
         if let hmac = instance.hmac { setHMAC(hmac, of: instance, &section) }
-        if instance.hasVirtualMAC {
+        if let macvlan {
             section.set("virtual-mac", "true")
-            section.set("virtual-mac-name", Toml.text(macvlanName(leg)))
+            section.set("virtual-mac-name", Toml.text(macvlan))
             let text = Keywords.find(.instance, "use_vmac")?.text ?? ""
             findings.add(instance.tunesVirtualMAC ? .loss : .difference, instance.line("use_vmac"), "use_vmac", text)
             // What strict_mode forbids.
@@ -145,7 +146,7 @@ struct Translation {
         }
         if !leg.accepts { section.set("accept", "false") }
         if Keywords.isCarried(.instance, "virtual_routes") {
-            let list = routes.routes(of: leg)
+            let list = routes.routes(of: leg, on: macvlan)
             if !list.isEmpty { section.set("routes", Toml.array(list)) }
         }
         if Keywords.isCarried(.instance, "virtual_rules") {

@@ -505,6 +505,14 @@ private let keyText = String(repeating: "k", count: 32)
         expect(
             mistakes { try read(first.replacing("virtual-mac = true\n", with: "")) },
             ["5:1: virtual-mac-name without virtual-mac: expected it beside a virtual-mac"])
+        expect(
+            mistakes { try read(first.replacing("lan.v1", with: "vr4-2-7")) },
+            ["6:20: virtual-mac-name = \"vr4-2-7\" may be that of an instance without the key: expected another name"])
+        // The macvlan has the addresses that name no interface.
+        let there = "\"192.0.2.1\", { address = \"203.0.113.1\", interface = \"lan.v1\" }"
+        expect(
+            mistakes { try read(instance("a", "eth0", 1, there, more: named)) },
+            ["6:20: virtual-mac-name = \"lan.v1\" is an interface of this file (line 4): expected another name"])
     }
 
     @Test func aHeartbeatsVRIDsAreOwnedToo() {

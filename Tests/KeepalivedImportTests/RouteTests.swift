@@ -6,7 +6,7 @@ import Testing
 @Suite struct RouteTests {
     private func routes(_ lines: String, _ findings: Findings = Findings()) throws -> [String] {
         var translation = RouteTranslation(findings)
-        return translation.routes(of: try completed("virtual_routes {\n\(lines)\n}", findings))
+        return translation.routes(of: try completed("virtual_routes {\n\(lines)\n}", findings), on: nil)
     }
 
     @Test(arguments: [

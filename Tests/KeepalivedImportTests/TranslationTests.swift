@@ -306,6 +306,16 @@ import Testing
         #expect(try self.group("use_vmac vip group 7").1.worst == .loss)
     }
 
+    @Test(arguments: ["eth0", "vrrp.51"]) func whatIsOnTheInstancesOwnMacvlanNamesNoInterface(name: String) throws {
+        let (group, result) = try group(
+            "use_vmac\nvirtual_ipaddress {\n 198.51.100.3/24 dev \(name)\n}\n"
+                + "virtual_routes {\n 203.0.113.0/24 via 192.0.2.254 dev vrrp.51\n}")
+        #expect(
+            group.instances[0].addresses.allSatisfy { $0.interface == nil } && group.instances[0].addresses.count == 2)
+        #expect(group.instances[0].routes.map(\.interface) == [nil])
+        #expect(result.findings.map(\.subject).contains("203.0.113.0/24 via 192.0.2.254 dev vrrp.51"))
+    }
+
     // MARK: Sync groups
 
     @Test func aSyncGroupKeepsItsNameAndDecidesOnce() throws {
