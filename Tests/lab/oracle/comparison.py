@@ -25,7 +25,6 @@ NAMES = {
     "name": r"macvlan|vmac",
     "vrf": r"vrf|macvlan",
     "mode": r"macvlan|vmac",
-    "route": r"route",
     "rule": r"rule",
     "advert": r"instance|mcast|multicast|interface",
     "state": r"user keepalived_script|track|[Ff]ault|FAULT|BFD|delay|init_fail|first result",
@@ -96,7 +95,7 @@ def _kernel(stage: str, mine: Kernel, theirs: Kernel, owners: dict):
     for kind, ours, others in (
         ("address", mine.addresses, theirs.addresses),
         ("macvlan", mine.macvlans, theirs.macvlans),
-        ("route", mine.routes, theirs.routes),
+        ("route", _without_own(mine.routes), _networks(theirs.routes)),
         ("rule", mine.rules, theirs.rules),
     ):
         for key in sorted(set(ours) | set(others), key=str):
@@ -112,15 +111,39 @@ def _kernel(stage: str, mine: Kernel, theirs: Kernel, owners: dict):
                     yield Difference(stage, name, where, one, other, owner)
 
 
+# The metric of linkwatch-vrrp's routes to networks of addresses, as docs/migrating-from-keepalived.md says.
+NETWORK_METRIC = 2147418112
+
+
+def _networks(routes: dict) -> dict:
+    """As if the kernel had made the routes to networks of addresses, as it does with keepalived."""
+    return {
+        (*key[:3], 0, *key[4:]) if key[3] == NETWORK_METRIC else key: {
+            name: value for name, value in route.items() if name != "metric" or value != NETWORK_METRIC
+        }
+        for key, route in routes.items()
+    }
+
+
+def _without_own(routes: dict) -> dict:
+    """Without what comes with the link-local address that the kernel gives a macvlan, which is not compared either."""
+    return {
+        key: route
+        for key, route in routes.items()
+        if not (route["dst"] == "fe80::/64" and route.get("metric") == 256 and str(key[4]).startswith("macvlan "))
+    }
+
+
 def _is_covered(route: dict, theirs: Kernel) -> bool:
-    """A network of an address needs no route where the interface has one to it already."""
+    """A network of an address needs no route where its interface, or the one beneath the macvlan, has one to it already."""
     if route.get("scope") or "gateway" in route or "/" not in route["dst"]:
         return False
     network = ipaddress.ip_network(route["dst"])
+    devices = {route.get("dev"), str(route.get("dev")).rpartition(" on ")[2]}
     others = [
         ipaddress.ip_network(other["dst"])
         for other in theirs.base_routes
-        if other.get("dev") == route.get("dev") and "/" in other["dst"] and "gateway" not in other
+        if other.get("dev") in devices and "/" in other["dst"] and "gateway" not in other
     ]
     return any(other.version == network.version and network.subnet_of(other) for other in others)
 
@@ -136,7 +159,8 @@ def _name(difference: Difference, report: list[str]) -> str | None:
         }
         pattern = "|".join(rf"(?<![\w.:]){re.escape(address)}(?![\w.:]\w)" for address in odd) or None
     elif difference.where.startswith("route "):
-        pattern = NAMES["route"]
+        # By its destination.
+        pattern = rf"static_routes|(?<![\w.:]){re.escape(difference.where.split()[2])}(?![\w.:])"
     elif difference.where.startswith("rule "):
         pattern = NAMES["rule"]
     if pattern is None:
