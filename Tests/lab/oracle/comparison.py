@@ -26,8 +26,8 @@ NAMES = {
     "vrf": r"vrf|macvlan",
     "mode": r"macvlan|vmac",
     "rule": r"rule",
-    "advert": r"instance|mcast|multicast|interface",
-    "state": r"user keepalived_script|track|[Ff]ault|FAULT|BFD|delay|init_fail|first result",
+    "advert": r"unicast_peer",
+    "state": r"user keepalived_script|BFD|init_fail|first result",
     "macvlan": r"macvlan|vmac",
 }
 ADVERT_FIELDS = (
